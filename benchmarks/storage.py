@@ -1,0 +1,30 @@
+"""Bytes on disk of one conversation of many turns, and what a late turn costs."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import runs
+from benchmarks.pages import PAGE_BYTES
+
+SYSTEMS = ("lampwork", "langgraph")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--turns", type=int, nargs="+", default=[50, 200, 800])
+    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+
+
+def main(options: argparse.Namespace) -> None:
+    print(f"One conversation; a turn is a model turn and a skill call that gives {PAGE_BYTES} B.\n")
+    for turns in options.turns:
+        for name in options.only:
+            with runs.fresh_folder() as folder:
+                figures = runs.run("conversation", name, folder, turns)
+            print(
+                f"  {turns:>4} turns  {name:10} {figures['stored'] / 1e6:>8.2f} MB on disk, "
+                f"{figures['stored'] / figures['payload']:>7.2f} x the payload   "
+                f"{figures['first_ms']:5.1f} ms an early turn, {figures['last_ms']:5.1f} a late one",
+                flush=True,
+            )
+    print()

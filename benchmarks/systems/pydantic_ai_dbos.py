@@ -1,0 +1,80 @@
+"""pydantic-ai on DBOS: the `DBOSDurability` capability, `agent.run()` inside a DBOS workflow.
+
+As pydantic-ai's documentation has it; model requests become DBOS steps, and skills are made steps
+by decorating them, because they do I/O. (Its `DBOSAgent` is deprecated for the capability.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS
+from pydantic_ai import Agent, ModelMessage, ModelResponse, ToolCallPart
+from pydantic_ai.durable_exec.dbos import DBOSDurability
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from benchmarks import work
+from benchmarks.systems import Opened
+from benchmarks.systems.dbos_engine import launched
+
+PACKAGES = ("pydantic-ai-slim", "dbos", "SQLAlchemy")
+
+
+async def scripted(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Three turns: a skill, a skill, the verdict."""
+    turn = sum(isinstance(message, ModelResponse) for message in messages)
+    name, arguments = (
+        ("find_purchase_order", {"vendor": "Vendor"}),
+        ("approve_invoice", {"note": work.REASON}),
+        (info.output_tools[0].name, work.VERDICT),
+    )[turn]
+    return ModelResponse(parts=[ToolCallPart(name, arguments, tool_call_id=f"call_{turn}")])
+
+
+clerk = Agent(
+    FunctionModel(scripted),
+    instructions=work.JOB_DESCRIPTION,
+    name="finance",
+    output_type=work.Verdict,
+    capabilities=[DBOSDurability()],
+)
+
+
+@clerk.tool_plain
+@DBOS.step()
+async def find_purchase_order(vendor: str) -> dict[str, Any]:
+    """Find the purchase order of a vendor."""
+    return work.purchase_order(vendor)
+
+
+@clerk.tool_plain
+@DBOS.step()
+async def approve_invoice(note: str) -> dict[str, Any]:
+    """Approve the invoice. Use it when the amounts match the purchase order."""
+    return work.receipt(note)
+
+
+@DBOS.step()
+async def fetch(number: int) -> work.Invoice:
+    return work.invoice(number)
+
+
+@DBOS.step()
+async def archive(bill: work.Invoice, verdict: work.Verdict) -> str:
+    return work.archived(bill, verdict)
+
+
+@DBOS.workflow()
+async def recipe(number: int) -> str:
+    bill = await fetch(number)
+    answer = await clerk.run(f"{work.INSTRUCTIONS}\n\n{bill.model_dump_json()}")
+    return await archive(bill, answer.output)
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Opened]:
+    with launched(folder) as durability:
+        yield Opened(recipe, durability)
