@@ -24,7 +24,7 @@ def main(options: argparse.Namespace) -> None:
             print(
                 f"  {turns:>4} turns  {name:10} {figures['stored'] / 1e6:>8.2f} MB on disk, "
                 f"{figures['stored'] / figures['payload']:>7.2f} x the payload   "
-                f"{figures['first_ms']:5.1f} ms an early turn, {figures['last_ms']:5.1f} a late one",
+                f"{figures['first_ms']:5.1f} ms a turn, {figures['last_ms']:5.1f} late",
                 flush=True,
             )
     print()
