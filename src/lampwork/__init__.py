@@ -1,0 +1,89 @@
+"""Lampwork: durable recipes that put autonomous genies to work.
+
+    from lampwork import Job, Metadata, Project
+
+The names below are the public face. They are loaded when they are first used, because the engine
+and the model layer take half a second to import and `lampwork --help` needs neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lampwork.app import App
+    from lampwork.effect import DidNotHappen, Happened, StillUnknown
+    from lampwork.errors import LampworkError, NotDone
+    from lampwork.genie import Genie
+    from lampwork.job import Job, JobRef
+    from lampwork.metadata import Metadata
+    from lampwork.models import Answer, Call, Calls, CannotComplete, Model, Turn, playbook
+    from lampwork.project import Project
+    from lampwork.recipe import Recipe
+    from lampwork.settings import Settings
+    from lampwork.skill import Skill, SkillCall
+    from lampwork.step import Retry
+    from lampwork.task import TaskAnswer
+
+__all__ = [
+    "Answer",
+    "App",
+    "Call",
+    "Calls",
+    "CannotComplete",
+    "DidNotHappen",
+    "Genie",
+    "Happened",
+    "Job",
+    "JobRef",
+    "LampworkError",
+    "Metadata",
+    "Model",
+    "NotDone",
+    "Project",
+    "Recipe",
+    "Retry",
+    "Settings",
+    "Skill",
+    "SkillCall",
+    "StillUnknown",
+    "TaskAnswer",
+    "Turn",
+    "playbook",
+]
+
+_MODULES = {
+    "Answer": "models",
+    "App": "app",
+    "Call": "models",
+    "Calls": "models",
+    "CannotComplete": "models",
+    "DidNotHappen": "effect",
+    "Genie": "genie",
+    "Happened": "effect",
+    "Job": "job",
+    "JobRef": "job",
+    "LampworkError": "errors",
+    "Metadata": "metadata",
+    "Model": "models",
+    "NotDone": "errors",
+    "Project": "project",
+    "Recipe": "recipe",
+    "Retry": "step",
+    "Settings": "settings",
+    "Skill": "skill",
+    "SkillCall": "skill",
+    "StillUnknown": "effect",
+    "TaskAnswer": "task",
+    "Turn": "models",
+    "playbook": "models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'lampwork' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"lampwork.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

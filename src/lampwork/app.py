@@ -1,0 +1,142 @@
+"""An open project: the door of the process that executes its jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import Future
+from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from lampwork import recovery
+from lampwork.door import Door
+from lampwork.engine import Engine
+from lampwork.engine.loop import LoopThread
+from lampwork.errors import FolderInUse, StoreUnavailable
+from lampwork.lock import FolderLock
+from lampwork.settings import Settings
+from lampwork.store import executors, inbox, jobs
+from lampwork.store.store import Store
+from lampwork.types import ENDED
+from lampwork.wait import Delivery
+from lampwork.worker import Worker
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+
+_one_per_process = threading.Lock()
+
+
+class App(Door):
+    """A project whose jobs this process executes. `async with project.open() as app`."""
+
+    def __init__(self, project: Project, settings: Settings) -> None:
+        """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
+        self.settings = settings
+        self._waiters: dict[str, list[Future[None]]] = {}
+        self._seen = 0
+        self._stack = ExitStack()
+        try:
+            self._open(project)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    @staticmethod
+    @asynccontextmanager
+    async def opened(project: Project, settings: Settings) -> AsyncIterator[App]:
+        """The project, open until the block is left; unfinished jobs go on the next time."""
+        app = await asyncio.to_thread(App, project, settings)
+        try:
+            yield app
+        finally:
+            await asyncio.to_thread(app.close)
+
+    def _open(self, project: Project) -> None:
+        if not _one_per_process.acquire(blocking=False):
+            raise FolderInUse(
+                "This process has a project open already, and the engine takes one. "
+                "Leave that `async with project.open()` first.",
+                home=str(self.settings.home),
+                pid=os.getpid(),
+            )
+        self._stack.callback(_one_per_process.release)
+        lock = FolderLock(self.settings.home)
+        self._stack.callback(lock.release)
+        store = Store(self.settings.home)
+        self._stack.callback(store.close)
+        super().__init__(project, store)
+        executor_id = uuid.uuid4().hex
+        engine = Engine(self.settings.home, executor_id=executor_id, version=project.version)
+        engine.reclaim()
+        self._loop = LoopThread()
+        self._stack.callback(self._loop.close)
+        store.submit(executors.start, executor_id).result()
+        self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
+        self.worker = Worker(project, self.settings, store, engine, executor_id)
+        self._stack.callback(engine.close)
+        self._loop.submit(self._begin(engine)).result()
+        self._stack.callback(lambda: self._loop.submit(self.worker.close()).result())
+        store.watch(lambda: self._loop.call_soon(self._look))
+
+    async def _begin(self, engine: Engine) -> None:
+        engine.launch(self.worker.execute)
+        self.worker.on_job_ended.append(self._job_ended)
+        self._seen = await self.store.read(inbox.newest_id)
+        self.worker.background(recovery.recover(self.worker))
+        self._sweeping = asyncio.create_task(recovery.keep_sweeping(self.worker))
+        self._looking: asyncio.Task[None] | None = None
+
+    def close(self) -> None:
+        """End all runs and close; blocks for as long as running effects take, up to the grace."""
+        self._stack.close()
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(
+                        StoreUnavailable("The project was closed; the job goes on when it is open.")
+                    )
+
+    async def ended(self, job_id: str) -> Any:
+        """Wait until a job has ended; its row. Raises JobNotFound."""
+        while True:
+            waiter: Future[None] = Future()
+            self._waiters.setdefault(job_id, []).append(waiter)
+            row = await self.store.read(jobs.get, job_id)
+            if row.status in ENDED:
+                self._waiters.get(job_id, []).remove(waiter)
+                return row
+            await asyncio.wrap_future(waiter)
+
+    def _job_ended(self, job_id: str) -> None:
+        for waiter in self._waiters.pop(job_id, []):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # --- what other processes wrote ---
+
+    def _look(self) -> None:
+        """Another process has committed. On the jobs' loop; one look at a time."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_once())
+
+    async def _look_once(self) -> None:
+        self._seen = await recovery.look(self.worker, self._seen)
+
+    # --- what this process wrote ---
+
+    def _accepted(self, job_id: str) -> None:
+        self._loop.call_soon(self.worker.start_soon, job_id)
+
+    def _answered(self, deliveries: Iterable[Delivery]) -> None:
+        self._loop.call_soon(self.worker.deliver, deliveries)
+
+    def _cancelled(self, job_ids: Iterable[str]) -> None:
+        self._loop.call_soon(self._finish_cancelled, job_ids)
+
+    def _finish_cancelled(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            self.worker.background(self.worker.finish_cancelled(job_id))

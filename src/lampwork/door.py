@@ -1,0 +1,229 @@
+"""The door to a project's jobs from outside: start, send, answer, cancel, read.
+
+It needs only the database, so any process may use it; the process that executes hears of what was
+written. `app.App` is the door of that process itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lampwork import values
+from lampwork.errors import InputInvalid, RecipeNotFound
+from lampwork.genie import Genie
+from lampwork.job import JobRef
+from lampwork.output import describe
+from lampwork.recipe import Recipe, bind_input, check_input
+from lampwork.store import inbox, jobs
+from lampwork.store.store import Store
+from lampwork.task import Assignment, TaskAnswer, check_assignment
+from lampwork.types import ENDED, Json, new_job_id
+from lampwork.wait import Delivery
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+
+R = TypeVar("R")
+
+_ASSIGNED = "lampwork.job:assigned"
+"""The recipe of a task that is assigned from outside any recipe."""
+
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at whether another process has ended a job."""
+
+
+class Door:
+    """What can be done with a project's jobs through its database."""
+
+    def __init__(self, project: Project, store: Store) -> None:
+        self.project = project
+        self.store = store
+
+    # --- start ---
+
+    async def start(
+        self, recipe: Recipe[..., Any], /, *, idempotency_key: str | None = None, **input: Any
+    ) -> JobRef:
+        """Accept a job; when this returns it is on disk.
+
+        The same `idempotency_key` within 24 hours leads to the same job.
+        Raises InputInvalid, ResultNotRecordable, IdempotencyConflict, NotImportable.
+        """
+        callable = self.project.callable_of(recipe)
+        recorded = bind_input(recipe.fn, (), input)
+        return await self.accept(callable, recorded, kind="api", key=idempotency_key)
+
+    async def start_named(
+        self, name: str, input: Json, *, kind: str, idempotency_key: str | None = None
+    ) -> JobRef:
+        """Accept a job of a recipe by name, with input from outside, as JSON.
+
+        Raises RecipeNotFound, InputInvalid, IdempotencyConflict.
+        """
+        recipe = self.project.recipes.get(name)
+        if recipe is None:
+            known = ", ".join(self.project.recipes) or "none"
+            raise RecipeNotFound(
+                f"Project {self.project.name!r} has no recipe {name!r}. It has: {known}."
+            )
+        recorded = check_input(recipe.fn, input)
+        return await self.accept(name, recorded, kind=kind, key=idempotency_key)
+
+    async def run(self, recipe: Recipe[..., R], /, **input: Any) -> R:
+        """Start a recipe and wait for what it returns.
+
+        Raises JobFailed when the job did not succeed, and what `start` raises.
+        """
+        job = await self.start(recipe, **input)
+        return await self.result(job.job_id, values.return_type(recipe.fn))
+
+    async def assign_task(
+        self,
+        genie: Genie | str,
+        instructions: str,
+        *,
+        data: Any = None,
+        on_problem: str | None = None,
+        conversation: str | None = None,
+        metadata: dict[str, Json] | None = None,
+        output: Any = None,
+    ) -> TaskAnswer[Any]:
+        """Give a task to a genie, without a recipe, and wait for its answer.
+
+        Raises GenieNotFound and what `job.assign_task` raises at once; JobFailed when the task
+        ended without its answer.
+        """
+        job = await self.assign(
+            genie,
+            instructions,
+            data=data,
+            on_problem=on_problem,
+            conversation=conversation,
+            metadata=metadata,
+            output=output,
+        )
+        record = await self.result(job.job_id)
+        return TaskAnswer.from_json(record, describe(output))
+
+    async def assign(
+        self,
+        genie: Genie | str,
+        instructions: str,
+        *,
+        data: Any = None,
+        on_problem: str | None = None,
+        conversation: str | None = None,
+        metadata: dict[str, Json] | None = None,
+        output: Any = None,
+        kind: str = "api",
+    ) -> JobRef:
+        """As `assign_task`, without waiting: the job that carries the task."""
+        assignment = check_assignment(
+            self.project,
+            Assignment(
+                genie=self.project.find_genie(genie) if isinstance(genie, str) else genie,
+                instructions=instructions,
+                data=data,
+                on_problem=on_problem,
+                conversation=conversation,
+                metadata=metadata or {},
+                output=output,
+            ),
+        )
+        return await self.accept(_ASSIGNED, {"assignment": assignment.to_json()}, kind=kind)
+
+    async def accept(
+        self, callable: str, input: Json, *, kind: str, key: str | None = None
+    ) -> JobRef:
+        """Write a new job down; `kind` says what started it."""
+        job_id = new_job_id()
+        new = jobs.NewJob(
+            id=job_id,
+            project=self.project.name,
+            callable=callable,
+            version=self.project.version,
+            input=input,
+            trigger={"kind": kind},
+            root_id=job_id,
+        )
+        digest = hashlib.sha256(json.dumps([callable, input], sort_keys=True).encode()).hexdigest()
+        accepted = await self.store.write(jobs.accept, new, key, digest)
+        self._accepted(accepted)
+        return JobRef(accepted)
+
+    # --- afterwards ---
+
+    async def result(self, job_id: str, annotation: Any = values.UNTYPED) -> Any:
+        """Wait until a job has ended; what it returned, as `annotation`.
+
+        Raises JobFailed, JobNotFound.
+        """
+        row = await self.ended(job_id)
+        outcome = values.of_job(row.id, row.status, row.outcome)
+        return values.result(outcome, annotation, f"the result of job {job_id}")
+
+    async def ended(self, job_id: str) -> Any:
+        """Wait until a job has ended; its row. Raises JobNotFound."""
+        while (row := await self.store.read(jobs.get, job_id)).status not in ENDED:
+            await asyncio.sleep(_LOOK_AGAIN)
+        return row
+
+    async def send_event(
+        self, job_id: str, name: str, value: Json = None, *, source: str = "api"
+    ) -> None:
+        """Send an event to a job, for its `wait_for(name)`, now or later.
+
+        Raises JobNotFound, JobEnded, InputInvalid.
+        """
+        _check_json(value)
+        self._answered(
+            await self.store.write(inbox.send, job_id, f"{job_id}:{name}", value, source)
+        )
+
+    async def resolve(
+        self, wait_id: str, resolution: str, *, result: Json = None, reason: str = "", by: str
+    ) -> None:
+        """Say what became of an effect whose outcome is unknown.
+
+        `resolution` is `happened` (with its `result`), `did_not_happen` (it is done then, with
+        the same key) or `fail`. Raises WaitNotFound, AlreadyAnswered, JobEnded, InputInvalid.
+        """
+        if resolution not in ("happened", "did_not_happen", "fail"):
+            raise InputInvalid(
+                f"{resolution!r} is no resolution; say happened, did_not_happen or fail.",
+                problems=["resolution"],
+            )
+        _check_json(result)
+        value = {"resolution": resolution, "result": result, "reason": reason}
+        self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job and all jobs below it. Raises JobNotFound, JobEnded."""
+        self._cancelled(await self.store.write(jobs.want_cancelled, job_id))
+
+    async def go_on(self, job_id: str) -> None:
+        """Let a job that needed attention run again, after its code was mended.
+
+        Raises JobNotFound, Conflict.
+        """
+        await self.store.write(jobs.go_on, job_id)
+        self._accepted(job_id)
+
+    # --- what the executing process is told ---
+
+    def _accepted(self, job_id: str) -> None:
+        """A job may start."""
+
+    def _answered(self, deliveries: Iterable[Delivery]) -> None:
+        """Answers are in the inbox."""
+
+    def _cancelled(self, job_ids: Iterable[str]) -> None:
+        """Jobs are meant to be cancelled."""
+
+
+def _check_json(value: Any) -> None:
+    values.encode(value, values.UNTYPED, "the value")

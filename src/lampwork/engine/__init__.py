@@ -1,0 +1,17 @@
+"""The durable engine: DBOS Transact behind one class. Nothing outside this package imports it."""
+
+from lampwork.engine.engine import Engine, EngineStatus
+from lampwork.engine.history import RecordedCall, recorded_calls
+from lampwork.engine.steps import CallsDiffer, Deposed, ReservedCall, prove_ownership, reserve
+
+__all__ = [
+    "CallsDiffer",
+    "Deposed",
+    "Engine",
+    "EngineStatus",
+    "RecordedCall",
+    "ReservedCall",
+    "prove_ownership",
+    "recorded_calls",
+    "reserve",
+]

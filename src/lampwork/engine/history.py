@@ -1,0 +1,55 @@
+"""A job's recorded calls, read from any process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbos import DBOSClient
+from dbos._sys_db import StepInfo
+
+from lampwork.engine.database import open_engine_file
+from lampwork.engine.serializer import JsonSerializer, refuse_pickle
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A finished call: number, name (`kind callable`), envelope (see values.py), epoch seconds."""
+
+    number: int
+    name: str
+    envelope: str
+    started_at: float | None
+    ended_at: float | None
+
+
+def recorded_calls(home: Path, job_id: str) -> list[RecordedCall]:
+    """The finished calls of a job, in the order of their numbers."""
+    if not (home / "engine.db").exists():
+        return []
+    refuse_pickle()
+    engine = open_engine_file(home)
+    client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
+    try:
+        return recorded(client.list_workflow_steps(job_id))
+    finally:
+        client.destroy()
+        engine.dispose()
+
+
+def recorded(steps: list[StepInfo]) -> list[RecordedCall]:
+    """DBOS's steps as recorded calls."""
+    return [
+        RecordedCall(
+            number=step["function_id"],
+            name=step["function_name"],
+            envelope=str(step["output"]),
+            started_at=_seconds(step["started_at_epoch_ms"]),
+            ended_at=_seconds(step["completed_at_epoch_ms"]),
+        )
+        for step in steps
+    ]
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

@@ -1,0 +1,331 @@
+"""Every error Lampwork raises. Each names the thing, the reason and what to do next.
+
+    LampworkError
+    ├── ProjectError                a definition is wrong
+    │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid
+    ├── InputInvalid                what was given does not fit
+    │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
+    ├── NotFound
+    │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
+    │   ├── ConversationNotFound · WaitNotFound
+    ├── Conflict
+    │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy
+    ├── ModelError
+    │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable
+    ├── CallError                   a job call that cannot be made
+    │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
+    ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut
+    ├── TaskError                   a task that ended without its answer
+    │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
+    └── StoreError
+        ├── FolderInUse · FolderNotWritable · DatabaseTooNew · StoreUnavailable
+
+An error is recorded as `{"code", "message", "fields"}` and is rebuilt from that record when a job
+is replayed, so `except` sees the same class and the same fields each time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "AlreadyAnswered",
+    "BranchesFailed",
+    "CallError",
+    "CallInterrupted",
+    "Conflict",
+    "ConversationBusy",
+    "ConversationNotFound",
+    "DatabaseTooNew",
+    "DuplicateName",
+    "FolderInUse",
+    "FolderNotWritable",
+    "GenieNotFound",
+    "GenieNotInProject",
+    "IdempotencyConflict",
+    "InputInvalid",
+    "InstructionsMissing",
+    "JobEnded",
+    "JobFailed",
+    "JobNotFound",
+    "LampworkError",
+    "MetadataInvalid",
+    "MetadataUnknown",
+    "ModelError",
+    "ModelKeyMissing",
+    "ModelUnavailable",
+    "ModelUnknown",
+    "NotDone",
+    "NotFound",
+    "NotImportable",
+    "OutputInvalid",
+    "OutputTypeInvalid",
+    "ProjectError",
+    "ProjectNotFound",
+    "RecipeNotFound",
+    "ResultNotRecordable",
+    "SkillFailed",
+    "SkillFailing",
+    "SkillInvalid",
+    "StepFailed",
+    "StoreError",
+    "StoreUnavailable",
+    "TaskError",
+    "TaskNotCompleted",
+    "TurnLimitReached",
+    "UnknownCall",
+    "WaitNotFound",
+    "WaitTimedOut",
+]
+
+
+class LampworkError(Exception):
+    """The base of all. `fields` is JSON and becomes attributes of the error."""
+
+    code: ClassVar[str] = "lampwork_error"
+    status: ClassVar[int] = 500
+
+    _by_code: ClassVar[dict[str, type[LampworkError]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.code = "".join("_" + c.lower() if c.isupper() else c for c in cls.__name__).lstrip("_")
+        LampworkError._by_code[cls.code] = cls
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["fields"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}") from None
+
+    def to_record(self) -> dict[str, Any]:
+        """`{"code", "message", "fields"}`, JSON."""
+        return {"code": self.code, "message": self.message, "fields": self.fields}
+
+    @staticmethod
+    def from_record(record: dict[str, Any]) -> LampworkError:
+        """The error that `to_record` wrote down."""
+        kind = LampworkError._by_code.get(record["code"], LampworkError)
+        return kind(record["message"], **record["fields"])
+
+
+class ProjectError(LampworkError):
+    """A definition in the project's code is wrong."""
+
+    status = 500
+
+
+class DuplicateName(ProjectError):
+    """Two recipes, genies or skills of one project share a name."""
+
+
+class ProjectNotFound(ProjectError):
+    """The path or module holds no project, or more than one."""
+
+    status = 404
+
+
+class NotImportable(ProjectError):
+    """A function that must be found again by name (`module:name`) cannot be: a lambda, a closure."""
+
+
+class SkillInvalid(ProjectError):
+    """A skill whose signature cannot be turned into a schema, or whose options contradict."""
+
+
+class InputInvalid(LampworkError):
+    """What was given does not fit the signature or the type. Fields: `problems`, a list of texts."""
+
+    status = 422
+
+
+class InstructionsMissing(InputInvalid):
+    """A task without instructions."""
+
+
+class MetadataUnknown(InputInvalid):
+    """A metadata key that no skill of the genie declares. Fields: `key`, `known`."""
+
+
+class MetadataInvalid(InputInvalid):
+    """A metadata value that does not fit the type its skill declares. Fields: `key`."""
+
+
+class OutputTypeInvalid(InputInvalid):
+    """An output type that cannot be described to a model."""
+
+
+class NotFound(LampworkError):
+    """Something that was named does not exist, or belongs to another project."""
+
+    status = 404
+
+
+class RecipeNotFound(NotFound):
+    """No such recipe in the project."""
+
+
+class GenieNotFound(NotFound):
+    """No such genie in the project."""
+
+
+class GenieNotInProject(NotFound):
+    """The genie belongs to another project."""
+
+
+class JobNotFound(NotFound):
+    """No such job."""
+
+
+class ConversationNotFound(NotFound):
+    """No such conversation, or one of another project."""
+
+
+class WaitNotFound(NotFound):
+    """Nothing waits under that id."""
+
+
+class Conflict(LampworkError):
+    """It can't be done in the state that things are in."""
+
+    status = 409
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used within 24 hours with another body. Fields: `job_id`."""
+
+
+class AlreadyAnswered(Conflict):
+    """The wait has its answer; the first one counts. Fields: `source`, who answered."""
+
+
+class JobEnded(Conflict):
+    """The job has ended; it takes no events, answers or cancellation. Fields: `job_status`."""
+
+
+class ConversationBusy(Conflict):
+    """Another task holds the conversation, and waiting for it would never end."""
+
+
+class ModelError(LampworkError):
+    """The model can't be used."""
+
+    status = 502
+
+
+class ModelUnknown(ModelError):
+    """The model id means nothing to the model layer."""
+
+    status = 422
+
+
+class ModelKeyMissing(ModelError):
+    """The provider's key is not in the environment. Fields: `key_env`."""
+
+    status = 422
+
+
+class ModelUnavailable(ModelError):
+    """The provider did not answer usefully, after bounded retries."""
+
+
+class CallError(LampworkError):
+    """A job call that cannot be made."""
+
+
+class UnknownCall(CallError):
+    """A job call that Lampwork cannot number: made in a task of the user's own, or no call at all."""
+
+
+class CallInterrupted(CallError):
+    """A job call was cancelled from outside, as `asyncio.timeout` does; use `options(timeout=)`."""
+
+
+class ResultNotRecordable(CallError):
+    """A value that cannot be written down as JSON and read back the same."""
+
+
+class StepFailed(LampworkError):
+    """A step raised. Fields: `error_type` (qualified name), `details` (traceback text), `call`."""
+
+
+class JobFailed(LampworkError):
+    """A job did not succeed. Fields: `job_id`, `job_status`, `error` (its record or None)."""
+
+
+class BranchesFailed(LampworkError):
+    """Branches of `gather` or `map` failed; all had settled.
+
+    Fields: `results` (by position, None where it failed), `errors` (position → exception).
+    """
+
+    def to_record(self) -> dict[str, Any]:
+        """The errors' own records by position; results are in the record of their branches."""
+        errors = {
+            str(position): error.to_record()
+            if isinstance(error, LampworkError)
+            else {"code": type(error).__name__, "message": str(error), "fields": {}}
+            for position, error in self.fields["errors"].items()
+        }
+        return {"code": self.code, "message": self.message, "fields": {"errors": errors}}
+
+
+class WaitTimedOut(LampworkError):
+    """What was waited for did not come in time. Fields: `name`, `timeout` in seconds."""
+
+    status = 504
+
+
+class TaskError(LampworkError):
+    """A task ended without its answer. Fields: `task_id`, `conversation_id`."""
+
+
+class TaskNotCompleted(TaskError):
+    """The genie said that it cannot complete the task. Fields: `reason`, `missing`."""
+
+
+class OutputInvalid(TaskError):
+    """The answer did not fit the output type, after asking again. Fields: `attempt`, `problems`."""
+
+
+class SkillFailing(TaskError):
+    """One skill failed too often in a row. Fields: `skill`, `errors`."""
+
+
+class SkillFailed(TaskError):
+    """A person resolved an unknown outcome of a skill as failed. Fields: `skill`, `reason`."""
+
+
+class TurnLimitReached(TaskError):
+    """The genie took as many turns as a task may have. Fields: `turns`."""
+
+
+class StoreError(LampworkError):
+    """The database or its folder."""
+
+    status = 503
+
+
+class FolderInUse(StoreError):
+    """Another process executes jobs in this folder. Fields: `home`, `pid`."""
+
+
+class FolderNotWritable(StoreError):
+    """The folder for the state cannot be written."""
+
+
+class DatabaseTooNew(StoreError):
+    """The database was written by a newer Lampwork."""
+
+
+class StoreUnavailable(StoreError):
+    """The database did not take a change; nothing of it was acknowledged."""
+
+
+class NotDone(Exception):
+    """For skills and steps to raise: nothing happened, so it may safely be tried again."""

@@ -1,0 +1,432 @@
+"""The handle that a recipe gets: every durable thing it can do is a call of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+
+from lampwork import importable, values
+from lampwork.errors import InputInvalid, WaitTimedOut
+from lampwork.gather import Gather, JobCall, MapCall, OnError
+from lampwork.run import Call, Run
+from lampwork.step import Options, Retry, Step, name_of, step_key
+from lampwork.store import jobs
+from lampwork.task import Assignment, TaskAnswer, check_assignment, work
+from lampwork.types import CallKind, Effect, Json, child_id, wait_id
+from lampwork.wait import Wait
+
+if TYPE_CHECKING:
+    from lampwork.genie import Genie
+    from lampwork.recipe import Recipe
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+_log = logging.getLogger("lampwork.recipe")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """A job that was started and is not waited for."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What started a job: `kind` (`manual`, `api`, `cli`, `job`, `end`), and when, in UTC."""
+
+    kind: str
+    at: datetime
+
+
+class Job:
+    """One execution of a recipe.
+
+    Calls are numbered in the order in which the recipe makes them, and what they give is recorded;
+    after a crash or a pause the recipe runs again from its beginning and each finished call gives
+    what it gave before. So make every call that reads the world (time, chance, services) through
+    the job, and make calls only in the recipe's own flow.
+    """
+
+    def __init__(self, run: Run, options: Options | None = None) -> None:
+        self._run = run
+        self._options = options
+        self._lines = 0
+        self._ends = 0
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self._run.job_id
+
+    @property
+    def trigger(self) -> Trigger:
+        """What started it."""
+        row = self._run.row
+        return Trigger(row.trigger["kind"], datetime.fromtimestamp(row.created_at, UTC))
+
+    def options(
+        self,
+        *,
+        retry: Retry | None = None,
+        timeout: float | None = None,
+        effect: Effect = "idempotent",
+        name: str | None = None,
+        key: str | None = None,
+    ) -> Job:
+        """The same job, for one `step` with options: `job.options(timeout=5).step(fetch)`.
+
+        `timeout` in seconds and per attempt; `effect="at_most_once"` for what must not happen
+        twice; `name` on record instead of the function's; `key` instead of the step's own
+        idempotency key. Raises InputInvalid for options that contradict.
+        """
+        options = Options(retry=retry, timeout=timeout, effect=effect, name=name, key=key)
+        return Job(self._run, options.checked())
+
+    # --- work ---
+
+    @overload
+    def step(
+        self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobCall[T]: ...
+
+    @overload
+    def step(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobCall[T]: ...
+
+    def step(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobCall[Any]:
+        """Call a function once and record what it returns, or raises (StepFailed).
+
+        A plain function runs in a thread. Without a return annotation the result must be plain
+        JSON; with one, it is read back as that type.
+        """
+        options = self._options or Options()
+        name = options.name or name_of(fn)
+        step = Step(self._run, fn, args, kwargs, options, name)
+        return self._call(
+            "step",
+            name,
+            step.do,
+            annotation=values.return_type(fn),
+            opens=options.effect == "at_most_once",
+        )
+
+    def assign_task(
+        self,
+        genie: Genie,
+        instructions: str,
+        *,
+        data: Any = None,
+        on_problem: str | None = None,
+        conversation: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        output: Any = None,
+        when_busy: Literal["wait", "fail"] = "wait",
+    ) -> JobCall[TaskAnswer[Any]]:
+        """Give a task to a genie, and wait for its answer.
+
+        `data` is any JSON value: what the task is about, shown to the genie as data. `metadata`
+        goes straight to the skills and never through the model. `conversation` continues a record,
+        in line if it is busy, unless `when_busy="fail"`. `output` is the type of the answer: a pydantic model, dataclass, TypedDict or JSON Schema.
+
+        Raises InstructionsMissing, MetadataUnknown, MetadataInvalid, GenieNotInProject,
+        ModelUnknown, ModelKeyMissing, OutputTypeInvalid at once; TaskNotCompleted, OutputInvalid,
+        SkillFailing, ModelUnavailable, ConversationNotFound, ConversationBusy when awaited.
+        """
+        return self._assign(
+            Assignment(
+                genie=genie,
+                instructions=instructions,
+                data=data,
+                on_problem=on_problem,
+                conversation=conversation,
+                metadata=metadata or {},
+                output=output,
+                when_busy=when_busy,
+            )
+        )
+
+    def _assign(self, given: Assignment) -> JobCall[TaskAnswer[Any]]:
+        self._run.check()
+        assignment = check_assignment(
+            self._run.project, given, model=self._run.worker.settings.model
+        )
+
+        async def body(number: int) -> values.Outcome:
+            record = await work(self._run, assignment, number)
+            return values.Value(values.encode(record, values.UNTYPED, "the task's answer"))
+
+        return self._call(
+            "task",
+            assignment.genie.name,
+            body,
+            read=lambda record: TaskAnswer.from_json(record, assignment.output),
+            digest=_digest(assignment.instructions, assignment.conversation),
+            opens=True,
+        )
+
+    def call(self, recipe: Recipe[P, T], *args: P.args, **kwargs: P.kwargs) -> JobCall[T]:
+        """Run another recipe as a child job and wait for what it returns (or JobFailed)."""
+        callable, input = self._run.project.callable_of(recipe), _input(recipe, args, kwargs)
+
+        async def body(number: int) -> values.Outcome:
+            return await self._run.child(
+                job_id=child_id(self.id, number), call=number, callable=callable, input=input
+            )
+
+        return self._call(
+            "call", callable, body, annotation=values.return_type(recipe.fn), opens=True
+        )
+
+    def start(self, recipe: Recipe[P, Any], *args: P.args, **kwargs: P.kwargs) -> JobCall[JobRef]:
+        """Start another recipe and go on without waiting for it."""
+        callable, input = self._run.project.callable_of(recipe), _input(recipe, args, kwargs)
+
+        async def body(number: int) -> values.Outcome:
+            job_id = child_id(self.id, number)
+            child = self._run.new_child(
+                job_id, call=number, callable=callable, input=input, detached=True
+            )
+            await self._run.start_children([child])
+            return values.Value(json.dumps(job_id))
+
+        return self._call("start", callable, body, read=JobRef, opens=True)
+
+    def map(
+        self,
+        fn: Callable[Concatenate[Job, Item, ...], Awaitable[T]],
+        items: Iterable[Item],
+        *,
+        limit: int | None = None,
+        on_error: OnError = "raise",
+    ) -> JobCall[list[T]]:
+        """Run `fn(job, item)` for each item as a child job of its own; the results in order.
+
+        `limit` counts items that are not finished, waiting ones included. All settle; then
+        BranchesFailed is raised, or errors are returned in place with `on_error="collect"`.
+        Raises NotImportable for a function without a name of its own, such as a lambda.
+        """
+        if limit is not None and limit < 1:
+            raise InputInvalid(f"map(limit={limit}) would never start an item; give 1 or more.")
+        callable = self._run.project.callable_of(fn)
+        inputs = [_input(fn, (item,), {}) for item in items]
+
+        async def body(number: int) -> values.Outcome:
+            await self._map(number, callable, inputs, limit)
+            found = await self._run.store.read(jobs.outcomes, self.id, number)
+            outcomes = [values.of_job(*each) for each in found]
+            return values.Value(f"[{','.join(map(values.write, outcomes))}]")
+
+        annotation = values.return_type(fn)
+        return MapCall(
+            self._run,
+            self._new_call(
+                "map",
+                callable,
+                body,
+                read=lambda record: [values.settled(each, annotation, callable) for each in record],
+                digest=_digest(len(inputs)),
+                opens=True,
+            ),
+            on_error,
+        )
+
+    async def _map(
+        self, number: int, callable: str, inputs: Sequence[Json], limit: int | None
+    ) -> None:
+        """Start the items and wait until all have ended."""
+        if not inputs:
+            return
+        children = [
+            self._run.new_child(
+                child_id(self.id, number, position),
+                call=number,
+                callable=callable,
+                input=input,
+                position=position,
+                held=limit is not None and position >= limit,
+            )
+            for position, input in enumerate(inputs)
+        ]
+        await self._run.start_children(children)
+        await self._run.until(
+            Wait(
+                id=wait_id(self.id, number),
+                job_id=self.id,
+                call=number,
+                kind="map",
+                subject={"callable": callable, "items": len(inputs)},
+            )
+        )
+
+    def gather(self, *calls: JobCall[Any] | Gather, on_error: OnError = "raise") -> Gather:
+        """Run calls of this job side by side: `await job.gather(job.step(a), job.step(b))`.
+
+        All settle; then BranchesFailed is raised, or errors are returned in place with
+        `on_error="collect"`. Raises UnknownCall for anything that is not a job call.
+        """
+        self._run.check()
+        return Gather(self._run, calls, on_error)
+
+    # --- waiting ---
+
+    def sleep(self, seconds: float | timedelta) -> JobCall[None]:
+        """Wait for a time, over restarts too."""
+        span = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+        return self._sleep(f"{span:g} s", lambda: time.time() + span)
+
+    def sleep_until(self, moment: datetime) -> JobCall[None]:
+        """Wait until a moment; one without a time zone is in UTC."""
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return self._sleep(f"until {aware.isoformat()}", aware.timestamp)
+
+    def _sleep(self, name: str, due_at: Callable[[], float]) -> JobCall[None]:
+        async def body(number: int) -> values.Outcome:
+            await self._run.until(
+                Wait(
+                    id=wait_id(self.id, number),
+                    job_id=self.id,
+                    call=number,
+                    kind="timer",
+                    subject={"name": name},
+                    due_at=due_at(),
+                )
+            )
+            return values.Value("null")
+
+        return self._call("sleep", name, body, opens=True)
+
+    @overload
+    def wait_for(self, name: str, *, timeout: float | None = None) -> JobCall[Any]: ...
+
+    @overload
+    def wait_for(self, name: str, type: type[T], *, timeout: float | None = None) -> JobCall[T]: ...
+
+    def wait_for(self, name: str, type: Any = Any, *, timeout: float | None = None) -> JobCall[Any]:
+        """Wait for an event that someone sends to this job by name; its value as `type`.
+
+        Events that came before are kept, and are taken in order. After `timeout` seconds,
+        WaitTimedOut.
+        """
+
+        async def body(number: int) -> values.Outcome:
+            answer = await self._run.until(
+                Wait(
+                    id=wait_id(self.id, number),
+                    job_id=self.id,
+                    call=number,
+                    kind="event",
+                    subject={"name": name},
+                    topic=f"{self.id}:{name}",
+                    due_at=None if timeout is None else time.time() + timeout,
+                )
+            )
+            if answer.kind == "expired":
+                raise WaitTimedOut(
+                    f"No event {name!r} came within {timeout:g} s.", name=name, timeout=timeout
+                )
+            value = values.from_json(answer.value, type, f"event {name!r}")
+            return values.Value(values.encode(value, type, f"event {name!r}"))
+
+        return self._call("wait_for", name, body, annotation=type, opens=True)
+
+    # --- the world, recorded ---
+
+    def now(self) -> JobCall[datetime]:
+        """The time, in UTC, the same on every replay."""
+        return self._value("now", datetime, lambda: datetime.now(UTC))
+
+    def uuid(self) -> JobCall[uuid.UUID]:
+        """A random UUID, the same on every replay."""
+        return self._value("uuid", uuid.UUID, uuid.uuid4)
+
+    def random(self) -> JobCall[float]:
+        """A random number from 0 to 1, the same on every replay."""
+        return self._value("random", float, random.random)
+
+    def _value(self, name: str, annotation: Any, make: Callable[[], Any]) -> JobCall[Any]:
+        async def body(_number: int) -> values.Outcome:
+            return values.Value(values.encode(make(), annotation, name))
+
+        return self._call("value", name, body, annotation=annotation)
+
+    def log(self, message: str) -> None:
+        """Keep a line on the job's record; silent on a replay."""
+        self._run.check()
+        self._lines += 1
+        if self._lines > self._run.logged:
+            _log.info(message, extra={"event": "job.log", "job_id": self.id})
+            self._run.store.submit(jobs.log, self.id, self._lines, message)
+
+    def step_key(self) -> str:
+        """Inside a step's function: the step's idempotency key, stable over crashes and retries."""
+        key = step_key.get()
+        if key is None:
+            raise InputInvalid("step_key() is for the function of a step, while it executes.")
+        return key
+
+    def on_end(self, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run a function, as a job of its own, when this one has ended, however it ended.
+
+        Raises NotImportable for a function without a name of its own.
+        """
+        self._run.check()
+        self._ends += 1
+        callable, input = self._run.project.callable_of(fn), _input(fn, args, kwargs)
+        if self._ends > self._run.ends:
+            self._run.store.submit(jobs.register_end, self.id, self._ends, callable, input)
+
+    # --- how calls are made ---
+
+    def _call(self, kind: CallKind, name: str, body: Any, **how: Any) -> JobCall[Any]:
+        return JobCall(self._run, self._new_call(kind, name, body, **how))
+
+    def _new_call(
+        self,
+        kind: CallKind,
+        name: str,
+        body: Callable[[int], Awaitable[values.Outcome]],
+        *,
+        annotation: Any = values.UNTYPED,
+        read: Callable[[Any], Any] | None = None,
+        digest: str = "",
+        opens: bool = False,
+    ) -> Call[Any]:
+        if self._options is not None and kind != "step":
+            raise InputInvalid(f"options are for job.step; {kind} takes none of them.")
+        return Call(
+            reserved=self._run.reserve(),
+            kind=kind,
+            name=name,
+            body=body,
+            annotation=annotation,
+            read=read,
+            digest=digest,
+            opens=opens,
+        )
+
+
+async def assigned(job: Job, assignment: Json) -> Json:
+    """The recipe of a task that is assigned from outside any recipe: one call, its answer."""
+    answer = await job._assign(Assignment.from_json(job._run.project, assignment))
+    return answer.to_json()
+
+
+def _input(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
+    from lampwork.recipe import Recipe, bind_input
+
+    return bind_input(fn.fn if isinstance(fn, Recipe) else fn, args, kwargs)
+
+
+def _digest(*identity: Any) -> str:
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

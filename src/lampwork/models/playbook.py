@@ -1,0 +1,144 @@
+"""Playbooks: models made of plain code, for stories, tests and days without a model account.
+
+@playbook
+def clerk(turn: Turn) -> Call | Answer:
+    if not turn.results:
+        return Call("approve_invoice", note="the amounts match")
+    return Answer({"status": "approved", "reason": "the amounts match"})
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from lampwork.errors import ModelUnavailable
+from lampwork.models.ask import Ask, Reply, Requested, Turn
+from lampwork.types import Json
+
+__all__ = ["Answer", "Call", "Calls", "CannotComplete", "Playbook", "playbook"]
+
+_log = logging.getLogger("lampwork.models")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Call:
+    """Call a skill: `Call("approve_invoice", note="…")`."""
+
+    skill: str
+    arguments: dict[str, Json]
+
+    def __init__(self, skill: Any, /, **arguments: Any) -> None:
+        object.__setattr__(self, "skill", skill if isinstance(skill, str) else skill.name)
+        object.__setattr__(self, "arguments", to_jsonable_python(arguments))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Calls:
+    """Call several skills at once: `Calls(Call(…), Call(…))`."""
+
+    calls: tuple[Call, ...]
+
+    def __init__(self, *calls: Call) -> None:
+        object.__setattr__(self, "calls", calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer the task: a text, or a value of its output type."""
+
+    value: Any
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotComplete:
+    """End the task without an answer, honestly."""
+
+    reason: str
+    missing: Sequence[str] = ()
+
+
+Decision = Call | Calls | Answer | CannotComplete
+
+
+@dataclass(frozen=True, eq=False)
+class Playbook:
+    """A model that follows a function. It must decide the same for the same turn."""
+
+    fn: Callable[[Turn], Decision | Awaitable[Decision]]
+
+    @property
+    def name(self) -> str:
+        """`playbook:<function>`, so that it says what it is wherever it shows."""
+        return f"playbook:{self.fn.__name__}"
+
+    def __call__(self, turn: Turn) -> Decision | Awaitable[Decision]:
+        return self.fn(turn)
+
+    def check(self) -> None:
+        """A playbook can always be asked."""
+
+    async def respond(self, ask: Ask) -> Reply:
+        """What the function decides, as a response like any other. Raises ModelUnavailable."""
+        try:
+            decided = self.fn(ask.turn)
+            decision: Any = await decided if inspect.isawaitable(decided) else decided
+            text, asked = _spell(decision, ask)
+        except Exception as error:
+            _log.exception("%s raised in task %s", self.name, ask.task_id)
+            raise ModelUnavailable(
+                f"{self.name} raised {type(error).__name__}: {error}. Mend the playbook."
+            ) from error
+        calls = tuple(
+            Requested(f"{ask.task_id}-{ask.turn.number}-{i}", name, arguments)
+            for i, (name, arguments) in enumerate(asked)
+        )
+        return Reply(text, calls, _raw(self.name, text, calls), self.name, {"requests": 1})
+
+
+def playbook(fn: Callable[[Turn], Decision | Awaitable[Decision]]) -> Playbook:
+    """Make a playbook of a plain or async function."""
+    return Playbook(fn)
+
+
+def _spell(decision: Any, ask: Ask) -> tuple[str, list[tuple[str, dict[str, Json]]]]:
+    """A decision as the text and the calls that a model would have sent."""
+    match decision:
+        case Call():
+            return "", [(decision.skill, decision.arguments)]
+        case Calls():
+            return "", [(call.skill, call.arguments) for call in decision.calls]
+        case CannotComplete():
+            reason = {"reason": decision.reason, "missing": list(decision.missing)}
+            return "", [("cannot_complete", reason)]
+        case Answer() if ask.text_ends:
+            value = decision.value
+            text = value if isinstance(value, str) else json.dumps(to_jsonable_python(value))
+            return text, []
+        case Answer():
+            value = to_jsonable_python(decision.value, by_alias=True)
+            return decision.text, [("answer", {"answer": value} if ask.wrapped else value)]
+        case _:
+            raise TypeError(f"it returned {decision!r}, not Call, Calls, Answer or CannotComplete")
+
+
+def _raw(name: str, text: str, calls: Sequence[Requested]) -> dict[str, Json]:
+    """The response in pydantic-ai's JSON, so that a real model can go on from it."""
+    parts: list[Json] = [{"content": text, "part_kind": "text"}] if text else []
+    parts += [
+        {
+            "tool_name": call.name,
+            "args": call.arguments,
+            "tool_call_id": call.id,
+            "part_kind": "tool-call",
+        }
+        for call in calls
+    ]
+    return {"parts": parts, "model_name": name, "kind": "response"}

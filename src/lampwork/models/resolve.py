@@ -1,0 +1,54 @@
+"""From what `model=` names to something that can reply."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lampwork.models.ask import LanguageModel
+from lampwork.models.playbook import Playbook
+
+__all__ = ["Model", "Playbook", "close", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model with more to say than its id.
+
+    `id` is one that pydantic-ai knows. `base_url` is that of a server that speaks OpenAI's
+    protocol (`openai-chat:` for chat completions); such a server gets a key only if `key_env`
+    names the environment variable that holds it. `settings` are pydantic-ai's ModelSettings.
+    """
+
+    id: str
+    base_url: str | None = None
+    key_env: str | None = None
+    settings: Mapping[str, Any] | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.base_url, self.key_env))
+
+
+def resolve(model: Any, override: str | None = None) -> LanguageModel:
+    """The model that replies: `override`, else LAMPWORK_MODEL, else what the genie names.
+
+    Nothing is asked of anyone yet; `check()` on the result says whether it can be.
+    """
+    override = override or os.environ.get("LAMPWORK_MODEL")
+    if override:
+        model = Model(override)
+    if isinstance(model, Playbook):
+        return model
+    from lampwork.models import provider  # imports pydantic-ai, 0.4 s that a playbook saves
+
+    return provider.of(Model(model) if isinstance(model, str) else model)
+
+
+async def close() -> None:
+    """Close the connections to providers that this event loop has opened."""
+    import sys
+
+    if (provider := sys.modules.get("lampwork.models.provider")) is not None:
+        await provider.close()

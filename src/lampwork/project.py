@@ -1,0 +1,196 @@
+"""A project: the namespace that owns recipes, genies and skills. Code defines; nothing is global."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from lampwork import importable
+from lampwork.app import App
+from lampwork.errors import DuplicateName, GenieNotFound, NotImportable
+from lampwork.genie import Genie
+from lampwork.job import Job
+from lampwork.models import Model, Playbook
+from lampwork.recipe import Recipe
+from lampwork.settings import Settings
+from lampwork.skill import Skill
+from lampwork.step import Retry
+from lampwork.types import Effect
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Definition = TypeVar("Definition")
+
+
+class Project:
+    """Recipes, genies and skills that belong together.
+
+    >>> project = Project("finance")
+    """
+
+    def __init__(self, name: str, title: str | None = None) -> None:
+        self.name = name
+        self.title = title or name
+        self._recipes: dict[str, Recipe[..., Any]] = {}
+        self._genies: dict[str, Genie] = {}
+        self._skills: dict[str, Skill[..., Any]] = {}
+
+    @property
+    def recipes(self) -> Mapping[str, Recipe[..., Any]]:
+        """The recipes by name."""
+        return MappingProxyType(self._recipes)
+
+    @property
+    def genies(self) -> Mapping[str, Genie]:
+        """The genies by name."""
+        return MappingProxyType(self._genies)
+
+    @property
+    def skills(self) -> Mapping[str, Skill[..., Any]]:
+        """The skills by name."""
+        return MappingProxyType(self._skills)
+
+    def recipe(
+        self, *, name: str | None = None
+    ) -> Callable[[Callable[Concatenate[Job, P], Awaitable[R]]], Recipe[P, R]]:
+        """Define a recipe: `@project.recipe()` over `async def name(job: Job, …)`.
+
+        Raises ProjectError, DuplicateName.
+        """
+
+        def define(fn: Callable[Concatenate[Job, P], Awaitable[R]]) -> Recipe[P, R]:
+            recipe = Recipe(fn, name=name)
+            _add(self._recipes, recipe.name, recipe, "recipe")
+            return recipe
+
+        return define
+
+    def skill(
+        self,
+        *,
+        effect: Effect = "at_most_once",
+        timeout: float | None = None,
+        retry: Retry | None = None,
+        name: str | None = None,
+    ) -> Callable[[Callable[P, R]], Skill[P, R]]:
+        """Define a skill; its docstring says when to use it.
+
+        `effect`: `read` and `idempotent` may be repeated after a crash, with the same idempotency
+        key; `at_most_once` is never repeated by us. `timeout` is in seconds.
+        Raises SkillInvalid, DuplicateName.
+        """
+
+        def define(fn: Callable[P, R]) -> Skill[P, R]:
+            skill = Skill.define(fn, effect=effect, timeout=timeout, retry=retry, name=name)
+            _add(self._skills, skill.name, skill, "skill")
+            return skill
+
+        return define
+
+    def genie(
+        self,
+        name: str,
+        *,
+        model: str | Model | Playbook,
+        job_description: str,
+        skills: Iterable[Any] = (),
+    ) -> Genie:
+        """Define a genie. Recipes are accepted among its skills.
+
+        Raises SkillInvalid, DuplicateName.
+        """
+        genie = Genie.define(
+            name, project=self, model=model, job_description=job_description, skills=skills
+        )
+        _add(self._genies, name, genie, "genie")
+        return genie
+
+    def find_genie(self, name: str) -> Genie:
+        """A genie by name. Raises GenieNotFound."""
+        found = self._genies.get(name)
+        if found is None:
+            known = ", ".join(self._genies) or "none"
+            raise GenieNotFound(f"Project {self.name!r} has no genie {name!r}. It has: {known}.")
+        return found
+
+    # --- running ---
+
+    def open(
+        self, home: str | Path | None = None, *, settings: Settings | None = None
+    ) -> AbstractAsyncContextManager[App]:
+        """Open the project and execute its jobs in this process.
+
+        `home` is the folder of the state, `./.lampwork` by default. Raises FolderInUse,
+        FolderNotWritable, DatabaseTooNew.
+        """
+        return App.opened(self, settings or Settings.load(home=home))
+
+    def run(self, recipe: Recipe[..., R], /, home: str | Path | None = None, **input: Any) -> R:
+        """Open the project, run a recipe, close it: for scripts, outside an event loop.
+
+        Raises JobFailed when the job did not succeed.
+        """
+
+        async def run() -> R:
+            async with self.open(home) as app:
+                return await app.run(recipe, **input)
+
+        return asyncio.run(run())
+
+    # --- names of callables, as jobs keep them ---
+
+    def callable_of(self, fn: Any) -> str:
+        """The name under which a recipe or function is found again.
+
+        Raises NotImportable.
+        """
+        if isinstance(fn, Recipe):
+            if self._recipes.get(fn.name) is fn:
+                return fn.name
+            raise NotImportable(
+                f"Recipe {fn.name!r} is not in project {self.name!r}. Call recipes of this project."
+            )
+        return importable.name_of(fn)
+
+    def load_callable(self, name: str) -> Callable[..., Any]:
+        """The function behind such a name.
+
+        Raises NotImportable.
+        """
+        if name in self._recipes:
+            return self._recipes[name].fn
+        if ":" not in name:
+            raise NotImportable(
+                f"Project {self.name!r} has no recipe {name!r} any more. "
+                "Bring it back, or cancel the job."
+            )
+        return importable.load(name)
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of the source files that define the recipes and skills."""
+        functions = [each.fn for each in (*self._recipes.values(), *self._skills.values())]
+        files = {_source_file(fn) for fn in functions} - {None}
+        digest = hashlib.sha256()
+        for file in sorted(filter(None, files)):
+            digest.update(Path(file).read_bytes())
+        return digest.hexdigest()[:16]
+
+
+def _source_file(fn: Callable[..., Any]) -> str | None:
+    module = sys.modules.get(inspect.unwrap(fn).__module__)
+    return getattr(module, "__file__", None)
+
+
+def _add(defined: dict[str, Definition], name: str, new: Definition, kind: str) -> None:
+    if name in defined:
+        raise DuplicateName(f"The project has a {kind} {name!r} already; give one another name.")
+    defined[name] = new

@@ -1,0 +1,125 @@
+"""A recipe: the definition of a durable process. A job is one execution of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from lampwork import values
+from lampwork.errors import InputInvalid, ProjectError
+from lampwork.job import Job
+from lampwork.types import Json
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Recipe(Generic[P, R]):
+    """A durable async function of a project; its first parameter is the `Job`.
+
+    Call it as the plain function in unit tests, with a job of your own making.
+    """
+
+    def __init__(
+        self, fn: Callable[Concatenate[Job, P], Awaitable[R]], *, name: str | None
+    ) -> None:
+        if not inspect.iscoroutinefunction(fn):
+            raise ProjectError(f"{fn!r} is no recipe: define it with `async def`.")
+        self.fn = fn
+        self.name: str = name or fn.__name__
+        self.doc: str = inspect.getdoc(fn) or ""
+        parameters = list(inspect.signature(fn).parameters.values())
+        if not parameters or values.parameter_types(fn).get(parameters[0].name) is not Job:
+            raise ProjectError(
+                f"Recipe {self.name!r} needs its job: annotate the first parameter as `job: Job`."
+            )
+        functools.update_wrapper(self, fn)
+
+    def __call__(self, job: Job, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        """Run the plain function."""
+        return self.fn(job, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<recipe {self.name}>"
+
+
+def bind_input(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
+    """The recorded input of a job of `fn`: `{"parameter": value}` in JSON.
+
+    Raises InputInvalid when the arguments do not fit the signature, ResultNotRecordable when a
+    value cannot be recorded.
+    """
+    signature, types = _parameters(fn), values.parameter_types(fn)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise InputInvalid(
+            f"{fn.__name__} can't be started: {error}. It takes {signature}.", problems=[str(error)]
+        ) from None
+    return {
+        name: values.to_json(value, types.get(name, values.UNTYPED), f"{fn.__name__}({name}=…)")
+        for name, value in bound.arguments.items()
+    }
+
+
+def check_input(fn: Callable[..., Any], given: Any) -> Json:
+    """Input from outside, JSON, checked against the signature; what is recorded of it.
+
+    Raises InputInvalid, naming each field.
+    """
+    if not isinstance(given, dict):
+        raise InputInvalid(
+            f"The input of {fn.__name__} must be a JSON object of its parameters.",
+            problems=["not an object"],
+        )
+    signature, types = _parameters(fn), values.parameter_types(fn)
+    problems = [
+        f"{name}: there is no such parameter" for name in given if name not in signature.parameters
+    ]
+    for name, parameter in signature.parameters.items():
+        if name not in given:
+            if parameter.default is inspect.Parameter.empty:
+                problems.append(f"{name}: missing")
+            continue
+        problems += _misfits(name, given[name], types.get(name, Any))
+    if problems:
+        raise InputInvalid(
+            f"The input of {fn.__name__} does not fit: {'; '.join(problems)}.", problems=problems
+        )
+    return given
+
+
+def read_input(fn: Callable[..., Any], recorded: Json) -> dict[str, Any]:
+    """The keyword arguments of a job of `fn`, decoded by its annotations."""
+    types = values.parameter_types(fn)
+    return {
+        name: values.from_json(value, types.get(name, values.UNTYPED), f"{fn.__name__}({name}=…)")
+        for name, value in recorded.items()
+    }
+
+
+def takes_job(fn: Callable[..., Any]) -> bool:
+    """Whether the function's first parameter is its job."""
+    parameters = list(inspect.signature(fn).parameters)
+    return bool(parameters) and values.parameter_types(fn).get(parameters[0]) is Job
+
+
+def _misfits(name: str, value: Json, annotation: Any) -> list[str]:
+    try:
+        TypeAdapter(annotation).validate_python(value)
+    except ValidationError as error:
+        return [
+            f"{'.'.join([name, *map(str, each['loc'])])}: {each['msg']}" for each in error.errors()
+        ]
+    return []
+
+
+def _parameters(fn: Callable[..., Any]) -> inspect.Signature:
+    """The signature, without the job."""
+    signature = inspect.signature(fn)
+    parameters = list(signature.parameters.values())
+    return signature.replace(parameters=parameters[1:] if takes_job(fn) else parameters)

@@ -1,0 +1,126 @@
+"""After a crash, and every few seconds: what is meant to happen to jobs is made to happen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lampwork.run import Run
+from lampwork.store import executors, inbox, jobs
+from lampwork.worker import Worker
+
+_log = logging.getLogger("lampwork.worker")
+
+_ALONE_AFTER = 2
+"""Crashes with this job's code executing after which it runs alone."""
+
+_STOPPED_AFTER = 5
+"""Crashes after which a person must look."""
+
+_ALONE_FOR = 60.0
+"""Seconds after which a job that runs alone, and has not crashed, lets the others go on."""
+
+_CHUNK = 500
+
+
+async def recover(worker: Worker) -> None:
+    """Let every job go on that a process before this one has left.
+
+    A job is suspect if its own code was executing when a process crashed. After two such crashes
+    it runs alone, so that it cannot take others with it, nor they be blamed for it; after five it
+    needs attention.
+    """
+    suspects: list[str] = []
+    for job_id, crashes in await worker.store.write(executors.count_crashes, worker.executor_id):
+        if crashes >= _STOPPED_AFTER:
+            why = f"its process crashed {crashes} times while it was executing"
+            await worker.store.write(jobs.need_attention, job_id, why)
+        elif crashes >= _ALONE_AFTER:
+            suspects.append(job_id)
+    for job_id in suspects:
+        await _run_alone(worker, job_id)
+    await sweep(worker)
+    worker.expire_at(0)
+
+
+async def _run_alone(worker: Worker, job_id: str) -> None:
+    """Run one job while nothing else starts, until it ends or reaches a wait."""
+    progressed = asyncio.Event()
+
+    def on_progress(run: Run) -> None:
+        if run.job_id == job_id:
+            progressed.set()
+
+    def on_end(ended: str) -> None:
+        if ended == job_id:
+            progressed.set()
+
+    worker.alone = job_id
+    worker.on_progress.append(on_progress)
+    worker.on_job_ended.append(on_end)
+    try:
+        _log.warning("job %s runs alone: its process has crashed", job_id)
+        await worker.revive(job_id)
+        async with asyncio.timeout(_ALONE_FOR):
+            await progressed.wait()
+    except TimeoutError:
+        _log.warning("job %s has run alone for %s s; the others go on", job_id, _ALONE_FOR)
+    finally:
+        worker.alone = None
+        worker.on_progress.remove(on_progress)
+        worker.on_job_ended.remove(on_end)
+
+
+async def sweep(worker: Worker) -> None:
+    """Compare what is meant to happen with what does, and make good for the difference."""
+    await worker.start_queued()
+    for job_id in await worker.store.read(jobs.ids_with_want, "cancelled"):
+        worker.background(worker.finish_cancelled(job_id))
+    for job_id in await worker.store.read(inbox.movable_jobs):
+        worker.background(worker.wake(job_id))
+    await _sweep_running(worker)
+
+
+async def _sweep_running(worker: Worker) -> None:
+    """Jobs that are meant to run, have begun, and have no run here.
+
+    One that the engine believes to be running here, twice in a row, was claimed by a commit whose
+    answer got lost, or has lost its run: it is taken back. One that nobody has claimed is started.
+    """
+    begun = await worker.store.read(jobs.begun_ids)
+    absent = [each for each in begun if each not in worker.runs]
+    stranded: set[str] = set()
+    for start in range(0, len(absent), _CHUNK):
+        chunk = absent[start : start + _CHUNK]
+        statuses = await worker.engine.statuses(chunk)
+        for job_id in chunk:
+            match statuses.get(job_id, "none"):
+                case "none" | "cancelled" | "success":
+                    await worker.revive(job_id)
+                case "pending" if job_id in worker.missing:
+                    await worker.revive(job_id)
+                case "pending":
+                    stranded.add(job_id)
+                case _:
+                    pass
+    worker.missing = stranded
+
+
+async def keep_sweeping(worker: Worker) -> None:
+    """Sweep until the process ends; an error is logged and the next round tries again."""
+    while True:
+        await asyncio.sleep(worker.settings.sweep_interval)
+        try:
+            await sweep(worker)
+        except Exception as error:
+            _log.error("a sweep failed: %s", error, exc_info=error)
+
+
+async def look(worker: Worker, after: int) -> int:
+    """What other processes have written: answers, new jobs, cancellations."""
+    newest, deliveries = await worker.store.read(inbox.arrived, after)
+    worker.deliver(deliveries)
+    await worker.start_queued()
+    for job_id in await worker.store.read(jobs.ids_with_want, "cancelled"):
+        worker.background(worker.finish_cancelled(job_id))
+    return newest

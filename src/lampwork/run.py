@@ -1,0 +1,392 @@
+"""One run of one job in this process: what it has recorded, what it waits for, and its end.
+
+A job may be run many times: after a crash, after it was parked, by another process. Only one run
+owns the job; all others must find out before they do anything, and must never be mistaken for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from lampwork import failpoint, values
+from lampwork.engine import CallsDiffer, Deposed, RecordedCall, ReservedCall, prove_ownership
+from lampwork.errors import CallInterrupted, StoreUnavailable, UnknownCall
+from lampwork.store import inbox, jobs
+from lampwork.types import CallKind, Json, child_wait_id
+from lampwork.wait import Answer, Wait
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+    from lampwork.store.store import Store
+    from lampwork.worker import Worker
+
+T = TypeVar("T")
+
+_log = logging.getLogger("lampwork.job")
+
+EndReason = Literal["parked", "cancelled", "deposed", "attention", "infrastructure", "closing"]
+
+
+class RunEnded(BaseException):
+    """This run is over; the job may go on in another one.
+
+    Not an `Exception`, so that a recipe's `except Exception` does not mistake it for a failure of
+    its work. Every job call of an ended run raises it without starting.
+    """
+
+    def __init__(self, job_id: str, reason: EndReason) -> None:
+        super().__init__(f"this run of job {job_id} is over: {reason}")
+        self.reason: EndReason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A call that a recipe made: its number, what it is, how it is done and how it is read."""
+
+    reserved: ReservedCall
+    kind: CallKind
+    name: str
+    body: Callable[[int], Awaitable[values.Outcome]]
+    annotation: Any
+    read: Callable[[Any], Any] | None = None
+    digest: str = ""
+    opens: bool = False
+    """Whether it is written down before it begins, because a change of code must find it."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the job's order of calls, from 1."""
+        return self.reserved.number
+
+    @property
+    def label(self) -> str:
+        """How the engine's record names it."""
+        return f"{self.kind} {self.name}"
+
+
+class Run:
+    """The state of one run. Lives on the jobs' event loop."""
+
+    def __init__(
+        self, worker: Worker, begun: jobs.Begun, recorded: dict[int, RecordedCall]
+    ) -> None:
+        self.worker = worker
+        self.job_id: str = begun.row.id
+        self.row = begun.row
+        self.logged = begun.logged
+        self.ends = begun.ends
+        self.ended: EndReason | None = None
+        self.interrupted: CallInterrupted | None = None
+        self.main = asyncio.current_task()
+        self.waiting_for: dict[str, Wait] = {}
+        self.idle_since: float | None = None
+        self.shown_waiting = False
+        self._begun = begun.calls
+        self._recorded = recorded
+        self._busy = 1
+        self._futures: set[asyncio.Future[Any]] = set()
+        self._numbers: set[int] = set()
+        self._executing: set[str] = set()
+
+    @property
+    def project(self) -> Project:
+        """The project whose code runs."""
+        return self.worker.project
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.worker.store
+
+    # --- its end ---
+
+    def end(self, reason: EndReason) -> None:
+        """Close the run: its waits end at once, and every further call raises RunEnded."""
+        if self.ended is None:
+            self.ended = reason
+            for future in self._futures:
+                if not future.done():
+                    future.set_exception(RunEnded(self.job_id, reason))
+
+    def check(self) -> None:
+        """Raise RunEnded if the run is over. Asked before anything is started."""
+        if self.ended is not None:
+            raise RunEnded(self.job_id, self.ended)
+
+    async def prove(self) -> None:
+        """Return only if this run owns its job. Raises RunEnded."""
+        self.check()
+        try:
+            await prove_ownership()
+        except Deposed as error:
+            raise self._over("deposed") from error
+        except Exception as error:
+            raise self._infrastructure(error) from error
+
+    async def differ(self, why: str) -> RunEnded:
+        """The code no longer fits what was begun: a person must look. Returns what to raise."""
+        _log.error(
+            "job %s needs attention: %s",
+            self.job_id,
+            why,
+            extra={"event": "job.needs_attention", "job_id": self.job_id},
+        )
+        await self.worker.stop_for_attention(self, why)
+        return RunEnded(self.job_id, "attention")
+
+    def _over(self, reason: EndReason) -> RunEnded:
+        self.end(reason)
+        return RunEnded(self.job_id, self.ended or reason)
+
+    def _infrastructure(self, error: Exception) -> RunEnded:
+        _log.error("job %s stops for now: %s", self.job_id, error, exc_info=error)
+        return self._over("infrastructure")
+
+    # --- activities ---
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """One more activity executes."""
+        self._busy += 1
+        self.idle_since = None
+        try:
+            yield
+        finally:
+            self._rest()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The current activity only waits, from outside or for activities that it started."""
+        self._rest()
+        try:
+            yield
+        finally:
+            self._busy += 1
+            self.idle_since = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything executes; if not, all unfinished calls only wait."""
+        return self._busy > 0
+
+    def _rest(self) -> None:
+        self._busy -= 1
+        if not self._busy and self.ended is None:
+            self.idle_since = asyncio.get_running_loop().time()
+            self.worker.became_idle(self)
+
+    def executing(self) -> list[str]:
+        """The calls whose bodies have not ended."""
+        return sorted(self._executing)
+
+    # --- waits ---
+
+    async def until(self, wait: Wait) -> Answer:
+        """The answer of a wait: once per wait id, however often the run is repeated."""
+        self.check()
+        with self.worker.waits.expecting(wait.id) as future:
+            self._futures.add(future)
+            try:
+                answer, due_at = await self.store.write(inbox.open_wait, wait)
+                failpoint.hit("wait.opened")
+                if answer is None:
+                    answer = await self._wait(wait, future, due_at)
+            finally:
+                self._futures.discard(future)
+        self.check()
+        if self.shown_waiting:
+            # On disk before user code goes on: a crash from here on is counted against this job.
+            self.shown_waiting = False
+            await self.store.write(jobs.mark, self.job_id, "running")
+        failpoint.hit("wait.answered")
+        return answer
+
+    async def _wait(
+        self, wait: Wait, future: asyncio.Future[Answer], due_at: float | None
+    ) -> Answer:
+        if due_at is not None:
+            self.worker.expire_at(due_at)
+        self.waiting_for[wait.id] = wait
+        try:
+            with self.paused():
+                self.check()
+                return await future
+        finally:
+            del self.waiting_for[wait.id]
+
+    # --- calls ---
+
+    def reserve(self) -> ReservedCall:
+        """The number of a call, taken when it is made.
+
+        Raises UnknownCall outside the recipe's own flow, where the order of calls could change
+        from run to run.
+        """
+        self.check()
+        self.require_main("made")
+        reserved = ReservedCall()
+        self._numbers.add(reserved.number)
+        return reserved
+
+    def require_main(self, what: str) -> None:
+        """Raise UnknownCall unless this is the recipe's own flow."""
+        try:
+            here = asyncio.current_task()
+        except RuntimeError:  # in a thread
+            here = None
+        if here is not self.main:
+            raise UnknownCall(
+                f"A job call was {what} outside its recipe: inside a step, a thread, or an asyncio "
+                "task of your own. Make it in the recipe, and run calls side by side with "
+                "job.gather(…) or job.map(…)."
+            )
+
+    async def perform(self, call: Call[T]) -> T:
+        """Do a call, or read its record; its value, or its error raised."""
+        text = await self.store.unfold(await self.envelope(call))
+        value = values.result(values.read(text), call.annotation, call.label)
+        return value if call.read is None else call.read(value)
+
+    async def envelope(self, call: Call[Any]) -> str:
+        """The recorded envelope of a call, done first if there is none."""
+        self.check()
+        recorded = self._recorded.get(call.number)
+        if recorded is not None:
+            if recorded.name != call.label:
+                raise await self.differ(_differs(call, recorded.name))
+            return recorded.envelope
+        begun = self._begun.get(call.number)
+        if begun is not None and (begun.kind, begun.name, begun.digest) != (
+            call.kind,
+            call.name,
+            call.digest,
+        ):
+            raise await self.differ(_differs(call, f"{begun.kind} {begun.name}"))
+        if call.opens and begun is None:
+            # The writer keeps order, and all that opens waits for a later write of its own.
+            self.store.submit(
+                jobs.open_call, self.job_id, call.number, call.kind, call.name, call.digest
+            )
+        return await self._record(call)
+
+    def was_begun(self, number: int) -> bool:
+        """Whether an earlier run had begun this call."""
+        return number in self._begun
+
+    def unreached(self) -> list[str]:
+        """Calls that an earlier run had begun and that this one, at its end, never made."""
+        missing = self._begun.keys() - self._numbers
+        return [f"{self._begun[n].kind} {self._begun[n].name}" for n in sorted(missing)]
+
+    async def _record(self, call: Call[Any]) -> str:
+        try:
+            return await call.reserved.run(call.label, lambda: self._do(call))
+        except Deposed as error:
+            raise self._over("deposed") from error
+        except CallsDiffer as error:
+            raise await self.differ(str(error)) from error
+        except asyncio.CancelledError:
+            self.check()
+            self.interrupted = CallInterrupted(
+                f"{call.label} was cancelled from outside, as asyncio.timeout() does; a replay could "
+                "not do the same. Use job.options(timeout=…) or wait_for(…, timeout=…)."
+            )
+            raise self.interrupted from None
+        except RunEnded:
+            raise
+        except Exception as error:
+            raise self._infrastructure(error) from error
+
+    async def _do(self, call: Call[Any]) -> str:
+        """A call's body, as the engine sees it: it returns value or error, and never raises one."""
+        failpoint.hit("call.before")
+        self._executing.add(call.label)
+        try:
+            outcome = await call.body(call.number)
+        except (RunEnded, StoreUnavailable):
+            raise
+        except asyncio.CancelledError as error:
+            here = asyncio.current_task()
+            if here is not None and here.cancelling():
+                raise
+            outcome = values.failure(error, call=call.label)
+        except BaseException as error:
+            self.check()
+            outcome = values.failure(error, call=call.label)
+        finally:
+            self._executing.discard(call.label)
+        failpoint.hit("call.after")
+        return await self.store.fold(values.write(outcome))
+
+    # --- children ---
+
+    async def child(
+        self, *, job_id: str, call: int, callable: str, input: Json, task_id: str | None = None
+    ) -> values.Outcome:
+        """Start a child job, unless it is there already, and wait for its outcome.
+
+        `task_id` is that of the task whose skill call this is, if it is one.
+        """
+        await self.start_children(
+            [self.new_child(job_id, call=call, callable=callable, input=input)]
+        )
+        await self.until(
+            Wait(
+                id=child_wait_id(job_id),
+                job_id=self.job_id,
+                call=call,
+                kind="child",
+                subject={"job": job_id, "callable": callable},
+                task_id=task_id,
+            )
+        )
+        found = await self.store.read(jobs.get, job_id)
+        return values.of_job(found.id, found.status, found.outcome)
+
+    def new_child(
+        self,
+        job_id: str,
+        *,
+        call: int,
+        callable: str,
+        input: Json,
+        position: int | None = None,
+        detached: bool = False,
+        held: bool = False,
+    ) -> jobs.NewJob:
+        """The row of a child of this job."""
+        return jobs.NewJob(
+            id=job_id,
+            project=self.row.project,
+            callable=callable,
+            version=self.worker.version,
+            input=input,
+            trigger={"kind": "job", "job": self.job_id, "call": call},
+            root_id=self.row.root_id,
+            parent_id=self.job_id,
+            parent_call=call,
+            position=position,
+            detached=detached,
+            want="held" if held else "run",
+        )
+
+    async def start_children(self, children: list[jobs.NewJob]) -> None:
+        """Accept child jobs, and start those that may run."""
+        self.check()
+        await self.store.write(jobs.create, children)
+        failpoint.hit("child.created")
+        for each in children:
+            if each.want == "run":
+                self.worker.start_soon(each.id)
+
+
+def _differs(call: Call[Any], recorded: str) -> str:
+    return (
+        f"call {call.number} is `{call.label}` now, but was begun as `{recorded}`: the recipe's code "
+        "has changed under this job. Bring the old order of calls back, or cancel the job."
+    )

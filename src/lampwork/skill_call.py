@@ -1,0 +1,285 @@
+"""One skill call, from its intent on disk to its result on disk.
+
+Before anything acts, its intent is there; so after a crash every effect that may have happened is
+known. What nobody knows is asked of the skill's reconciler, then of a person, never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from lampwork import failpoint, values
+from lampwork.conversation import Hold, Intent
+from lampwork.effect import DidNotHappen, Happened, StillUnknown
+from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid
+from lampwork.skill import Skill, SkillCall
+from lampwork.types import Json, wait_id
+from lampwork.wait import Wait
+
+if TYPE_CHECKING:
+    from lampwork.run import Run
+
+__all__ = ["SkillCalls"]
+
+_ENDED_WHILE_ACTING = "the process ended while it was executing"
+
+_RECONCILED_AT_MOST = 3
+"""How often a reconciler may say that it did not happen before a person is asked."""
+
+_STOPPERS = (Exception, asyncio.CancelledError, SystemExit)
+"""What a skill's body may raise. Not our own RunEnded, which must get through."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkillCalls:
+    """The skill calls of one task."""
+
+    run: Run
+    hold: Hold
+    call: int
+    """The number of the task's own call in its job."""
+    skills: dict[str, Skill[..., Any]]
+    metadata: dict[str, Json]
+
+    async def perform_all(self) -> None:
+        """Bring every open call to its result, side by side. Returns when all have settled."""
+        chains = [
+            asyncio.create_task(self._perform_in_turn(same))
+            for same in _same_effects(list(self.hold.transcript.open.values()))
+        ]
+        if not chains:
+            return
+        with self.run.paused():
+            outcomes = await asyncio.gather(*chains, return_exceptions=True)
+        self.run.check()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _perform_in_turn(self, same: list[Intent]) -> None:
+        for position, intent in enumerate(same):
+            # The later ones had not been started while the first had no result.
+            intent.begun = intent.begun and position == 0
+            with self.run.acting():
+                started = time.monotonic()
+                result = await self._perform(intent)
+                result["seconds"] = round(time.monotonic() - started, 3)
+                shown_waiting = intent.unknown is not None
+                await self.hold.append(
+                    ("result", {"call": intent.label, **result}),
+                    status="working" if shown_waiting else None,
+                )
+            failpoint.hit("result.appended")
+
+    async def _perform(self, intent: Intent) -> dict[str, Json]:
+        """The body of the result entry."""
+        skill = self.skills.get(intent.skill)
+        if skill is None:
+            return await self._without_skill(intent)
+        if skill.recipe is not None:
+            return await self._run_recipe(skill, intent)
+        if intent.effect == "at_most_once":
+            return await self._act_once(skill, intent)
+        return await self._act_with_retries(skill, intent)
+
+    async def _without_skill(self, intent: Intent) -> dict[str, Json]:
+        """The code has changed: the genie no longer has the skill."""
+        if intent.effect == "at_most_once" and intent.begun:
+            await self._note(intent, _ENDED_WHILE_ACTING)
+            result = await self._ask_person(intent, _ENDED_WHILE_ACTING)
+            if result is not None:
+                return result
+        return _error(intent, NotDone("the genie no longer has this skill"))
+
+    # --- a recipe: a child job, found again by its id ---
+
+    async def _run_recipe(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        given = {name: self.metadata[name] for name in skill.metadata if name in self.metadata}
+        outcome = await self.run.child(
+            job_id=intent.child or "",
+            call=self.call,
+            callable=skill.recipe or "",
+            input=intent.arguments | given,
+        )
+        if isinstance(outcome, values.Value):
+            return {"status": "ok", "value": json.loads(outcome.text)}
+        message = outcome.error["message"]
+        return {"status": "error", "error": {"type": outcome.error["code"], "message": message}}
+
+    # --- read and idempotent: again, with the same key ---
+
+    async def _act_with_retries(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        attempt = 0
+        while True:
+            attempt += 1
+            self.run.check()
+            try:
+                result = await self._act(skill, intent)
+                return result | {"attempts": attempt}
+            except _STOPPERS as error:
+                _reraise_if_ours(error)
+                if skill.retry is None or attempt >= skill.retry.attempts:
+                    return _error(intent, error) | {"attempts": attempt}
+            await asyncio.sleep(skill.retry.pause(attempt))
+
+    # --- at most once: what is not known is found out ---
+
+    async def _act_once(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        if intent.begun and intent.unknown is None:
+            await self._note(intent, _ENDED_WHILE_ACTING)
+        while True:
+            if intent.unknown is not None:
+                result = await self._find_out(skill, intent, intent.unknown)
+                if result is not None:
+                    return result
+            self.run.check()
+            try:
+                return await self._act(skill, intent)
+            except NotDone as error:
+                return _error(intent, error)
+            except _STOPPERS as error:
+                _reraise_if_ours(error)
+                await self._note(intent, _sentence(error), _trace(error))
+
+    async def _note(self, intent: Intent, why: str, trace: str | None = None) -> None:
+        note: dict[str, Json] = {"call": intent.label, "why": why, "traceback": trace}
+        await self.hold.append(("unknown", note), status="waiting")
+
+    async def _find_out(
+        self, skill: Skill[..., Any], intent: Intent, why: str
+    ) -> dict[str, Json] | None:
+        """The result of a call whose outcome is unknown; None when it is to be done."""
+        match await self._reconcile(skill, intent):
+            case Happened(value):
+                return self._encoded(skill, value) | {"source": "reconcile"}
+            case DidNotHappen() if intent.resolved < _RECONCILED_AT_MOST:
+                await self._resolve(intent, "reconcile")
+                return None
+            case StillUnknown(more) if more:
+                why = f"{why}; {more}"
+            case _:
+                pass
+        return await self._ask_person(intent, why)
+
+    async def _reconcile(
+        self, skill: Skill[..., Any], intent: Intent
+    ) -> Happened[Any] | DidNotHappen | StillUnknown:
+        call = self._facts(intent)
+        try:
+            bound = skill.bind(intent.arguments, self.metadata, call)
+            return await skill.ask_reconciler(bound, call)
+        except _STOPPERS as error:
+            _reraise_if_ours(error)
+            return StillUnknown(f"its reconciler raised {_sentence(error)}")
+
+    async def _ask_person(self, intent: Intent, why: str) -> dict[str, Json] | None:
+        again = f".{intent.resolved}" if intent.resolved else ""
+        answer = await self.run.until(
+            Wait(
+                id=wait_id(self.run.job_id, self.call, intent.label + again),
+                job_id=self.run.job_id,
+                call=self.call,
+                kind="resolution",
+                task_id=self.hold.task_id,
+                subject={
+                    "skill": intent.skill,
+                    "arguments": intent.arguments,
+                    "key": intent.key,
+                    "why": why,
+                },
+            )
+        )
+        said: dict[str, Json] = answer.value
+        match said["resolution"]:
+            case "happened":
+                return {"status": "ok", "value": said.get("result"), "source": answer.source}
+            case "did_not_happen":
+                await self._resolve(intent, answer.source)
+                return None
+            case _:
+                reason = said.get("reason") or "no reason given"
+                error = {"type": "resolved_as_failed", "message": reason}
+                return {"status": "failed", "error": error, "source": answer.source}
+
+    async def _resolve(self, intent: Intent, by: str) -> None:
+        """On disk before it is done again: from here on a crash makes it unknown anew."""
+        entry: dict[str, Json] = {"call": intent.label, "by": by}
+        await self.hold.append(("resolved", entry), status="working")
+
+    # --- the act ---
+
+    async def _act(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        try:
+            bound = skill.bind(intent.arguments, self.metadata, self._facts(intent))
+        except (SkillInvalid, ValidationError) as error:
+            raise NotDone(str(error)) from error
+        failpoint.hit("skill.before_effect")
+        limit = asyncio.timeout(skill.timeout)
+        try:
+            async with limit:
+                value = await skill.act(bound)
+        except TimeoutError as error:
+            if limit.expired():
+                raise TimeoutError(f"it took longer than {skill.timeout:g} s") from error
+            raise
+        failpoint.hit("skill.after_effect")
+        return self._encoded(skill, value)
+
+    def _encoded(self, skill: Skill[..., Any], value: Any) -> dict[str, Json]:
+        try:
+            return {"status": "ok", "value": json.loads(skill.encode(value))}
+        except ResultNotRecordable as error:
+            # It did act: the model must not take this for a reason to do it again.
+            message = f"{skill.name} has done its work, but {error}. Do not repeat the call."
+            return {"status": "error", "error": {"type": error.code, "message": message}}
+
+    def _facts(self, intent: Intent) -> SkillCall:
+        return SkillCall(intent.key, self.hold.task_id, self.hold.conversation_id)
+
+
+def _same_effects(intents: list[Intent]) -> list[list[Intent]]:
+    """Calls side by side, but equal ones that must happen at most once in turn.
+
+    While the outcome of one is unknown, its equal is not started.
+    """
+    chains: dict[str, list[Intent]] = {}
+    for intent in intents:
+        digest = intent.label
+        if intent.effect == "at_most_once" and intent.child is None:
+            digest = f"{intent.skill} {json.dumps(intent.arguments, sort_keys=True)}"
+        chains.setdefault(digest, []).append(intent)
+    return list(chains.values())
+
+
+def _reraise_if_ours(error: BaseException) -> None:
+    """Raise a cancellation that is meant for us, not one that a skill's body made up."""
+    here = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and here is not None and here.cancelling():
+        raise error
+
+
+def _sentence(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _error(intent: Intent, error: BaseException) -> dict[str, Json]:
+    """A failure: its message is for the model, its traceback for people."""
+    return {
+        "status": "error",
+        "error": {
+            "type": type(error).__name__,
+            "message": f"{intent.skill} failed: {_sentence(error)}",
+            "traceback": _trace(error),
+        },
+    }

@@ -1,0 +1,250 @@
+"""Conversations: append-only entries with one writer each, and the line of those who wait for it.
+
+A conversation names the task that holds it and that task's epoch; an append that does not know
+both is refused. Every function runs inside one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from lampwork.errors import ConversationBusy, ConversationNotFound, LampworkError
+from lampwork.store import inbox
+from lampwork.store.schema import conversations, entries, jobs, line, tasks
+from lampwork.types import Json
+
+Entry = tuple[str, dict[str, Json]]
+"""An entry to append: its kind and its body."""
+
+
+class StaleEpoch(LampworkError):
+    """The task no longer writes under this epoch: it must prove that it is the owner."""
+
+
+_reserve_numbers = (
+    sa.update(conversations)
+    .where(
+        conversations.c.id == sa.bindparam("conversation"),
+        conversations.c.holder == sa.bindparam("task"),
+        conversations.c.epoch == sa.bindparam("of_epoch"),
+        sa.or_(
+            sa.bindparam("after", type_=sa.Integer) < 0,
+            conversations.c.last_seq == sa.bindparam("after", type_=sa.Integer),
+        ),
+    )
+    .values(last_seq=conversations.c.last_seq + sa.bindparam("count", type_=sa.Integer))
+    .returning(conversations.c.last_seq)
+)
+_insert_entry = sa.insert(entries)
+
+
+def append(
+    connection: sa.Connection,
+    conversation: str,
+    task: str,
+    epoch: int,
+    new: Sequence[Entry],
+    after: int | None = None,
+) -> int:
+    """Append entries; the number of the first, the others follow it.
+
+    Raises StaleEpoch when another epoch or task holds the conversation, or when `after` is given
+    and is not its last number.
+    """
+    last = connection.execute(
+        _reserve_numbers,
+        {
+            "conversation": conversation,
+            "task": task,
+            "of_epoch": epoch,
+            "after": -1 if after is None else after,
+            "count": len(new),
+        },
+    ).scalar()
+    if last is None:
+        raise StaleEpoch(f"task {task} does not write to {conversation} under epoch {epoch}")
+    first, now = last - len(new) + 1, time.time()
+    connection.execute(
+        _insert_entry,
+        [
+            {
+                "conversation_id": conversation,
+                "seq": first + position,
+                "task_id": task,
+                "kind": kind,
+                "body": body,
+                "at": now,
+            }
+            for position, (kind, body) in enumerate(new)
+        ],
+    )
+    return first
+
+
+def read(
+    connection: sa.Connection, conversation: str, task: str, until: int
+) -> Sequence[sa.Row[Any]]:
+    """What a task sees: the history up to `until`, and its own entries."""
+    return connection.execute(
+        sa.select(entries)
+        .where(
+            entries.c.conversation_id == conversation,
+            sa.or_(entries.c.seq <= until, entries.c.task_id == task),
+        )
+        .order_by(entries.c.seq)
+    ).all()
+
+
+def create(connection: sa.Connection, conversation: str, project: str, task: str) -> None:
+    """A new conversation of kind `task`, held by the task's first epoch."""
+    connection.execute(
+        sa.insert(conversations).values(
+            id=conversation,
+            project=project,
+            kind="task",
+            holder=task,
+            epoch=1,
+            last_seq=0,
+            created_at=time.time(),
+        )
+    )
+
+
+def obtain(
+    connection: sa.Connection,
+    conversation: str,
+    *,
+    project: str,
+    task: str,
+    job: str,
+    wait: str | None,
+) -> int | None:
+    """Hold a conversation that others have written: its last number; None if the task must wait.
+
+    Without a `wait` id, or when waiting would never end, raises ConversationBusy. Raises
+    ConversationNotFound.
+    """
+    row = connection.execute(
+        sa.select(conversations).where(
+            conversations.c.id == conversation, conversations.c.project == project
+        )
+    ).first()
+    if row is None:
+        raise ConversationNotFound(
+            f'No conversation "{conversation}" in project "{project}". '
+            "Leave conversation= out to begin a new one."
+        )
+    if row.holder is None:
+        _give(connection, conversation, task, epoch=1)
+        return row.last_seq
+    if wait is None:
+        raise ConversationBusy(
+            f"Conversation {conversation} is busy with task {row.holder}. "
+            'Try later, or wait for it with when_busy="wait".',
+            holder=row.holder,
+        )
+    connection.execute(
+        sa.insert(line).values(conversation_id=conversation, task_id=task, wait_id=wait)
+    )
+    if _waits_for(connection, conversation, job):
+        raise ConversationBusy(
+            f"Conversation {conversation} is busy with task {row.holder}, which waits for this "
+            "very job in turn. Continue another conversation, or none.",
+            holder=row.holder,
+        )
+    return None
+
+
+def release(connection: sa.Connection, task: str) -> list[inbox.Delivery]:
+    """A task has ended: what it holds goes to the next in line, who is told."""
+    connection.execute(sa.delete(line).where(line.c.task_id == task))
+    held = connection.execute(
+        sa.select(conversations.c.id).where(conversations.c.holder == task)
+    ).scalar()
+    return [] if held is None else _next_in_line(connection, held)
+
+
+def release_job(connection: sa.Connection, job_id: str) -> list[inbox.Delivery]:
+    """A job is over: all that its tasks hold, and their places in line."""
+    open_tasks = connection.execute(
+        sa.select(tasks.c.id).where(tasks.c.job_id == job_id, tasks.c.ended_at.is_(None))
+    ).scalars()
+    return [delivery for task in open_tasks.all() for delivery in release(connection, task)]
+
+
+def _next_in_line(connection: sa.Connection, conversation: str) -> list[inbox.Delivery]:
+    place = connection.execute(
+        sa.select(line, tasks.c.job_id, tasks.c.epoch)
+        .join(tasks, tasks.c.id == line.c.task_id)
+        .where(line.c.conversation_id == conversation)
+        .order_by(line.c.id)
+        .limit(1)
+    ).first()
+    if place is None:
+        _give(connection, conversation, None, epoch=0)
+        return []
+    connection.execute(sa.delete(line).where(line.c.id == place.id))
+    _give(connection, conversation, place.task_id, epoch=place.epoch)
+    # What the tasks before it have written is its history; it can't have read any of it yet.
+    until = connection.execute(
+        sa.select(conversations.c.last_seq).where(conversations.c.id == conversation)
+    ).scalar_one()
+    connection.execute(
+        sa.update(tasks).where(tasks.c.id == place.task_id).values(history_until=until)
+    )
+    return inbox.settle(
+        connection, place.wait_id, place.job_id, {"turn": True}, source="conversation"
+    )
+
+
+def _give(connection: sa.Connection, conversation: str, task: str | None, *, epoch: int) -> None:
+    connection.execute(
+        sa.update(conversations)
+        .where(conversations.c.id == conversation)
+        .values(holder=task, epoch=epoch)
+    )
+
+
+def _waits_for(connection: sa.Connection, conversation: str, job: str) -> bool:
+    """Whether the conversation gets free only after `job` has got on.
+
+    Its holder ends after the child jobs that its skill calls started, each of those after its own
+    children and after the conversations that its tasks wait for, and so on.
+    """
+    seen: set[str] = set()
+    to_free = [conversation]
+    while to_free:
+        if (each := to_free.pop()) in seen:
+            continue
+        seen.add(each)
+        below = _jobs_below_holder(connection, each)
+        if job in below:
+            return True
+        to_free += connection.execute(
+            sa.select(line.c.conversation_id)
+            .join(tasks, tasks.c.id == line.c.task_id)
+            .where(tasks.c.job_id.in_(below))
+        ).scalars()
+    return False
+
+
+def _jobs_below_holder(connection: sa.Connection, conversation: str) -> set[str]:
+    """The jobs that a conversation's holder waits for, at any depth."""
+    waited_for = sa.and_(jobs.c.detached.is_(False), jobs.c.ended_at.is_(None))
+    below = (
+        sa.select(jobs.c.id)
+        .join(
+            tasks, sa.and_(tasks.c.job_id == jobs.c.parent_id, tasks.c.call == jobs.c.parent_call)
+        )
+        .join(conversations, conversations.c.holder == tasks.c.id)
+        .where(conversations.c.id == conversation, waited_for)
+        .cte("below", recursive=True)
+    )
+    below = below.union(
+        sa.select(jobs.c.id).join(below, jobs.c.parent_id == below.c.id).where(waited_for)
+    )
+    return set(connection.execute(sa.select(below.c.id)).scalars())

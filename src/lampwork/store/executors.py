@@ -1,0 +1,46 @@
+"""Processes that execute, or executed, the jobs of this database."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import sqlalchemy as sa
+
+from lampwork.store.schema import executors, jobs
+
+
+def start(connection: sa.Connection, executor_id: str) -> None:
+    """A process begins to execute."""
+    connection.execute(
+        sa.insert(executors).values(id=executor_id, pid=os.getpid(), started_at=time.time())
+    )
+
+
+def close(connection: sa.Connection, executor_id: str) -> None:
+    """A process has ended all its runs by itself: no job of it is suspect."""
+    connection.execute(
+        sa.update(executors).where(executors.c.id == executor_id).values(closed_at=time.time())
+    )
+
+
+def count_crashes(connection: sa.Connection, own_id: str) -> list[tuple[str, int]]:
+    """Count, once, the crashes of earlier processes against the jobs whose code was executing.
+
+    Returns those jobs, with how many crashes they have had without reaching a wait.
+    """
+    crashed = sa.select(executors.c.id).where(
+        executors.c.id != own_id, executors.c.closed_at.is_(None)
+    )
+    counted = connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.status == "running", jobs.c.want == "run", jobs.c.executor.in_(crashed))
+        .values(crashes=jobs.c.crashes + 1)
+        .returning(jobs.c.id, jobs.c.crashes)
+    ).all()
+    connection.execute(
+        sa.update(executors)
+        .where(executors.c.id != own_id, executors.c.closed_at.is_(None))
+        .values(closed_at=time.time())
+    )
+    return [(row.id, row.crashes) for row in counted]

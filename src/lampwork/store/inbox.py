@@ -1,0 +1,273 @@
+"""Waits and the inbox: where answers and messages from outside land until they are taken.
+
+A wait is answered once, by the inbox row that bears its id: the column is unique, so the first
+answer wins, an expiry among them. A message waits under its topic until a wait takes it, in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from lampwork.errors import AlreadyAnswered, JobEnded, JobNotFound, WaitNotFound
+from lampwork.store.schema import inbox, jobs, waits
+from lampwork.types import ENDED, Json, WaitKind
+
+_insert_wait = insert(waits).on_conflict_do_nothing()
+_insert_row = insert(inbox).on_conflict_do_nothing()
+_row_of = sa.select(inbox).where(inbox.c.wait_id == sa.bindparam("wait"))
+_due_at_of = sa.select(waits.c.due_at).where(waits.c.id == sa.bindparam("wait"))
+_set_answered = sa.update(waits).where(waits.c.id == sa.bindparam("wait")).values(answered=True)
+
+AnswerKind = Literal["answer", "message", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something a job or a task needs from outside. `subject` says what, for people."""
+
+    id: str
+    job_id: str
+    call: int
+    kind: WaitKind
+    subject: dict[str, Json]
+    task_id: str | None = None
+    topic: str | None = None
+    due_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came: an answer, a message, or that the time is up."""
+
+    kind: AnswerKind
+    value: Json
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An answer on its way to its wait."""
+
+    wait_id: str
+    job_id: str
+    answer: Answer
+
+
+def open_wait(connection: sa.Connection, wait: Wait) -> tuple[Answer | None, float | None]:
+    """Write a wait down; its answer if it has one already, and when it is due.
+
+    The due time is the one of its first opening: a replay does not begin a pause anew.
+    """
+    opened = connection.execute(
+        _insert_wait,
+        {
+            "id": wait.id,
+            "job_id": wait.job_id,
+            "call": wait.call,
+            "task_id": wait.task_id,
+            "kind": wait.kind,
+            "subject": wait.subject,
+            "topic": wait.topic,
+            "due_at": wait.due_at,
+            "opened_at": time.time(),
+            "answered": False,
+            "parked": False,
+        },
+    )
+    if (answer := _answer_of(connection, wait.id)) is not None:
+        if opened.rowcount:
+            _mark_answered(connection, wait.id)
+        return answer, None
+    if wait.topic is not None and _take_message(connection, wait.id, wait.topic):
+        return _answer_of(connection, wait.id), None
+    return None, connection.execute(_due_at_of, {"wait": wait.id}).scalar_one()
+
+
+def _answer_of(connection: sa.Connection, wait: str) -> Answer | None:
+    row = connection.execute(_row_of, {"wait": wait}).first()
+    return None if row is None else Answer(row.kind, row.value, row.source)
+
+
+def _take_message(connection: sa.Connection, wait: str, topic: str) -> bool:
+    """Give the wait the oldest message of its topic that nobody has taken."""
+    oldest = (
+        sa.select(sa.func.min(inbox.c.id))
+        .where(inbox.c.topic == topic, inbox.c.wait_id.is_(None))
+        .scalar_subquery()
+    )
+    taken = connection.execute(
+        sa.update(inbox).where(inbox.c.id == oldest).values(wait_id=wait)
+    ).rowcount
+    if taken:
+        _mark_answered(connection, wait)
+    return bool(taken)
+
+
+def answer(connection: sa.Connection, wait: str, value: Json, source: str) -> Delivery:
+    """Answer a wait from outside.
+
+    Raises WaitNotFound, AlreadyAnswered (the first one counts), JobEnded.
+    """
+    row = _open_row(connection, wait)
+    if (given := _answer_of(connection, wait)) is not None:
+        raise AlreadyAnswered(
+            f"{wait} was already answered by {given.source}; the first answer counts.",
+            source=given.source,
+        )
+    return _put_answer(connection, row, "answer", value, source)
+
+
+def _open_row(connection: sa.Connection, wait: str) -> sa.Row[Any]:
+    row = connection.execute(
+        sa.select(waits, jobs.c.status)
+        .join(jobs, jobs.c.id == waits.c.job_id)
+        .where(waits.c.id == wait)
+    ).first()
+    if row is None:
+        raise WaitNotFound(f"Nothing waits under {wait}. `lampwork job ID` lists a job's waits.")
+    if row.status in ENDED:
+        raise JobEnded(f"Job {row.job_id} has {row.status}.", job_status=row.status)
+    return row
+
+
+def _put_answer(
+    connection: sa.Connection, row: sa.Row[Any], kind: AnswerKind, value: Json, source: str
+) -> Delivery:
+    connection.execute(
+        sa.insert(inbox).values(
+            wait_id=row.id, kind=kind, value=value, source=source, at=time.time()
+        )
+    )
+    _mark_answered(connection, row.id)
+    return Delivery(row.id, row.job_id, Answer(kind, value, source))
+
+
+def _mark_answered(connection: sa.Connection, wait: str) -> None:
+    connection.execute(_set_answered, {"wait": wait})
+
+
+def settle(
+    connection: sa.Connection, wait: str, job_id: str, value: Json, source: str
+) -> list[Delivery]:
+    """Answer a wait from within Lampwork, whether it is open already or not; twice is once."""
+    put = connection.execute(
+        _insert_row,
+        {"wait_id": wait, "kind": "answer", "value": value, "source": source, "at": time.time()},
+    ).rowcount
+    if not put:
+        return []
+    _mark_answered(connection, wait)
+    return [Delivery(wait, job_id, Answer("answer", value, source))]
+
+
+def send(
+    connection: sa.Connection, job_id: str, topic: str, value: Json, source: str
+) -> list[Delivery]:
+    """Put a message into the inbox, for the oldest open wait of its topic or for a later one.
+
+    Raises JobNotFound, JobEnded.
+    """
+    status = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar()
+    if status is None:
+        raise JobNotFound(f"There is no job {job_id}.")
+    if status in ENDED:
+        raise JobEnded(f"Job {job_id} has {status}; it takes no events.", job_status=status)
+    connection.execute(
+        sa.insert(inbox).values(
+            topic=topic, kind="message", value=value, source=source, at=time.time()
+        )
+    )
+    waiting = connection.execute(
+        sa.select(waits.c.id)
+        .where(waits.c.topic == topic, waits.c.answered.is_(False))
+        .order_by(waits.c.call)
+        .limit(1)
+    ).scalar()
+    if waiting is None or not _take_message(connection, waiting, topic):
+        return []
+    taken = _answer_of(connection, waiting)
+    assert taken is not None
+    return [Delivery(waiting, job_id, taken)]
+
+
+def expire(connection: sa.Connection, now: float) -> list[Delivery]:
+    """Say of all waits that are due that their time is up; an answer that came first stays."""
+    due = connection.execute(
+        sa.select(waits).where(
+            waits.c.due_at.is_not(None), waits.c.due_at <= now, waits.c.answered.is_(False)
+        )
+    ).all()
+    return [_put_answer(connection, row, "expired", None, "clock") for row in due]
+
+
+def next_due(connection: sa.Connection) -> float | None:
+    """When the next wait is due, in epoch seconds."""
+    query = sa.select(sa.func.min(waits.c.due_at)).where(
+        waits.c.due_at.is_not(None), waits.c.answered.is_(False)
+    )
+    return connection.execute(query).scalar()
+
+
+def any_answered(connection: sa.Connection, wait_ids: Sequence[str]) -> bool:
+    """Whether one of these waits has its answer."""
+    query = sa.select(sa.exists().where(inbox.c.wait_id.in_(wait_ids)))
+    return bool(connection.execute(query).scalar())
+
+
+def stand_at(connection: sa.Connection, job_id: str, wait_ids: Sequence[str]) -> None:
+    """Write down the waits at which a run is parked: those of settled calls stay behind."""
+    connection.execute(
+        sa.update(waits).where(waits.c.job_id == job_id).values(parked=waits.c.id.in_(wait_ids))
+    )
+
+
+def can_move(connection: sa.Connection, job_id: str) -> bool:
+    """Whether a parked job would get on if it were woken now.
+
+    Its run stands at one call, or at several under one `gather`, which goes on when all have
+    settled; a task among them moves when all that it waits for itself has come.
+    """
+    standing = connection.execute(
+        sa.select(waits.c.task_id, sa.func.min(waits.c.answered).label("all_answered"))
+        .where(waits.c.job_id == job_id, waits.c.parked)
+        .group_by(waits.c.task_id)
+    ).all()
+    if any(row.task_id is not None and row.all_answered for row in standing):
+        return True
+    return all(row.all_answered for row in standing)
+
+
+def movable_jobs(connection: sa.Connection) -> list[str]:
+    """Parked jobs that have an answer and may get on with it."""
+    query = (
+        sa.select(waits.c.job_id)
+        .join(jobs, jobs.c.id == waits.c.job_id)
+        .where(sa.and_(waits.c.parked, waits.c.answered), jobs.c.want == "parked")
+        .distinct()
+    )
+    return list(connection.execute(query).scalars())
+
+
+def arrived(connection: sa.Connection, after: int) -> tuple[int, list[Delivery]]:
+    """Answers that came since the row `after`, and the newest row's id."""
+    newest = connection.execute(sa.select(sa.func.max(inbox.c.id))).scalar() or 0
+    rows = connection.execute(
+        sa.select(inbox, waits.c.job_id)
+        .join(waits, waits.c.id == inbox.c.wait_id)
+        .where(inbox.c.id > after)
+        .order_by(inbox.c.id)
+    )
+    return newest, [
+        Delivery(row.wait_id, row.job_id, Answer(row.kind, row.value, row.source)) for row in rows
+    ]
+
+
+def newest_id(connection: sa.Connection) -> int:
+    """The id of the newest row."""
+    return connection.execute(sa.select(sa.func.max(inbox.c.id))).scalar() or 0

@@ -1,0 +1,186 @@
+"""The tables of `lampwork.db`. A job's finished steps are in the engine's own file, not here."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("callable", sa.Text, nullable=False),  # a recipe's name, or module:function
+    sa.Column("version", sa.Text, nullable=False),  # hash of the project's sources at the start
+    sa.Column("input", sa.JSON, nullable=False),
+    sa.Column("trigger", sa.JSON, nullable=False),
+    sa.Column("want", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("attention", sa.Text),  # why a person is needed
+    sa.Column("parent_id", sa.Text),
+    sa.Column("parent_call", sa.Integer),
+    sa.Column("position", sa.Integer),  # of a map's item
+    sa.Column("detached", sa.Boolean, nullable=False, default=False),
+    sa.Column("root_id", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text),  # the recorded envelope, see values.py
+    sa.Column("traceback", sa.Text),
+    sa.Column("executor", sa.Text),
+    sa.Column("crashes", sa.Integer, nullable=False, default=0),
+    sa.Column("idempotency_key", sa.Text),
+    sa.Column("request_digest", sa.Text),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("started_at", sa.Float),
+    sa.Column("changed_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Index("jobs_by_status", "status", "created_at"),
+    sa.Index("jobs_by_want", "want", "status"),
+    sa.Index("jobs_by_parent", "parent_id", "parent_call", "position"),
+    sa.Index("jobs_by_root", "root_id"),
+    sa.Index("jobs_by_key", "project", "idempotency_key"),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.Float, nullable=False),
+)
+
+waits = sa.Table(
+    "waits",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("call", sa.Integer, nullable=False),
+    sa.Column("task_id", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.JSON, nullable=False),
+    sa.Column("topic", sa.Text),
+    sa.Column("due_at", sa.Float),
+    sa.Column("opened_at", sa.Float, nullable=False),
+    sa.Column("answered", sa.Boolean, nullable=False, default=False),
+    sa.Column("parked", sa.Boolean, nullable=False, default=False),  # a parked run stands here
+    sa.Index("waits_by_job", "job_id"),
+    sa.Index("waits_parked", "job_id", sqlite_where=sa.text("parked and answered")),
+    sa.Index("waits_by_topic", "topic", "answered", sqlite_where=sa.text("topic is not null")),
+    sa.Index("waits_by_due", "due_at", sqlite_where=sa.text("due_at is not null and not answered")),
+)
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("wait_id", sa.Text, unique=True),  # of a message: the wait that took it
+    sa.Column("topic", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False),  # answer, message, expired
+    sa.Column("value", sa.JSON, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Index("inbox_untaken", "topic", "id", sqlite_where=sa.text("wait_id is null")),
+    sqlite_autoincrement=True,
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("call", sa.Integer, nullable=False),
+    sa.Column("genie", sa.Text, nullable=False),
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("history_until", sa.Integer, nullable=False),  # the last entry from before this task
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("instructions", sa.Text, nullable=False),
+    sa.Column("on_problem", sa.Text),
+    sa.Column("data", sa.JSON(none_as_null=False), nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("output_schema", sa.JSON),
+    sa.Column("usage", sa.JSON),
+    sa.Column("outcome", sa.JSON),  # {"answer": …} or an error's record
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Index("tasks_by_conversation", "conversation_id"),
+    sa.Index("tasks_by_job", "job_id"),
+)
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # task, chat
+    sa.Column("holder", sa.Text),  # the task that may write
+    sa.Column("epoch", sa.Integer, nullable=False),  # of the holder
+    sa.Column("last_seq", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+line = sa.Table(
+    "line",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("conversation_id", sa.Text, nullable=False),
+    sa.Column("task_id", sa.Text, nullable=False, unique=True),
+    sa.Column("wait_id", sa.Text, nullable=False),
+    sa.Index("line_by_conversation", "conversation_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("conversation_id", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("task_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+ends = sa.Table(
+    "ends",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("callable", sa.Text, nullable=False),
+    sa.Column("input", sa.JSON, nullable=False),
+)
+
+logs = sa.Table(
+    "logs",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+)
+
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),  # sha256, hex
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+executors = sa.Table(
+    "executors",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("closed_at", sa.Float),
+)
+
+writers = sa.Table(
+    "writers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("batch", sa.Integer, nullable=False),  # the last one committed
+)

@@ -1,0 +1,171 @@
+"""Tasks: opened once, claimed by every run of their job, ended once, each in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from lampwork.store import conversations, inbox
+from lampwork.store.conversations import Entry, StaleEpoch
+from lampwork.store.schema import conversations as conversations_table
+from lampwork.store.schema import tasks
+from lampwork.types import Json, TaskStatus
+
+__all__ = ["Claim", "NewTask", "append", "claim", "finish", "open_or_claim"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """What a task's row starts from."""
+
+    id: str
+    job_id: str
+    call: int
+    project: str
+    genie: str
+    conversation_id: str
+    continues: bool
+    """Whether the conversation is there already."""
+    wait_id: str | None
+    """Under which it waits when the conversation is busy; None refuses instead."""
+    told: dict[str, Json]
+    """The body of its first entry, with `instructions`, `data`, `on_problem`."""
+    metadata: dict[str, Json]
+    output_schema: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task as its run found it. The run must prove that it owns the job before it goes on."""
+
+    epoch: int
+    conversation_id: str
+    history_until: int
+    holds: bool
+    """Whether it holds its conversation; if not, it waits in line."""
+    metadata: dict[str, Json]
+    outcome: Json
+    """Not None when the task has ended."""
+    is_new: bool = False
+
+
+_insert_task = sa.insert(tasks)
+
+
+def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
+    """Open the task, or claim it when an earlier run opened it.
+
+    Raises ConversationNotFound, ConversationBusy; then nothing was opened.
+    """
+    found = claim(connection, new.id)
+    if found is not None:
+        return found
+    until: int | None = 0
+    if new.continues:
+        until = conversations.obtain(
+            connection,
+            new.conversation_id,
+            project=new.project,
+            task=new.id,
+            job=new.job_id,
+            wait=new.wait_id,
+        )
+    else:
+        conversations.create(connection, new.conversation_id, new.project, new.id)
+    holds = until is not None
+    connection.execute(
+        _insert_task,
+        {
+            "id": new.id,
+            "job_id": new.job_id,
+            "call": new.call,
+            "genie": new.genie,
+            "conversation_id": new.conversation_id,
+            "history_until": until if until is not None else -1,
+            "status": "working" if holds else "waiting",
+            "epoch": 1,
+            "instructions": new.told["instructions"],
+            "on_problem": new.told["on_problem"],
+            "data": new.told["data"],
+            "metadata": new.metadata,
+            "output_schema": new.output_schema,
+            "created_at": time.time(),
+        },
+    )
+    if holds:
+        conversations.append(connection, new.conversation_id, new.id, 1, [("told", new.told)])
+    return Claim(1, new.conversation_id, until or 0, holds, new.metadata, None, is_new=True)
+
+
+def claim(connection: sa.Connection, task: str) -> Claim | None:
+    """Begin a new epoch of a task, which refuses all earlier ones; None without such a task."""
+    row = connection.execute(
+        sa.update(tasks)
+        .where(tasks.c.id == task)
+        .values(epoch=tasks.c.epoch + 1)
+        .returning(
+            tasks.c.epoch,
+            tasks.c.conversation_id,
+            tasks.c.history_until,
+            tasks.c.metadata,
+            tasks.c.outcome,
+        )
+    ).first()
+    if row is None:
+        return None
+    holds = connection.execute(
+        sa.update(conversations_table)
+        .where(
+            conversations_table.c.id == row.conversation_id,
+            conversations_table.c.holder == task,
+        )
+        .values(epoch=row.epoch)
+    ).rowcount
+    return Claim(
+        row.epoch, row.conversation_id, row.history_until, bool(holds), row.metadata, row.outcome
+    )
+
+
+def append(
+    connection: sa.Connection,
+    conversation: str,
+    task: str,
+    epoch: int,
+    new: Sequence[Entry],
+    after: int | None = None,
+    status: TaskStatus | None = None,
+) -> int:
+    """Append a task's entries, and show its status if that changes. Raises StaleEpoch."""
+    first = conversations.append(connection, conversation, task, epoch, new, after)
+    if status is not None:
+        connection.execute(sa.update(tasks).where(tasks.c.id == task).values(status=status))
+    return first
+
+
+def finish(
+    connection: sa.Connection,
+    conversation: str,
+    task: str,
+    epoch: int,
+    new: Sequence[Entry],
+    after: int,
+    status: TaskStatus,
+    usage: Json,
+    outcome: Json,
+) -> list[inbox.Delivery]:
+    """End a task: its last entries, its outcome, and its conversation for the next in line.
+
+    Returns the answer to the wait of the one whose turn it is. Raises StaleEpoch.
+    """
+    conversations.append(connection, conversation, task, epoch, new, after)
+    ended = connection.execute(
+        sa.update(tasks)
+        .where(tasks.c.id == task, tasks.c.epoch == epoch, tasks.c.ended_at.is_(None))
+        .values(status=status, usage=usage, outcome=outcome, ended_at=time.time())
+    ).rowcount
+    if not ended:
+        raise StaleEpoch(f"task {task} has ended, or goes on under another epoch")
+    return conversations.release(connection, task)

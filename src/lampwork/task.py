@@ -1,0 +1,311 @@
+"""The life of a task: checked, opened, worked on turn by turn, and ended with its answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from lampwork import failpoint, metadata
+from lampwork.conversation import Action, Hold, StaleEpoch, Transcript
+from lampwork.errors import (
+    GenieNotInProject,
+    InputInvalid,
+    InstructionsMissing,
+    LampworkError,
+    StoreError,
+)
+from lampwork.genie import Genie
+from lampwork.models.resolve import resolve
+from lampwork.output import Output, describe
+from lampwork.store import conversations, tasks
+from lampwork.turn import Ending, TaskInHand, take_turns
+from lampwork.types import Json, conversation_id, task_id, wait_id
+from lampwork.wait import Wait
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+    from lampwork.run import Run
+
+__all__ = ["Action", "Assignment", "TaskAnswer", "check_assignment", "work"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a genie is asked to do."""
+
+    genie: Genie
+    instructions: str
+    data: Json = None
+    on_problem: str | None = None
+    conversation: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    output: Any = None
+    """A type or JSON Schema as given; once checked, an `Output`, or None for plain text."""
+    when_busy: Literal["wait", "fail"] = "wait"
+
+    def to_json(self) -> dict[str, Json]:
+        """A checked assignment as the input of a job that carries it."""
+        return {
+            "genie": self.genie.name,
+            "instructions": self.instructions,
+            "data": self.data,
+            "on_problem": self.on_problem,
+            "conversation": self.conversation,
+            "metadata": dict(self.metadata),
+            "output": None if self.output is None else self.output.schema,
+            "when_busy": self.when_busy,
+        }
+
+    @classmethod
+    def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
+        """The assignment that `to_json` wrote. Raises GenieNotFound."""
+        return cls(**(record | {"genie": project.find_genie(record["genie"])}))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAnswer(Generic[T_co]):
+    """What came of a task that was answered."""
+
+    output: T_co
+    """The answer, typed; the text where no type was asked for."""
+    response: str
+    status: str
+    task_id: str
+    conversation_id: str
+    metadata: dict[str, Json]
+    """As recorded with the task."""
+    usage: dict[str, int]
+    """`requests`, `input_tokens`, `output_tokens`."""
+    actions: tuple[Action, ...]
+    """Each skill call with its outcome."""
+    artifacts: tuple[Json, ...] = ()
+
+    @classmethod
+    def from_json(cls, record: dict[str, Json], output: Output | None) -> TaskAnswer[Any]:
+        """The answer that `work` recorded."""
+        value = record["output"]
+        return cls(
+            output=value if output is None else output.decode(value),
+            response=record["response"],
+            status=record["status"],
+            task_id=record["task_id"],
+            conversation_id=record["conversation_id"],
+            metadata=record["metadata"],
+            usage=record["usage"],
+            actions=tuple(Action(**action) for action in record["actions"]),
+            artifacts=tuple(record["artifacts"]),
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        """The record of an answer whose output is JSON."""
+        actions = [asdict(action) for action in self.actions]
+        return {
+            **{each.name: getattr(self, each.name) for each in fields(self)},
+            "actions": actions,
+            "artifacts": list(self.artifacts),
+        }
+
+
+def check_assignment(
+    project: Project, assignment: Assignment, *, model: str | None = None
+) -> Assignment:
+    """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
+
+    `model` stands in for the genie's own. Raises InstructionsMissing, GenieNotInProject,
+    MetadataUnknown, MetadataInvalid, OutputTypeInvalid, InputInvalid, ModelUnknown,
+    ModelKeyMissing.
+    """
+    genie = assignment.genie
+    if genie.project is not project:
+        raise GenieNotInProject(
+            f'Genie "{genie.name}" belongs to project "{genie.project.name}", not to '
+            f'"{project.name}". Assign the task to a genie of this project.'
+        )
+    if not assignment.instructions.strip():
+        raise InstructionsMissing(
+            f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
+        )
+    checked = replace(
+        assignment,
+        data=_as_json("data", assignment.data),
+        metadata=metadata.record(genie.metadata, assignment.metadata, genie=genie.name),
+        output=describe(assignment.output),
+    )
+    resolve(genie.model, model).check()
+    return checked
+
+
+def _as_json(name: str, value: Any) -> Json:
+    try:
+        recorded = to_jsonable_python(value)
+        json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode()
+    except (PydanticSerializationError, ValueError) as error:
+        raise InputInvalid(
+            f"{name}= can't be recorded as JSON: {error}. Pass plain JSON or a pydantic model.",
+            problems=[str(error)],
+        ) from error
+    return recorded
+
+
+async def work(run: Run, assignment: Assignment, call: int) -> dict[str, Json]:
+    """Do the task that call number `call` of a job assigns, or go on with it after a crash.
+
+    Returns the answer's record (see TaskAnswer.from_json). Raises TaskNotCompleted, OutputInvalid,
+    SkillFailing, SkillFailed, TurnLimitReached, ModelUnavailable, ConversationNotFound,
+    ConversationBusy.
+    """
+    while True:
+        try:
+            outcome = await _work_under_one_claim(run, assignment, call)
+        except StaleEpoch:
+            # The conversation is not what this run has read: prove, claim, read again.
+            await run.prove()
+            continue
+        if "error" in outcome:
+            raise LampworkError.from_record(outcome["error"])
+        return outcome["answer"]
+
+
+async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> dict[str, Json]:
+    """The task's outcome: `{"answer": …}` or `{"error": …}`."""
+    new = _new_task(run, assignment, call)
+    claim = await _claim(run, new)
+    if claim.outcome is not None:
+        return claim.outcome
+    task = await _take_in_hand(run, assignment, new, claim)
+    try:
+        ending = await take_turns(task)
+    except (StaleEpoch, StoreError):
+        raise
+    except LampworkError as error:
+        ending = Ending([("failed", {"error": error.to_record()})], error=error)
+    return await _finish(task, ending)
+
+
+async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
+    """Open or claim the task, waiting in line if its conversation is busy."""
+    claim = await run.store.write(tasks.open_or_claim, new)
+    failpoint.hit("task.opened")
+    if not claim.is_new:
+        # A task that this run has just opened has no earlier writer to be mistaken for. Two runs
+        # of one job meet in one process only, and there the older one was ended.
+        await run.prove()
+    while not claim.holds and claim.outcome is None:
+        await run.until(
+            Wait(
+                id=wait_id(run.job_id, new.call),
+                job_id=run.job_id,
+                call=new.call,
+                kind="conversation",
+                task_id=new.id,
+                subject={"conversation": new.conversation_id},
+            )
+        )
+        claim = await run.store.write(tasks.open_or_claim, new)
+        await run.prove()
+    failpoint.hit("task.claimed")
+    return claim
+
+
+def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
+    genie, continued, output = assignment.genie, assignment.conversation, assignment.output
+    withheld = metadata.withheld(genie.skills, assignment.metadata)
+    return tasks.NewTask(
+        id=task_id(run.job_id, call),
+        job_id=run.job_id,
+        call=call,
+        project=run.project.name,
+        genie=genie.name,
+        conversation_id=continued or conversation_id(run.job_id, call),
+        continues=continued is not None,
+        wait_id=wait_id(run.job_id, call) if assignment.when_busy == "wait" else None,
+        told={
+            "genie": genie.name,
+            "instructions": assignment.instructions,
+            "data": assignment.data,
+            "on_problem": assignment.on_problem,
+            "skills": [skill.name for skill in genie.skills if skill.name not in withheld],
+            "withheld": withheld,
+        },
+        metadata=dict(assignment.metadata),
+        output_schema=None if output is None else output.schema,
+    )
+
+
+async def _take_in_hand(
+    run: Run, assignment: Assignment, new: tasks.NewTask, claim: tasks.Claim
+) -> TaskInHand:
+    """Read what was written before, and tell the genie its task if nobody has."""
+    transcript = Transcript(new.id)
+    if claim.is_new and not new.continues:
+        transcript.take(1, "told", new.told)
+    else:
+        query = (conversations.read, claim.conversation_id, new.id, claim.history_until)
+        transcript.read(await run.store.read(*query))
+    hold = Hold(run, claim, transcript)
+    if not transcript.told:
+        await hold.append(("told", new.told))
+    genie = assignment.genie
+    withheld = metadata.withheld(genie.skills, claim.metadata)
+    return TaskInHand(
+        assignment,
+        new.call,
+        hold,
+        resolve(genie.model, run.worker.settings.model),
+        claim.metadata,
+        {skill.name: skill for skill in genie.skills if skill.name not in withheld},
+    )
+
+
+async def _finish(task: TaskInHand, ending: Ending) -> dict[str, Json]:
+    """Write the end down, in one with the conversation's release."""
+    hold, so_far = task.hold, task.hold.transcript
+    after = so_far.last_seq
+    hold.take(after + 1, ending.entries)
+    outcome: dict[str, Json]
+    if ending.error is not None:
+        where = {"task_id": hold.task_id, "conversation_id": hold.conversation_id}
+        record = ending.error.to_record()
+        outcome = {"error": record | {"fields": record["fields"] | where}}
+    else:
+        outcome = {"answer": _answer(task, ending)}
+    told = await hold.finish(
+        *ending.entries,
+        after=after,
+        status="failed" if ending.error is not None else "answered",
+        usage=so_far.usage,
+        outcome=outcome,
+    )
+    failpoint.hit("answer.appended")
+    hold.run.worker.deliver(told)
+    return outcome
+
+
+def _answer(task: TaskInHand, ending: Ending) -> dict[str, Json]:
+    so_far = task.hold.transcript
+    return {
+        "output": ending.output,
+        "response": ending.response,
+        "status": "answered",
+        "task_id": task.hold.task_id,
+        "conversation_id": task.hold.conversation_id,
+        "metadata": task.metadata,
+        "usage": so_far.usage,
+        "actions": [
+            {
+                "call": action.call,
+                "skill": action.skill,
+                "arguments": action.arguments,
+                "status": action.status,
+                "error": action.error,
+            }
+            for action in so_far.actions.values()
+        ],
+        "artifacts": [],
+    }

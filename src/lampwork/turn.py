@@ -1,0 +1,350 @@
+"""The turn loop: ask the model, judge its reply, act on it, until the genie has answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from lampwork import failpoint
+from lampwork.conversation import Hold
+from lampwork.errors import (
+    LampworkError,
+    OutputInvalid,
+    SkillFailed,
+    SkillFailing,
+    TaskNotCompleted,
+    TurnLimitReached,
+)
+from lampwork.genie import Genie
+from lampwork.models.ask import Ask, Described, LanguageModel, Reply, Requested, Turn
+from lampwork.output import Output
+from lampwork.skill import Skill
+from lampwork.skill_call import SkillCalls
+from lampwork.store.conversations import Entry
+from lampwork.types import Json, child_id
+
+if TYPE_CHECKING:
+    from lampwork.task import Assignment
+
+__all__ = ["FAILPOINTS", "Ending", "TaskInHand", "take_turns"]
+
+FAILPOINTS = (
+    "task.opened",
+    "task.claimed",
+    "model.before",
+    "model.after",
+    "said.appended",
+    "skill.before_effect",
+    "skill.after_effect",
+    "result.appended",
+    "answer.appended",
+)
+"""Every boundary in the life of a task at which a test can end the process."""
+
+RE_ASKED_AT_MOST = 2
+"""How often a genie is asked again for a reply that can't be its answer."""
+
+TURNS_AT_MOST = 50
+"""Responses in one task."""
+
+FAILURES_IN_A_ROW = 3
+"""Of one skill in one task."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInHand:
+    """A claimed task with everything that its turns need."""
+
+    assignment: Assignment
+    call: int
+    hold: Hold
+    model: LanguageModel
+    metadata: dict[str, Json]
+    skills: dict[str, Skill[..., Any]]
+    """Those that this task may use."""
+
+    @property
+    def genie(self) -> Genie:
+        """Who works."""
+        return self.assignment.genie
+
+    @property
+    def output(self) -> Output | None:
+        """The type of the answer; None is plain text."""
+        return self.assignment.output
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a task ends, and the entries that say so: an answer, or an error."""
+
+    entries: Sequence[Entry]
+    output: Json = None
+    response: str = ""
+    error: LampworkError | None = None
+
+
+async def take_turns(task: TaskInHand) -> Ending:
+    """Work until the genie has answered or can't. What was done before a crash is not done again.
+
+    Raises ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached.
+    """
+    calls = SkillCalls(task.hold.run, task.hold, task.call, task.skills, task.metadata)
+    while True:
+        await calls.perform_all()
+        _stop_if_hopeless(task)
+        failpoint.hit("model.before")
+        reply = await task.model.respond(_ask(task))
+        failpoint.hit("model.after")
+        judged = judge(task, reply)
+        if judged.ending is not None:
+            return judged.ending
+        await task.hold.append(*judged.entries, after=task.hold.transcript.last_seq)
+        failpoint.hit("said.appended")
+
+
+def _stop_if_hopeless(task: TaskInHand) -> None:
+    so_far = task.hold.transcript
+    if so_far.failed_by is not None:
+        skill, reason = so_far.failed_by
+        raise SkillFailed(
+            f'Skill "{skill}" was resolved as failed: {reason}.', skill=skill, reason=reason
+        )
+    for skill, errors in so_far.failures.items():
+        if len(errors) >= FAILURES_IN_A_ROW:
+            raise SkillFailing(
+                f'Skill "{skill}" failed {len(errors)} times in a row, at last with: {errors[-1]}. '
+                "Mend the skill or what it depends on, then retry.",
+                skill=skill,
+                errors=errors,
+            )
+    if so_far.turns >= TURNS_AT_MOST:
+        raise TurnLimitReached(
+            f"The genie took {so_far.turns} turns and has not answered. "
+            "Give it a narrower task, or a job description that says when to stop.",
+            turns=so_far.turns,
+        )
+
+
+# --- 1: the request ---
+
+_CANNOT_COMPLETE = Described(
+    "cannot_complete",
+    "End the task without an answer, when it can't be completed honestly. Never invent an answer.",
+    {
+        "type": "object",
+        "properties": {
+            "reason": {"type": "string", "description": "Why it can't be completed."},
+            "missing": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "What would have been needed.",
+            },
+        },
+        "required": ["reason", "missing"],
+        "additionalProperties": False,
+    },
+)
+
+
+def _ask(task: TaskInHand) -> Ask:
+    so_far, output = task.hold.transcript, task.output
+    endings = (_CANNOT_COMPLETE,)
+    if output is not None:
+        answer = Described("answer", "Give your answer and end the task.", output.parameters)
+        endings = (answer, _CANNOT_COMPLETE)
+    return Ask(
+        task_id=task.hold.task_id,
+        job_description=task.genie.job_description,
+        messages=so_far.messages,
+        skills=tuple(skill.described for skill in task.skills.values()),
+        endings=endings,
+        text_ends=output is None,
+        wrapped=output is not None and output.wrapped,
+        turn=Turn(
+            instructions=task.assignment.instructions,
+            data=task.assignment.data,
+            files=(),
+            skills=tuple(task.skills),
+            results=tuple(so_far.results),
+            number=so_far.turns + 1,
+            feedback=so_far.feedback,
+            on_problem=task.assignment.on_problem,
+        ),
+    )
+
+
+# --- 2: the judgement: nothing is done here, only decided ---
+
+
+@dataclass(slots=True)
+class Judged:
+    """What a reply leads to: entries to append before anything acts, or the task's end."""
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+    ending: Ending | None = None
+
+
+def judge(task: TaskInHand, reply: Reply) -> Judged:
+    """Judge each call of a reply, then the reply as an answer."""
+    number = task.hold.transcript.last_seq + 1
+    calls: list[dict[str, Json]] = []
+    said: dict[str, Json] = {
+        "model": reply.model,
+        "response": reply.raw,
+        "usage": reply.usage,
+        "calls": calls,
+    }
+    judged = Judged([("said", said)])
+    ends = [call for call in reply.calls if _is_ending(task, call)]
+    acts = len(ends) < len(reply.calls)
+    for position, call in enumerate(reply.calls):
+        if call not in ends:
+            calls.append(_judge_skill_call(task, call, f"{number}.{position}", judged.entries))
+        elif acts:
+            calls.append(_reply_to(call, "postponed", _POSTPONED))
+        elif call is ends[0]:
+            calls.append(_judge_ending(task, call, reply, judged))
+        else:
+            calls.append(_reply_to(call, "ignored", "Not taken: the task ends once."))
+    if not reply.calls:
+        _judge_text(task, reply, judged)
+    return judged
+
+
+_POSTPONED = (
+    "Not taken: this reply asked for other calls as well. "
+    "Wait for their results, then end the task."
+)
+
+
+def _is_ending(task: TaskInHand, call: Requested) -> bool:
+    return call.name == "cannot_complete" or (call.name == "answer" and task.output is not None)
+
+
+def _reply_to(call: Requested, verdict: str, reply: str) -> dict[str, Json]:
+    return {"id": call.id, "name": call.name, "verdict": verdict, "reply": reply}
+
+
+def _judge_skill_call(
+    task: TaskInHand, call: Requested, label: str, entries: list[Entry]
+) -> dict[str, Json]:
+    """The verdict on a call; its intent, if it may act, joins the entries."""
+    skill = task.skills.get(call.name)
+    if skill is None:
+        names = ", ".join(task.skills) or "none"
+        reply = f'There is no skill "{call.name}". There are: {names}.'
+        return _reply_to(call, "unknown_skill", reply) | {"arguments": {}}
+    arguments, problems = skill.contract.read(call.arguments)
+    # A name that is metadata to any of the genie's skills is never the model's to give.
+    spoofed = (arguments.keys() & task.genie.metadata.keys()) - skill.contract.names
+    if spoofed:
+        names = ", ".join(sorted(spoofed))
+        reply = f"Refused: {skill.name} takes no argument {names} from you. It was not run."
+        verdict: dict[str, Json] = _reply_to(call, "refused", reply)
+        return verdict | {"arguments": arguments, "argument_refused": sorted(spoofed)}
+    if not problems:
+        _, problems = skill.contract.fit(arguments)
+    if problems:
+        reply = "The arguments are not valid, and the skill was not run. " + " ".join(problems)
+        return _reply_to(call, "invalid", reply) | {"arguments": arguments}
+    intent: dict[str, Json] = {
+        "call": label,
+        "skill": skill.name,
+        "arguments": arguments,
+        "key": f"{task.hold.task_id}.{label}",
+        "effect": skill.effect,
+    }
+    if skill.recipe is not None:
+        intent["child"] = f"{child_id(task.hold.run.job_id, task.call)}.{label}"
+    entries.append(("intent", intent))
+    return {"id": call.id, "name": call.name, "verdict": "accepted"}
+
+
+def _judge_ending(
+    task: TaskInHand, call: Requested, reply: Reply, judged: Judged
+) -> dict[str, Json]:
+    if call.name == "cannot_complete":
+        reason, missing = _declined(call)
+        _end_declined(task, reason, missing, judged)
+        return _reply_to(call, "cannot_complete", "Noted.")
+    output = cast(Output, task.output)
+    value, problems = output.read(call.arguments)
+    if problems:
+        _ask_again(task, value, problems, judged, text=None)
+        return _reply_to(call, "answer_invalid", _not_valid(problems))
+    response = reply.text or json.dumps(value, ensure_ascii=False)
+    _end_answered(value, response, judged)
+    return _reply_to(call, "answer", "Received.")
+
+
+def _judge_text(task: TaskInHand, reply: Reply, judged: Judged) -> None:
+    if task.output is None and reply.text.strip():
+        _end_answered(reply.text, reply.text, judged)
+    elif task.output is None:
+        _ask_again(task, reply.text, ["The reply was empty."], judged)
+    else:
+        problem = "The reply was text. Give your answer by calling `answer`."
+        _ask_again(task, reply.text, [problem], judged)
+
+
+def _end_answered(value: Json, response: str, judged: Judged) -> None:
+    entry: Entry = ("answered", {"output": value, "response": response})
+    judged.ending = Ending([*judged.entries, entry], value, response)
+
+
+def _end_declined(task: TaskInHand, reason: str, missing: list[str], judged: Judged) -> None:
+    entry: Entry = ("not_completed", {"reason": reason, "missing": missing})
+    lacking = f" Missing: {', '.join(missing)}." if missing else ""
+    error = TaskNotCompleted(
+        f'Genie "{task.genie.name}" could not complete the task: {reason}{lacking}',
+        reason=reason,
+        missing=missing,
+    )
+    judged.ending = Ending([*judged.entries, entry], error=error)
+
+
+def _declined(call: Requested) -> tuple[str, list[str]]:
+    """Why a genie declines. Taken as it comes: nobody gains from arguing about its form."""
+    given: Any = call.arguments
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            given = {"reason": given}
+    fields: dict[str, Any] = cast(dict[str, Any], given) if isinstance(given, dict) else {}
+    missing: Any = fields.get("missing") or []
+    listed = cast(list[Any], missing) if isinstance(missing, list) else [missing]
+    return str(fields.get("reason") or "it gave no reason"), [str(each) for each in listed]
+
+
+def _ask_again(
+    task: TaskInHand,
+    attempt: Json,
+    problems: list[str],
+    judged: Judged,
+    text: str | None = "",
+) -> None:
+    """Say what is wrong and ask once more; after enough of that, the task has failed.
+
+    `text` is None when the reply goes back as the result of its `answer` call.
+    """
+    again: Entry = ("asked_again", {"problems": problems, "text": text})
+    if text is not None:
+        again[1]["text"] = _not_valid(problems)
+    judged.entries.append(again)
+    if task.hold.transcript.asked_again < RE_ASKED_AT_MOST:
+        return
+    error = OutputInvalid(
+        f'Genie "{task.genie.name}" gave no valid answer in {RE_ASKED_AT_MOST + 1} attempts: '
+        + " ".join(problems),
+        attempt=attempt,
+        problems=problems,
+    )
+    judged.ending = Ending(judged.entries, error=error)
+
+
+def _not_valid(problems: list[str]) -> str:
+    return "That is no valid answer yet. " + " ".join(problems) + " Answer again."

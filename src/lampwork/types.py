@@ -1,0 +1,61 @@
+"""Ids, JSON aliases and status literals: the vocabulary that every layer shares."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any, Literal
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list or dict with str keys."""
+
+JobStatus = Literal[
+    "queued", "running", "suspended", "succeeded", "failed", "cancelled", "needs_attention"
+]
+TaskStatus = Literal["assigned", "working", "waiting", "answered", "failed", "cancelled"]
+Effect = Literal["read", "idempotent", "at_most_once"]
+
+Want = Literal["run", "parked", "held", "cancelled", "attention"]
+"""What is meant to happen to a job: the engine's own status never decides.
+`held` is a map's item whose turn has not come."""
+
+CallKind = Literal["step", "task", "call", "start", "map", "sleep", "wait_for", "value"]
+WaitKind = Literal["event", "timer", "child", "map", "conversation", "resolution"]
+
+ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
+"""The job statuses that never change again."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_job_id() -> str:
+    """A job id that sorts by time: `j`, ten characters of milliseconds, eight of chance."""
+    stamp, tail = time.time_ns() // 1_000_000, secrets.randbits(40)
+    digits = [_ALPHABET[(stamp >> shift) & 31] for shift in range(45, -1, -5)]
+    digits += [_ALPHABET[(tail >> shift) & 31] for shift in range(35, -1, -5)]
+    return "j" + "".join(digits)
+
+
+def task_id(job_id: str, call: int) -> str:
+    """The id of the task that call number `call` of a job assigns."""
+    return f"t{job_id[1:]}.{call}"
+
+
+def conversation_id(job_id: str, call: int) -> str:
+    """The id of the new conversation of that task."""
+    return f"c{job_id[1:]}.{call}"
+
+
+def wait_id(job_id: str, call: int, skill_call: str = "") -> str:
+    """The id of the wait of a job's call, or of one of its task's skill calls (`seq.i`)."""
+    return f"w{job_id[1:]}.{call}" + (f".{skill_call}" if skill_call else "")
+
+
+def child_id(job_id: str, call: int, item: int | None = None) -> str:
+    """The id of the child job that a call starts; of one item for a map."""
+    return f"{job_id}.{call}" if item is None else f"{job_id}.{call}.{item}"
+
+
+def child_wait_id(job_id: str) -> str:
+    """The id of the wait for a child job that is not an item of a map."""
+    return f"w{job_id[1:]}"

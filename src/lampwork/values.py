@@ -1,0 +1,225 @@
+"""Values as they are recorded: JSON that is read back the same, live and replayed.
+
+A recipe never gets the object that a step returned, always the one decoded from what was written
+down, on the first run too. So a value that would change on a replay shows at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation
+
+from lampwork.errors import JobFailed, LampworkError, ResultNotRecordable, StepFailed
+from lampwork.types import Json
+
+UNTYPED: Any = inspect.Parameter.empty
+"""The annotation of a function that has none: plain JSON only."""
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of the largest value that is recorded at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An outcome that is a value: its JSON text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An outcome that is an error: its record (see errors.py) and its traceback, for people."""
+
+    error: dict[str, Json]
+    traceback: str | None = None
+
+
+Outcome = Value | Failure
+
+
+def return_type(fn: Callable[..., Any]) -> Any:
+    """The return annotation of a function, UNTYPED without one."""
+    return parameter_types(fn).get("return", UNTYPED)
+
+
+@lru_cache(maxsize=4096)
+def parameter_types(fn: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function, resolved, `Annotated` kept."""
+    try:
+        return get_type_hints(inspect.unwrap(fn), include_extras=True)
+    except NameError as error:
+        raise ResultNotRecordable(
+            f"The annotations of {fn.__qualname__} can't be resolved: {error}. "
+            "Define the type at the top of its module."
+        ) from error
+    except TypeError:
+        return {}
+
+
+def encode(value: Any, annotation: Any, what: str) -> str:
+    """The JSON text of a value, checked to read back as the annotated type.
+
+    Raises ResultNotRecordable, naming `what`.
+    """
+    try:
+        text = _plain(value) if annotation is UNTYPED else _typed(value, annotation)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ResultNotRecordable(f"{what} can't be recorded: {_first_line(error)}") from error
+    if len(text) > LARGEST:
+        raise ResultNotRecordable(
+            f"{what} has {len(text):,} bytes; {LARGEST:,} is the most. Store it and pass its name."
+        )
+    return text
+
+
+def decode(text: str, annotation: Any, what: str) -> Any:
+    """The value of a recorded text.
+
+    Raises ResultNotRecordable when today's type no longer takes it.
+    """
+    if annotation is UNTYPED or annotation is Any:
+        return json.loads(text)
+    try:
+        return _adapter(annotation).validate_json(text)
+    except ValidationError as error:
+        raise ResultNotRecordable(
+            f"{what} was recorded, but does not fit its type any more: {_first_line(error)}"
+        ) from error
+
+
+def to_json(value: Any, annotation: Any, what: str) -> Json:
+    """As `encode`, as a JSON value instead of its text."""
+    return json.loads(encode(value, annotation, what))
+
+
+def from_json(recorded: Json, annotation: Any, what: str) -> Any:
+    """As `decode`, from a JSON value."""
+    if annotation is UNTYPED or annotation is Any:
+        return recorded
+    return decode(json.dumps(recorded), annotation, what)
+
+
+def _plain(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if not _same(json.loads(text), value):
+        raise TypeError(
+            f"a {type(value).__name__} is not plain JSON. "
+            "Annotate the function's return type, or return dicts, lists, texts and numbers."
+        )
+    return text
+
+
+def _same(read: Any, given: Any) -> bool:
+    if type(read) is not type(given):
+        return False
+    if isinstance(read, dict):
+        return read.keys() == given.keys() and all(_same(read[k], given[k]) for k in read)
+    if isinstance(read, list):
+        return len(read) == len(given) and all(map(_same, read, given))
+    return read == given
+
+
+def _typed(value: Any, annotation: Any) -> str:
+    adapter = _adapter(annotation)
+    text = adapter.dump_json(value, round_trip=True, warnings="error").decode()
+    adapter.validate_json(text)
+    return text
+
+
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        return _cached_adapter(annotation)
+    except TypeError:  # an annotation that can't be hashed
+        return _new_adapter(annotation)
+
+
+def _new_adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+        raise ResultNotRecordable(
+            f"{annotation!r} can't be recorded: {_first_line(error)}. "
+            "Use a pydantic model, a dataclass, a TypedDict or plain JSON types."
+        ) from error
+
+
+_cached_adapter = lru_cache(maxsize=4096)(_new_adapter)
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:400]
+
+
+# --- outcomes ---
+
+
+def failure(error: BaseException, *, call: str) -> Failure:
+    """What is recorded of an exception: a Lampwork error as it is, any other as StepFailed."""
+    text = "".join(traceback.format_exception(error))
+    if isinstance(error, LampworkError):
+        return Failure(error.to_record(), text)
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__}.{name}"
+    failed = StepFailed(
+        f"{call} raised {name}: {error}", error_type=name, details=str(error), call=call
+    )
+    return Failure(failed.to_record(), text)
+
+
+def write(outcome: Outcome) -> str:
+    """The envelope of an outcome, the one form in which the engine and our rows keep it."""
+    if isinstance(outcome, Value):
+        return f'{{"value":{outcome.text}}}'
+    return json.dumps(
+        {"error": outcome.error, "traceback": outcome.traceback},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def read(envelope: str) -> Outcome:
+    """The outcome that `write` wrote."""
+    if envelope.startswith('{"value":'):
+        return Value(envelope[len('{"value":') : -1])
+    record = json.loads(envelope)
+    return Failure(record["error"], record["traceback"])
+
+
+def result(outcome: Outcome, annotation: Any, what: str) -> Any:
+    """The value of an outcome, or its error raised."""
+    return decode(text_of(outcome), annotation, what)
+
+
+def of_job(job_id: str, status: str, envelope: str | None) -> Outcome:
+    """What a job that has ended gives to those who waited for it: its value, or JobFailed."""
+    outcome = read(envelope) if envelope else None
+    if status == "succeeded" and isinstance(outcome, Value):
+        return outcome
+    error = outcome.error if isinstance(outcome, Failure) else None
+    why = f": {error['message']}" if error else ""
+    failed = JobFailed(f"Job {job_id} {status}{why}", job_id=job_id, job_status=status, error=error)
+    return Failure(failed.to_record())
+
+
+def text_of(outcome: Outcome) -> str:
+    """The JSON text of a value, or its error raised."""
+    if isinstance(outcome, Failure):
+        raise LampworkError.from_record(outcome.error)
+    return outcome.text
+
+
+def settled(record: dict[str, Any], annotation: Any, what: str) -> Any:
+    """One branch's value, or its error as an object, from its envelope as JSON."""
+    if "error" in record:
+        return LampworkError.from_record(record["error"])
+    return from_json(record["value"], annotation, what)

@@ -1,0 +1,415 @@
+"""The executing process: starts, wakes, parks and ends the runs of jobs.
+
+Everything here lives on the jobs' event loop. What is meant to happen to a job is in its row
+(`want`); whoever changes it does so under the job's lock and then makes the engine follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import weakref
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from lampwork import failpoint, values
+from lampwork.engine import Engine, RecordedCall
+from lampwork.errors import LampworkError, NotImportable
+from lampwork.job import Job
+from lampwork.recipe import read_input, takes_job
+from lampwork.run import EndReason, Run, RunEnded
+from lampwork.settings import Settings
+from lampwork.store import inbox, jobs
+from lampwork.store.store import Store
+from lampwork.types import ENDED, JobStatus
+from lampwork.wait import Delivery, Waits
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+
+_log = logging.getLogger("lampwork.worker")
+
+_SHOW_WAITING_AFTER = 0.02
+"""Seconds after which a job that only waits is shown as suspended: most waits are shorter."""
+
+_BACKOFF = 1.0
+"""Seconds until a job is tried again that the database, or the engine, has let down."""
+
+
+class Worker:
+    """Executes the jobs of one project."""
+
+    def __init__(
+        self, project: Project, settings: Settings, store: Store, engine: Engine, executor_id: str
+    ) -> None:
+        self.project = project
+        self.settings = settings
+        self.store = store
+        self.engine = engine
+        self.executor_id = executor_id
+        self.version = project.version
+        self.waits = Waits()
+        self.runs: dict[str, Run] = {}
+        self.on_job_ended: list[Callable[[str], None]] = []
+        self.on_progress: list[Callable[[Run], None]] = []
+        self.closing = False
+        self.alone: str | None = None
+        """A job that runs while no other one starts, see recovery.py."""
+        self.missing: set[str] = set()
+        """Jobs that the last sweep found claimed here, without a run."""
+        self._starting: set[str] = set()
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._clock: asyncio.TimerHandle | None = None
+        self._clock_at: float | None = None
+
+    # --- a run, from its start to its end ---
+
+    async def execute(self, job_id: str) -> str:
+        """Run a job: called by the engine, once per claim; the envelope of its outcome.
+
+        The engine records what this returns, if the run owns the job; when it has, and only then,
+        the job's end is published. Nothing but RunEnded leaves it.
+        """
+        try:
+            run = await self._begin(job_id)
+        except Exception as error:
+            _log.error("job %s can't begin: %s", job_id, error, exc_info=error)
+            self._later(_BACKOFF, self.revive, job_id)
+            raise RunEnded(job_id, "infrastructure") from error
+        try:
+            if self.closing:
+                run.end("closing")
+            envelope = await self._go(run)
+            failpoint.hit("job.before_outcome")
+            engine_task = asyncio.current_task()
+            assert engine_task is not None
+            engine_task.add_done_callback(lambda done: self._recorded(run, done))
+            return envelope
+        except Exception as error:
+            _log.error("job %s stops for now: %s", job_id, error, exc_info=error)
+            run.end("infrastructure")
+            self._forget(run)
+            self._later(_BACKOFF, self.revive, job_id)
+            raise RunEnded(job_id, "infrastructure") from error
+        except RunEnded:
+            if run.ended in ("deposed", "infrastructure"):
+                self._later(_BACKOFF, self.revive, job_id)
+            self._forget(run)
+            raise
+
+    def _recorded(self, run: Run, engine_task: asyncio.Task[str]) -> None:
+        """The engine is done with a run: publish what it has on record."""
+        if engine_task.cancelled() or engine_task.exception() is not None:
+            self._forget(run)
+            self._later(_BACKOFF, self.revive, run.job_id)
+        else:
+            self.background(self.publish(run.job_id, engine_task.result(), run))
+
+    async def publish(self, job_id: str, folded: str, run: Run | None = None) -> None:
+        """Make the recorded outcome of a job known, in one transaction with all that waits for it."""
+        failpoint.hit("job.before_publish")
+        envelope = await self.store.unfold(folded)
+        outcome = values.read(envelope)
+        trace = outcome.traceback if isinstance(outcome, values.Failure) else None
+        status = "succeeded" if isinstance(outcome, values.Value) else "failed"
+        ended = await self.store.write(jobs.finish, job_id, status, envelope, trace)
+        failpoint.hit("job.after_publish")
+        if run is not None:
+            self._forget(run)
+        self._after_end(job_id, ended)
+
+    def _forget(self, run: Run) -> None:
+        if self.runs.get(run.job_id) is run:
+            del self.runs[run.job_id]
+        self._fill()
+
+    async def _begin(self, job_id: str) -> Run:
+        begun = await self.store.write(jobs.begin, job_id, self.executor_id)
+        if begun.row.want not in ("run", "parked") or begun.row.status in ENDED:
+            raise RunEnded(job_id, "cancelled")
+        recorded: dict[int, RecordedCall] = {}
+        if begun.row.started_at is not None:
+            recorded = {each.number: each for each in await self.engine.recorded(job_id)}
+        run = Run(self, begun, recorded)
+        if (older := self.runs.get(job_id)) is not None:
+            # The engine refuses the one of them that does not own the job.
+            older.end("deposed")
+        self.runs[job_id] = run
+        self._starting.discard(job_id)
+        failpoint.hit("job.begun")
+        return run
+
+    async def _go(self, run: Run) -> str:
+        """The recipe's outcome, as the engine is to record it."""
+        outcome = await self._outcome(run)
+        run.check()
+        if unreached := run.unreached():
+            raise await run.differ(
+                f"its code ended without the calls that were begun: {', '.join(unreached)}. "
+                "Bring them back, or cancel the job"
+            )
+        return await self.store.fold(values.write(outcome))
+
+    async def _outcome(self, run: Run) -> values.Outcome:
+        """What the recipe returned or raised; nothing if the run ended meanwhile."""
+        name = run.row.callable
+        try:
+            fn = self.project.load_callable(name)
+        except NotImportable as error:
+            raise await run.differ(str(error)) from error
+        try:
+            input = read_input(fn, run.row.input)
+            if takes_job(fn):
+                result = await fn(Job(run), **input)
+            else:
+                result = await Job(run).step(fn, **input)
+            if run.interrupted is not None:
+                raise run.interrupted
+            return values.Value(
+                values.encode(result, values.return_type(fn), f"what {name} returns")
+            )
+        except RunEnded:
+            raise
+        except BaseException as error:
+            # A dying run has no outcome, whatever the recipe made of it.
+            run.check()
+            return values.failure(error, call=f"recipe {name}")
+
+    def _after_end(self, job_id: str, ended: jobs.Ended) -> None:
+        """What the end of a job sets off in this process."""
+        _log.info("job %s ended", job_id, extra={"event": "job.ended", "job_id": job_id})
+        for callback in self.on_job_ended:
+            callback(job_id)
+        self.deliver(ended.answered)
+        for each in ended.to_start:
+            self.start_soon(each)
+
+    # --- starting ---
+
+    def start_soon(self, job_id: str) -> None:
+        """Start an accepted job here when there is room."""
+        if self.closing or self.alone or job_id in self.runs or job_id in self._starting:
+            return
+        if len(self.runs) + len(self._starting) >= self.settings.max_live:
+            self._make_room()
+            return
+        self._starting.add(job_id)
+        self.background(self._start(job_id))
+
+    async def _start(self, job_id: str) -> None:
+        try:
+            await self.engine.start(job_id)
+        finally:
+            self._starting.discard(job_id)
+
+    def _fill(self) -> None:
+        """Start jobs that found no room."""
+        room = self.settings.max_live - len(self.runs) - len(self._starting)
+        if room == 1 and not self.closing:
+            self.background(self.start_queued())
+
+    async def start_queued(self) -> None:
+        """Start jobs that were accepted, here or by other processes, as far as there is room."""
+        room = self.settings.max_live - len(self.runs) - len(self._starting)
+        if room > 0 and not self.alone:
+            for job_id in await self.store.read(jobs.queued, room):
+                self.start_soon(job_id)
+
+    def _make_room(self) -> None:
+        idle = [run for run in self.runs.values() if run.idle_since is not None and not run.ended]
+        for run in sorted(idle, key=lambda run: run.idle_since or 0)[: len(idle) // 4 + 1]:
+            self.background(self.park(run))
+
+    # --- waiting, parking, waking ---
+
+    def became_idle(self, run: Run) -> None:
+        """A run only waits from now on: show it soon, park it later."""
+        loop = asyncio.get_running_loop()
+        since = run.idle_since
+        loop.call_later(_SHOW_WAITING_AFTER, self._show_waiting, run, since)
+        loop.call_later(self.settings.park_after, self._park_idle, run, since)
+
+    def _show_waiting(self, run: Run, since: float | None) -> None:
+        if run.ended is None and not run.busy and run.idle_since == since and run.waiting_for:
+            run.shown_waiting = True
+            self.store.submit(jobs.mark, run.job_id, _waiting_status(run))
+            for callback in self.on_progress:
+                callback(run)
+
+    def _park_idle(self, run: Run, since: float | None) -> None:
+        if run.ended is None and not run.busy and run.idle_since == since:
+            self.background(self.park(run))
+
+    async def park(self, run: Run) -> None:
+        """Drop a run that only waits: its job is rows in tables until an answer wakes it."""
+        async with self.lock(run.job_id):
+            if run.ended is not None or run.busy or not run.waiting_for:
+                return
+            waits, status = list(run.waiting_for), _waiting_status(run)
+            if not await self.store.write(jobs.park, run.job_id, waits, status):
+                return
+            failpoint.hit("park.committed")
+            if run.busy:  # its answer came while the row was written
+                await self.store.write(jobs.unpark, run.job_id)
+                return
+            self._end(run, "parked")
+            await self.engine.cancel(run.job_id)
+            failpoint.hit("park.done")
+        _log.info("job %s parked", run.job_id, extra={"event": "job.parked", "job_id": run.job_id})
+
+    async def wake(self, job_id: str) -> None:
+        """Let a parked job go on, if the answers that it has would get it anywhere."""
+        async with self.lock(job_id):
+            run = self.runs.get(job_id)
+            if self.closing or (run is not None and run.ended is None):
+                return
+            row = await self.store.read(jobs.get, job_id)
+            if row.status in ENDED or row.want != "parked":
+                return
+            if not await self.store.read(inbox.can_move, job_id):
+                return
+            await self.store.write(jobs.unpark, job_id)
+            failpoint.hit("wake.committed")
+            await self._make_run(job_id)
+            failpoint.hit("wake.done")
+
+    async def revive(self, job_id: str) -> None:
+        """Run a job that is meant to run and does not; from a dead or lost run, take it first."""
+        async with self.lock(job_id):
+            run = self.runs.get(job_id)
+            if self.closing or (run is not None and run.ended is None):
+                return
+            row = await self.store.read(jobs.get, job_id)
+            if row.status in ENDED or row.want != "run":
+                return
+            if await self.engine.status(job_id) == "pending":
+                await self.engine.cancel(job_id)
+            await self._make_run(job_id)
+
+    async def _make_run(self, job_id: str) -> None:
+        """Make the engine follow a `want` of run. Under the job's lock."""
+        match await self.engine.status(job_id):
+            case "none":
+                await self.engine.start(job_id)
+            case "cancelled":
+                await self.engine.requeue(job_id)
+            case "success":
+                # Its process ended between the engine's record and ours.
+                await self.publish(job_id, await self.engine.outcome(job_id))
+            case _:
+                pass
+
+    def deliver(self, deliveries: Iterable[Delivery]) -> None:
+        """Bring answers to the runs that wait for them, or wake their jobs."""
+        for delivery in deliveries:
+            if not self.waits.deliver(delivery):
+                self.background(self.wake(delivery.job_id))
+
+    def expire_at(self, due_at: float) -> None:
+        """Look at the clock again when a wait is due, in epoch seconds."""
+        if self._clock_at is not None and self._clock_at <= due_at:
+            return
+        if self._clock is not None:
+            self._clock.cancel()
+        self._clock_at = due_at
+        delay = max(0.0, due_at - time.time())
+        self._clock = asyncio.get_running_loop().call_later(
+            delay, lambda: self.background(self.expire())
+        )
+
+    async def expire(self) -> None:
+        """Tell the waits that are due that their time is up."""
+        self._clock_at = None
+        if self.closing:
+            return
+        self.deliver(await self.store.write(inbox.expire, time.time()))
+        if (due_at := await self.store.read(inbox.next_due)) is not None:
+            self.expire_at(due_at)
+
+    # --- stopping ---
+
+    def _end(self, run: Run, reason: EndReason) -> None:
+        run.end(reason)
+        if self.runs.get(run.job_id) is run:
+            del self.runs[run.job_id]
+
+    async def stop_for_attention(self, run: Run, why: str) -> None:
+        """Take a job out of the way until a person has looked."""
+        freed = await self.store.write(jobs.need_attention, run.job_id, why)
+        self._end(run, "attention")
+        await self.engine.cancel(run.job_id)
+        self.deliver(freed)
+
+    async def finish_cancelled(self, job_id: str) -> None:
+        """End a job that is meant to be cancelled: no new work, a grace for what executes."""
+        async with self.lock(job_id):
+            run, unresolved = self.runs.get(job_id), list[str]()
+            if run is not None and run.main is not None:
+                run.end("cancelled")
+                unresolved = await _settle(run, self.settings.grace)
+            await self.engine.cancel(job_id)
+            error = LampworkError(
+                f"Job {job_id} was cancelled"
+                + (f" while {', '.join(unresolved)} had not ended" if unresolved else ""),
+                unresolved=unresolved,
+            )
+            envelope = values.write(values.Failure(error.to_record()))
+            ended = await self.store.write(jobs.finish, job_id, "cancelled", envelope, None)
+        self._after_end(job_id, ended)
+
+    async def close(self) -> None:
+        """End all runs; their jobs go on in the next process."""
+        self.closing = True
+        if self._clock is not None:
+            self._clock.cancel()
+        runs = list(self.runs.values())
+        for run in runs:
+            run.end("closing")
+        await asyncio.gather(*(_settle(run, self.settings.grace) for run in runs))
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    # --- helpers of all of these ---
+
+    def lock(self, job_id: str) -> asyncio.Lock:
+        """The lock under which a job's `want` and the engine are changed together."""
+        lock = self._locks.get(job_id)
+        if lock is None:
+            lock = self._locks[job_id] = asyncio.Lock()
+        return lock
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something beside; what it raises is logged, and the sweep makes good for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("background work failed: %s", error, exc_info=error)
+
+    def _later(
+        self, seconds: float, work: Callable[[str], Coroutine[Any, Any, None]], job_id: str
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds, lambda: self.closing or self.background(work(job_id)))
+
+
+def _waiting_status(run: Run) -> JobStatus:
+    unresolved = any(wait.kind == "resolution" for wait in run.waiting_for.values())
+    return "needs_attention" if unresolved else "suspended"
+
+
+async def _settle(run: Run, grace: float) -> list[str]:
+    """Wait until an ended run has left its code; names what had not ended after the grace."""
+    if run.main is None or run.main.done():
+        return []
+    await asyncio.wait({run.main}, timeout=grace)
+    if run.main.done():
+        return []
+    unresolved = run.executing()
+    run.main.cancel()
+    await asyncio.wait({run.main}, timeout=1.0)
+    return unresolved
