@@ -1,0 +1,1 @@
+"""The invoice story: a clerk that approves, asks for documents, or flags."""
