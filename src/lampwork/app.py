@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class App(Door):
 
     @staticmethod
     @asynccontextmanager
-    async def opened(project: Project, settings: Settings) -> AsyncIterator[App]:
+    async def opened(project: Project, settings: Settings) -> AsyncGenerator[App]:
         """The project, open until the block is left; unfinished jobs go on the next time."""
         app = await asyncio.to_thread(App, project, settings)
         try:

@@ -131,7 +131,7 @@ class ProjectNotFound(ProjectError):
 
 
 class NotImportable(ProjectError):
-    """A function that must be found again by name (`module:name`) cannot be: a lambda, a closure."""
+    """A function that must be found again by name, `module:name`, can't be: a lambda, a closure."""
 
 
 class SkillInvalid(ProjectError):
@@ -139,7 +139,7 @@ class SkillInvalid(ProjectError):
 
 
 class InputInvalid(LampworkError):
-    """What was given does not fit the signature or the type. Fields: `problems`, a list of texts."""
+    """What was given does not fit the signature or the type. Fields: `problems`, texts."""
 
     status = 422
 
@@ -239,7 +239,7 @@ class CallError(LampworkError):
 
 
 class UnknownCall(CallError):
-    """A job call that Lampwork cannot number: made in a task of the user's own, or no call at all."""
+    """A job call that Lampwork can't number: made in an asyncio task of the user's own."""
 
 
 class CallInterrupted(CallError):
@@ -266,7 +266,7 @@ class BranchesFailed(LampworkError):
 
     def to_record(self) -> dict[str, Any]:
         """The errors' own records by position; results are in the record of their branches."""
-        errors = {
+        errors: dict[str, dict[str, Any]] = {
             str(position): error.to_record()
             if isinstance(error, LampworkError)
             else {"code": type(error).__name__, "message": str(error), "fields": {}}

@@ -47,7 +47,7 @@ class MapCall(JobCall[list[T]]):
 
     def __init__(self, run: Run, call: Call[Any], on_error: OnError) -> None:
         super().__init__(run, call)
-        self._on_error = on_error
+        self._on_error: OnError = on_error
 
     def _read(self, value: Any) -> list[T]:
         return settle(value, self._on_error, self._call.label)

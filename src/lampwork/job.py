@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from lampwork import importable, values
+from lampwork import values
 from lampwork.errors import InputInvalid, WaitTimedOut
 from lampwork.gather import Gather, JobCall, MapCall, OnError
 from lampwork.run import Call, Run
@@ -136,7 +136,8 @@ class Job:
 
         `data` is any JSON value: what the task is about, shown to the genie as data. `metadata`
         goes straight to the skills and never through the model. `conversation` continues a record,
-        in line if it is busy, unless `when_busy="fail"`. `output` is the type of the answer: a pydantic model, dataclass, TypedDict or JSON Schema.
+        in line if it is busy, unless `when_busy="fail"`. `output` is the type of the answer: a
+        pydantic model, dataclass, TypedDict or JSON Schema.
 
         Raises InstructionsMissing, MetadataUnknown, MetadataInvalid, GenieNotInProject,
         ModelUnknown, ModelKeyMissing, OutputTypeInvalid at once; TaskNotCompleted, OutputInvalid,
@@ -165,11 +166,14 @@ class Job:
             record = await work(self._run, assignment, number)
             return values.Value(values.encode(record, values.UNTYPED, "the task's answer"))
 
+        def read(record: dict[str, Json]) -> TaskAnswer[Any]:
+            return TaskAnswer.from_json(record, assignment.output)
+
         return self._call(
             "task",
             assignment.genie.name,
             body,
-            read=lambda record: TaskAnswer.from_json(record, assignment.output),
+            read=read,
             digest=_digest(assignment.instructions, assignment.conversation),
             opens=True,
         )
@@ -227,18 +231,14 @@ class Job:
             return values.Value(f"[{','.join(map(values.write, outcomes))}]")
 
         annotation = values.return_type(fn)
-        return MapCall(
-            self._run,
-            self._new_call(
-                "map",
-                callable,
-                body,
-                read=lambda record: [values.settled(each, annotation, callable) for each in record],
-                digest=_digest(len(inputs)),
-                opens=True,
-            ),
-            on_error,
+
+        def read(record: list[dict[str, Json]]) -> list[Any]:
+            return [values.settled(each, annotation, callable) for each in record]
+
+        call = self._new_call(
+            "map", callable, body, read=read, digest=_digest(len(inputs)), opens=True
         )
+        return MapCall[T](self._run, call, on_error)
 
     async def _map(
         self, number: int, callable: str, inputs: Sequence[Json], limit: int | None
@@ -417,7 +417,9 @@ class Job:
 
 async def assigned(job: Job, assignment: Json) -> Json:
     """The recipe of a task that is assigned from outside any recipe: one call, its answer."""
-    answer = await job._assign(Assignment.from_json(job._run.project, assignment))
+    project = job._run.project  # pyright: ignore[reportPrivateUsage]  # our own recipe
+    call = job._assign(Assignment.from_json(project, assignment))  # pyright: ignore[reportPrivateUsage]
+    answer = await call
     return answer.to_json()
 
 

@@ -1,4 +1,4 @@
-"""A project: the namespace that owns recipes, genies and skills. Code defines; nothing is global."""
+"""A project: the namespace that owns recipes, genies and skills. Nothing of it is global."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ class Project:
         """
 
         def define(fn: Callable[P, R]) -> Skill[P, R]:
-            skill = Skill.define(fn, effect=effect, timeout=timeout, retry=retry, name=name)
+            skill: Skill[P, R] = Skill.define(
+                fn, effect=effect, timeout=timeout, retry=retry, name=name
+            )
             _add(self._skills, skill.name, skill, "skill")
             return skill
 

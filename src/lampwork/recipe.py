@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -76,21 +76,22 @@ def check_input(fn: Callable[..., Any], given: Any) -> Json:
             f"The input of {fn.__name__} must be a JSON object of its parameters.",
             problems=["not an object"],
         )
+    fields = cast(dict[str, Json], given)
     signature, types = _parameters(fn), values.parameter_types(fn)
     problems = [
-        f"{name}: there is no such parameter" for name in given if name not in signature.parameters
+        f"{name}: there is no such parameter" for name in fields if name not in signature.parameters
     ]
     for name, parameter in signature.parameters.items():
-        if name not in given:
+        if name not in fields:
             if parameter.default is inspect.Parameter.empty:
                 problems.append(f"{name}: missing")
             continue
-        problems += _misfits(name, given[name], types.get(name, Any))
+        problems += _misfits(name, fields[name], types.get(name, Any))
     if problems:
         raise InputInvalid(
             f"The input of {fn.__name__} does not fit: {'; '.join(problems)}.", problems=problems
         )
-    return given
+    return fields
 
 
 def read_input(fn: Callable[..., Any], recorded: Json) -> dict[str, Any]:

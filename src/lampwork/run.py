@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -150,7 +150,7 @@ class Run:
     # --- activities ---
 
     @contextmanager
-    def acting(self) -> Iterator[None]:
+    def acting(self) -> Generator[None]:
         """One more activity executes."""
         self._busy += 1
         self.idle_since = None
@@ -160,7 +160,7 @@ class Run:
             self._rest()
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> Generator[None]:
         """The current activity only waits, from outside or for activities that it started."""
         self._rest()
         try:
@@ -293,8 +293,8 @@ class Run:
         except asyncio.CancelledError:
             self.check()
             self.interrupted = CallInterrupted(
-                f"{call.label} was cancelled from outside, as asyncio.timeout() does; a replay could "
-                "not do the same. Use job.options(timeout=…) or wait_for(…, timeout=…)."
+                f"{call.label} was cancelled from outside, as asyncio.timeout() does; a replay "
+                "could not do the same. Use job.options(timeout=…) or wait_for(…, timeout=…)."
             )
             raise self.interrupted from None
         except RunEnded:
@@ -387,6 +387,6 @@ class Run:
 
 def _differs(call: Call[Any], recorded: str) -> str:
     return (
-        f"call {call.number} is `{call.label}` now, but was begun as `{recorded}`: the recipe's code "
-        "has changed under this job. Bring the old order of calls back, or cancel the job."
+        f"call {call.number} is `{call.label}` now, but was begun as `{recorded}`: the recipe's "
+        "code has changed under this job. Bring the old order of calls back, or cancel the job."
     )

@@ -1,4 +1,4 @@
-"""One step: a user's function, run in a task of its own, timed, retried, its outcome known or not."""
+"""One step: a user's function, contained, timed, retried, its outcome known or not."""
 
 from __future__ import annotations
 
@@ -171,16 +171,16 @@ async def call_function(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
     return await within(start(fn, *args, **kwargs), None, name_of(fn))
 
 
-async def within(work: asyncio.Task[Any], timeout: float | None, name: str) -> Any:
-    """The result of a function that `start` started, or TimeoutError after `timeout` seconds."""
+async def within(work: asyncio.Task[Any], seconds: float | None, name: str) -> Any:
+    """The result of a function that `start` started, or TimeoutError after that many seconds."""
     try:
-        done, _ = await asyncio.wait({work}, timeout=timeout)
+        done, _ = await asyncio.wait({work}, timeout=seconds)
     except asyncio.CancelledError:
         work.cancel()
         raise
     if not done:
         work.cancel()
-        raise TimeoutError(f"{name} took longer than {timeout} s")
+        raise TimeoutError(f"{name} took longer than {seconds} s")
     result = work.result()
     if isinstance(result, _Exit):
         raise result.error

@@ -65,7 +65,7 @@ class Assignment:
     @classmethod
     def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
         """The assignment that `to_json` wrote. Raises GenieNotFound."""
-        return cls(**(record | {"genie": project.find_genie(record["genie"])}))
+        return cls(**{**record, "genie": project.find_genie(record["genie"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
@@ -118,13 +118,19 @@ def _plain(value: Any) -> str:
 
 
 def _same(read: Any, given: Any) -> bool:
-    if type(read) is not type(given):
-        return False
-    if isinstance(read, dict):
-        return read.keys() == given.keys() and all(_same(read[k], given[k]) for k in read)
-    if isinstance(read, list):
-        return len(read) == len(given) and all(map(_same, read, given))
-    return read == given
+    match read:
+        case _ if type(read) is not type(given):
+            return False
+        case dict():
+            mapping = cast(dict[str, Any], read)
+            return mapping.keys() == given.keys() and all(
+                _same(value, given[key]) for key, value in mapping.items()
+            )
+        case list():
+            items = cast(list[Any], read)
+            return len(items) == len(given) and all(map(_same, items, given))
+        case _:
+            return read == given
 
 
 def _typed(value: Any, annotation: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from lampwork.store.inbox import Answer, Delivery, Wait
@@ -22,7 +22,7 @@ class Waits:
         self._waiting: dict[str, list[asyncio.Future[Answer]]] = {}
 
     @contextmanager
-    def expecting(self, wait_id: str) -> Iterator[asyncio.Future[Answer]]:
+    def expecting(self, wait_id: str) -> Generator[asyncio.Future[Answer]]:
         """A future that the wait's answer resolves."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         futures = self._waiting.setdefault(wait_id, [])

@@ -108,7 +108,7 @@ class Worker:
             self.background(self.publish(run.job_id, engine_task.result(), run))
 
     async def publish(self, job_id: str, folded: str, run: Run | None = None) -> None:
-        """Make the recorded outcome of a job known, in one transaction with all that waits for it."""
+        """Make a job's recorded outcome known, in one transaction with all that waits for it."""
         failpoint.hit("job.before_publish")
         envelope = await self.store.unfold(folded)
         outcome = values.read(envelope)

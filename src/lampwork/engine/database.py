@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 
 def open_engine_file(home: Path) -> sa.Engine:
     """`home/engine.db` in WAL mode, synced at each commit; DBOS would use a rollback journal."""
     engine = sa.create_engine(f"sqlite:///{home / 'engine.db'}", pool_size=4, max_overflow=0)
 
-    @sa.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         # DBOS counts on transactions that take the write lock at their first write.
         connection.isolation_level = "IMMEDIATE"
@@ -24,5 +25,4 @@ def open_engine_file(home: Path) -> sa.Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    del configure
     return engine

@@ -41,7 +41,8 @@ async def _execute_job() -> str:
     It returns the envelope of the job's outcome, which DBOS records for the owner alone.
     """
     job_id, execute = DBOS.workflow_id, _execute
-    assert job_id is not None and execute is not None
+    assert job_id is not None
+    assert execute is not None
     return await execute(job_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dbos import _serialization
+from dbos import _serialization  # pyright: ignore[reportPrivateUsage]  # no public name for it
 from dbos._serialization import Serializer
 
 
@@ -22,7 +22,7 @@ class JsonSerializer(Serializer):
     def serialize(self, data: Any) -> str:
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
-    def deserialize(cls, serialized_data: str) -> Any:
+    def deserialize(self, serialized_data: str) -> Any:
         return json.loads(serialized_data)
 
 

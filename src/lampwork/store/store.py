@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from lampwork import failpoint
 from lampwork.errors import LampworkError, StoreUnavailable
@@ -247,7 +249,7 @@ def _apply(connection: sa.Connection, change: _Change) -> _Answer:
     try:
         result = change.apply(connection)
     except Exception as error:
-        if isinstance(error, sa.exc.DBAPIError) and not isinstance(error, sa.exc.IntegrityError):
+        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
             raise
         connection.exec_driver_sql("ROLLBACK TO change")
         if not isinstance(error, LampworkError):
@@ -273,7 +275,7 @@ def _data_version(connection: sa.Connection) -> int:
 
 def _is_fatal(error: Exception) -> bool:
     """Whether going on could acknowledge what is not on disk."""
-    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, OSError):
         return True
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
@@ -286,23 +288,26 @@ def _end_process(error: BaseException) -> None:
     os._exit(os.EX_IOERR)
 
 
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _engine(path: Path, *, begin: str, pool_size: int) -> sa.Engine:
     engine = sa.create_engine(
         f"sqlite:///{path}",
         pool_size=pool_size,
         max_overflow=0,
-        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+        json_serializer=_to_json,
         connect_args={"isolation_level": None, "check_same_thread": False},
     )
 
-    @sa.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
-    @sa.event.listens_for(engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
         connection.exec_driver_sql(begin)
 
-    del configure, begin_transaction
     return engine
