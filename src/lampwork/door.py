@@ -36,14 +36,87 @@ _LOOK_AGAIN = 0.2
 """Seconds between two looks at whether another process has ended a job."""
 
 
-class Door:
-    """What can be done with a project's jobs through its database."""
+class JobsDoor:
+    """What can be done with the jobs of a folder, whatever project they are of."""
 
-    def __init__(self, project: Project, store: Store) -> None:
-        self.project = project
+    def __init__(self, store: Store) -> None:
         self.store = store
 
-    # --- start ---
+    async def result(self, job_id: str, annotation: Any = values.UNTYPED) -> Any:
+        """Wait until a job has ended; what it returned, as `annotation`.
+
+        Raises JobFailed, JobNotFound.
+        """
+        row = await self.ended(job_id)
+        outcome = values.of_job(row.id, row.status, row.outcome)
+        return values.result(outcome, annotation, f"the result of job {job_id}")
+
+    async def ended(self, job_id: str) -> Any:
+        """Wait until a job has ended; its row. Raises JobNotFound."""
+        # Another process ends it, so there is no event to wait for.
+        while (row := await self.store.read(jobs.get, job_id)).status not in ENDED:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_AGAIN)
+        return row
+
+    async def send_event(
+        self, job_id: str, name: str, value: Json = None, *, source: str = "api"
+    ) -> None:
+        """Send an event to a job, for its `wait_for(name)`, now or later.
+
+        Raises JobNotFound, JobEnded, InputInvalid.
+        """
+        _check_json(value)
+        self._answered(
+            await self.store.write(inbox.send, job_id, f"{job_id}:{name}", value, source)
+        )
+
+    async def resolve(
+        self, wait_id: str, resolution: str, *, result: Json = None, reason: str = "", by: str
+    ) -> None:
+        """Say what became of an effect whose outcome is unknown.
+
+        `resolution` is `happened` (with its `result`), `did_not_happen` (it is done then, with
+        the same key) or `fail`. Raises WaitNotFound, AlreadyAnswered, JobEnded, InputInvalid.
+        """
+        if resolution not in ("happened", "did_not_happen", "fail"):
+            raise InputInvalid(
+                f"{resolution!r} is no resolution; say happened, did_not_happen or fail.",
+                problems=["resolution"],
+            )
+        _check_json(result)
+        value = {"resolution": resolution, "result": result, "reason": reason}
+        self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job and all jobs below it. Raises JobNotFound, JobEnded."""
+        self._cancelled(await self.store.write(jobs.want_cancelled, job_id))
+
+    async def go_on(self, job_id: str) -> None:
+        """Let a job that needed attention run again, after its code was mended.
+
+        Raises JobNotFound, Conflict.
+        """
+        await self.store.write(jobs.go_on, job_id)
+        self._accepted(job_id)
+
+    # --- what the executing process is told ---
+
+    def _accepted(self, job_id: str) -> None:
+        """A job may start."""
+
+    def _answered(self, deliveries: Iterable[Delivery]) -> None:
+        """Answers are in the inbox."""
+
+    def _cancelled(self, job_ids: Iterable[str]) -> None:
+        """Jobs are meant to be cancelled."""
+
+
+class Door(JobsDoor):
+    """What can be done with a project through its database: its recipes and genies, and jobs."""
+
+    def __init__(self, project: Project, store: Store) -> None:
+        super().__init__(store)
+        self.project = project
 
     async def start(
         self, recipe: Recipe[..., Any], /, *, idempotency_key: str | None = None, **input: Any
@@ -154,76 +227,6 @@ class Door:
         accepted = await self.store.write(jobs.accept, new, key, digest)
         self._accepted(accepted)
         return JobRef(accepted)
-
-    # --- afterwards ---
-
-    async def result(self, job_id: str, annotation: Any = values.UNTYPED) -> Any:
-        """Wait until a job has ended; what it returned, as `annotation`.
-
-        Raises JobFailed, JobNotFound.
-        """
-        row = await self.ended(job_id)
-        outcome = values.of_job(row.id, row.status, row.outcome)
-        return values.result(outcome, annotation, f"the result of job {job_id}")
-
-    async def ended(self, job_id: str) -> Any:
-        """Wait until a job has ended; its row. Raises JobNotFound."""
-        # Another process ends it, so there is no event to wait for.
-        while (row := await self.store.read(jobs.get, job_id)).status not in ENDED:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_AGAIN)
-        return row
-
-    async def send_event(
-        self, job_id: str, name: str, value: Json = None, *, source: str = "api"
-    ) -> None:
-        """Send an event to a job, for its `wait_for(name)`, now or later.
-
-        Raises JobNotFound, JobEnded, InputInvalid.
-        """
-        _check_json(value)
-        self._answered(
-            await self.store.write(inbox.send, job_id, f"{job_id}:{name}", value, source)
-        )
-
-    async def resolve(
-        self, wait_id: str, resolution: str, *, result: Json = None, reason: str = "", by: str
-    ) -> None:
-        """Say what became of an effect whose outcome is unknown.
-
-        `resolution` is `happened` (with its `result`), `did_not_happen` (it is done then, with
-        the same key) or `fail`. Raises WaitNotFound, AlreadyAnswered, JobEnded, InputInvalid.
-        """
-        if resolution not in ("happened", "did_not_happen", "fail"):
-            raise InputInvalid(
-                f"{resolution!r} is no resolution; say happened, did_not_happen or fail.",
-                problems=["resolution"],
-            )
-        _check_json(result)
-        value = {"resolution": resolution, "result": result, "reason": reason}
-        self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
-
-    async def cancel(self, job_id: str) -> None:
-        """Cancel a job and all jobs below it. Raises JobNotFound, JobEnded."""
-        self._cancelled(await self.store.write(jobs.want_cancelled, job_id))
-
-    async def go_on(self, job_id: str) -> None:
-        """Let a job that needed attention run again, after its code was mended.
-
-        Raises JobNotFound, Conflict.
-        """
-        await self.store.write(jobs.go_on, job_id)
-        self._accepted(job_id)
-
-    # --- what the executing process is told ---
-
-    def _accepted(self, job_id: str) -> None:
-        """A job may start."""
-
-    def _answered(self, deliveries: Iterable[Delivery]) -> None:
-        """Answers are in the inbox."""
-
-    def _cancelled(self, job_ids: Iterable[str]) -> None:
-        """Jobs are meant to be cancelled."""
 
 
 def _check_json(value: Any) -> None:
