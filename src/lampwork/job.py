@@ -61,8 +61,6 @@ class Job:
     def __init__(self, run: Run, options: Options | None = None) -> None:
         self._run = run
         self._options = options
-        self._lines = 0
-        self._ends = 0
 
     @property
     def id(self) -> str:
@@ -362,10 +360,8 @@ class Job:
     def log(self, message: str) -> None:
         """Keep a line on the job's record; silent on a replay."""
         self._run.check()
-        self._lines += 1
-        if self._lines > self._run.logged:
+        if self._run.log(message):
             _log.info(message, extra={"event": "job.log", "job_id": self.id})
-            self._run.store.submit(jobs.log, self.id, self._lines, message)
 
     def step_key(self) -> str:
         """Inside a step's function: the step's idempotency key, stable over crashes and retries."""
@@ -380,10 +376,7 @@ class Job:
         Raises NotImportable for a function without a name of its own.
         """
         self._run.check()
-        self._ends += 1
-        callable, input = self._run.project.callable_of(fn), _input(fn, args, kwargs)
-        if self._ends > self._run.ends:
-            self._run.store.submit(jobs.register_end, self.id, self._ends, callable, input)
+        self._run.on_end(self._run.project.callable_of(fn), _input(fn, args, kwargs))
 
     # --- how calls are made ---
 

@@ -89,9 +89,7 @@ class Project:
         """
 
         def define(fn: Callable[P, R]) -> Skill[P, R]:
-            skill: Skill[P, R] = Skill.define(
-                fn, effect=effect, timeout=timeout, retry=retry, name=name
-            )
+            skill = Skill[P, R].define(fn, effect=effect, timeout=timeout, retry=retry, name=name)
             _add(self._skills, skill.name, skill, "skill")
             return skill
 

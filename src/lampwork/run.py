@@ -78,8 +78,10 @@ class Run:
         self.worker = worker
         self.job_id: str = begun.row.id
         self.row = begun.row
-        self.logged = begun.logged
-        self.ends = begun.ends
+        self._logged_before = begun.logged
+        self._logged = 0
+        self._ends_before = begun.ends
+        self._ends = 0
         self.ended: EndReason | None = None
         self.interrupted: CallInterrupted | None = None
         self.main = asyncio.current_task()
@@ -308,8 +310,10 @@ class Run:
         self._executing.add(call.label)
         try:
             outcome = await call.body(call.number)
-        except (RunEnded, StoreUnavailable):
+        except RunEnded:
             raise
+        except StoreUnavailable as error:
+            raise self._infrastructure(error) from error
         except asyncio.CancelledError as error:
             here = asyncio.current_task()
             if here is not None and here.cancelling():
@@ -322,6 +326,20 @@ class Run:
             self._executing.discard(call.label)
         failpoint.hit("call.after")
         return await self.store.fold(values.write(outcome))
+
+    def log(self, message: str) -> bool:
+        """Keep a line that the recipe logged; False if an earlier run has kept it."""
+        self._logged += 1
+        if self._logged <= self._logged_before:
+            return False
+        self.store.submit(jobs.log, self.job_id, self._logged, message)
+        return True
+
+    def on_end(self, callable: str, input: Json) -> None:
+        """Register what is to run when the job has ended, unless an earlier run has."""
+        self._ends += 1
+        if self._ends > self._ends_before:
+            self.store.submit(jobs.register_end, self.job_id, self._ends, callable, input)
 
     # --- children ---
 

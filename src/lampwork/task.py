@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -65,7 +65,8 @@ class Assignment:
     @classmethod
     def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
         """The assignment that `to_json` wrote. Raises GenieNotFound."""
-        return cls(**{**record, "genie": project.find_genie(record["genie"])})
+        given = record | {"genie": project.find_genie(record["genie"])}
+        return cls(**cast(dict[str, Any], given))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,10 @@ class Worker:
         """A job that runs while no other one starts, see recovery.py."""
         self.missing: set[str] = set()
         """Jobs that the last sweep found claimed here, without a run."""
+        self.crowded = False
+        """Whether accepted jobs wait for room."""
         self._starting: set[str] = set()
+        self._making_room: asyncio.Task[None] | None = None
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._background: set[asyncio.Task[Any]] = set()
         self._clock: asyncio.TimerHandle | None = None
@@ -105,9 +108,18 @@ class Worker:
             self._forget(run)
             self._later(_BACKOFF, self.revive, run.job_id)
         else:
-            self.background(self.publish(run.job_id, engine_task.result(), run))
+            self.background(self._publish_run(run, engine_task.result()))
 
-    async def publish(self, job_id: str, folded: str, run: Run | None = None) -> None:
+    async def _publish_run(self, run: Run, folded: str) -> None:
+        try:
+            await self.publish(run.job_id, folded)
+        except Exception:
+            self._later(_BACKOFF, self.revive, run.job_id)
+            raise
+        finally:
+            self._forget(run)
+
+    async def publish(self, job_id: str, folded: str) -> None:
         """Make a job's recorded outcome known, in one transaction with all that waits for it."""
         failpoint.hit("job.before_publish")
         envelope = await self.store.unfold(folded)
@@ -116,14 +128,17 @@ class Worker:
         status = "succeeded" if isinstance(outcome, values.Value) else "failed"
         ended = await self.store.write(jobs.finish, job_id, status, envelope, trace)
         failpoint.hit("job.after_publish")
-        if run is not None:
-            self._forget(run)
         self._after_end(job_id, ended)
 
     def _forget(self, run: Run) -> None:
         if self.runs.get(run.job_id) is run:
             del self.runs[run.job_id]
-        self._fill()
+            self._left()
+
+    def _left(self) -> None:
+        """A run has made room."""
+        if self.crowded and not self.closing:
+            self.background(self.start_queued())
 
     async def _begin(self, job_id: str) -> Run:
         begun = await self.store.write(jobs.begin, job_id, self.executor_id)
@@ -192,7 +207,8 @@ class Worker:
         """Start an accepted job here when there is room."""
         if self.closing or self.alone or job_id in self.runs or job_id in self._starting:
             return
-        if len(self.runs) + len(self._starting) >= self.settings.max_live:
+        if self._room() <= 0:
+            self.crowded = True
             self._make_room()
             return
         self._starting.add(job_id)
@@ -204,23 +220,34 @@ class Worker:
         finally:
             self._starting.discard(job_id)
 
-    def _fill(self) -> None:
-        """Start jobs that found no room."""
-        room = self.settings.max_live - len(self.runs) - len(self._starting)
-        if room == 1 and not self.closing:
-            self.background(self.start_queued())
+    def _room(self) -> int:
+        return self.settings.max_live - len(self.runs) - len(self._starting)
 
     async def start_queued(self) -> None:
         """Start jobs that were accepted, here or by other processes, as far as there is room."""
-        room = self.settings.max_live - len(self.runs) - len(self._starting)
-        if room > 0 and not self.alone:
-            for job_id in await self.store.read(jobs.queued, room):
-                self.start_soon(job_id)
+        room = self._room()
+        if self.alone or self.closing:
+            return
+        if room <= 0:
+            self._make_room()
+            return
+        queued = await self.store.read(jobs.queued, room)
+        self.crowded = len(queued) == room
+        for job_id in queued:
+            self.start_soon(job_id)
 
     def _make_room(self) -> None:
-        idle = [run for run in self.runs.values() if run.idle_since is not None and not run.ended]
-        for run in sorted(idle, key=lambda run: run.idle_since or 0)[: len(idle) // 4 + 1]:
-            self.background(self.park(run))
+        """Park waiting runs, once at a time: jobs have been accepted that find no room."""
+        if self._making_room is None or self._making_room.done():
+            idle = [run for run in self.runs.values() if run.idle_since is not None]
+            if idle:
+                self._making_room = self.background(self._park_all(idle))
+
+    async def _park_all(self, runs: list[Run]) -> None:
+        for run in runs:
+            if self._room() > 0:
+                break
+            await self.park(run)
 
     # --- waiting, parking, waking ---
 
@@ -228,6 +255,8 @@ class Worker:
         """A run only waits from now on: show it soon, park it later."""
         loop = asyncio.get_running_loop()
         since = run.idle_since
+        if self.crowded:
+            loop.call_soon(self._make_room)
         loop.call_later(_SHOW_WAITING_AFTER, self._show_waiting, run, since)
         loop.call_later(self.settings.park_after, self._park_idle, run, since)
 
@@ -332,8 +361,7 @@ class Worker:
 
     def _end(self, run: Run, reason: EndReason) -> None:
         run.end(reason)
-        if self.runs.get(run.job_id) is run:
-            del self.runs[run.job_id]
+        self._forget(run)
 
     async def stop_for_attention(self, run: Run, why: str) -> None:
         """Take a job out of the way until a person has looked."""
@@ -379,11 +407,12 @@ class Worker:
             lock = self._locks[job_id] = asyncio.Lock()
         return lock
 
-    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something beside; what it raises is logged, and the sweep makes good for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)

@@ -23,7 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from lampwork import failpoint
 from lampwork.errors import LampworkError, StoreUnavailable
@@ -249,7 +249,7 @@ def _apply(connection: sa.Connection, change: _Change) -> _Answer:
     try:
         result = change.apply(connection)
     except Exception as error:
-        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+        if isinstance(error, OperationalError | InterfaceError | InternalError):
             raise
         connection.exec_driver_sql("ROLLBACK TO change")
         if not isinstance(error, LampworkError):

@@ -1,0 +1,257 @@
+"""What `insights` reads: lists in pages, and all that belongs to a few jobs in one query each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from lampwork.errors import ConversationNotFound, InputInvalid, JobNotFound
+from lampwork.store.schema import calls, conversations, entries, executors, jobs, logs, tasks, waits
+from lampwork.types import ENDED
+
+Row = sa.Row[Any]
+
+_IN_A_LIST = [
+    jobs.c[name]
+    for name in (
+        "id",
+        "project",
+        "callable",
+        "version",
+        "want",
+        "status",
+        "attention",
+        "parent_id",
+        "parent_call",
+        "position",
+        "detached",
+        "root_id",
+        "created_at",
+        "started_at",
+        "changed_at",
+        "ended_at",
+    )
+]
+"""A job without what may be large: its input, outcome and traceback."""
+
+_IN_A_TREE = (
+    jobs.c.created_at,
+    sa.func.coalesce(jobs.c.parent_call, 0),
+    sa.func.coalesce(jobs.c.position, 0),
+    jobs.c.id,
+)
+"""The order of the jobs below one root."""
+
+
+def page_of_jobs(
+    connection: sa.Connection,
+    *,
+    status: str | None,
+    recipe: str | None,
+    roots: bool,
+    after: str | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Jobs, the newest tree first, and each tree from its root down; `after` is a job's id.
+
+    Raises InputInvalid when there is no such job to go on after.
+    """
+    query = sa.select(*_IN_A_LIST).order_by(jobs.c.root_id.desc(), *_IN_A_TREE).limit(limit)
+    if status is not None:
+        query = query.where(jobs.c.status == status)
+    if recipe is not None:
+        query = query.where(jobs.c.callable == recipe)
+    if roots:
+        query = query.where(jobs.c.parent_id.is_(None))
+    if after is not None:
+        last = connection.execute(
+            sa.select(jobs.c.root_id, *_IN_A_TREE).where(jobs.c.id == after)
+        ).first()
+        if last is None:
+            raise _no_cursor(after)
+        root, *place = last
+        below = sa.tuple_(*_IN_A_TREE) > sa.tuple_(*(sa.literal(each) for each in place))
+        query = query.where(
+            sa.or_(jobs.c.root_id < root, sa.and_(jobs.c.root_id == root, below))
+        )
+    return connection.execute(query).all()
+
+
+def job(connection: sa.Connection, job_id: str) -> Row:
+    """All of one job. Raises JobNotFound."""
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise JobNotFound(f"There is no job {job_id}. `lampwork jobs` lists them.")
+    return row
+
+
+def open_waits(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]:
+    """What these jobs wait for."""
+    return connection.execute(
+        sa.select(waits)
+        .where(waits.c.job_id.in_(job_ids), waits.c.answered.is_(False))
+        .order_by(waits.c.opened_at, waits.c.call, waits.c.id)
+    ).all()
+
+
+def wait(connection: sa.Connection, wait_id: str) -> Row | None:
+    """One wait, answered or not."""
+    return connection.execute(sa.select(waits).where(waits.c.id == wait_id)).first()
+
+
+def tasks_of(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]:
+    """The tasks that these jobs have assigned."""
+    return connection.execute(
+        sa.select(tasks).where(tasks.c.job_id.in_(job_ids)).order_by(tasks.c.job_id, tasks.c.call)
+    ).all()
+
+
+def begun_calls(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]:
+    """The calls of these jobs that were written down when they began."""
+    return connection.execute(sa.select(calls).where(calls.c.job_id.in_(job_ids))).all()
+
+
+def children(
+    connection: sa.Connection, parent_ids: Sequence[str], *, each: int, unfinished: bool
+) -> Sequence[Row]:
+    """Jobs that these jobs have started, of each call the first `each`, unfinished ones first."""
+    over = jobs.c.ended_at.is_not(None)
+    place = sa.func.row_number().over(
+        partition_by=(jobs.c.parent_id, jobs.c.parent_call),
+        order_by=(over, sa.func.coalesce(jobs.c.position, 0), jobs.c.id),
+    )
+    found = sa.select(*_IN_A_LIST, place.label("place")).where(jobs.c.parent_id.in_(parent_ids))
+    if unfinished:
+        found = found.where(~over, jobs.c.detached.is_(False))
+    first = found.subquery()
+    return connection.execute(
+        sa.select(first)
+        .where(first.c.place <= each)
+        .order_by(first.c.parent_call, sa.func.coalesce(first.c.position, 0), first.c.id)
+    ).all()
+
+
+def counts_of_children(
+    connection: sa.Connection, parent_ids: Sequence[str]
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """By parent and its call: how many jobs it started, and how many of them have ended."""
+    found = connection.execute(
+        sa.select(
+            jobs.c.parent_id,
+            jobs.c.parent_call,
+            sa.func.count(),
+            sa.func.sum(sa.case((jobs.c.status.in_(ENDED), 1), else_=0)),
+        )
+        .where(jobs.c.parent_id.in_(parent_ids))
+        .group_by(jobs.c.parent_id, jobs.c.parent_call)
+    )
+    return {(parent, call): (total, ended) for parent, call, total, ended in found}
+
+
+def log_lines(connection: sa.Connection, job_id: str) -> Sequence[Row]:
+    """What the recipe has logged."""
+    return connection.execute(
+        sa.select(logs).where(logs.c.job_id == job_id).order_by(logs.c.number)
+    ).all()
+
+
+def newest_executor(connection: sa.Connection) -> Row | None:
+    """The process that was the last to begin to execute here, if it has not closed."""
+    row = connection.execute(
+        sa.select(executors).order_by(executors.c.started_at.desc()).limit(1)
+    ).first()
+    return row if row is not None and row.closed_at is None else None
+
+
+# --- conversations ---
+
+
+def page_of_conversations(
+    connection: sa.Connection, *, genie: str | None, after: str | None, limit: int
+) -> Sequence[Row]:
+    """Conversations, the newest first; `after` is a conversation's id.
+
+    Raises InputInvalid when there is no such conversation to go on after.
+    """
+    order = (conversations.c.created_at, conversations.c.id)
+    query = sa.select(conversations).order_by(*(each.desc() for each in order)).limit(limit)
+    if genie is not None:
+        by_genie = sa.select(tasks.c.conversation_id).where(tasks.c.genie == genie)
+        query = query.where(conversations.c.id.in_(by_genie))
+    if after is not None:
+        last = connection.execute(sa.select(*order).where(conversations.c.id == after)).first()
+        if last is None:
+            raise _no_cursor(after)
+        query = query.where(sa.tuple_(*order) < sa.tuple_(*(sa.literal(each) for each in last)))
+    return connection.execute(query).all()
+
+
+def conversation(connection: sa.Connection, conversation_id: str) -> Row:
+    """One conversation. Raises ConversationNotFound."""
+    row = connection.execute(
+        sa.select(conversations).where(conversations.c.id == conversation_id)
+    ).first()
+    if row is None:
+        raise ConversationNotFound(
+            f"There is no conversation {conversation_id}. `lampwork conversations` lists them."
+        )
+    return row
+
+
+def tasks_in(connection: sa.Connection, conversation_ids: Sequence[str]) -> Sequence[Row]:
+    """The tasks of these conversations, the oldest first."""
+    return connection.execute(
+        sa.select(tasks)
+        .where(tasks.c.conversation_id.in_(conversation_ids))
+        .order_by(tasks.c.created_at, tasks.c.history_until, tasks.c.id)
+    ).all()
+
+
+def activity(
+    connection: sa.Connection, conversation_ids: Sequence[str]
+) -> dict[str, tuple[int, int, float]]:
+    """Of each conversation: the model's responses, the skill calls that could act, the last time."""
+    found = connection.execute(
+        sa.select(
+            entries.c.conversation_id,
+            sa.func.sum(sa.case((entries.c.kind == "said", 1), else_=0)),
+            sa.func.sum(sa.case((entries.c.kind == "intent", 1), else_=0)),
+            sa.func.max(entries.c.at),
+        )
+        .where(entries.c.conversation_id.in_(conversation_ids))
+        .group_by(entries.c.conversation_id)
+    )
+    return {each: (said, acted, at) for each, said, acted, at in found}
+
+
+def entries_of(connection: sa.Connection, conversation_id: str) -> Sequence[Row]:
+    """All entries of a conversation."""
+    return connection.execute(
+        sa.select(entries)
+        .where(entries.c.conversation_id == conversation_id)
+        .order_by(entries.c.seq)
+    ).all()
+
+
+def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Sequence[Row]:
+    """The newest entries of one task, in their order."""
+    found = connection.execute(
+        sa.select(entries)
+        .where(
+            entries.c.conversation_id == task.conversation_id,
+            entries.c.seq > task.history_until,
+            entries.c.task_id == task.id,
+        )
+        .order_by(entries.c.seq.desc())
+        .limit(newest)
+    ).all()
+    return found[::-1]
+
+
+def _no_cursor(after: str) -> InputInvalid:
+    return InputInvalid(
+        f"There is nothing to go on after {after!r}. Pass the `next` of the page before.",
+        problems=["after"],
+    )
