@@ -177,7 +177,7 @@ class _Reader:
         except (PydanticUserError, TypeError) as error:
             self.refuse(
                 f"parameter {parameter}: {_short(annotation)} has no JSON form "
-                f"({str(error).splitlines()[0]})",
+                f"({str(error).splitlines()[0].rstrip('.')})",
                 "Use plain types, a pydantic model, a dataclass or a TypedDict.",
             )
 
@@ -215,7 +215,7 @@ class _Reader:
         except (PydanticUserError, ValueError) as error:
             self.refuse(
                 f"parameter {parameter} can't be described to a model "
-                f"({str(error).splitlines()[0]})",
+                f"({str(error).splitlines()[0].rstrip('.')})",
                 "Use types that JSON Schema can say.",
             )
 

@@ -115,7 +115,8 @@ def _new_from_type(annotation: Any) -> Output:
         schema = adapter.json_schema(by_alias=True)
     except (PydanticUserError, PydanticCustomError, SchemaError, TypeError, ValueError) as error:
         raise OutputTypeInvalid(
-            f"output={annotation!r} can't be described to a model: {str(error).splitlines()[0]}. "
+            f"output={annotation!r} can't be described to a model: "
+            f"{str(error).splitlines()[0].rstrip('.')}. "
             "Use a pydantic model, a dataclass, a TypedDict, a Literal or a JSON Schema."
         ) from error
     somewhere_open = _close(schema)

@@ -249,11 +249,14 @@ def _key_missing(model: Model, variable: str) -> ModelKeyMissing:
 
 
 def _parameters(ask: Ask) -> ModelRequestParameters:
+    if ask.text_ends:
+        # In this mode pydantic-ai sends no output tools, so declining is a function among others.
+        return ModelRequestParameters(function_tools=list(map(_tool, (*ask.skills, *ask.endings))))
     return ModelRequestParameters(
         function_tools=[_tool(each) for each in ask.skills],
         output_tools=[_tool(each, kind="output") for each in ask.endings],
-        output_mode="text" if ask.text_ends else "tool",
-        allow_text_output=ask.text_ends,
+        output_mode="tool",
+        allow_text_output=False,
     )
 
 

@@ -1,0 +1,149 @@
+"""A desk: a real store, and runs whose ownership, waits and children a test can play with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from lampwork import values
+from lampwork.genie import Genie
+from lampwork.project import Project
+from lampwork.run import RunEnded
+from lampwork.store import inbox, schema
+from lampwork.store.store import Store
+from lampwork.task import Assignment, TaskAnswer, check_assignment, work
+from lampwork.wait import Answer, Wait
+
+
+class DeskRun:
+    """What a task sees of its run."""
+
+    def __init__(self, desk: Desk, job_id: str) -> None:
+        self.desk = desk
+        self.store, self.project, self.job_id = desk.store, desk.project, job_id
+        self.worker = SimpleNamespace(settings=SimpleNamespace(model=None), deliver=desk.deliver)
+        self.proofs = 0
+
+    async def prove(self) -> None:
+        self.proofs += 1
+        self.check()
+
+    def check(self) -> None:
+        if self.desk.owner[self.job_id] is not self:
+            raise RunEnded(self.job_id, "deposed")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        yield
+
+    acting = paused
+
+    async def until(self, wait: Wait) -> Answer:
+        self.check()
+        answer, _due = await self.store.write(inbox.open_wait, wait)
+        if answer is None:
+            future = self.desk.waits[wait.id] = asyncio.get_running_loop().create_future()
+            await self.desk.opened.put(wait)
+            answer = await future
+        self.check()
+        return answer
+
+    async def child(self, *, job_id: str, call: int, callable: str, input: Any) -> values.Outcome:
+        self.check()
+        self.desk.children.append((job_id, call, callable, input))
+        return await self.desk.child(callable, input)
+
+
+class Desk:
+    """One project, one store, and the tasks that a test assigns."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.project = Project("finance")
+        self.owner: dict[str, DeskRun] = {}
+        self.waits: dict[str, asyncio.Future[Answer]] = {}
+        self.opened: asyncio.Queue[Wait] = asyncio.Queue()
+        self.children: list[tuple[str, int, str, Any]] = []
+        self.child: Callable[[str, Any], Awaitable[values.Outcome]]
+
+    def run(self, job_id: str = "j1") -> DeskRun:
+        """A run that owns its job; whoever had it is deposed."""
+        self.owner[job_id] = run = DeskRun(self, job_id)
+        return run
+
+    async def assign(
+        self,
+        genie: Genie,
+        instructions: str = "Decide.",
+        *,
+        job: str = "j1",
+        call: int = 1,
+        run: DeskRun | None = None,
+        **inputs: Any,
+    ) -> TaskAnswer[Any]:
+        """Do a task, as `job.assign_task` would."""
+        assignment = check_assignment(self.project, Assignment(genie, instructions, **inputs))
+        record: Any = await work(run or self.run(job), assignment, call)  # type: ignore[arg-type]
+        return TaskAnswer.from_json(record, assignment.output)
+
+    async def answer(self, wait_id: str, value: Any) -> None:
+        """Answer a wait as a person would."""
+
+        def settle(connection: sa.Connection) -> list[inbox.Delivery]:
+            return inbox.settle(connection, wait_id, "j1", value, "user ann")
+
+        self.deliver(await self.store.write(settle))
+
+    def deliver(self, deliveries: list[inbox.Delivery]) -> None:
+        for delivery in deliveries:
+            future = self.waits.get(delivery.wait_id)
+            if future is not None and not future.done():
+                future.set_result(delivery.answer)
+
+    async def next_wait(self) -> Wait:
+        """The next wait that somebody opens."""
+        return await asyncio.wait_for(self.opened.get(), 10)
+
+    async def entries(self, conversation: str = "c1.1") -> list[tuple[str, dict[str, Any]]]:
+        """Kind and body of every entry, in order."""
+
+        def query(connection: sa.Connection) -> list[tuple[str, dict[str, Any]]]:
+            table = schema.entries
+            rows = connection.execute(
+                sa.select(table)
+                .where(table.c.conversation_id == conversation)
+                .order_by(table.c.seq)
+            )
+            return [(row.kind, row.body) for row in rows]
+
+        return await self.store.read(query)
+
+    async def kinds(self, conversation: str = "c1.1") -> list[str]:
+        """The kinds of the entries, in order."""
+        return [kind for kind, _ in await self.entries(conversation)]
+
+    async def row(self, table: sa.Table, id: str) -> Any:
+        """One row by its id."""
+        return await self.store.read(
+            lambda connection: connection.execute(sa.select(table).where(table.c.id == id)).one()
+        )
+
+    async def sql(self, statement: str, **values: Any) -> None:
+        """Change the database behind everyone's back."""
+        await self.store.write(
+            lambda connection: connection.execute(sa.text(statement), values) and None
+        )
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    store = Store(tmp_path)
+    yield Desk(store)
+    store.close()

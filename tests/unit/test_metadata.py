@@ -1,0 +1,116 @@
+"""Metadata: declared by annotation, checked before anything happens, handed over as recorded."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, get_type_hints
+
+import pytest
+from pydantic import BaseModel, Field
+
+from lampwork import Metadata
+from lampwork.errors import MetadataInvalid, MetadataUnknown
+from lampwork.metadata import declared_by, from_texts, inject, is_metadata, record, withheld
+from lampwork.skill import Skill
+
+
+class Account(BaseModel):
+    id: int
+
+
+async def approve(note: str, invoice_id: Metadata[str], limit: Metadata[int] = 10) -> str:
+    """Approve."""
+    return f"{invoice_id} {limit}"
+
+
+async def book(day: Metadata[date], account: Metadata[Account]) -> str:
+    """Book."""
+    return str(day)
+
+
+SKILLS = [Skill.define(approve), Skill.define(book)]
+DECLARED = declared_by(SKILLS)
+
+
+def test_a_type_checker_sees_the_plain_type_and_the_mark_is_there_at_run_time() -> None:
+    hints = get_type_hints(approve, include_extras=True)
+
+    assert get_type_hints(approve)["invoice_id"] is str
+    assert is_metadata(hints["invoice_id"])
+    assert not is_metadata(hints["note"])
+    assert is_metadata(Metadata[Annotated[str, Field(pattern="I")]])
+
+
+def test_values_are_recorded_as_json_exactly_as_given() -> None:
+    given = {"invoice_id": "INV-1", "day": date(2026, 1, 2), "account": Account(id=7)}
+
+    recorded = record(DECLARED, given, genie="clerk")
+
+    assert recorded == {"invoice_id": "INV-1", "day": "2026-01-02", "account": {"id": 7}}
+    assert inject(SKILLS[1].metadata, recorded) == {
+        "day": date(2026, 1, 2),
+        "account": Account(id=7),
+    }
+
+
+def test_an_undeclared_key_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(MetadataUnknown) as raised:
+        record(DECLARED, {"invoice": "INV-1"}, genie="clerk")
+
+    assert raised.value.message == (
+        'No skill of genie "clerk" declares metadata "invoice". Did you mean "invoice_id"?'
+    )
+    assert raised.value.known == ["account", "day", "invoice_id", "limit"]
+
+
+def test_a_key_for_a_genie_that_declares_none_is_refused() -> None:
+    with pytest.raises(MetadataUnknown, match="None of its skills declares any"):
+        record({}, {"invoice_id": "1"}, genie="clerk")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("invoice_id", 7, "Input should be a valid string"),
+        ("limit", "7", "Input should be a valid integer"),
+        ("day", "soon", "Input should be a valid date"),
+        ("account", {"id": "x"}, "id: Input should be a valid integer"),
+        ("invoice_id", object(), "Unable to serialize unknown type"),
+        ("limit", float("nan"), "not JSON compliant"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_its_problem(key, value, problem) -> None:
+    with pytest.raises(MetadataInvalid, match=f'"{key}"') as raised:
+        record(DECLARED, {key: value}, genie="clerk")
+
+    assert raised.value.key == key
+    assert problem in raised.value.message
+
+
+def test_a_skill_is_withheld_when_a_required_key_is_lacking_not_when_an_optional_one_is() -> None:
+    assert withheld(SKILLS, {"invoice_id": "INV-1"}) == {
+        "book": 'the task has no metadata "day", "account"'
+    }
+    assert inject(SKILLS[0].metadata, {"invoice_id": "INV-1"}) == {"invoice_id": "INV-1"}
+
+
+def test_a_key_that_two_skills_declare_must_fit_both() -> None:
+    async def other(invoice_id: Metadata[int]) -> None:
+        """Other."""
+
+    declared = declared_by([SKILLS[0], Skill.define(other)])
+
+    with pytest.raises(MetadataInvalid, match='skill "other"'):
+        record(declared, {"invoice_id": "INV-1"}, genie="clerk")
+
+
+def test_texts_from_a_command_line_are_texts_where_a_text_fits_and_json_elsewhere() -> None:
+    texts = {"invoice_id": "42", "limit": "42", "account": '{"id": 1}', "day": "2026-01-02"}
+
+    assert from_texts(DECLARED, texts) == {
+        "invoice_id": "42",
+        "limit": 42,
+        "account": {"id": 1},
+        "day": "2026-01-02",
+    }
+    assert from_texts(DECLARED, {"limit": "many"}) == {"limit": "many"}
