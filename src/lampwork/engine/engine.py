@@ -73,6 +73,8 @@ class Engine:
                 "application_version": self._version,
                 "log_level": "CRITICAL",
                 "max_executor_threads": _THREADS,
+                # Nothing of ours listens there; the thread sleeps, and a close waits for it.
+                "notification_listener_polling_interval_sec": 0.05,
             }
         )
         DBOS.launch()

@@ -1,0 +1,152 @@
+"""The one read model that the CLI, the API and the console share.
+
+It reads the tables and the engine's record of finished calls, in any process, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lampwork import values
+from lampwork.errors import WaitNotFound
+from lampwork.insights import conversations, jobs
+from lampwork.insights.views import (
+    ConversationDetails,
+    ConversationView,
+    JobDetails,
+    JobTree,
+    JobView,
+    Page,
+    WaitingOn,
+    to_json,
+)
+from lampwork.store import queries
+from lampwork.store.store import Store
+from lampwork.types import ENDED
+
+__all__ = [
+    "ConversationDetails",
+    "ConversationView",
+    "Insights",
+    "JobDetails",
+    "JobTree",
+    "JobView",
+    "Page",
+    "WaitingOn",
+    "to_json",
+]
+
+_IN_FULL = jobs.Depth(jobs=200, per_call=50, entries=2000)
+_AT_A_GLANCE = jobs.Depth(jobs=30, per_call=6, entries=40)
+
+_KEPT = 1000
+"""Ended jobs whose calls are kept, because they never change again."""
+
+
+class Insights:
+    """What can be known of the jobs and conversations of one folder."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._home = store.path.parent
+        self._ended: dict[str, list[jobs.Finished]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, home: Path) -> AsyncGenerator[Insights]:
+        """Those of a folder, with a store of their own.
+
+        Raises FolderNotWritable, DatabaseTooNew.
+        """
+        store = await asyncio.to_thread(Store, home)
+        try:
+            yield cls(store)
+        finally:
+            await asyncio.to_thread(store.close)
+
+    # --- jobs ---
+
+    async def jobs(
+        self,
+        *,
+        status: str | None = None,
+        recipe: str | None = None,
+        roots: bool = False,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page[JobView]:
+        """Jobs, the newest tree first, each from its root down; or the roots alone.
+
+        Raises InputInvalid for an `after` that is no job's id.
+        """
+        return await self.store.read(
+            jobs.page, status=status, recipe=recipe, roots=roots, after=after, limit=limit
+        )
+
+    async def job(self, job_id: str) -> JobDetails:
+        """A job in full. Raises JobNotFound."""
+        rows = await self.store.read(jobs.read_rows, job_id, _IN_FULL)
+        return jobs.details(rows, await self._finished(rows))
+
+    async def tree(self, job_id: str) -> JobTree:
+        """A job and those below it, cut to what fits a screen. Raises JobNotFound."""
+        rows = await self.store.read(jobs.read_rows, job_id, _AT_A_GLANCE)
+        return jobs.tree(rows, await self._finished(rows))
+
+    async def check_resolution(self, job_id: str, wait_id: str) -> None:
+        """Raise WaitNotFound unless this wait asks a person what became of an effect of the job."""
+        row = await self.store.read(queries.wait, wait_id)
+        if row is None or row.job_id != job_id or row.kind != "resolution":
+            raise WaitNotFound(
+                f"Job {job_id} has no unknown outcome under {wait_id}. "
+                f"`lampwork job {job_id}` lists what it waits for."
+            )
+
+    async def executing(self) -> int | None:
+        """The process that executes the jobs here, if one does."""
+        row = await self.store.read(queries.newest_executor)
+        return row.pid if row is not None and _is_alive(row.pid) else None
+
+    async def _finished(self, rows: jobs.Rows) -> dict[str, list[jobs.Finished]]:
+        """The finished calls of the jobs in a tree."""
+        wanted = [each for each in rows.with_calls if each not in self._ended]
+        found = await asyncio.to_thread(_recorded, self._home, wanted)
+        calls = {each: [await self._call(call) for call in found[each]] for each in wanted}
+        if len(self._ended) < _KEPT:
+            self._ended |= {each: calls[each] for each in wanted if each in rows.over}
+        return calls | {each: self._ended[each] for each in rows.with_calls if each not in calls}
+
+    async def _call(self, call: _Recorded) -> jobs.Finished:
+        text = await self.store.unfold(call.envelope)
+        folded = text is not call.envelope
+        outcome = values.read(text)
+        too_large = folded and isinstance(outcome, values.Value)
+        return jobs.Finished(
+            call.number,
+            call.name,
+            call.started_at,
+            call.ended_at,
+            outcome=None if too_large else outcome,
+            blob=call.envelope.partition(":")[2] if too_large else None,
+        )
+
+    # --- conversations ---
+
+    async def conversations(
+        self, *, genie: str | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[ConversationView]:
+        """Conversations, the newest first.
+
+        Raises InputInvalid for an `after` that is no conversation's id.
+        """
+        return await self.store.read(
+            conversations.page, genie=genie, after=after, limit=limit
+        )
+
+    async def conversation(self, conversation_id: str) -> ConversationDetails:
+        """A conversation in full. Raises ConversationNotFound."""
+        return await self.store.read(conversations.details, conversation_id)

@@ -1,0 +1,238 @@
+"""Conversations as they are read: what was told, said, called and answered, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lampwork.insights.views import (
+    AskedAgain,
+    ConversationDetails,
+    ConversationView,
+    ErrorView,
+    Fact,
+    Page,
+    Refusal,
+    Said,
+    SkillCard,
+    TaskEnd,
+    TaskRecord,
+    Told,
+    TranscriptPart,
+    moment,
+    moment_or_none,
+)
+from lampwork.store import queries
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_TAKEN = ("accepted", "answer", "cannot_complete", "answer_invalid")
+"""Verdicts on calls that the transcript shows in another form."""
+
+
+def page(connection: sa.Connection, *, limit: int, **wanted: Any) -> Page[ConversationView]:
+    """A page of conversations, see `queries.page_of_conversations`."""
+    rows = queries.page_of_conversations(connection, limit=limit + 1, **wanted)
+    items = tuple(ConversationView(**each) for each in _shown(connection, rows[:limit]))
+    return Page(items, rows[limit - 1].id if len(rows) > limit else None)
+
+
+def details(connection: sa.Connection, conversation_id: str) -> ConversationDetails:
+    """A conversation in full. Raises ConversationNotFound."""
+    row = queries.conversation(connection, conversation_id)
+    [shown] = _shown(connection, [row])
+    tasks = queries.tasks_in(connection, [row.id])
+    facts = [
+        Fact(task=task.id, key=key, value=value)
+        for task in tasks
+        for key, value in task.metadata.items()
+    ]
+    return ConversationDetails(
+        **shown,
+        task_records=tuple(_record(task) for task in tasks),
+        metadata=tuple(facts),
+        transcript=tuple(transcript(queries.entries_of(connection, row.id))),
+    )
+
+
+def _shown(connection: sa.Connection, rows: Sequence[queries.Row]) -> list[dict[str, Any]]:
+    """The fields of ConversationViews."""
+    ids = [row.id for row in rows]
+    tasks: dict[str, list[queries.Row]] = {each: [] for each in ids}
+    for task in queries.tasks_in(connection, ids):
+        tasks[task.conversation_id].append(task)
+    activity = queries.activity(connection, ids)
+    return [
+        _conversation(row, tasks[row.id], *activity.get(row.id, (0, 0, row.created_at)))
+        for row in rows
+    ]
+
+
+def _conversation(
+    row: queries.Row, tasks: Sequence[queries.Row], turns: int, skill_calls: int, last_at: float
+) -> dict[str, Any]:
+    latest = tasks[-1] if tasks else None
+    return {
+        "conversation_id": row.id,
+        "kind": row.kind,
+        "status": "open" if latest is None else latest.status,
+        "genies": tuple(dict.fromkeys(task.genie for task in tasks)),
+        "tasks": len(tasks),
+        "turns": turns,
+        "skill_calls": skill_calls,
+        "job": None if latest is None else latest.job_id,
+        "project": row.project,
+        "created_at": moment(row.created_at),
+        "last_at": moment(last_at),
+    }
+
+
+def _record(task: queries.Row) -> TaskRecord:
+    outcome: dict[str, Json] = task.outcome or {}
+    return TaskRecord(
+        task_id=task.id,
+        job=task.job_id,
+        genie=task.genie,
+        status=task.status,
+        created_at=moment(task.created_at),
+        ended_at=moment_or_none(task.ended_at),
+        usage=task.usage,
+        output_schema=task.output_schema,
+        error=error_view(outcome["error"]) if "error" in outcome else None,
+    )
+
+
+def error_view(record: dict[str, Json]) -> ErrorView:
+    """An error's record."""
+    return ErrorView(code=record["code"], message=record["message"], fields=record["fields"])
+
+
+# --- the transcript ---
+
+
+def transcript(rows: Iterable[queries.Row]) -> list[TranscriptPart]:
+    """Entries as people read them: each skill call is one card, where its intent stands."""
+    rows = list(rows)
+    cards = {card.seq: card for card in skill_cards(rows)}
+    parts: list[TranscriptPart] = []
+    for row in rows:
+        if row.seq in cards:
+            parts.append(cards[row.seq])
+        else:
+            parts += _parts(row)
+    return parts
+
+
+def _parts(row: queries.Row) -> list[TranscriptPart]:
+    body: dict[str, Json] = row.body
+    place: dict[str, Any] = {"seq": row.seq, "at": moment(row.at), "task": row.task_id}
+    match row.kind:
+        case "told":
+            return [_told(body, place)]
+        case "said":
+            return _said(body, place)
+        case "asked_again":
+            return [AskedAgain(**place, problems=tuple(body["problems"]))]
+        case "answered":
+            end = TaskEnd(
+                **place, kind="answered", output=body["output"], response=body["response"]
+            )
+            return [end]
+        case "not_completed":
+            missing = tuple(body["missing"])
+            return [
+                TaskEnd(**place, kind="not_completed", reason=body["reason"], missing=missing)
+            ]
+        case "failed":
+            return [TaskEnd(**place, kind="failed", reason=body["error"]["message"])]
+        case _:
+            return []
+
+
+def _told(body: dict[str, Json], place: dict[str, Any]) -> Told:
+    return Told(
+        **place,
+        genie=body["genie"],
+        instructions=body["instructions"],
+        data=body["data"],
+        on_problem=body["on_problem"],
+        skills=tuple(body["skills"]),
+        withheld=body["withheld"],
+    )
+
+
+def _said(body: dict[str, Json], place: dict[str, Any]) -> list[TranscriptPart]:
+    """What the model said, and those of its calls that were not taken."""
+    texts = [
+        part["content"] for part in body["response"]["parts"] if part["part_kind"] == "text"
+    ]
+    text = "\n".join(text for text in texts if text)
+    said = Said(**place, model=body["model"], text=text, usage=body["usage"])
+    refused = [
+        Refusal(
+            **place,
+            verdict=call["verdict"],
+            skill=call["name"],
+            arguments=call.get("arguments", {}),
+            argument_refused=tuple(call.get("argument_refused", ())),
+            reply=call["reply"],
+        )
+        for call in body["calls"]
+        if call["verdict"] not in _TAKEN
+    ]
+    return [said, *refused]
+
+
+def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
+    """One card for each intent among these entries, with all that came of it."""
+    intents: dict[tuple[str, str], queries.Row] = {}
+    notes: dict[tuple[str, str], list[queries.Row]] = {}
+    results: dict[tuple[str, str], dict[str, Json]] = {}
+    for row in rows:
+        if row.kind not in ("intent", "unknown", "resolved", "result"):
+            continue
+        place = (row.task_id, row.body["call"])
+        match row.kind:
+            case "intent":
+                intents[place] = row
+            case "result":
+                results[place] = row.body
+            case _:
+                notes.setdefault(place, []).append(row)
+    return tuple(
+        _card(intent, notes.get(place, []), results.get(place))
+        for place, intent in intents.items()
+    )
+
+
+def _card(
+    intent: queries.Row, noted: Sequence[queries.Row], result: dict[str, Json] | None
+) -> SkillCard:
+    body: dict[str, Json] = intent.body
+    came = result or {}
+    unknown = bool(noted) and noted[-1].kind == "unknown"
+    notes = tuple(
+        {"note": each.kind, "at": moment(each.at)}
+        | {name: value for name, value in each.body.items() if name != "call"}
+        for each in noted
+    )
+    return SkillCard(
+        seq=intent.seq,
+        at=moment(intent.at),
+        task=intent.task_id,
+        call=body["call"],
+        skill=body["skill"],
+        arguments=body["arguments"],
+        key=body["key"],
+        effect=body["effect"],
+        status=came.get("status", "unknown" if unknown else "open"),
+        result=came.get("value"),
+        error=came.get("error"),
+        attempts=came.get("attempts"),
+        seconds=came.get("seconds"),
+        source=came.get("source"),
+        job=body.get("child"),
+        notes=notes,
+    )

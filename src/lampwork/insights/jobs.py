@@ -1,0 +1,247 @@
+"""Jobs as they are read: in lists, as trees of calls, and in full."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lampwork import values
+from lampwork.insights.conversations import error_view, skill_cards
+from lampwork.insights.views import (
+    CallView,
+    JobDetails,
+    JobTree,
+    JobView,
+    LogLine,
+    Page,
+    SkillCard,
+    TaskView,
+    moment,
+    moment_or_none,
+)
+from lampwork.insights.waiting import waiting_on
+from lampwork.store import queries
+from lampwork.types import ENDED, Json
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from lampwork.insights.views import WaitingOn
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished call, from the engine's file."""
+
+    number: int
+    label: str
+    """`kind name`."""
+    started_at: float | None
+    ended_at: float | None
+    outcome: values.Outcome | None
+    """None when it is a value too large to be read here; `blob` is its digest then."""
+    blob: str | None = None
+
+
+Calls = Mapping[str, Sequence[Finished]]
+"""By job id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much of a tree is read."""
+
+    jobs: int
+    """Jobs in all; further ones are counted only."""
+    per_call: int
+    """Jobs of one call; further ones are counted only."""
+    entries: int
+    """Newest entries of a task in which its skill calls are looked for."""
+
+
+def page(connection: sa.Connection, *, limit: int, **wanted: Any) -> Page[JobView]:
+    """A page of jobs, see `queries.page_of_jobs`."""
+    rows = queries.page_of_jobs(connection, limit=limit + 1, **wanted)
+    shown = rows[:limit]
+    waits = waiting_on(connection, shown)
+    items = tuple(JobView(**_shown(row, waits[row.id])) for row in shown)
+    return Page(items, shown[-1].id if len(rows) > limit else None)
+
+
+def _shown(row: queries.Row, waits: tuple[WaitingOn, ...]) -> dict[str, Any]:
+    """The fields of a JobView."""
+    return {
+        "job_id": row.id,
+        "recipe": row.callable,
+        "status": row.status,
+        "waiting_on": waits,
+        "created_at": moment(row.created_at),
+        "started_at": moment_or_none(row.started_at),
+        "ended_at": moment_or_none(row.ended_at),
+        "parent": row.parent_id,
+        "version": row.version,
+        "project": row.project,
+        "cancelling": row.want == "cancelled" and row.status not in ENDED,
+        "attention": row.attention,
+    }
+
+
+# --- trees: our rows first, on one snapshot; then what the engine has recorded of them ---
+
+
+@dataclass(slots=True)
+class Rows:
+    """Our rows of a job and the jobs below it."""
+
+    root: queries.Row
+    with_calls: Sequence[str]
+    """The ids of the jobs that are shown with their calls."""
+    waits: Mapping[str, tuple[WaitingOn, ...]]
+    children: Mapping[tuple[str, int], list[queries.Row]]
+    counts: Mapping[tuple[str, int], tuple[int, int]]
+    begun: Mapping[str, list[queries.Row]]
+    tasks: Mapping[tuple[str, int], queries.Row]
+    cards: Mapping[str, tuple[SkillCard, ...]]
+    log: Sequence[queries.Row] = field(default=())
+
+
+def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
+    """What the tree of a job is made of. Raises JobNotFound."""
+    root = queries.job(connection, job_id)
+    jobs, level = [root], [root]
+    children: dict[tuple[str, int], list[queries.Row]] = defaultdict(list)
+    while level and len(jobs) < depth.jobs:
+        parents = [row.id for row in level]
+        found = queries.children(connection, parents, each=depth.per_call, unfinished=False)
+        for row in found[: depth.jobs - len(jobs)]:
+            children[row.parent_id, row.parent_call].append(row)
+            jobs.append(row)
+        level = [row for row in found if not row.detached]
+    ids = [row.id for row in jobs]
+    begun: dict[str, list[queries.Row]] = defaultdict(list)
+    for call in queries.begun_calls(connection, ids):
+        begun[call.job_id].append(call)
+    tasks = queries.tasks_of(connection, ids)
+    return Rows(
+        root=root,
+        with_calls=[row.id for row in jobs if row is root or not row.detached],
+        waits=waiting_on(connection, jobs),
+        children=children,
+        counts=queries.counts_of_children(connection, ids),
+        begun=begun,
+        tasks={(task.job_id, task.call): task for task in tasks},
+        cards={
+            task.id: skill_cards(queries.entries_of_task(connection, task, newest=depth.entries))
+            for task in tasks
+        },
+        log=queries.log_lines(connection, job_id),
+    )
+
+
+def tree(rows: Rows, finished: Calls) -> JobTree:
+    """A job and all below it."""
+    return JobTree(**_branch(rows, rows.root, finished))
+
+
+def details(rows: Rows, finished: Calls) -> JobDetails:
+    """A job in full."""
+    row = rows.root
+    outcome = values.read(row.outcome) if row.outcome else None
+    output, error = None, None
+    match outcome:
+        case values.Value(text):
+            output = json.loads(text)
+        case values.Failure(record):
+            error = error_view(record)
+        case None:
+            pass
+    return JobDetails(
+        **_branch(rows, row, finished),
+        input=row.input,
+        trigger=row.trigger,
+        output=output,
+        error=error,
+        traceback=row.traceback,
+        log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
+    )
+
+
+def _branch(rows: Rows, row: queries.Row, finished: Calls) -> dict[str, Any]:
+    """The fields of a JobTree."""
+    begun = {call.number: call for call in rows.begun[row.id]}
+    over = {each.number: each for each in finished.get(row.id, ())}
+    calls = [
+        _call(rows, row, begun.get(number), over.get(number), finished)
+        for number in sorted(begun.keys() | over.keys())
+    ]
+    return _shown(row, rows.waits[row.id]) | {
+        "calls": tuple(calls),
+        "after_end": tuple(
+            JobView(**_shown(child, rows.waits[child.id])) for child in rows.children[row.id, 0]
+        ),
+    }
+
+
+def _call(
+    rows: Rows,
+    job: queries.Row,
+    begun: queries.Row | None,
+    over: Finished | None,
+    finished: Calls,
+) -> CallView:
+    number, kind, name = _name(begun, over)
+    place = (job.id, number)
+    task = rows.tasks.get(place)
+    total, ended = rows.counts.get(place, (0, 0))
+    opened_at = begun.opened_at if begun is not None else None
+    return CallView(
+        number=number,
+        kind=kind,
+        name=name,
+        started_at=moment_or_none(over.started_at if over else opened_at),
+        ended_at=moment_or_none(over.ended_at) if over else None,
+        task=None if task is None else _task(task, rows.cards[task.id]),
+        jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),
+        jobs_total=total,
+        jobs_ended=ended,
+        **_came_of(over),
+    )
+
+
+def _name(begun: queries.Row | None, over: Finished | None) -> tuple[int, str, str]:
+    if begun is not None:
+        return begun.number, begun.kind, begun.name
+    assert over is not None
+    kind, _, name = over.label.partition(" ")
+    return over.number, kind, name
+
+
+def _came_of(over: Finished | None) -> dict[str, Json]:
+    """The fields of a CallView that say what came of it."""
+    if over is None:
+        return {"status": "open"}
+    match over.outcome:
+        case values.Value(text):
+            return {"status": "ok", "value": json.loads(text)}
+        case values.Failure(error):
+            return {"status": "failed", "error": error_view(error)}
+        case None:
+            return {"status": "ok", "blob": over.blob}
+
+
+def _task(task: queries.Row, cards: tuple[SkillCard, ...]) -> TaskView:
+    outcome: dict[str, Json] = task.outcome or {}
+    return TaskView(
+        task_id=task.id,
+        genie=task.genie,
+        status=task.status,
+        conversation_id=task.conversation_id,
+        instructions=task.instructions,
+        created_at=moment(task.created_at),
+        ended_at=moment_or_none(task.ended_at),
+        skill_calls=cards,
+        error=error_view(outcome["error"]) if "error" in outcome else None,
+    )

@@ -1,0 +1,317 @@
+"""What people and programs are shown, as JSON in this order: frozen, and read from the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic_core import to_jsonable_python
+
+from lampwork.types import Json
+
+T = TypeVar("T")
+
+
+def to_json(view: Any) -> Json:
+    """A view as JSON: its fields in their order, times in ISO 8601 and UTC."""
+    return to_jsonable_python(view)
+
+
+def moment(seconds: float) -> datetime:
+    """A time of the tables."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def moment_or_none(seconds: float | None) -> datetime | None:
+    """A time of the tables, if there is one."""
+    return None if seconds is None else moment(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list; `next`, if there is more, is what to pass as `after`."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+# --- jobs ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingOn:
+    """One thing that a job waits for; of a child job, what that one waits for in turn."""
+
+    kind: str
+    """A wait's kind (`event timer child map conversation resolution`), or `task` for a genie at
+    work, `turn` for a place under a map's limit, `attention` for a person who mends the job."""
+    what: str
+    """In words."""
+    since: datetime
+    until: datetime | None = None
+    wait_id: str | None = None
+    """What `job ID resolve` takes, for a wait of kind `resolution`."""
+    task: str | None = None
+    genie: str | None = None
+    job: str | None = None
+    """The child job."""
+    waiting_on: tuple[WaitingOn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job, as in a list."""
+
+    job_id: str
+    recipe: str
+    """A recipe's name, or `module:function` for an item of a map and the like."""
+    status: str
+    waiting_on: tuple[WaitingOn, ...]
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    parent: str | None
+    version: str
+    project: str
+    cancelling: bool
+    """Whether it is to be cancelled and what executes has not ended yet."""
+    attention: str | None
+    """Why a person must look, if the job was stopped for that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorView:
+    """Why something failed."""
+
+    code: str
+    message: str
+    fields: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillCard:
+    """One skill call of a genie and all that is known of it."""
+
+    kind: Literal["skill_call"] = "skill_call"
+    seq: int
+    at: datetime
+    task: str
+    call: str
+    skill: str
+    arguments: dict[str, Json]
+    status: str
+    """`ok`, `error` (it raised), `failed` (a person said so), `unknown`, or `open`."""
+    result: Json = None
+    error: dict[str, Json] | None = None
+    """`type`, `message`, and `traceback` for people."""
+    attempts: int | None = None
+    seconds: float | None = None
+    key: str
+    """Its idempotency key."""
+    effect: str
+    source: str | None = None
+    """Who said what became of it, when that was not the call itself."""
+    job: str | None = None
+    """The child job, when the skill is a recipe."""
+    notes: tuple[dict[str, Json], ...] = ()
+    """When its outcome was unknown and why, and when and by whom that was resolved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """A task, as part of its job."""
+
+    task_id: str
+    genie: str
+    status: str
+    conversation_id: str
+    instructions: str
+    created_at: datetime
+    ended_at: datetime | None
+    skill_calls: tuple[SkillCard, ...]
+    """The newest ones."""
+    error: ErrorView | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallView:
+    """One call of a job: finished and recorded, or begun."""
+
+    number: int
+    kind: str
+    name: str
+    status: Literal["ok", "failed", "open"]
+    started_at: datetime | None
+    ended_at: datetime | None
+    value: Json = None
+    blob: str | None = None
+    """The digest of a value that is too large to stand here."""
+    error: ErrorView | None = None
+    task: TaskView | None = None
+    jobs: tuple[JobTree, ...] = ()
+    """The jobs that it started, or the first of them."""
+    jobs_total: int = 0
+    jobs_ended: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTree(JobView):
+    """A job with its calls, and the jobs below it with theirs."""
+
+    calls: tuple[CallView, ...]
+    after_end: tuple[JobView, ...] = ()
+    """Jobs that `on_end` has started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line that a recipe logged."""
+
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDetails(JobTree):
+    """All of a job."""
+
+    input: Json
+    trigger: Json
+    output: Json
+    """What it returned."""
+    error: ErrorView | None
+    traceback: str | None
+    log: tuple[LogLine, ...]
+
+
+# --- conversations ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationView:
+    """A conversation, as in a list."""
+
+    conversation_id: str
+    kind: str
+    status: str
+    """That of its latest task."""
+    genies: tuple[str, ...]
+    tasks: int
+    turns: int
+    """Responses of the model."""
+    skill_calls: int
+    job: str | None
+    """That of its latest task."""
+    project: str
+    created_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A task, as the genie was told it."""
+
+    kind: Literal["told"] = "told"
+    seq: int
+    at: datetime
+    task: str
+    genie: str
+    instructions: str
+    data: Json
+    on_problem: str | None
+    skills: tuple[str, ...]
+    withheld: dict[str, str]
+    """Skills that the task can't use, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the model said in one response, beside its calls."""
+
+    kind: Literal["said"] = "said"
+    seq: int
+    at: datetime
+    task: str
+    model: str
+    text: str
+    usage: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A call that was not taken, and what the model was told."""
+
+    kind: Literal["refused"] = "refused"
+    seq: int
+    at: datetime
+    task: str
+    verdict: str
+    skill: str
+    arguments: dict[str, Json]
+    argument_refused: tuple[str, ...]
+    """Arguments that name metadata, which is never the model's to give."""
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedAgain:
+    """What was wrong with an answer."""
+
+    kind: Literal["asked_again"] = "asked_again"
+    seq: int
+    at: datetime
+    task: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnd:
+    """How a task ended."""
+
+    kind: Literal["answered", "not_completed", "failed"]
+    seq: int
+    at: datetime
+    task: str
+    output: Json = None
+    response: str = ""
+    reason: str = ""
+    """Why it has no answer."""
+    missing: tuple[str, ...] = ()
+
+
+TranscriptPart = Told | Said | SkillCard | Refusal | AskedAgain | TaskEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One metadata value of a task. Skills get it from the record; no request carries it."""
+
+    task: str
+    key: str
+    value: Json
+    shown_to_model: Literal[False] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """A task of a conversation."""
+
+    task_id: str
+    job: str
+    genie: str
+    status: str
+    created_at: datetime
+    ended_at: datetime | None
+    usage: dict[str, int] | None
+    output_schema: Json
+    error: ErrorView | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationDetails(ConversationView):
+    """All of a conversation."""
+
+    task_records: tuple[TaskRecord, ...]
+    metadata: tuple[Fact, ...]
+    transcript: tuple[TranscriptPart, ...] = field(default=())

@@ -1,0 +1,162 @@
+"""What jobs wait for, down through their children to the event, the clock or the person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lampwork.insights.views import WaitingOn, moment, moment_or_none
+from lampwork.store import queries
+from lampwork.types import ENDED, Json
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_SHOWN_OF_MAP = 3
+"""Unfinished items of a map whose own waits are shown."""
+
+_DEEPEST = 20
+"""Levels of child jobs."""
+
+_SHORT = 80
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was read of the jobs at hand and of the unfinished ones below them."""
+
+    jobs: dict[str, queries.Row] = field(default_factory=dict[str, queries.Row])
+    waits: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
+    tasks: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
+    children: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
+    counts: dict[tuple[str, int], tuple[int, int]] = field(
+        default_factory=dict[tuple[str, int], tuple[int, int]]
+    )
+
+
+def waiting_on(
+    connection: sa.Connection, rows: Sequence[queries.Row]
+) -> Mapping[str, tuple[WaitingOn, ...]]:
+    """By job id, what each of these jobs waits for."""
+    found = _read(connection, rows)
+    return {row.id: tuple(_of_job(found, row)) for row in rows}
+
+
+def _read(connection: sa.Connection, rows: Sequence[queries.Row]) -> _Found:
+    found = _Found()
+    level = [row for row in rows if row.status not in ENDED]
+    for _ in range(_DEEPEST):
+        ids = [row.id for row in level if row.id not in found.jobs]
+        if not ids:
+            break
+        found.jobs |= {row.id: row for row in level}
+        for wait in queries.open_waits(connection, ids):
+            found.waits[wait.job_id].append(wait)
+        for task in queries.tasks_of(connection, ids):
+            if task.ended_at is None:
+                found.tasks[task.job_id].append(task)
+        level = queries.children(connection, ids, each=_SHOWN_OF_MAP, unfinished=True)
+        for child in level:
+            found.children[child.parent_id, child.parent_call].append(child.id)
+        if any(child.position is not None for child in level):
+            found.counts |= queries.counts_of_children(connection, ids)
+    return found
+
+
+def _of_job(found: _Found, row: queries.Row) -> list[WaitingOn]:
+    if row.status in ENDED:
+        return []
+    if row.want == "attention":
+        why = row.attention or "a person must look"
+        return [WaitingOn(kind="attention", what=why, since=moment(row.changed_at))]
+    if row.want == "held":
+        since = moment(row.created_at)
+        return [WaitingOn(kind="turn", what="a place under its map's limit", since=since)]
+    tasks = {task.call: task for task in found.tasks[row.id]}
+    waits = found.waits[row.id]
+    waiting_tasks = {wait.call for wait in waits}
+    working = [task for call, task in tasks.items() if call not in waiting_tasks]
+    return [
+        *(_of_wait(found, wait, tasks.get(wait.call)) for wait in waits),
+        *(_of_task(task) for task in working),
+    ]
+
+
+def _of_task(task: queries.Row) -> WaitingOn:
+    return WaitingOn(
+        kind="task",
+        what=f'genie {task.genie}: "{_short(task.instructions)}"',
+        since=moment(task.created_at),
+        task=task.id,
+        genie=task.genie,
+    )
+
+
+def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> WaitingOn:
+    job: str | None = None
+    below: list[WaitingOn] = []
+    match wait.kind:
+        case "child":
+            job = wait.subject["job"]
+            child = found.jobs.get(job or "")
+            below = _of_job(found, child) if child is not None else []
+        case "map":
+            below = [_of_item(found, each) for each in found.children[wait.job_id, wait.call]]
+        case _:
+            pass
+    return WaitingOn(
+        kind=wait.kind,
+        what=_in_words(found, wait),
+        since=moment(wait.opened_at),
+        until=moment_or_none(wait.due_at),
+        wait_id=wait.id,
+        task=None if task is None else task.id,
+        genie=None if task is None else task.genie,
+        job=job,
+        waiting_on=tuple(below),
+    )
+
+
+def _of_item(found: _Found, job_id: str) -> WaitingOn:
+    child = found.jobs[job_id]
+    return WaitingOn(
+        kind="child",
+        what=f"job {child.id} ({child.callable})",
+        since=moment(child.created_at),
+        job=child.id,
+        waiting_on=tuple(_of_job(found, child)),
+    )
+
+
+def _in_words(found: _Found, wait: queries.Row) -> str:
+    subject: dict[str, Json] = wait.subject
+    match wait.kind:
+        case "event":
+            return f"event {subject['name']!r}"
+        case "timer":
+            return f"time: {subject['name']}"
+        case "child":
+            return f"job {subject['job']} ({subject['callable']})"
+        case "map":
+            total, ended = found.counts.get((wait.job_id, wait.call), (subject["items"], 0))
+            return f"{total - ended} of {total} items of {subject['callable']}"
+        case "conversation":
+            return f"conversation {subject['conversation']}, which another task holds"
+        case "resolution":
+            return f"whether {_effect(subject)} happened: {subject['why']}"
+        case kind:
+            return kind
+
+
+def _effect(subject: dict[str, Any]) -> str:
+    if "skill" not in subject:
+        return f"step {subject['step']}"
+    given = ", ".join(f"{name}={value!r}" for name, value in subject["arguments"].items())
+    return f"{subject['skill']}({_short(given)})"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"

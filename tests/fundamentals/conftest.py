@@ -1,0 +1,23 @@
+"""How these pages open a project: in a folder of the test's own, parking at once when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from lampwork import App, Project, Settings
+
+Open = Callable[..., AbstractAsyncContextManager[App]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Open:
+    """`async with opened(project, park_after=0.0) as app`: the same folder each time in a test."""
+
+    def open(project: Project, **settings: float) -> AbstractAsyncContextManager[App]:
+        return project.open(settings=Settings(home=tmp_path / "state", **settings))
+
+    return open
