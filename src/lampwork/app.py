@@ -36,7 +36,7 @@ class App(Door):
     def __init__(self, project: Project, settings: Settings) -> None:
         """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
         self.settings = settings
-        self._waiters: dict[str, list[Future[None]]] = {}
+        self._waiters: dict[str, set[Future[None]]] = {}
         self._seen = 0
         self._stack = ExitStack()
         try:
@@ -93,8 +93,8 @@ class App(Door):
     def close(self) -> None:
         """End all runs and close; blocks for as long as running effects take, up to the grace."""
         self._stack.close()
-        for waiters in self._waiters.values():
-            for waiter in waiters:
+        for waiters in list(self._waiters.values()):
+            for waiter in list(waiters):
                 if not waiter.done():
                     waiter.set_exception(
                         StoreUnavailable("The project was closed; the job goes on when it is open.")
@@ -104,15 +104,23 @@ class App(Door):
         """Wait until a job has ended; its row. Raises JobNotFound."""
         while True:
             waiter: Future[None] = Future()
-            self._waiters.setdefault(job_id, []).append(waiter)
-            row = await self.store.read(jobs.get, job_id)
-            if row.status in ENDED:
-                self._waiters.get(job_id, []).remove(waiter)
-                return row
-            await asyncio.wrap_future(waiter)
+            self._waiters.setdefault(job_id, set()).add(waiter)
+            try:
+                row = await self.store.read(jobs.get, job_id)
+                if row.status in ENDED:
+                    return row
+                await asyncio.wrap_future(waiter)
+            finally:
+                self._stop_waiting(job_id, waiter)
+
+    def _stop_waiting(self, job_id: str, waiter: Future[None]) -> None:
+        waiting = self._waiters.get(job_id, set())
+        waiting.discard(waiter)
+        if not waiting:
+            self._waiters.pop(job_id, None)
 
     def _job_ended(self, job_id: str) -> None:
-        for waiter in self._waiters.pop(job_id, []):
+        for waiter in self._waiters.pop(job_id, set()):
             if not waiter.done():
                 waiter.set_result(None)
 

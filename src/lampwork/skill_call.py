@@ -109,7 +109,7 @@ class SkillCalls:
             input=intent.arguments | given,
         )
         if isinstance(outcome, values.Value):
-            return {"status": "ok", "value": json.loads(outcome.text)}
+            return _recorded(skill.name, outcome.text)
         message = outcome.error["message"]
         return {"status": "error", "error": {"type": outcome.error["code"], "message": message}}
 
@@ -234,11 +234,9 @@ class SkillCalls:
 
     def _encoded(self, skill: Skill[..., Any], value: Any) -> dict[str, Json]:
         try:
-            return {"status": "ok", "value": json.loads(skill.encode(value))}
+            return _recorded(skill.name, skill.encode(value))
         except ResultNotRecordable as error:
-            # It did act: the model must not take this for a reason to do it again.
-            message = f"{skill.name} has done its work, but {error}. Do not repeat the call."
-            return {"status": "error", "error": {"type": error.code, "message": message}}
+            return _done_but(skill.name, str(error))
 
     def _facts(self, intent: Intent) -> SkillCall:
         return SkillCall(intent.key, self.hold.task_id, self.hold.conversation_id)
@@ -267,6 +265,21 @@ def _reraise_if_ours(error: BaseException) -> None:
 
 def _sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _recorded(skill: str, text: str) -> dict[str, Json]:
+    if len(text) > values.LARGEST_INLINE:
+        return _done_but(
+            skill,
+            f"its result has {len(text):,} characters, and {values.LARGEST_INLINE:,} is the most",
+        )
+    return {"status": "ok", "value": json.loads(text)}
+
+
+def _done_but(skill: str, problem: str) -> dict[str, Json]:
+    """It did act: the model must not take this for a reason to do it again."""
+    message = f"{skill} has done its work, but {problem}. Do not repeat the call."
+    return {"status": "error", "error": {"type": "ResultNotRecordable", "message": message}}
 
 
 def _trace(error: BaseException) -> str:

@@ -251,7 +251,7 @@ async def _take_in_hand(
         transcript.read(await run.store.read(*query))
     hold = Hold(run, claim, transcript)
     if not transcript.told:
-        await hold.append(("told", new.told))
+        await hold.append(("told", new.told), status="working")
     genie = assignment.genie
     withheld = metadata.withheld(genie.skills, claim.metadata)
     return TaskInHand(

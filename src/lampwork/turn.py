@@ -91,13 +91,16 @@ async def take_turns(task: TaskInHand) -> Ending:
 
     Raises ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached.
     """
-    calls = SkillCalls(task.hold.run, task.hold, task.call, task.skills, task.metadata)
+    run = task.hold.run
+    calls = SkillCalls(run, task.hold, task.call, task.skills, task.metadata)
     while True:
         await calls.perform_all()
         _stop_if_hopeless(task)
+        run.check()
         failpoint.hit("model.before")
         reply = await task.model.respond(_ask(task))
         failpoint.hit("model.after")
+        run.check()
         judged = judge(task, reply)
         if judged.ending is not None:
             return judged.ending

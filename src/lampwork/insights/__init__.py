@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lampwork import values
 from lampwork.errors import WaitNotFound
-from lampwork.insights import conversations, jobs
+from lampwork.insights.conversations import conversation_details, page_of_conversations
+from lampwork.insights.jobs import (
+    Depth,
+    Finished,
+    Rows,
+    job_details,
+    job_tree,
+    page_of_jobs,
+    read_rows,
+)
 from lampwork.insights.views import (
     ConversationDetails,
     ConversationView,
@@ -26,7 +36,9 @@ from lampwork.insights.views import (
 )
 from lampwork.store import queries
 from lampwork.store.store import Store
-from lampwork.types import ENDED
+
+if TYPE_CHECKING:
+    from lampwork.engine import RecordedCall
 
 __all__ = [
     "ConversationDetails",
@@ -40,8 +52,8 @@ __all__ = [
     "to_json",
 ]
 
-_IN_FULL = jobs.Depth(jobs=200, per_call=50, entries=2000)
-_AT_A_GLANCE = jobs.Depth(jobs=30, per_call=6, entries=40)
+_IN_FULL = Depth(jobs=200, per_call=50, entries=2000)
+_AT_A_GLANCE = Depth(jobs=30, per_call=6, entries=40)
 
 _KEPT = 1000
 """Ended jobs whose calls are kept, because they never change again."""
@@ -53,7 +65,8 @@ class Insights:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._home = store.path.parent
-        self._ended: dict[str, list[jobs.Finished]] = {}
+        self._ended: dict[str, list[Finished]] = {}
+        self._too_large: set[str] = set()
 
     @classmethod
     @asynccontextmanager
@@ -84,18 +97,18 @@ class Insights:
         Raises InputInvalid for an `after` that is no job's id.
         """
         return await self.store.read(
-            jobs.page, status=status, recipe=recipe, roots=roots, after=after, limit=limit
+            page_of_jobs, status=status, recipe=recipe, roots=roots, after=after, limit=limit
         )
 
     async def job(self, job_id: str) -> JobDetails:
         """A job in full. Raises JobNotFound."""
-        rows = await self.store.read(jobs.read_rows, job_id, _IN_FULL)
-        return jobs.details(rows, await self._finished(rows))
+        rows = await self.store.read(read_rows, job_id, _IN_FULL)
+        return job_details(rows, await self._finished(rows))
 
     async def tree(self, job_id: str) -> JobTree:
         """A job and those below it, cut to what fits a screen. Raises JobNotFound."""
-        rows = await self.store.read(jobs.read_rows, job_id, _AT_A_GLANCE)
-        return jobs.tree(rows, await self._finished(rows))
+        rows = await self.store.read(read_rows, job_id, _AT_A_GLANCE)
+        return job_tree(rows, await self._finished(rows))
 
     async def check_resolution(self, job_id: str, wait_id: str) -> None:
         """Raise WaitNotFound unless this wait asks a person what became of an effect of the job."""
@@ -111,27 +124,31 @@ class Insights:
         row = await self.store.read(queries.newest_executor)
         return row.pid if row is not None and _is_alive(row.pid) else None
 
-    async def _finished(self, rows: jobs.Rows) -> dict[str, list[jobs.Finished]]:
+    async def _finished(self, rows: Rows) -> dict[str, list[Finished]]:
         """The finished calls of the jobs in a tree."""
         wanted = [each for each in rows.with_calls if each not in self._ended]
         found = await asyncio.to_thread(_recorded, self._home, wanted)
         calls = {each: [await self._call(call) for call in found[each]] for each in wanted}
         if len(self._ended) < _KEPT:
-            self._ended |= {each: calls[each] for each in wanted if each in rows.over}
+            self._ended |= {each: calls[each] for each in wanted if each in rows.ended}
         return calls | {each: self._ended[each] for each in rows.with_calls if each not in calls}
 
-    async def _call(self, call: _Recorded) -> jobs.Finished:
-        text = await self.store.unfold(call.envelope)
-        folded = text is not call.envelope
-        outcome = values.read(text)
-        too_large = folded and isinstance(outcome, values.Value)
-        return jobs.Finished(
+    async def _call(self, call: RecordedCall) -> Finished:
+        folded = call.envelope
+        outcome = None
+        if folded not in self._too_large:
+            text = await self.store.unfold(folded)
+            outcome = values.read(text)
+            if text is not folded and isinstance(outcome, values.Value):
+                self._too_large.add(folded)
+                outcome = None
+        return Finished(
             call.number,
             call.name,
             call.started_at,
             call.ended_at,
-            outcome=None if too_large else outcome,
-            blob=call.envelope.partition(":")[2] if too_large else None,
+            outcome,
+            blob=folded.partition(":")[2] if outcome is None else None,
         )
 
     # --- conversations ---
@@ -143,10 +160,25 @@ class Insights:
 
         Raises InputInvalid for an `after` that is no conversation's id.
         """
-        return await self.store.read(
-            conversations.page, genie=genie, after=after, limit=limit
-        )
+        return await self.store.read(page_of_conversations, genie=genie, after=after, limit=limit)
 
     async def conversation(self, conversation_id: str) -> ConversationDetails:
         """A conversation in full. Raises ConversationNotFound."""
-        return await self.store.read(conversations.details, conversation_id)
+        return await self.store.read(conversation_details, conversation_id)
+
+
+def _recorded(home: Path, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
+    """What the engine has on record of these jobs. Blocks."""
+    from lampwork.engine import recorded_calls  # 0.2 s; lists do without it
+
+    return {each: recorded_calls(home, each) for each in job_ids}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

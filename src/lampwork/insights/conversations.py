@@ -32,14 +32,16 @@ _TAKEN = ("accepted", "answer", "cannot_complete", "answer_invalid")
 """Verdicts on calls that the transcript shows in another form."""
 
 
-def page(connection: sa.Connection, *, limit: int, **wanted: Any) -> Page[ConversationView]:
+def page_of_conversations(
+    connection: sa.Connection, *, limit: int, **wanted: Any
+) -> Page[ConversationView]:
     """A page of conversations, see `queries.page_of_conversations`."""
     rows = queries.page_of_conversations(connection, limit=limit + 1, **wanted)
     items = tuple(ConversationView(**each) for each in _shown(connection, rows[:limit]))
     return Page(items, rows[limit - 1].id if len(rows) > limit else None)
 
 
-def details(connection: sa.Connection, conversation_id: str) -> ConversationDetails:
+def conversation_details(connection: sa.Connection, conversation_id: str) -> ConversationDetails:
     """A conversation in full. Raises ConversationNotFound."""
     row = queries.conversation(connection, conversation_id)
     [shown] = _shown(connection, [row])
@@ -142,9 +144,7 @@ def _parts(row: queries.Row) -> list[TranscriptPart]:
             return [end]
         case "not_completed":
             missing = tuple(body["missing"])
-            return [
-                TaskEnd(**place, kind="not_completed", reason=body["reason"], missing=missing)
-            ]
+            return [TaskEnd(**place, kind="not_completed", reason=body["reason"], missing=missing)]
         case "failed":
             return [TaskEnd(**place, kind="failed", reason=body["error"]["message"])]
         case _:
@@ -165,9 +165,7 @@ def _told(body: dict[str, Json], place: dict[str, Any]) -> Told:
 
 def _said(body: dict[str, Json], place: dict[str, Any]) -> list[TranscriptPart]:
     """What the model said, and those of its calls that were not taken."""
-    texts = [
-        part["content"] for part in body["response"]["parts"] if part["part_kind"] == "text"
-    ]
+    texts = [part["content"] for part in body["response"]["parts"] if part["part_kind"] == "text"]
     text = "\n".join(text for text in texts if text)
     said = Said(**place, model=body["model"], text=text, usage=body["usage"])
     refused = [
@@ -202,8 +200,7 @@ def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
             case _:
                 notes.setdefault(place, []).append(row)
     return tuple(
-        _card(intent, notes.get(place, []), results.get(place))
-        for place, intent in intents.items()
+        _card(intent, notes.get(place, []), results.get(place)) for place, intent in intents.items()
     )
 
 

@@ -62,7 +62,7 @@ class Depth:
     """Newest entries of a task in which its skill calls are looked for."""
 
 
-def page(connection: sa.Connection, *, limit: int, **wanted: Any) -> Page[JobView]:
+def page_of_jobs(connection: sa.Connection, *, limit: int, **wanted: Any) -> Page[JobView]:
     """A page of jobs, see `queries.page_of_jobs`."""
     rows = queries.page_of_jobs(connection, limit=limit + 1, **wanted)
     shown = rows[:limit]
@@ -99,6 +99,8 @@ class Rows:
     root: queries.Row
     with_calls: Sequence[str]
     """The ids of the jobs that are shown with their calls."""
+    ended: frozenset[str]
+    """The ids of those that have ended."""
     waits: Mapping[str, tuple[WaitingOn, ...]]
     children: Mapping[tuple[str, int], list[queries.Row]]
     counts: Mapping[tuple[str, int], tuple[int, int]]
@@ -128,6 +130,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
     return Rows(
         root=root,
         with_calls=[row.id for row in jobs if row is root or not row.detached],
+        ended=frozenset(row.id for row in jobs if row.status in ENDED),
         waits=waiting_on(connection, jobs),
         children=children,
         counts=queries.counts_of_children(connection, ids),
@@ -141,12 +144,12 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
     )
 
 
-def tree(rows: Rows, finished: Calls) -> JobTree:
+def job_tree(rows: Rows, finished: Calls) -> JobTree:
     """A job and all below it."""
     return JobTree(**_branch(rows, rows.root, finished))
 
 
-def details(rows: Rows, finished: Calls) -> JobDetails:
+def job_details(rows: Rows, finished: Calls) -> JobDetails:
     """A job in full."""
     row = rows.root
     outcome = values.read(row.outcome) if row.outcome else None

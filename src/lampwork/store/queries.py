@@ -73,9 +73,7 @@ def page_of_jobs(
             raise _no_cursor(after)
         root, *place = last
         below = sa.tuple_(*_IN_A_TREE) > sa.tuple_(*(sa.literal(each) for each in place))
-        query = query.where(
-            sa.or_(jobs.c.root_id < root, sa.and_(jobs.c.root_id == root, below))
-        )
+        query = query.where(sa.or_(jobs.c.root_id < root, sa.and_(jobs.c.root_id == root, below)))
     return connection.execute(query).all()
 
 
@@ -212,7 +210,7 @@ def tasks_in(connection: sa.Connection, conversation_ids: Sequence[str]) -> Sequ
 def activity(
     connection: sa.Connection, conversation_ids: Sequence[str]
 ) -> dict[str, tuple[int, int, float]]:
-    """Of each conversation: the model's responses, the skill calls that could act, the last time."""
+    """Of each conversation: responses of the model, skill calls that could act, the last time."""
     found = connection.execute(
         sa.select(
             entries.c.conversation_id,
