@@ -20,7 +20,7 @@ from lampwork.conversation import Hold, Intent
 from lampwork.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid
 from lampwork.skill import Skill, SkillCall
-from lampwork.types import Json, wait_id
+from lampwork.types import LARGEST_INLINE, Json, wait_id
 from lampwork.wait import Wait
 
 if TYPE_CHECKING:
@@ -268,10 +268,10 @@ def _sentence(error: BaseException) -> str:
 
 
 def _recorded(skill: str, text: str) -> dict[str, Json]:
-    if len(text) > values.LARGEST_INLINE:
+    if len(text) > LARGEST_INLINE:
         return _done_but(
             skill,
-            f"its result has {len(text):,} characters, and {values.LARGEST_INLINE:,} is the most",
+            f"its result has {len(text):,} characters, and {LARGEST_INLINE:,} is the most",
         )
     return {"status": "ok", "value": json.loads(text)}
 

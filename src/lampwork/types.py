@@ -25,6 +25,9 @@ WaitKind = Literal["event", "timer", "child", "map", "conversation", "resolution
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """The job statuses that never change again."""
 
+LARGEST_INLINE = 256 * 1024
+"""Characters of a recorded value that stays in its row; a longer one goes to the blobs."""
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 

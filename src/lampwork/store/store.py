@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 from lampwork import failpoint
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.store import blobs, migrations, schema
+from lampwork.types import LARGEST_INLINE
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,9 +41,6 @@ _WATCH_INTERVAL = 0.02
 _BATCH = 500
 """Changes in one commit at the most, so that the first of them does not wait for ever."""
 
-
-_LARGEST_INLINE = 256 * 1024
-"""Characters of a recorded value that stays in its row."""
 
 _BLOB = "blob:"
 
@@ -125,7 +123,7 @@ class Store:
 
     async def fold(self, text: str) -> str:
         """A short text as it is; a long one goes to the blobs, and its address stands for it."""
-        if len(text) <= _LARGEST_INLINE:
+        if len(text) <= LARGEST_INLINE:
             return text
         return _BLOB + await self.write(blobs.put, text.encode())
 
