@@ -911,3 +911,45 @@ async def test_a_conversation_that_changed_is_read_again(desk, skills, effects):
     assert answer.output == VERDICT
     assert (await desk.kinds())[:3] == ["told", "asked_again", "said"]
     assert effects.of("approve") == ["t1.1.3.1"]
+
+
+async def test_a_result_too_large_for_a_model_says_that_the_work_was_done(desk):
+    @desk.project.skill(effect="read")
+    async def dump() -> str:
+        """Dump."""
+        return "x" * 300_000
+
+    @playbook
+    def asks(turn: Turn):
+        return Call("dump") if turn.number == 1 else Answer(turn.results[0].error)
+
+    answer = await desk.assign(genie_of(desk, asks, [dump]))
+
+    assert answer.output == (
+        "dump has done its work, but its result has 300,002 characters, and 262,144 is the most. "
+        "Do not repeat the call."
+    )
+
+
+async def test_the_result_of_an_effect_that_ends_after_its_run_is_still_recorded(desk):
+    acting, finish = asyncio.Event(), asyncio.Event()
+
+    @desk.project.skill()
+    async def pay() -> str:
+        """Pay."""
+        acting.set()
+        await finish.wait()
+        return "paid"
+
+    @playbook
+    def asks(turn: Turn):
+        return Call("pay") if turn.number == 1 else Answer("never")
+
+    working = asyncio.create_task(desk.assign(genie_of(desk, asks, [pay])))
+    await asyncio.wait_for(acting.wait(), 10)
+    desk.run()  # the first run is over
+    finish.set()
+    with pytest.raises(RunEnded):
+        await working
+
+    assert await desk.kinds() == ["told", "said", "intent", "result"]
