@@ -60,7 +60,7 @@ class _Change:
 class Store:
     """The database of one folder."""
 
-    def __init__(self, home: Path, *, on_fatal: Callable[[BaseException], None] | None = None):
+    def __init__(self, home: Path) -> None:
         """Open `home/lampwork.db`, bring its tables up to date, start the writer.
 
         Raises FolderNotWritable, DatabaseTooNew.
@@ -68,7 +68,6 @@ class Store:
         self.path = home / "lampwork.db"
         migrations.prepare(self.path)
         self.writer_id = uuid.uuid4().hex
-        self._on_fatal = on_fatal or _end_process
         self._changes: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._watchers: list[Callable[[], None]] = []
         self._write_engine = _engine(self.path, begin="BEGIN IMMEDIATE", pool_size=1)
@@ -190,7 +189,7 @@ class Store:
             failpoint.hit("store.after_commit")
         except Exception as error:
             if _is_fatal(error):
-                self._on_fatal(error)
+                _end_process(error)
             connection.invalidate()
             connection.close()
             connection = self._write_engine.connect()
@@ -274,8 +273,6 @@ def _data_version(connection: sa.Connection) -> int:
 def _is_fatal(error: Exception) -> bool:
     """Whether going on could acknowledge what is not on disk."""
     cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, OSError):
-        return True
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT)
 

@@ -1,0 +1,165 @@
+"""The writer: many changes in one commit, refused one by one, acknowledged only when on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from lampwork import failpoint
+from lampwork.errors import JobNotFound, StoreUnavailable
+from lampwork.store import schema
+from lampwork.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path)
+    yield store
+    store.close()
+
+
+def keep(connection: sa.Connection, number: int) -> int:
+    connection.execute(
+        schema.logs.insert().values(job_id="j1", number=number, at=0.0, message="line")
+    )
+    return number
+
+
+def keep_then_refuse(connection: sa.Connection, number: int) -> None:
+    keep(connection, number)
+    raise JobNotFound("There is no job.")
+
+
+def kept(connection: sa.Connection) -> list[int]:
+    return list(connection.execute(sa.select(schema.logs.c.number)).scalars())
+
+
+async def test_a_refused_change_leaves_nothing_and_fails_nobody_else(store: Store) -> None:
+    outcomes = await asyncio.gather(
+        store.write(keep, 1),
+        store.write(keep_then_refuse, 2),
+        store.write(keep, 3),
+        return_exceptions=True,
+    )
+    assert outcomes[0] == 1
+    assert isinstance(outcomes[1], JobNotFound)
+    assert outcomes[2] == 3
+    assert await store.read(kept) == [1, 3]
+
+
+async def test_a_change_that_breaks_a_constraint_fails_alone(store: Store) -> None:
+    outcomes = await asyncio.gather(
+        store.write(keep, 1), store.write(keep, 1), store.write(keep, 2), return_exceptions=True
+    )
+    assert [outcomes[0], outcomes[2]] == [1, 2]
+    assert isinstance(outcomes[1], sa.exc.IntegrityError)
+    assert await store.read(kept) == [1, 2]
+
+
+async def test_many_changes_share_one_commit(store: Store) -> None:
+    commits: list[int] = []
+    failpoint.arm("store.after_commit", lambda: commits.append(1))
+    try:
+        await asyncio.gather(*(store.write(keep, number) for number in range(200)))
+    finally:
+        failpoint.disarm("store.after_commit")
+    assert len(commits) < 20
+
+
+async def test_a_commit_whose_answer_was_lost_is_read_back(store: Store) -> None:
+    def lose_the_answer() -> None:
+        failpoint.disarm("store.after_commit")
+        raise ConnectionResetError("no answer")
+
+    failpoint.arm("store.after_commit", lose_the_answer)
+    assert await store.write(keep, 1) == 1
+    assert await store.read(kept) == [1]
+    assert await store.write(keep, 2) == 2
+
+
+async def test_a_commit_that_did_not_happen_acknowledges_nothing(store: Store) -> None:
+    def fail() -> None:
+        failpoint.disarm("store.before_commit")
+        raise sa.exc.OperationalError("COMMIT", {}, sqlite3.OperationalError("locked"))
+
+    failpoint.arm("store.before_commit", fail)
+    with pytest.raises(StoreUnavailable, match="Try again"):
+        await store.write(keep, 1)
+    assert await store.read(kept) == []
+    assert await store.write(keep, 1) == 1
+
+
+FILL_THE_DISK = """
+import asyncio, sys
+from pathlib import Path
+from lampwork.store import schema
+from lampwork.store.store import Store
+
+def cap(connection):
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+    connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 2}")
+
+def keep(connection, number):
+    line = dict(job_id="j1", number=number, at=0.0, message="x" * 100_000)
+    connection.execute(schema.logs.insert().values(**line))
+
+async def main():
+    store = Store(Path(sys.argv[1]))
+    await store.write(cap)
+    await store.write(keep, 1)
+    print("acknowledged", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_ends_the_process_and_acknowledges_nothing(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == os.EX_IOERR
+    assert "database or disk is full" in ended.stderr
+    assert ended.stdout == ""
+
+
+async def test_another_processs_commit_is_noticed(store: Store) -> None:
+    noticed = threading.Event()
+    store.watch(noticed.set)
+    with sqlite3.connect(store.path) as other:
+        other.execute("INSERT INTO logs VALUES ('j2', 1, 0.0, 'from outside')")
+    other.close()
+    assert await asyncio.to_thread(noticed.wait, 10)
+
+
+async def test_what_is_acknowledged_is_synced(store: Store) -> None:
+    def pragmas(connection: sa.Connection) -> tuple[str, int, int]:
+        read = connection.exec_driver_sql
+        return (
+            read("PRAGMA journal_mode").scalar_one(),
+            read("PRAGMA synchronous").scalar_one(),
+            read("PRAGMA page_size").scalar_one(),
+        )
+
+    full = 2
+    assert await store.write(pragmas) == ("wal", full, 8192)
+
+
+async def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
+    def differences(connection: sa.Connection) -> list[object]:
+        return compare_metadata(MigrationContext.configure(connection), schema.metadata)
+
+    assert await store.read(differences) == []
