@@ -25,6 +25,7 @@ class StaleEpoch(LampworkError):
     """The task no longer writes under this epoch: it must prove that it is the owner."""
 
 
+# Statements of the hot path are built once: building one costs more than running it.
 _reserve_numbers = (
     sa.update(conversations)
     .where(
@@ -40,6 +41,24 @@ _reserve_numbers = (
     .returning(conversations.c.last_seq)
 )
 _insert_entry = sa.insert(entries)
+_insert_conversation = sa.insert(conversations)
+_leave_line = sa.delete(line).where(line.c.task_id == sa.bindparam("task"))
+_first_in_line = (
+    sa.select(line, tasks.c.job_id, tasks.c.epoch)
+    .join(tasks, tasks.c.id == line.c.task_id)
+    .where(line.c.conversation_id == sa.bindparam("conversation"))
+    .order_by(line.c.id)
+    .limit(1)
+)
+_give_to = (
+    sa.update(conversations)
+    .where(
+        conversations.c.id == sa.bindparam("conversation"),
+        conversations.c.holder.is_not_distinct_from(sa.bindparam("giver")),
+    )
+    .values(holder=sa.bindparam("taker"), epoch=sa.bindparam("of_epoch"))
+    .returning(conversations.c.last_seq)
+)
 
 
 def append(
@@ -102,15 +121,16 @@ def read(
 def create(connection: sa.Connection, conversation: str, project: str, task: str) -> None:
     """A new conversation of kind `task`, held by the task's first epoch."""
     connection.execute(
-        sa.insert(conversations).values(
-            id=conversation,
-            project=project,
-            kind="task",
-            holder=task,
-            epoch=1,
-            last_seq=0,
-            created_at=time.time(),
-        )
+        _insert_conversation,
+        {
+            "id": conversation,
+            "project": project,
+            "kind": "task",
+            "holder": task,
+            "epoch": 1,
+            "last_seq": 0,
+            "created_at": time.time(),
+        },
     )
 
 
@@ -139,8 +159,7 @@ def obtain(
             "Leave conversation= out to begin a new one."
         )
     if row.holder is None:
-        _give(connection, conversation, task, epoch=1)
-        return row.last_seq
+        return _give(connection, conversation, None, task, epoch=1)
     if wait is None:
         raise ConversationBusy(
             f"Conversation {conversation} is busy with task {row.holder}. "
@@ -159,40 +178,18 @@ def obtain(
     return None
 
 
-def release(connection: sa.Connection, task: str) -> list[inbox.Delivery]:
-    """A task has ended: what it holds goes to the next in line, who is told."""
-    connection.execute(sa.delete(line).where(line.c.task_id == task))
-    held = connection.execute(
-        sa.select(conversations.c.id).where(conversations.c.holder == task)
-    ).scalar()
-    return [] if held is None else _next_in_line(connection, held)
-
-
-def release_job(connection: sa.Connection, job_id: str) -> list[inbox.Delivery]:
-    """A job is over: all that its tasks hold, and their places in line."""
-    open_tasks = connection.execute(
-        sa.select(tasks.c.id).where(tasks.c.job_id == job_id, tasks.c.ended_at.is_(None))
-    ).scalars()
-    return [delivery for task in open_tasks.all() for delivery in release(connection, task)]
-
-
-def _next_in_line(connection: sa.Connection, conversation: str) -> list[inbox.Delivery]:
-    place = connection.execute(
-        sa.select(line, tasks.c.job_id, tasks.c.epoch)
-        .join(tasks, tasks.c.id == line.c.task_id)
-        .where(line.c.conversation_id == conversation)
-        .order_by(line.c.id)
-        .limit(1)
-    ).first()
+def release(connection: sa.Connection, task: str, conversation: str) -> list[inbox.Delivery]:
+    """A task has ended: its conversation, if it holds it, goes to the next in line, who is told."""
+    connection.execute(_leave_line, {"task": task})
+    place = connection.execute(_first_in_line, {"conversation": conversation}).first()
     if place is None:
-        _give(connection, conversation, None, epoch=0)
+        _give(connection, conversation, task, None, epoch=0)
         return []
-    connection.execute(sa.delete(line).where(line.c.id == place.id))
-    _give(connection, conversation, place.task_id, epoch=place.epoch)
+    until = _give(connection, conversation, task, place.task_id, epoch=place.epoch)
+    if until is None:
+        return []
+    connection.execute(_leave_line, {"task": place.task_id})
     # What the tasks before it have written is its history; it can't have read any of it yet.
-    until = connection.execute(
-        sa.select(conversations.c.last_seq).where(conversations.c.id == conversation)
-    ).scalar_one()
     connection.execute(
         sa.update(tasks).where(tasks.c.id == place.task_id).values(history_until=until)
     )
@@ -201,12 +198,29 @@ def _next_in_line(connection: sa.Connection, conversation: str) -> list[inbox.De
     )
 
 
-def _give(connection: sa.Connection, conversation: str, task: str | None, *, epoch: int) -> None:
-    connection.execute(
-        sa.update(conversations)
-        .where(conversations.c.id == conversation)
-        .values(holder=task, epoch=epoch)
-    )
+def release_job(connection: sa.Connection, job_id: str) -> list[inbox.Delivery]:
+    """A job is over: all that its tasks hold, and their places in line."""
+    open_tasks = connection.execute(
+        sa.select(tasks.c.id, tasks.c.conversation_id).where(
+            tasks.c.job_id == job_id, tasks.c.ended_at.is_(None)
+        )
+    ).all()
+    return [delivery for task in open_tasks for delivery in release(connection, *task)]
+
+
+def _give(
+    connection: sa.Connection,
+    conversation: str,
+    giver: str | None,
+    taker: str | None,
+    *,
+    epoch: int,
+) -> int | None:
+    """Hand a conversation on; its last number, or None if the giver does not hold it."""
+    return connection.execute(
+        _give_to,
+        {"conversation": conversation, "giver": giver, "taker": taker, "of_epoch": epoch},
+    ).scalar()
 
 
 def _waits_for(connection: sa.Connection, conversation: str, job: str) -> bool:

@@ -53,6 +53,29 @@ class Claim:
 
 
 _insert_task = sa.insert(tasks)
+_next_epoch = (
+    sa.update(tasks)
+    .where(tasks.c.id == sa.bindparam("task"))
+    .values(epoch=tasks.c.epoch + 1)
+    .returning(
+        tasks.c.epoch,
+        tasks.c.conversation_id,
+        tasks.c.history_until,
+        tasks.c.metadata,
+        tasks.c.outcome,
+    )
+)
+_end = (
+    sa.update(tasks)
+    .where(
+        tasks.c.id == sa.bindparam("task"),
+        tasks.c.epoch == sa.bindparam("of_epoch"),
+        tasks.c.ended_at.is_(None),
+    )
+    .values(
+        {name: sa.bindparam(f"new_{name}") for name in ("status", "usage", "outcome", "ended_at")}
+    )
+)
 
 
 def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
@@ -102,18 +125,7 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
 
 def claim(connection: sa.Connection, task: str) -> Claim | None:
     """Begin a new epoch of a task, which refuses all earlier ones; None without such a task."""
-    row = connection.execute(
-        sa.update(tasks)
-        .where(tasks.c.id == task)
-        .values(epoch=tasks.c.epoch + 1)
-        .returning(
-            tasks.c.epoch,
-            tasks.c.conversation_id,
-            tasks.c.history_until,
-            tasks.c.metadata,
-            tasks.c.outcome,
-        )
-    ).first()
+    row = connection.execute(_next_epoch, {"task": task}).first()
     if row is None:
         return None
     holds = connection.execute(
@@ -162,10 +174,16 @@ def finish(
     """
     conversations.append(connection, conversation, task, epoch, new, after)
     ended = connection.execute(
-        sa.update(tasks)
-        .where(tasks.c.id == task, tasks.c.epoch == epoch, tasks.c.ended_at.is_(None))
-        .values(status=status, usage=usage, outcome=outcome, ended_at=time.time())
+        _end,
+        {
+            "task": task,
+            "of_epoch": epoch,
+            "new_status": status,
+            "new_usage": usage,
+            "new_outcome": outcome,
+            "new_ended_at": time.time(),
+        },
     ).rowcount
     if not ended:
         raise StaleEpoch(f"task {task} has ended, or goes on under another epoch")
-    return conversations.release(connection, task)
+    return conversations.release(connection, task, conversation)
