@@ -175,6 +175,7 @@ def _ask(task: TaskInHand) -> Ask:
             number=so_far.turns + 1,
             feedback=so_far.feedback,
             on_problem=task.assignment.on_problem,
+            history=tuple(so_far.messages[: so_far.history]),
         ),
     )
 

@@ -85,6 +85,8 @@ class Turn:
     feedback: tuple[str, ...]
     """What was wrong with the last reply, when it is asked for again."""
     on_problem: str | None = None
+    history: tuple[Message, ...] = ()
+    """What the conversation held before this task."""
 
 
 @dataclass(frozen=True, slots=True)

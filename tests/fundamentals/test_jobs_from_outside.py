@@ -1,0 +1,147 @@
+"""Jobs are started once per key, cancelled with all that is below them, and say how they ended."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from lampwork import App, Job, Project
+from lampwork.errors import (
+    DatabaseTooNew,
+    FolderInUse,
+    FolderNotWritable,
+    IdempotencyConflict,
+    JobEnded,
+    JobFailed,
+    JobNotFound,
+)
+from lampwork.store import jobs
+
+from .conftest import Open
+
+project = Project("outside")
+
+
+@project.recipe()
+async def add(job: Job, first: int, second: int) -> int:
+    return first + second
+
+
+async def wait_for_ever(job: Job, item: int) -> int:
+    job.on_end(write_down, str(item))
+    return await job.wait_for("never", int)
+
+
+ended: list[str] = []
+
+
+def write_down(item: str) -> None:
+    ended.append(item)
+
+
+@project.recipe()
+async def wait_for_all(job: Job, items: list[int]) -> list[int]:
+    return await job.map(wait_for_ever, items)
+
+
+@project.recipe()
+async def start_and_leave(job: Job) -> str:
+    started = await job.start(add, 1, 2)
+    return started.job_id
+
+
+async def test_the_same_key_leads_to_the_same_job(opened: Open) -> None:
+    async with opened(project) as app:
+        first = await app.start(add, idempotency_key="order 7", first=1, second=2)
+        again = await app.start(add, idempotency_key="order 7", first=1, second=2)
+        other = await app.start(add, idempotency_key="order 8", first=1, second=2)
+        assert first == again != other
+        with pytest.raises(IdempotencyConflict) as caught:
+            await app.start(add, idempotency_key="order 7", first=1, second=3)
+        assert caught.value.job_id == first.job_id
+        assert await app.result(first.job_id) == 3
+
+
+async def status_of(app: App, job_id: str) -> str:
+    try:
+        return (await app.store.read(jobs.get, job_id)).status
+    except JobNotFound:
+        return "absent"
+
+
+async def until_status(app: App, job_id: str, status: str) -> None:
+    async with asyncio.timeout(10):
+        while await status_of(app, job_id) != status:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("park_after", [0.0, 60.0], ids=["parked", "hot"])
+async def test_cancelling_a_job_cancels_all_below_it_and_runs_their_ends(
+    opened: Open, park_after: float
+) -> None:
+    ended.clear()
+    async with opened(project, park_after=park_after) as app:
+        job = await app.start(wait_for_all, items=[1, 2])
+        children = [f"{job.job_id}.1.{position}" for position in range(2)]
+        for child in children:
+            await until_status(app, child, "suspended")
+        await app.cancel(job.job_id)
+        for each in (job.job_id, *children):
+            await until_status(app, each, "cancelled")
+        for child in children:
+            await until_status(app, f"{child}.0.1", "succeeded")
+        with pytest.raises(JobFailed, match="cancelled"):
+            await app.result(job.job_id)
+        with pytest.raises(JobEnded):
+            await app.cancel(job.job_id)
+    assert sorted(ended) == ["1", "2"]
+
+
+async def test_a_started_job_is_not_waited_for(opened: Open) -> None:
+    async with opened(project) as app:
+        child = await app.run(start_and_leave)
+        assert await app.result(child) == 3
+
+
+async def test_unknown_jobs_are_named(opened: Open) -> None:
+    async with opened(project) as app:
+        with pytest.raises(JobNotFound, match="There is no job j0"):
+            await app.result("j0")
+        with pytest.raises(JobNotFound):
+            await app.cancel("j0")
+
+
+async def test_one_process_executes_a_folder_and_a_process_one_project(opened: Open) -> None:
+    async with opened(project):
+        with pytest.raises(FolderInUse, match="has a project open already"):
+            async with opened(project):
+                pass
+
+
+async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(FolderNotWritable, match="LAMPWORK_HOME"):
+        async with project.open(tmp_path / "file" / "state"):
+            pass
+
+
+async def test_a_database_from_a_newer_version_is_refused_and_left_alone(
+    opened: Open, tmp_path: Path
+) -> None:
+    import sqlite3
+
+    async with opened(project):
+        pass
+    with sqlite3.connect(tmp_path / "state" / "lampwork.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = (tmp_path / "state" / "lampwork.db").read_bytes()
+    with pytest.raises(DatabaseTooNew, match="revision 9999"):
+        async with opened(project):
+            pass
+    assert (tmp_path / "state" / "lampwork.db").read_bytes() == before
+
+
+def test_a_script_runs_a_recipe_without_an_event_loop(tmp_path: Path) -> None:
+    assert project.run(add, home=tmp_path, first=1, second=2) == 3

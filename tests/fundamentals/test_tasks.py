@@ -1,0 +1,238 @@
+"""A task: one assignment to one genie. The job suspends; a typed answer comes back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel
+
+from lampwork import (
+    Answer,
+    Call,
+    Calls,
+    CannotComplete,
+    Job,
+    Metadata,
+    Model,
+    Project,
+    SkillCall,
+    Turn,
+    playbook,
+)
+from lampwork.errors import (
+    ConversationNotFound,
+    GenieNotFound,
+    GenieNotInProject,
+    InstructionsMissing,
+    JobFailed,
+    MetadataInvalid,
+    MetadataUnknown,
+    ModelKeyMissing,
+    ModelUnknown,
+    OutputInvalid,
+    OutputTypeInvalid,
+    TaskNotCompleted,
+)
+
+from .conftest import Open
+
+project = Project("tasks")
+ledger: list[tuple[str, str, str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _empty_ledger() -> None:
+    ledger.clear()
+
+
+class Verdict(BaseModel):
+    status: Literal["approved", "flagged"]
+    reason: str
+
+
+@project.skill(effect="idempotent")
+async def approve(note: str, invoice_id: Metadata[int], call: SkillCall) -> str:
+    """Approve the invoice. Use it when the amounts match."""
+    ledger.append((str(invoice_id), note, call.idempotency_key))
+    return f"approved: {note}"
+
+
+@project.skill(effect="read")
+def look_up(number: int) -> dict[str, int]:
+    """Look up what was ordered."""
+    return {"ordered": number * 10}
+
+
+@playbook
+def careful(turn: Turn) -> Call | Calls | Answer:
+    match len(turn.results):
+        case 0:
+            return Calls(Call("look_up", number=1), Call("look_up", number=2))
+        case 2:
+            return Call("approve", note=str(turn.results[1].value))
+        case _:
+            return Answer({"status": "approved", "reason": "as ordered"})
+
+
+finance = project.genie(
+    "finance", model=careful, job_description="You check invoices.", skills=[approve, look_up]
+)
+
+
+@project.recipe()
+async def review(job: Job, invoice_id: int) -> Verdict:
+    task = await job.assign_task(
+        finance, "Check this invoice.", metadata={"invoice_id": invoice_id}, output=Verdict
+    )
+    return task.output
+
+
+async def test_a_recipe_gets_a_typed_answer_and_skills_get_the_metadata(opened: Open) -> None:
+    async with opened(project) as app:
+        assert await app.run(review, invoice_id=41) == Verdict(
+            status="approved", reason="as ordered"
+        )
+    assert [(invoice, note) for invoice, note, _ in ledger] == [("41", "{'ordered': 20}")]
+
+
+async def test_a_task_can_be_assigned_without_a_recipe(opened: Open) -> None:
+    async with opened(project) as app:
+        answer = await app.assign_task(
+            finance, "Check this invoice.", metadata={"invoice_id": 41}, output=Verdict
+        )
+    assert answer.output == Verdict(status="approved", reason="as ordered")
+    assert answer.metadata == {"invoice_id": 41}
+    assert answer.usage["requests"] == 3
+    assert [(action.skill, action.status) for action in answer.actions] == [
+        ("look_up", "ok"),
+        ("look_up", "ok"),
+        ("approve", "ok"),
+    ]
+
+
+@playbook
+def spoofer(turn: Turn) -> Call | Answer:
+    if not turn.results:
+        return Call("approve", note="mine", invoice_id=666)
+    if len(turn.results) == 1:
+        return Call("approve", note=str(turn.results[0].error))
+    return Answer("done")
+
+
+rogue = project.genie("rogue", model=spoofer, job_description="You cheat.", skills=[approve])
+
+
+async def test_a_model_that_names_metadata_is_refused_and_the_recorded_value_used(
+    opened: Open,
+) -> None:
+    async with opened(project) as app:
+        answer = await app.assign_task(rogue, "Cheat.", metadata={"invoice_id": 41})
+    assert [action.status for action in answer.actions] == ["refused", "ok"]
+    assert [invoice for invoice, _, _ in ledger] == ["41"]
+    assert "invoice_id" in ledger[0][1]
+
+
+@playbook
+def honest(turn: Turn) -> CannotComplete:
+    return CannotComplete("there is no purchase order", missing=["purchase order"])
+
+
+@playbook
+def rambling(turn: Turn) -> Answer:
+    return Answer({"status": "perhaps"})
+
+
+modest = project.genie("modest", model=honest, job_description="You know your limits.")
+vague = project.genie("vague", model=rambling, job_description="You ramble.")
+
+
+@project.recipe()
+async def ask(job: Job, name: str) -> str:
+    try:
+        await job.assign_task(job_genies[name], "Check this invoice.", output=Verdict)
+    except TaskNotCompleted as error:
+        return f"{error.reason}: {error.missing}"
+    except OutputInvalid as error:
+        return f"{error.attempt}: {len(error.problems)} problems"
+    return "answered"
+
+
+job_genies = {"modest": modest, "vague": vague}
+
+
+async def test_a_genie_may_decline_and_never_invents(opened: Open) -> None:
+    async with opened(project) as app:
+        assert await app.run(ask, name="modest") == (
+            "there is no purchase order: ['purchase order']"
+        )
+
+
+async def test_an_answer_of_the_wrong_type_is_never_a_success(opened: Open) -> None:
+    async with opened(project) as app:
+        assert await app.run(ask, name="vague") == "{'status': 'perhaps'}: 2 problems"
+
+
+# --- conversations ---
+
+
+@playbook
+def attentive(turn: Turn) -> Answer:
+    return Answer(f"{turn.instructions}, after {len(turn.history)} messages")
+
+
+chatty = project.genie("chatty", model=attentive, job_description="You remember.")
+
+
+async def test_a_conversation_is_continued_by_its_id_and_by_nothing_else(opened: Open) -> None:
+    async with opened(project) as app:
+        first = await app.assign_task(chatty, "One")
+        again = await app.assign_task(chatty, "Two", conversation=first.conversation_id)
+        fresh = await app.assign_task(chatty, "Three")
+    assert again.conversation_id == first.conversation_id != fresh.conversation_id
+    assert first.output == "One, after 0 messages"
+    assert again.output == "Two, after 2 messages"
+    assert fresh.output == "Three, after 0 messages"
+
+
+# --- what is refused before anything happens ---
+
+elsewhere = Project("elsewhere")
+stranger = elsewhere.genie("stranger", model=honest, job_description="You live elsewhere.")
+unknown_model = project.genie("odd", model="nobody:nothing", job_description="You are odd.")
+keyless = project.genie(
+    "keyless",
+    model=Model("openai-chat:gpt-5", key_env="LAMPWORK_TEST_NO_SUCH_KEY"),
+    job_description="You lost your key.",
+)
+
+
+@pytest.mark.parametrize(
+    ("genie", "given", "error"),
+    [
+        (finance, {"instructions": "  "}, InstructionsMissing),
+        (finance, {"metadata": {"invoice": 1}}, MetadataUnknown),
+        (finance, {"metadata": {"invoice_id": "forty"}}, MetadataInvalid),
+        (finance, {"output": type("Opaque", (), {})}, OutputTypeInvalid),
+        (stranger, {}, GenieNotInProject),
+        ("nobody", {}, GenieNotFound),
+        (unknown_model, {}, ModelUnknown),
+        (keyless, {}, ModelKeyMissing),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or str(getattr(value, "name", value)),
+)
+async def test_a_task_that_cannot_be_assigned_is_refused_before_anything_happens(
+    opened: Open, genie: object, given: dict[str, object], error: type[Exception]
+) -> None:
+    arguments = {"instructions": "Check this invoice.", **given}
+    async with opened(project) as app:
+        with pytest.raises(error):
+            await app.assign_task(genie, **arguments)  # type: ignore[arg-type]  # by design
+    assert ledger == []
+
+
+async def test_an_unknown_conversation_fails_the_task(opened: Open) -> None:
+    async with opened(project) as app:
+        with pytest.raises(JobFailed) as caught:
+            await app.assign_task(chatty, "One", conversation="c0")
+    assert caught.value.error["code"] == ConversationNotFound.code
