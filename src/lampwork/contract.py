@@ -67,11 +67,11 @@ class Contract:
             try:
                 given = from_json(given or "{}", allow_inf_nan=False)
             except ValueError as error:
-                return {}, [f"The arguments are not JSON: {error}."]
+                return {}, [f"The arguments are not JSON: {error}"]
         if given is None:
             return {}, []
         if not isinstance(given, dict):
-            return {}, ["The arguments must be one JSON object."]
+            return {}, ["The arguments must be one JSON object"]
         return given, []
 
     def fit(self, arguments: dict[str, Json]) -> tuple[dict[str, Any], list[str]]:
@@ -83,13 +83,13 @@ class Contract:
 
 
 def problems_of(error: ValidationError) -> list[str]:
-    """One sentence per problem, for the model to act on."""
-    sentences: list[str] = []
+    """One phrase per problem, for the model to act on."""
+    phrases: list[str] = []
     for found in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in found["loc"])
         given = "" if found["type"] == "missing" else f" (given: {_short(found['input'])})"
-        sentences.append(f"{where}: {found['msg']}{given}" if where else f"{found['msg']}{given}")
-    return sentences
+        phrases.append(f"{where}: {found['msg']}{given}" if where else f"{found['msg']}{given}")
+    return phrases
 
 
 def _short(value: Any) -> str:

@@ -91,8 +91,8 @@ class Transcript:
     asked_again: int = 0
     last_seq: int = 0
     told: bool = False
-    history: int = 0
-    """How many messages are from before this task."""
+    history: tuple[Message, ...] = ()
+    """The messages from before this task."""
     _unreturned: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """By label, the calls whose results the model has not been sent: call id and skill."""
 
@@ -135,7 +135,7 @@ class Transcript:
             self.messages.append(Returned(call_id, skill, _NOT_COMPLETED, failed=True))
         self._unreturned.clear()
         if mine:
-            self.history = len(self.messages)
+            self.history = tuple(self.messages)
         self.messages.append(Told(_brief(body)))
         self.told |= mine
 

@@ -12,7 +12,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticCustomError, SchemaError, from_json
 
 from lampwork.contract import problems_of
-from lampwork.errors import OutputTypeInvalid
+from lampwork.errors import OutputInvalid, OutputTypeInvalid
 from lampwork.types import Json
 
 __all__ = ["Output", "describe"]
@@ -43,16 +43,16 @@ class Output:
     checker: _Checker
 
     def read(self, given: dict[str, Json] | str | None) -> tuple[Json, list[str]]:
-        """An answer as it is recorded, and what is wrong with it: sentences for the model."""
+        """An answer as it is recorded, and what is wrong with it: phrases for the model."""
         if isinstance(given, str):
             try:
                 given = from_json(given, allow_inf_nan=False)
             except ValueError as error:
-                return None, [f"The answer is not JSON: {error}."]
+                return None, [f"The answer is not JSON: {error}"]
         value: Json = given
         if self.wrapped:
             if not isinstance(given, dict) or given.keys() != {_WRAPPER}:
-                return None, [f'Give the answer as an object with the one key "{_WRAPPER}".']
+                return None, [f'Give the answer as an object with the one key "{_WRAPPER}"']
             value = given[_WRAPPER]
         return self.checker.problems(value)
 
@@ -61,7 +61,7 @@ class Output:
         return {_WRAPPER: value} if self.wrapped else value
 
     def decode(self, recorded: Json) -> Any:
-        """The typed answer, from its record."""
+        """The typed answer, from its record. Raises OutputInvalid when the type has changed."""
         return self.checker.decode(recorded)
 
 
@@ -102,7 +102,16 @@ class _Typed:
         return json.loads(recorded), []
 
     def decode(self, recorded: Json) -> Any:
-        return self._validate(recorded)
+        try:
+            return self._validate(recorded)
+        except ValidationError as error:
+            problems = problems_of(error)
+            raise OutputInvalid(
+                f"The recorded answer does not fit its type: {'; '.join(problems)}. "
+                "It was checked against another version of it, or against its JSON Schema alone.",
+                attempt=recorded,
+                problems=problems,
+            ) from error
 
     def _validate(self, value: Json) -> Any:
         extra = "forbid" if self.closed is None else None

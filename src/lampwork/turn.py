@@ -175,7 +175,7 @@ def _ask(task: TaskInHand) -> Ask:
             number=so_far.turns + 1,
             feedback=so_far.feedback,
             on_problem=task.assignment.on_problem,
-            history=tuple(so_far.messages[: so_far.history]),
+            history=so_far.history,
         ),
     )
 
@@ -252,7 +252,7 @@ def _judge_skill_call(
     if not problems:
         _, problems = skill.contract.fit(arguments)
     if problems:
-        reply = "The arguments are not valid, and the skill was not run. " + " ".join(problems)
+        reply = "The skill was not run, because its arguments are not valid: " + _listed(problems)
         return _reply_to(call, "invalid", reply) | {"arguments": arguments}
     intent: dict[str, Json] = {
         "call": label,
@@ -288,9 +288,9 @@ def _judge_text(task: TaskInHand, reply: Reply, judged: Judged) -> None:
     if task.output is None and reply.text.strip():
         _end_answered(reply.text, reply.text, judged)
     elif task.output is None:
-        _ask_again(task, reply.text, ["The reply was empty."], judged)
+        _ask_again(task, reply.text, ["the reply was empty"], judged)
     else:
-        problem = "The reply was text. Give your answer by calling `answer`."
+        problem = "the reply was text; give your answer by calling `answer`"
         _ask_again(task, reply.text, [problem], judged)
 
 
@@ -343,7 +343,7 @@ def _ask_again(
         return
     error = OutputInvalid(
         f'Genie "{task.genie.name}" gave no valid answer in {RE_ASKED_AT_MOST + 1} attempts: '
-        + " ".join(problems),
+        + _listed(problems),
         attempt=attempt,
         problems=problems,
     )
@@ -351,4 +351,8 @@ def _ask_again(
 
 
 def _not_valid(problems: list[str]) -> str:
-    return "That is no valid answer yet. " + " ".join(problems) + " Answer again."
+    return f"That is no valid answer yet: {_listed(problems)} Answer again."
+
+
+def _listed(problems: list[str]) -> str:
+    return "; ".join(problems) + "."

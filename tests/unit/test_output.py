@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from lampwork.errors import OutputTypeInvalid
+from lampwork.errors import OutputInvalid, OutputTypeInvalid
 from lampwork.output import describe
 
 
@@ -114,11 +114,11 @@ def test_an_answer_that_fits_is_recorded_as_json_and_read_back_as_its_type(outpu
             {"answer": "maybe"},
             ["Input should be 'yes' or 'no' (given: 'maybe')"],
         ),
-        (int, 7, ['Give the answer as an object with the one key "answer".']),
+        (int, 7, ['Give the answer as an object with the one key "answer"']),
         (
             int,
             '{"answer": ',
-            ["The answer is not JSON: EOF while parsing a value at line 1 column 11."],
+            ["The answer is not JSON: EOF while parsing a value at line 1 column 11"],
         ),
         (SCHEMA, {"n": "x"}, ["n: 'x' is not of type 'integer'"]),
         (SCHEMA, {}, ["'n' is a required property"]),
@@ -183,3 +183,11 @@ def test_no_output_is_plain_text_and_a_description_stays_what_it_is():
 def test_a_type_that_cannot_be_described_is_refused(output):
     with pytest.raises(OutputTypeInvalid, match="output="):
         describe(output)
+
+
+def test_a_recorded_answer_that_no_longer_fits_its_type_says_so():
+    described = describe(Point)
+    assert described is not None
+
+    with pytest.raises(OutputInvalid, match="does not fit its type: x: Field required"):
+        described.decode({})

@@ -137,7 +137,7 @@ def test_arguments_are_checked_and_each_problem_is_a_sentence(given, problems) -
         ("", {}, ""),
         (None, {}, ""),
         ('{"a": ', {}, "The arguments are not JSON"),
-        ("[1]", {}, "The arguments must be one JSON object."),
+        ("[1]", {}, "The arguments must be one JSON object"),
         ('{"a": NaN}', {}, "The arguments are not JSON"),
     ],
 )

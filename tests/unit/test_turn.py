@@ -283,7 +283,7 @@ async def test_text_where_a_typed_answer_is_due_is_asked_again(desk):
 
     @playbook
     def answers(turn: Turn):
-        assert turn.feedback == ("The reply was text. Give your answer by calling `answer`.",)
+        assert turn.feedback == ("the reply was text; give your answer by calling `answer`",)
         return Answer(VERDICT)
 
     answer = await desk.assign(genie_of(desk, Chatty(answers.fn)), output=Verdict)
