@@ -200,7 +200,7 @@ async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
     while not claim.holds and claim.outcome is None:
         await run.until(
             Wait(
-                id=wait_id(run.job_id, new.call),
+                id=claim.wait_id or "",
                 job_id=run.job_id,
                 call=new.call,
                 kind="conversation",
@@ -249,6 +249,7 @@ async def _take_in_hand(
     else:
         query = (conversations.read, claim.conversation_id, new.id, claim.history_until)
         transcript.read(await run.store.read(*query))
+        transcript.last_seq = claim.last_seq
     hold = Hold(run, claim, transcript)
     if not transcript.told:
         await hold.append(("told", new.told), status="working")

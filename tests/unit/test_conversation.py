@@ -363,3 +363,40 @@ async def test_calls_that_an_earlier_task_left_open_are_closed_for_the_next_requ
         Returned("t1.1-1-0", "look", "This call was not completed.", failed=True),
         Told("go on"),
     ]
+
+
+async def test_a_task_that_lost_its_hold_gets_in_line_again_and_goes_on_where_it_was(desk):
+    """Its job needed attention, which released the hold, and was brought back."""
+    gate = Gate()
+    genie = genie_of(desk, gate)
+    first = await hold(desk, gate, genie, "j1")
+    await desk.store.write(conversations.release_job, "j1")
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    other = asyncio.create_task(desk.assign(genie, "other", job="j2", conversation="c1.1"))
+    _, go_other = await gate.next()
+    again = asyncio.create_task(desk.assign(genie, "hold", job="j1"))
+    wait = await desk.next_wait()
+    go_other.set_result(None)
+    await other
+    _, go_again = await gate.next()
+    go_again.set_result(None)
+
+    assert wait.id == "w1.1.again2"
+    assert (await again).output == "heard hold"
+    assert gate.seen[-1] == [Told("hold")]
+    assert await desk.kinds() == ["told", "told", "said", "answered", "said", "answered"]
+
+
+async def test_a_task_that_lost_its_hold_takes_a_free_conversation_at_once(desk):
+    gate = Gate()
+    genie = genie_of(desk, gate)
+    first = await hold(desk, gate, genie, "j1")
+    await desk.store.write(conversations.release_job, "j1")
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    again = asyncio.create_task(desk.assign(genie, "hold", job="j1"))
+    _, go = await gate.next()
+    go.set_result(None)
+
+    assert (await again).output == "heard hold"

@@ -141,6 +141,7 @@ def obtain(
     project: str,
     task: str,
     job: str,
+    epoch: int,
     wait: str | None,
 ) -> int | None:
     """Hold a conversation that others have written: its last number; None if the task must wait.
@@ -159,7 +160,7 @@ def obtain(
             "Leave conversation= out to begin a new one."
         )
     if row.holder is None:
-        return _give(connection, conversation, None, task, epoch=1)
+        return _give(connection, conversation, None, task, epoch=epoch)
     if wait is None:
         raise ConversationBusy(
             f"Conversation {conversation} is busy with task {row.holder}. "
@@ -178,6 +179,11 @@ def obtain(
     return None
 
 
+def place_in_line(connection: sa.Connection, task: str) -> str | None:
+    """The id of the wait of a task that waits in line."""
+    return connection.execute(sa.select(line.c.wait_id).where(line.c.task_id == task)).scalar()
+
+
 def release(connection: sa.Connection, task: str, conversation: str) -> list[inbox.Delivery]:
     """A task has ended: its conversation, if it holds it, goes to the next in line, who is told."""
     connection.execute(_leave_line, {"task": task})
@@ -189,9 +195,11 @@ def release(connection: sa.Connection, task: str, conversation: str) -> list[inb
     if until is None:
         return []
     connection.execute(_leave_line, {"task": place.task_id})
-    # What the tasks before it have written is its history; it can't have read any of it yet.
+    # What the tasks before it have written is its history, unless it had begun before.
     connection.execute(
-        sa.update(tasks).where(tasks.c.id == place.task_id).values(history_until=until)
+        sa.update(tasks)
+        .where(tasks.c.id == place.task_id, tasks.c.history_until < 0)
+        .values(history_until=until)
     )
     return inbox.settle(
         connection, place.wait_id, place.job_id, {"turn": True}, source="conversation"

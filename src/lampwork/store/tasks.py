@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -44,8 +44,13 @@ class Claim:
     epoch: int
     conversation_id: str
     history_until: int
+    """The last entry from before the task; -1 until it has held its conversation."""
+    last_seq: int
+    """The conversation's last entry, if the task holds it."""
     holds: bool
     """Whether it holds its conversation; if not, it waits in line."""
+    wait_id: str | None
+    """Under which it waits in line."""
     metadata: dict[str, Json]
     outcome: Json
     """Not None when the task has ended."""
@@ -64,6 +69,15 @@ _next_epoch = (
         tasks.c.metadata,
         tasks.c.outcome,
     )
+)
+_hold_under = (
+    sa.update(conversations_table)
+    .where(
+        conversations_table.c.id == sa.bindparam("conversation"),
+        conversations_table.c.holder == sa.bindparam("task"),
+    )
+    .values(epoch=sa.bindparam("of_epoch"))
+    .returning(conversations_table.c.last_seq)
 )
 _end = (
     sa.update(tasks)
@@ -84,8 +98,14 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
     Raises ConversationNotFound, ConversationBusy; then nothing was opened.
     """
     found = claim(connection, new.id)
-    if found is not None:
+    if found is None:
+        return _open(connection, new)
+    if found.holds or found.wait_id is not None or found.outcome is not None:
         return found
+    return _regain(connection, new, found)
+
+
+def _open(connection: sa.Connection, new: NewTask) -> Claim:
     until: int | None = 0
     if new.continues:
         until = conversations.obtain(
@@ -94,6 +114,7 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
             project=new.project,
             task=new.id,
             job=new.job_id,
+            epoch=1,
             wait=new.wait_id,
         )
     else:
@@ -118,9 +139,21 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
             "created_at": time.time(),
         },
     )
+    last = -1
     if holds:
-        conversations.append(connection, new.conversation_id, new.id, 1, [("told", new.told)])
-    return Claim(1, new.conversation_id, until or 0, holds, new.metadata, None, is_new=True)
+        told: list[Entry] = [("told", new.told)]
+        last = conversations.append(connection, new.conversation_id, new.id, 1, told)
+    return Claim(
+        epoch=1,
+        conversation_id=new.conversation_id,
+        history_until=until if until is not None else -1,
+        last_seq=last,
+        holds=holds,
+        wait_id=None if holds else new.wait_id,
+        metadata=new.metadata,
+        outcome=None,
+        is_new=True,
+    )
 
 
 def claim(connection: sa.Connection, task: str) -> Claim | None:
@@ -128,17 +161,40 @@ def claim(connection: sa.Connection, task: str) -> Claim | None:
     row = connection.execute(_next_epoch, {"task": task}).first()
     if row is None:
         return None
-    holds = connection.execute(
-        sa.update(conversations_table)
-        .where(
-            conversations_table.c.id == row.conversation_id,
-            conversations_table.c.holder == task,
-        )
-        .values(epoch=row.epoch)
-    ).rowcount
+    last = connection.execute(
+        _hold_under, {"conversation": row.conversation_id, "task": task, "of_epoch": row.epoch}
+    ).scalar()
     return Claim(
-        row.epoch, row.conversation_id, row.history_until, bool(holds), row.metadata, row.outcome
+        epoch=row.epoch,
+        conversation_id=row.conversation_id,
+        history_until=row.history_until,
+        last_seq=-1 if last is None else last,
+        holds=last is not None,
+        wait_id=None if last is not None else conversations.place_in_line(connection, task),
+        metadata=row.metadata,
+        outcome=row.outcome,
     )
+
+
+def _regain(connection: sa.Connection, new: NewTask, found: Claim) -> Claim:
+    """A job that needed attention had given up its holds and places, and goes on."""
+    wait = None if new.wait_id is None else f"{new.wait_id}.again{found.epoch}"
+    last = conversations.obtain(
+        connection,
+        found.conversation_id,
+        project=new.project,
+        task=new.id,
+        job=new.job_id,
+        epoch=found.epoch,
+        wait=wait,
+    )
+    if last is None:
+        return replace(found, wait_id=wait)
+    until = found.history_until
+    if until < 0:
+        until = last
+        connection.execute(sa.update(tasks).where(tasks.c.id == new.id).values(history_until=until))
+    return replace(found, holds=True, last_seq=last, history_until=until)
 
 
 def append(
