@@ -21,16 +21,26 @@ from lampwork.insights.jobs import (
     Rows,
     job_details,
     job_tree,
+    one_job,
     page_of_jobs,
     read_rows,
 )
 from lampwork.insights.views import (
+    AskedAgain,
+    CallView,
     ConversationDetails,
     ConversationView,
     JobDetails,
     JobTree,
     JobView,
     Page,
+    Refusal,
+    Said,
+    SkillCard,
+    TaskEnd,
+    TaskView,
+    Told,
+    TranscriptPart,
     WaitingOn,
     to_json,
 )
@@ -41,6 +51,8 @@ if TYPE_CHECKING:
     from lampwork.engine import RecordedCall
 
 __all__ = [
+    "AskedAgain",
+    "CallView",
     "ConversationDetails",
     "ConversationView",
     "Insights",
@@ -48,6 +60,13 @@ __all__ = [
     "JobTree",
     "JobView",
     "Page",
+    "Refusal",
+    "Said",
+    "SkillCard",
+    "TaskEnd",
+    "TaskView",
+    "Told",
+    "TranscriptPart",
     "WaitingOn",
     "to_json",
 ]
@@ -109,6 +128,10 @@ class Insights:
         """A job and those below it, cut to what fits a screen. Raises JobNotFound."""
         rows = await self.store.read(read_rows, job_id, _AT_A_GLANCE)
         return job_tree(rows, await self._finished(rows))
+
+    async def view(self, job_id: str) -> JobView:
+        """A job as in a list. Raises JobNotFound."""
+        return await self.store.read(one_job, job_id)
 
     async def check_resolution(self, job_id: str, wait_id: str) -> None:
         """Raise WaitNotFound unless this wait asks a person what became of an effect of the job."""

@@ -71,6 +71,12 @@ def page_of_jobs(connection: sa.Connection, *, limit: int, **wanted: Any) -> Pag
     return Page(items, shown[-1].id if len(rows) > limit else None)
 
 
+def one_job(connection: sa.Connection, job_id: str) -> JobView:
+    """A job as in a list. Raises JobNotFound."""
+    row = queries.job(connection, job_id)
+    return JobView(**_shown(row, waiting_on(connection, [row])[row.id]))
+
+
 def _shown(row: queries.Row, waits: tuple[WaitingOn, ...]) -> dict[str, Any]:
     """The fields of a JobView."""
     return {
@@ -107,6 +113,7 @@ class Rows:
     begun: Mapping[str, list[queries.Row]]
     tasks: Mapping[tuple[str, int], queries.Row]
     cards: Mapping[str, tuple[SkillCard, ...]]
+    usage: Mapping[str, dict[str, int]]
     log: Sequence[queries.Row] = field(default=())
 
 
@@ -140,6 +147,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             task.id: skill_cards(queries.entries_of_task(connection, task, newest=depth.entries))
             for task in tasks
         },
+        usage={task.id: queries.usage_so_far(connection, task) for task in tasks},
         log=queries.log_lines(connection, job_id),
     )
 
@@ -206,7 +214,7 @@ def _call(
         name=name,
         started_at=moment_or_none(over.started_at if over else opened_at),
         ended_at=moment_or_none(over.ended_at) if over else None,
-        task=None if task is None else _task(task, rows.cards[task.id]),
+        task=None if task is None else _task(rows, task),
         jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),
         jobs_total=total,
         jobs_ended=ended,
@@ -235,7 +243,7 @@ def _came_of(over: Finished | None) -> dict[str, Json]:
             return {"status": "ok", "blob": over.blob}
 
 
-def _task(task: queries.Row, cards: tuple[SkillCard, ...]) -> TaskView:
+def _task(rows: Rows, task: queries.Row) -> TaskView:
     outcome: dict[str, Json] = task.outcome or {}
     return TaskView(
         task_id=task.id,
@@ -245,6 +253,7 @@ def _task(task: queries.Row, cards: tuple[SkillCard, ...]) -> TaskView:
         instructions=task.instructions,
         created_at=moment(task.created_at),
         ended_at=moment_or_none(task.ended_at),
-        skill_calls=cards,
+        skill_calls=rows.cards[task.id],
+        usage=rows.usage[task.id],
         error=error_view(outcome["error"]) if "error" in outcome else None,
     )

@@ -56,6 +56,8 @@ class WaitingOn:
     genie: str | None = None
     job: str | None = None
     """The child job."""
+    subject: dict[str, Json] | None = None
+    """The wait's own facts: an event's name; a skill call's arguments, its key and why."""
     waiting_on: tuple[WaitingOn, ...] = ()
 
 
@@ -78,6 +80,16 @@ class JobView:
     """Whether it is to be cancelled and what executes has not ended yet."""
     attention: str | None
     """Why a person must look, if the job was stopped for that."""
+
+    @property
+    def carries_task(self) -> bool:
+        """Whether it stands for a task that was assigned from outside any recipe."""
+        return self.recipe == "lampwork.job:assigned"
+
+    @property
+    def title(self) -> str:
+        """What it executes, for people."""
+        return "a task of its own" if self.carries_task else self.recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +143,8 @@ class TaskView:
     ended_at: datetime | None
     skill_calls: tuple[SkillCard, ...]
     """The newest ones."""
+    usage: dict[str, int]
+    """So far: `requests`, `input_tokens`, `output_tokens`."""
     error: ErrorView | None
 
 

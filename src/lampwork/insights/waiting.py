@@ -115,6 +115,7 @@ def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> Wait
         task=None if task is None else task.id,
         genie=None if task is None else task.genie,
         job=job,
+        subject=wait.subject,
         waiting_on=tuple(below),
     )
 

@@ -1,0 +1,126 @@
+"""`lampwork conversation ID`: the transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lampwork.cli import output
+from lampwork.cli.options import Options, shared
+from lampwork.cli.reading import reading
+from lampwork.errors import ConversationNotFound
+from lampwork.insights import (
+    AskedAgain,
+    ConversationDetails,
+    Insights,
+    Refusal,
+    Said,
+    SkillCard,
+    TaskEnd,
+    Told,
+    TranscriptPart,
+    to_json,
+)
+
+
+@click.command("conversation")
+@click.argument("conversation_id", metavar="ID")
+@shared
+def command(conversation_id: str, home: Path | None, as_json: bool) -> int:
+    """Show what a genie was told, said, called and answered, in order."""
+    options = Options(home, as_json)
+
+    async def details(insights: Insights) -> ConversationDetails:
+        return await insights.conversation(conversation_id)
+
+    found = asyncio.run(reading(options, details))
+    if found is None:
+        raise ConversationNotFound(
+            f"There is no conversation {conversation_id}: nothing is in {options.settings.home}."
+        )
+    if as_json:
+        output.say_json(to_json(found))
+    else:
+        for line in _lines(found):
+            output.say(line)
+    return 0
+
+
+def _lines(found: ConversationDetails) -> Iterator[str]:
+    yield f"Conversation {found.conversation_id}: {found.status}"
+    yield f"  {found.turns} turns, {found.skill_calls} skill calls, begun " + output.local(
+        found.created_at
+    )
+    for task in found.task_records:
+        usage = ", ".join(f"{name} {count}" for name, count in (task.usage or {}).items())
+        yield f"  task {task.task_id} of job {task.job}: {task.genie}, {task.status}  {usage}"
+    for part in found.transcript:
+        yield from _part(part)
+    if found.metadata:
+        yield "\nMetadata: for the skills, from the record; Lampwork shows it to no model"
+        for fact in found.metadata:
+            yield f"  {fact.key} = {output.inline(fact.value)}  ({fact.task})"
+
+
+def _part(part: TranscriptPart) -> Iterator[str]:
+    match part:
+        case Told():
+            yield from _told(part)
+        case Said(text=text) if text:
+            yield f"\n{part.model} says\n{output.indented(text)}"
+        case Said():
+            pass
+        case SkillCard():
+            yield from _card(part)
+        case Refusal():
+            yield f"\n✗ {part.skill}({output.arguments(part.arguments)})  {part.verdict}"
+            yield output.indented(part.reply, "    ")
+        case AskedAgain():
+            yield "\nAsked again\n" + output.indented("\n".join(part.problems))
+        case TaskEnd():
+            yield from _end(part)
+
+
+def _told(told: Told) -> Iterator[str]:
+    yield f"\nTask for {told.genie}  {output.local(told.at)}"
+    yield output.indented(told.instructions)
+    if told.data is not None:
+        yield "  data\n" + output.indented(output.pretty(told.data), "    ")
+    if told.on_problem:
+        yield f"  on a problem: {told.on_problem}"
+    if told.skills:
+        yield f"  skills: {', '.join(told.skills)}"
+    yield from (f"  withheld: {skill}, because {why}" for skill, why in told.withheld.items())
+
+
+def _card(card: SkillCard) -> Iterator[str]:
+    mark = {"ok": "✓", "open": "●", "unknown": "?"}.get(card.status, "✗")
+    took = "" if card.seconds is None else f"  {card.seconds:g} s"
+    yield f"\n{mark} {card.skill}({output.arguments(card.arguments)})  {card.status}{took}"
+    attempts = "" if card.attempts is None else f", attempts {card.attempts}"
+    yield f"    {card.effect}, key {card.key}{attempts}"
+    if card.job is not None:
+        yield f"    job {card.job}"
+    for note in card.notes:
+        why = note.get("why") or f"did not happen, says {note.get('by')}"
+        yield f"    {output.local(note['at'])}  {note['note']}: {why}"
+    if card.error is not None:
+        yield output.indented(card.error["message"], "    ")
+    elif card.status == "ok":
+        yield output.indented(output.pretty(card.result), "    ")
+    if card.source is not None:
+        yield f"    says {card.source}"
+
+
+def _end(end: TaskEnd) -> Iterator[str]:
+    if end.kind == "answered":
+        yield f"\nAnswer\n{output.indented(output.pretty(end.output))}"
+        if end.response not in (end.output, json.dumps(end.output, ensure_ascii=False)):
+            yield output.indented(end.response)
+        return
+    yield f"\n{'Not completed' if end.kind == 'not_completed' else 'Failed'}\n  {end.reason}"
+    yield from (f"  missing: {each}" for each in end.missing)

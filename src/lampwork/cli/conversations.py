@@ -1,0 +1,56 @@
+"""`lampwork conversations`: the list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lampwork.cli import output
+from lampwork.cli.options import Options, shared
+from lampwork.cli.reading import reading
+from lampwork.insights import ConversationView, Insights, Page, to_json
+
+
+@click.command("conversations")
+@click.option("--genie", help="Only those that this genie has worked in.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--after", metavar="CURSOR", help="The `next` of the page before.")
+@shared
+def command(
+    genie: str | None, limit: int, after: str | None, home: Path | None, as_json: bool
+) -> int:
+    """List conversations, the newest first."""
+    options = Options(home, as_json)
+
+    async def page(insights: Insights) -> Page[ConversationView]:
+        return await insights.conversations(genie=genie, limit=limit, after=after)
+
+    none: Page[ConversationView] = Page((), None)
+    found = asyncio.run(reading(options, page)) or none
+    if as_json:
+        output.say_json(to_json(found))
+    elif not found.items:
+        output.say(f"No conversations in {options.settings.home}.")
+    else:
+        columns = ("CONVERSATION", "GENIES", "STATUS", "TASKS", "TURNS", "SKILLS", "AGE", "JOB")
+        output.table(columns, list(_rows(found)))
+        if found.next is not None:
+            output.say(f"More: {options.to_type('conversations', '--after', found.next)}")
+    return 0
+
+
+def _rows(found: Page[ConversationView]) -> Iterator[list[str]]:
+    for each in found.items:
+        yield [
+            each.conversation_id,
+            ", ".join(each.genies),
+            each.status,
+            str(each.tasks),
+            str(each.turns),
+            str(each.skill_calls),
+            output.span(each.last_at),
+            each.job or "",
+        ]

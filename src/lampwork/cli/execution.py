@@ -1,0 +1,131 @@
+"""Work that a verb starts: queued for a worker, or waited for, here or where a worker executes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from lampwork.app import App
+from lampwork.cli import output
+from lampwork.cli.options import Options
+from lampwork.cli.stopping import stop_signals
+from lampwork.cli.watching import Watch
+from lampwork.door import Door
+from lampwork.errors import FolderInUse
+from lampwork.insights import Insights, JobDetails, to_json
+from lampwork.job import JobRef
+from lampwork.project import Project
+from lampwork.types import Json
+
+Start = Callable[[Door], Awaitable[JobRef]]
+
+_INTERRUPTED = 130
+
+_TASK_FIELDS = ("response", "task_id", "conversation_id", "metadata", "usage", "actions")
+
+
+def carry_out(
+    project: Project, project_word: str | None, options: Options, start: Start, *, wait: bool
+) -> int:
+    """Queue the work that `start` describes and, if asked to, see it through; the exit code."""
+    return asyncio.run(_Work(project, project_word, options).carry_out(start, wait=wait))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    project: Project
+    project_word: str | None
+    options: Options
+
+    async def carry_out(self, start: Start, *, wait: bool) -> int:
+        async with Insights.opened(self.options.settings.home) as insights:
+            job = await start(Door(self.project, insights.store))
+            if not wait:
+                await self.say_queued(insights, job.job_id)
+                return 0
+            with stop_signals() as stopped:
+                return await self.see_through(insights, job.job_id, stopped)
+
+    async def say_queued(self, insights: Insights, job_id: str) -> None:
+        job = await insights.job(job_id)
+        if self.options.as_json:
+            output.say_json(summary(job))
+            return
+        pid = await insights.executing()
+        by = "" if pid is None else f" (process {pid} executes now)"
+        output.say(f"Queued job {job_id}.")
+        output.say(f"It is executed by a worker: {self.worker()}{by}")
+        output.say(f"Look at it: {self.options.to_type('job', job_id)}")
+
+    def worker(self) -> str:
+        named = [self.project_word] if self.project_word is not None else []
+        return self.options.to_type("worker", *named)
+
+    async def see_through(self, insights: Insights, job_id: str, stopped: asyncio.Event) -> int:
+        """Execute here unless another process does; wait, show, and print what came of it."""
+        async with AsyncExitStack() as stack:
+            door, app = Door(self.project, insights.store), None
+            try:
+                app = App.opened(self.project, self.options.settings)
+                door = app = await stack.enter_async_context(app)
+                logging.getLogger("lampwork").setLevel(logging.ERROR)
+            except FolderInUse:
+                app = None
+            watch = Watch(insights, job_id, self.options, app, self.worker())
+            ended = asyncio.create_task(door.ended(job_id))
+            stopping = asyncio.create_task(stopped.wait())
+            async with watch.watching():
+                await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not ended.done():
+                ended.cancel()
+                self.say_interrupted(job_id, executing_here=app is not None)
+                return _INTERRUPTED
+            ended.result()
+            return self.say_ended(await insights.job(job_id))
+
+    def say_interrupted(self, job_id: str, *, executing_here: bool) -> None:
+        if executing_here:
+            output.warn(f"Job {job_id} is kept, and goes on with a worker: {self.worker()}")
+            output.warn(
+                f"Closing: what executes gets up to {self.options.settings.grace:g} s. "
+                "Ctrl-C again: at once."
+            )
+        else:
+            output.warn(f"Job {job_id} goes on in the process that executes it.")
+        output.warn(f"Look at it: {self.options.to_type('job', job_id)}")
+
+    def say_ended(self, job: JobDetails) -> int:
+        if self.options.as_json:
+            output.say_json(summary(job))
+        elif job.status == "succeeded":
+            took = output.span(job.created_at, job.ended_at)
+            output.say(f"Job {job.job_id} succeeded in {took}.")
+            output.say(output.pretty(summary(job)["output"]))
+        else:
+            why = "" if job.error is None else f": {job.error.message}"
+            output.warn(f"Error: job {job.job_id} {job.status}{why}")
+            output.warn(f"All of it: {self.options.to_type('job', job.job_id)}")
+        return 0 if job.status == "succeeded" else 1
+
+
+def summary(job: JobDetails) -> dict[str, Json]:
+    """What came of a job, for programs; of one that carries a task, its answer beside."""
+    shown: dict[str, Json] = {
+        "job_id": job.job_id,
+        "status": job.status,
+        "output": job.output,
+        "error": to_json(job.error),
+        "recipe": job.recipe,
+        "created_at": to_json(job.created_at),
+        "started_at": to_json(job.started_at),
+        "ended_at": to_json(job.ended_at),
+    }
+    if job.carries_task and job.status == "succeeded":
+        answer: dict[str, Json] = job.output
+        shown["output"] = answer["output"]
+        shown |= {name: answer[name] for name in _TASK_FIELDS}
+    return shown

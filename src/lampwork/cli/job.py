@@ -1,0 +1,246 @@
+"""`lampwork job ID`: one job, and what can be done about it."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lampwork.cli import output, tree
+from lampwork.cli.options import Options, shared
+from lampwork.cli.reading import reading
+from lampwork.door import JobsDoor
+from lampwork.errors import JobNotFound
+from lampwork.insights import Insights, JobDetails, to_json
+
+
+class _Job(click.Group):
+    """`job ID [VERB …]`: click wants the verb first, people name the job first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        leading = 0
+        while args[leading : leading + 1] in (["--json"], ["--home"]):
+            leading += 2 if args[leading] == "--home" else 1
+        words = args[leading:]
+        if words and not words[0].startswith("-"):
+            job, *rest = words
+            verb = "show" if not rest or rest[0].startswith("-") else rest.pop(0)
+            if verb not in self.commands:
+                raise click.UsageError(f"No verb {verb!r}. There are: {', '.join(_VERBS)}.", ctx)
+            args = [verb, job, *args[:leading], *rest]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["ID", "[VERB …]", "[OPTIONS]"]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        verbs = [self.commands[name] for name in _VERBS]
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb.name or "", verb.get_short_help_str(200)) for verb in verbs])
+
+
+class _Verb(click.Command):
+    """A verb, in whose usage the job comes first."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        shown = "ID" if info_name == "show" else f"ID {info_name}"
+        return super().make_context(shown, args, parent, **extra)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [piece for piece in super().collect_usage_pieces(ctx) if piece != "JOB_ID"]
+
+
+@click.group("job", cls=_Job)
+def command() -> None:
+    """Show a job: its status, what it waits for, its calls and the jobs below it.
+
+    A verb after the ID does something about it. All take --json and --home.
+    """
+
+
+def _verb(name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
+    def define(fn: Callable[..., int]) -> click.Command:
+        taking = click.argument("job_id", metavar="JOB_ID")(shared(fn))
+        return command.command(name, cls=_Verb, **settings)(taking)
+
+    return define
+
+
+@_verb("show", hidden=True)
+def show(job_id: str, home: Path | None, as_json: bool) -> int:
+    """Show a job."""
+    options = Options(home, as_json)
+    job = _of(options, job_id, lambda insights: insights.job(job_id))
+    if as_json:
+        output.say_json(to_json(job))
+    else:
+        for line in _lines(job, options):
+            output.say(line)
+    return 0
+
+
+@_verb("cancel")
+def cancel(job_id: str, home: Path | None, as_json: bool) -> int:
+    """Cancel it and all jobs below it; what executes gets some seconds to end."""
+
+    async def do(_insights: Insights, door: JobsDoor) -> None:
+        await door.cancel(job_id)
+
+    return _do(Options(home, as_json), job_id, do, f"Job {job_id} is being cancelled.")
+
+
+@_verb("send")
+@click.argument("name")
+@click.argument("value", metavar="JSON", default="null")
+def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -> int:
+    """Send it the event NAME, which it waits for now or later."""
+    from lampwork.cli.run import read_json
+
+    event = read_json("JSON", value)
+
+    async def do(_insights: Insights, door: JobsDoor) -> None:
+        await door.send_event(job_id, name, event, source=_me())
+
+    return _do(Options(home, as_json), job_id, do, f"Sent {name} to job {job_id}.")
+
+
+@_verb("resolve")
+@click.argument("wait_id", metavar="WAIT")
+@click.argument("resolution", type=click.Choice(["happened", "did_not_happen", "fail"]))
+@click.option("--result", metavar="JSON", default="null", help="What it returned, if it happened.")
+@click.option("--reason", metavar="TEXT", default="", help="Why, for the record.")
+def resolve(
+    job_id: str,
+    wait_id: str,
+    resolution: str,
+    result: str,
+    reason: str,
+    home: Path | None,
+    as_json: bool,
+) -> int:
+    """Say what became of an effect whose outcome is unknown.
+
+    `happened`, with its --result; `did_not_happen`: it is done then; or `fail`.
+    """
+    from lampwork.cli.run import read_json
+
+    returned = read_json("--result", result)
+
+    async def do(insights: Insights, door: JobsDoor) -> None:
+        await insights.check_resolution(job_id, wait_id)
+        await door.resolve(wait_id, resolution, result=returned, reason=reason, by=_me())
+
+    return _do(Options(home, as_json), job_id, do, f"Resolved {wait_id}: {resolution}.")
+
+
+@_verb("go-on")
+def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
+    """Let it run again, after a stop for attention and once its code is mended."""
+
+    async def do(_insights: Insights, door: JobsDoor) -> None:
+        await door.go_on(job_id)
+
+    return _do(Options(home, as_json), job_id, do, f"Job {job_id} goes on.")
+
+
+_VERBS = [name for name in command.commands if name != "show"]
+
+
+def _me() -> str:
+    """Who answers, for the record."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name
+        return "cli"
+
+
+def _of(
+    options: Options, job_id: str, read: Callable[[Insights], Awaitable[JobDetails]]
+) -> JobDetails:
+    found = asyncio.run(reading(options, read))
+    if found is None:
+        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
+    return found
+
+
+def _do(
+    options: Options,
+    job_id: str,
+    act: Callable[[Insights, JobsDoor], Awaitable[None]],
+    done: str,
+) -> int:
+    async def do(insights: Insights) -> JobDetails:
+        await insights.view(job_id)
+        await act(insights, JobsDoor(insights.store))
+        return await insights.job(job_id)
+
+    job = _of(options, job_id, do)
+    if options.as_json:
+        output.say_json(to_json(job))
+    else:
+        output.say(done)
+    return 0
+
+
+# --- a job for people ---
+
+
+def _lines(job: JobDetails, options: Options) -> Iterator[str]:
+    yield f"Job {job.job_id}: {job.title}, {job.status}" + (
+        " (being cancelled)" if job.cancelling else ""
+    )
+    yield from _facts(job)
+    if job.waiting_on:
+        yield "\nWaits for"
+        yield from _waits(job, options)
+    if job.calls:
+        yield "\nCalls"
+        for call in job.calls:
+            yield from (f"  {line}" for line in tree.plain(tree.of_call(call)))
+    if job.after_end:
+        yield "\nAfter its end"
+        yield from (f"  {each.job_id}  {each.title}  {each.status}" for each in job.after_end)
+    if job.log:
+        yield "\nLog"
+        yield from (f"  {output.local(line.at)}  {line.message}" for line in job.log)
+    if job.error is not None:
+        yield f"\nError ({job.error.code})\n{output.indented(job.error.message)}"
+    if job.traceback:
+        yield f"\n{output.indented(job.traceback)}"
+    if job.status == "succeeded":
+        yield f"\nOutput\n{output.indented(output.pretty(job.output))}"
+
+
+def _facts(job: JobDetails) -> Iterator[str]:
+    yield f"  input     {output.inline(job.input)}"
+    yield f"  trigger   {output.inline(job.trigger)}"
+    if job.parent is not None:
+        yield f"  parent    {job.parent}"
+    yield f"  version   {job.version} of {job.project}"
+    yield f"  accepted  {output.local(job.created_at)}"
+    if job.started_at is not None:
+        yield f"  started   {output.local(job.started_at)}"
+    if job.ended_at is not None:
+        took = output.span(job.created_at, job.ended_at)
+        yield f"  ended     {output.local(job.ended_at)}, after {took}"
+
+
+def _waits(job: JobDetails, options: Options) -> Iterator[str]:
+    def lines(job_id: str, waits: tuple[Any, ...], by: str) -> Iterator[str]:
+        for wait in waits:
+            yield f"{by}{tree.waits_for(wait)}"
+            if remedy := tree.remedy(options, job_id, wait):
+                yield f"{by}  {remedy}"
+            yield from lines(wait.job or job_id, wait.waiting_on, f"{by}  ")
+
+    return lines(job.job_id, job.waiting_on, "  ")

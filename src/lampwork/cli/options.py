@@ -1,0 +1,53 @@
+"""What every verb takes: where the state is, and whether people or programs read the output."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lampwork.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that all verbs share."""
+
+    home: Path | None
+    as_json: bool
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return Settings.load(home=self.home)
+
+    def to_type(self, *words: str) -> str:
+        """A command for people to type next, with the same home."""
+        home = ["--home", str(self.home)] if self.home is not None else []
+        return shlex.join(["lampwork", *words, *home])
+
+
+def _home(context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    return value or context.find_root().params.get("home")
+
+
+def home_option(command: Command) -> Command:
+    """`--home`, before or after the verb."""
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        callback=_home,
+        help="Folder of the state; LAMPWORK_HOME, else ./.lampwork.",
+    )(command)
+
+
+def shared(command: Command) -> Command:
+    """The options that all verbs share, as the keyword arguments `home` and `as_json`."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    return home_option(as_json(command))

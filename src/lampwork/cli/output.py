@@ -1,0 +1,116 @@
+"""How the verbs speak: JSON for programs, lines and tables for people, errors for both."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lampwork.types import Json
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters with which recorded text could take a terminal over, or reverse what is read."""
+
+
+def prepare(*, as_json: bool) -> None:
+    """UTF-8 whatever the locale; what a project prints never gets between the JSON."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if as_json:
+        sys.stdout = sys.stderr
+
+
+def say_json(value: Json) -> None:
+    """Print JSON, in the order of its keys."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    print(text, file=sys.__stdout__, flush=True)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people."""
+    print(clean(text), flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a line for people beside the output."""
+    print(clean(text), file=sys.stderr, flush=True)
+
+
+def say_error(record: dict[str, Any], *, as_json: bool) -> None:
+    """Print why it did not work."""
+    if as_json:
+        say_json({"error": record})
+    else:
+        warn(f"Error: {record['message']}")
+
+
+def on_terminal() -> bool:
+    """Whether a person watches the output."""
+    return sys.stdout.isatty()
+
+
+def clean(text: str) -> str:
+    """The text with its control characters made visible."""
+    return _UNSEEN.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns; on a terminal the last one is cut to the width."""
+    cells = [list(columns), *([_line(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns) - 1)]
+    widest = shutil.get_terminal_size().columns if on_terminal() else None
+    for row in cells:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        line = "  ".join([*padded, row[-1]]).rstrip()
+        say(line if widest is None else cut(line, widest))
+
+
+def indented(text: str, by: str = "  ") -> str:
+    """Each line of the text, moved to the right."""
+    return "\n".join(f"{by}{line}" for line in text.splitlines())
+
+
+def cut(text: str, length: int) -> str:
+    """At most so many characters, on one line."""
+    line = _line(text)
+    return line if len(line) <= length else f"{line[: max(0, length - 1)]}…"
+
+
+def inline(value: Json, length: int = 100) -> str:
+    """A JSON value on one line."""
+    return cut(json.dumps(value, ensure_ascii=False), length)
+
+
+def pretty(value: Json) -> str:
+    """A value in full: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def arguments(given: dict[str, Json], length: int = 60) -> str:
+    """Arguments as in a call."""
+    return ", ".join(f"{name}={inline(value, length)}" for name, value in given.items())
+
+
+def span(since: datetime, until: datetime | None = None) -> str:
+    """How long it took, or has taken."""
+    seconds = ((until or datetime.now(UTC)) - since).total_seconds()
+    if seconds < 1:
+        return f"{max(0, seconds) * 1000:.0f} ms"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def local(moment: datetime) -> str:
+    """A time as people's clocks show it."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

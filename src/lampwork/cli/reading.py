@@ -1,0 +1,20 @@
+"""Verbs that only read: they make no folder, and need none to say that there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from lampwork.cli.options import Options
+from lampwork.insights import Insights
+
+T = TypeVar("T")
+
+
+async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) -> T | None:
+    """What `read` returns; None where nothing was ever written."""
+    home = options.settings.home
+    if not (home / "lampwork.db").exists():
+        return None
+    async with Insights.opened(home) as insights:
+        return await read(insights)

@@ -1,0 +1,63 @@
+"""`lampwork run`: a job of a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lampwork.cli.execution import carry_out
+from lampwork.cli.options import Options, shared
+from lampwork.cli.project import load, names_project
+from lampwork.door import Door
+from lampwork.errors import InputInvalid
+from lampwork.job import JobRef
+
+
+@click.command("run")
+@click.argument("words", nargs=-1, required=True, metavar="[PROJECT] RECIPE")
+@click.option("--input", "given", default="{}", metavar="JSON", help="The parameters by name.")
+@click.option("--wait", is_flag=True, help="Wait for the result; execute here if no worker does.")
+@shared
+def command(
+    words: tuple[str, ...], given: str, wait: bool, home: Path | None, as_json: bool
+) -> int:
+    """Start a job of RECIPE.
+
+    Without --wait the job is queued for a worker, and its id is printed. With it, the job is
+    executed here, or by the worker if there is one, and its result is printed.
+    """
+    project_word, recipe = _split(words)
+    input = read_json("--input", given)
+
+    async def start(door: Door) -> JobRef:
+        return await door.start_named(recipe, input, kind="cli")
+
+    project = load(project_word)
+    return carry_out(project, project_word, Options(home, as_json), start, wait=wait)
+
+
+def _split(words: tuple[str, ...]) -> tuple[str | None, str]:
+    match words:
+        case (only,) if names_project(only):
+            raise click.UsageError(f"Name a recipe too: lampwork run {only} RECIPE")
+        case (recipe,):
+            return None, recipe
+        case (project, recipe):
+            return project, recipe
+        case _:
+            raise click.UsageError("Give [PROJECT] RECIPE; the parameters go into --input.")
+
+
+def read_json(name: str, text: str) -> Any:
+    """An option's JSON. Raises InputInvalid, saying where it goes wrong."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError as error:
+        raise InputInvalid(f"{name} is not JSON: {error}.", problems=[str(error)]) from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not in JSON")

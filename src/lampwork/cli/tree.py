@@ -1,0 +1,182 @@
+"""A job as a tree of lines: its calls, tasks and skill calls, and the jobs below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lampwork.cli import output
+from lampwork.cli.options import Options
+from lampwork.insights import CallView, JobTree, JobView, SkillCard, TaskView, WaitingOn
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+Executing = Callable[[str], Sequence[str]]
+"""Of a job, the calls that execute and are on no record yet."""
+
+_MARKS = {
+    "ok": "✓",
+    "succeeded": "✓",
+    "answered": "✓",
+    "failed": "✗",
+    "error": "✗",
+    "cancelled": "✗",
+    "unknown": "?",
+    "needs_attention": "?",
+    "suspended": "…",
+    "waiting": "…",
+    "queued": "·",
+}
+_STYLES = {"✓": "green", "✗": "red", "?": "yellow", "…": "cyan", "·": "dim", "●": "blue"}
+
+
+@dataclass(slots=True)
+class Line:
+    """A line with a mark, and the lines below it."""
+
+    status: str
+    text: str
+    below: list[Line] = field(default_factory=list["Line"])
+
+    @property
+    def mark(self) -> str:
+        """The status as a sign."""
+        return _MARKS.get(self.status, "●")
+
+
+def nothing(_job_id: str) -> Sequence[str]:
+    """Of a job that executes in another process."""
+    return ()
+
+
+def of_job(job: JobTree, executing: Executing = nothing, *, in_full: bool = True) -> Line:
+    """A job and all below it; unless `in_full`, the jobs below that have ended without theirs."""
+    calls = [of_call(call, executing, in_full=in_full) for call in job.calls]
+    known = {f"{call.kind} {call.name}" for call in job.calls if call.status == "open"}
+    calls += [Line("running", each) for each in executing(job.job_id) if each not in known]
+    waits = [Line("suspended", waits_for(wait)) for wait in job.waiting_on if wait.kind == "turn"]
+    return Line(job.status, _job_text(job), [*calls, *waits])
+
+
+def _job_text(job: JobView) -> str:
+    text = f"{job.job_id}  {job.title}  {job.status}"
+    if job.started_at is not None:
+        text += f"  {output.span(job.started_at, job.ended_at)}"
+    return text + ("  (being cancelled)" if job.cancelling else "")
+
+
+def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = True) -> Line:
+    """A call and what it has started."""
+    text = f"{call.number}  {call.kind} {call.name}"
+    if call.jobs_total > 1:
+        text += f"  {call.jobs_ended} of {call.jobs_total} ended"
+    if call.started_at is not None and (call.ended_at or call.status == "open"):
+        text += f"  {output.span(call.started_at, call.ended_at)}"
+    if call.error is not None:
+        text += f"  {output.cut(call.error.message, 200)}"
+    elif call.blob is not None:
+        text += f"  → a large value, {call.blob[:12]}"
+    elif call.status == "ok" and call.kind not in ("task", "sleep", "map"):
+        text += f"  → {output.inline(call.value)}"
+    below = [of_task(call.task)] if call.task is not None else []
+    below += [
+        of_job(job, executing, in_full=in_full)
+        if in_full or job.ended_at is None
+        else Line(job.status, _job_text(job))
+        for job in call.jobs
+    ]
+    if len(call.jobs) < call.jobs_total:
+        below.append(Line("queued", f"and {call.jobs_total - len(call.jobs)} more"))
+    return Line(call.status, text, below)
+
+
+def of_task(task: TaskView) -> Line:
+    """A task and its skill calls."""
+    text = f"{task.task_id}  {task.status}  conversation {task.conversation_id}"
+    text += f"  {output.span(task.created_at, task.ended_at)}{_cost(task.usage)}"
+    return Line(task.status, text, [of_card(card) for card in task.skill_calls])
+
+
+def _cost(usage: dict[str, int]) -> str:
+    tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+    requests = usage.get("requests", 0)
+    text = f"  {requests} request{'' if requests == 1 else 's'}"
+    return f"{text}, {tokens:,} tokens" if tokens else text
+
+
+def of_card(card: SkillCard) -> Line:
+    """A skill call."""
+    text = f"{card.skill}({output.arguments(card.arguments, 40)})  {card.status}"
+    if card.seconds is not None:
+        text += f"  {card.seconds:g} s"
+    if card.error is not None:
+        text += f"  {output.cut(card.error['message'], 100)}"
+    elif card.status == "ok":
+        text += f"  → {output.inline(card.result, 60)}"
+    return Line(card.status, text)
+
+
+# --- what is waited for ---
+
+
+def waits_for(wait: WaitingOn) -> str:
+    """One thing that is waited for, since when and until when."""
+    text = f"{wait.what}, for {output.span(wait.since)}"
+    if wait.until is not None:
+        text += f", until {output.local(wait.until)}"
+    return text + (f"  ({wait.wait_id})" if wait.kind == "resolution" else "")
+
+
+def each_wait(job_id: str, waits: Sequence[WaitingOn]) -> Iterator[tuple[str, WaitingOn]]:
+    """Every wait, down through the child jobs, with the job whose own it is."""
+    for wait in waits:
+        yield job_id, wait
+        yield from each_wait(wait.job or job_id, wait.waiting_on)
+
+
+def remedy(options: Options, job_id: str, wait: WaitingOn) -> str:
+    """What to type about a wait."""
+    match wait.kind:
+        case "resolution":
+            resolve = options.to_type("job", job_id, "resolve", wait.wait_id or "")
+            return f"{resolve} happened|did_not_happen|fail"
+        case "attention":
+            return f"mend it, restart the worker, then: {options.to_type('job', job_id, 'go-on')}"
+        case "event":
+            name = (wait.subject or {})["name"]
+            return options.to_type("job", job_id, "send", name, "JSON")
+        case _:
+            return ""
+
+
+# --- drawn ---
+
+
+def plain(line: Line, depth: int = 0) -> Iterator[str]:
+    """The lines, indented."""
+    yield f"{'  ' * depth}{line.mark} {line.text}"
+    for each in line.below:
+        yield from plain(each, depth + 1)
+
+
+def rich_tree(line: Line, notes: Sequence[str] = ()) -> Tree:
+    """The lines for a terminal."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    def label(each: Line) -> Text:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(f"{each.mark} ", _STYLES[each.mark])
+        return text.append(output.clean(each.text))
+
+    def add(drawn: Tree, each: Line) -> None:
+        for below in each.below:
+            add(drawn.add(label(below)), below)
+
+    drawn = Tree(label(line), guide_style="dim")
+    add(drawn, line)
+    for note in notes:
+        drawn.add(Text(output.clean(note), "yellow"))
+    return drawn

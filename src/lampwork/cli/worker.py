@@ -1,0 +1,54 @@
+"""`lampwork worker`: the process that executes the jobs of a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from lampwork.app import App
+from lampwork.cli import output
+from lampwork.cli.options import Options, shared
+from lampwork.cli.project import load
+from lampwork.cli.stopping import stop_signals
+from lampwork.project import Project
+
+
+@click.command("worker")
+@click.argument("project", required=False, metavar="[PROJECT]")
+@shared
+def command(project: str | None, home: Path | None, as_json: bool) -> int:
+    """Execute the jobs of the folder until SIGTERM or Ctrl-C.
+
+    What executes then gets some seconds to end; the rest goes on with the next worker. One worker
+    executes a folder; any process may queue jobs for it and answer what they wait for.
+    """
+    options = Options(home, as_json)
+    _log_to_stderr()
+    return asyncio.run(_work(load(project), options))
+
+
+async def _work(project: Project, options: Options) -> int:
+    settings = options.settings
+    with stop_signals() as stopped:
+        async with App.opened(project, settings):
+            if options.as_json:
+                started = {"home": str(settings.home), "pid": os.getpid(), "project": project.name}
+                output.say_json(started)
+            else:
+                output.say(f"Lampwork executes the jobs of {settings.home} (pid {os.getpid()})")
+            await stopped.wait()
+            output.warn(f"Closing: what executes gets up to {settings.grace:g} s. Again: at once.")
+    return 0
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger("lampwork")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
