@@ -139,6 +139,7 @@ async def test_tasks_on_a_busy_conversation_wait_in_the_order_in_which_they_came
     assert gate.asked.empty()
     go_one.set_result(None)
     second, go_two = await gate.next()
+    assert (await desk.row(schema.tasks, "t2.1")).status == "working"
     go_two.set_result(None)
     third, go_three = await gate.next()
     go_three.set_result(None)
@@ -358,11 +359,16 @@ async def test_calls_that_an_earlier_task_left_open_are_closed_for_the_next_requ
     _, go = await gate.next()
     go.set_result(None)
     await working
+    again = asyncio.create_task(
+        desk.assign(genie_of(desk, gate, name="last"), "and on", job="j3", conversation="c1.1")
+    )
+    _, go = await gate.next()
+    go.set_result(None)
+    await again
 
-    assert gate.seen[0][2:] == [
-        Returned("t1.1-1-0", "look", "This call was not completed.", failed=True),
-        Told("go on"),
-    ]
+    not_completed = Returned("t1.1-1-0", "look", "This call was not completed.", failed=True)
+    assert gate.seen[0][2:] == [not_completed, Told("go on")]
+    assert gate.seen[1].count(not_completed) == 1
 
 
 async def test_a_task_that_lost_its_hold_gets_in_line_again_and_goes_on_where_it_was(desk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -481,7 +482,6 @@ async def test_skill_calls_of_one_reply_run_side_by_side(desk):
 
 
 async def test_a_plain_function_runs_in_a_thread_and_holds_nobody_up(desk):
-    import threading
 
     threads: list[str] = []
 
@@ -953,3 +953,100 @@ async def test_the_result_of_an_effect_that_ends_after_its_run_is_still_recorded
         await working
 
     assert await desk.kinds() == ["told", "said", "intent", "result"]
+
+
+async def test_stopped_at_each_boundary_in_turn_nothing_is_lost_and_nothing_is_done_twice(
+    desk, skills, effects
+):
+    """The same task as often as it has boundaries, stopped at the first, the second, …"""
+    genie = genie_of(desk, thorough, skills)
+    inputs = {"metadata": METADATA, "output": Verdict}
+    here, hits = threading.current_thread(), 0
+    for nth in range(1, 100):
+        effects.acts.clear()
+        hits = 0
+
+        def stop(nth: int = nth) -> None:
+            nonlocal hits
+            hits += threading.current_thread() is here
+            if hits == nth:
+                hits += 1
+                raise Killed
+
+        failpoint.arm("*", stop)
+        try:
+            await desk.assign(genie, job=f"j{nth}", **inputs)
+        except Killed:
+            pass
+        else:
+            break
+        finally:
+            failpoint.disarm("*")
+        working = asyncio.create_task(desk.assign(genie, job=f"j{nth}", **inputs))
+        waiting = asyncio.create_task(desk.next_wait())
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            paid = bool(effects.of("pay"))
+            said = {"resolution": "happened", "result": "paid 100"} if paid else None
+            await desk.answer(waiting.result().id, said or {"resolution": "did_not_happen"})
+        waiting.cancel()
+        answer = await working
+
+        assert answer.output == VERDICT
+        assert [a.status for a in answer.actions] == ["ok", "ok", "ok"]
+        assert set(effects.of("approve")) == {f"t{nth}.1.2.1"}
+        assert effects.of("pay") == [f"t{nth}.1.7.0"]
+    assert nth > 20
+
+
+async def test_a_payment_done_again_and_cut_off_again_is_unknown_again(desk, effects, lost_pay):
+    genie = genie_of(desk, payer, [lost_pay])
+    working = asyncio.create_task(desk.assign(genie))
+    first = await desk.next_wait()
+
+    def stop() -> None:
+        raise Killed
+
+    failpoint.arm("skill.after_effect", stop)
+    await desk.answer(first.id, {"resolution": "did_not_happen"})
+    with pytest.raises(Killed):
+        await working
+    failpoint.disarm("skill.after_effect")
+    working = asyncio.create_task(desk.assign(genie))
+    second = await desk.next_wait()
+
+    assert second.id == "w1.1.2.0.1"
+    assert len(effects.of("pay")) == 2
+    await desk.answer(second.id, {"resolution": "happened", "result": "paid after all"})
+    assert (await working).output == "paid after all"
+    assert len(effects.of("pay")) == 2
+
+
+async def test_a_run_that_ended_during_its_model_call_begins_nothing_new(desk, skills, effects):
+    class Ending(Playbook):
+        async def respond(self, ask: Ask) -> Reply:
+            desk.run()  # the run is over, and nobody has claimed the task since
+            return await super().respond(ask)
+
+    with pytest.raises(RunEnded):
+        await desk.assign(genie_of(desk, Ending(thorough.fn), skills), metadata=METADATA)
+
+    assert await desk.kinds() == ["told"]
+    assert effects.acts == []
+
+
+@pytest.mark.parametrize("name", ["pay", "look_up"])
+async def test_a_run_that_ended_after_its_intent_does_not_act(desk, skills, effects, name):
+    @playbook
+    def asks(turn: Turn):
+        return Call(name, **({"amount": 1} if name == "pay" else {"order": "1"}))
+
+    failpoint.arm("said.appended", desk.run)
+    try:
+        with pytest.raises(RunEnded):
+            await desk.assign(genie_of(desk, asks, skills))
+    finally:
+        failpoint.disarm("said.appended")
+
+    assert await desk.kinds() == ["told", "said", "intent"]
+    assert effects.acts == []

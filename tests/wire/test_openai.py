@@ -118,3 +118,18 @@ async def test_a_request_that_is_refused_is_not_repeated(aimock, tmp_path, kind)
     assert raised.value.error["code"] == "model_unavailable"
     assert raised.value.error["fields"]["status_code"] == 401
     assert len(server.requests()) == 1
+
+
+@KINDS
+async def test_a_server_that_keeps_failing_is_asked_three_times_in_all(
+    aimock, tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr(provider, "FIRST_PAUSE", 0)
+    failure = {"error": {"message": "overloaded", "type": "server_error"}, "status": 503}
+    server = aimock({"match": {"userMessage": "Check"}, "response": failure})
+
+    async with project.open(tmp_path / "home") as app:
+        with pytest.raises(JobFailed):
+            await app.assign_task(genie_at(server.url, kind, "down"), "Check the invoice.")
+
+    assert len(server.requests()) == 3
