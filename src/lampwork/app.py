@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lampwork import recovery
 from lampwork.door import Door
@@ -20,7 +20,6 @@ from lampwork.lock import FolderLock
 from lampwork.settings import Settings
 from lampwork.store import executors, inbox, jobs
 from lampwork.store.store import Store
-from lampwork.types import ENDED
 from lampwork.wait import Delivery
 from lampwork.worker import Worker
 
@@ -36,7 +35,7 @@ class App(Door):
     def __init__(self, project: Project, settings: Settings) -> None:
         """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
         self.settings = settings
-        self._waiters: dict[str, set[Future[None]]] = {}
+        self._waiters: dict[str, set[Future[jobs.EndedJob]]] = {}
         self._seen = 0
         self._stack = ExitStack()
         try:
@@ -100,29 +99,26 @@ class App(Door):
                         StoreUnavailable("The project was closed; the job goes on when it is open.")
                     )
 
-    async def ended(self, job_id: str) -> Any:
-        """Wait until a job has ended; its row. Raises JobNotFound."""
-        while True:
-            waiter: Future[None] = Future()
-            self._waiters.setdefault(job_id, set()).add(waiter)
-            try:
-                row = await self.store.read(jobs.get, job_id)
-                if row.status in ENDED:
-                    return row
-                await asyncio.wrap_future(waiter)
-            finally:
-                self._stop_waiting(job_id, waiter)
+    async def ended(self, job_id: str) -> jobs.EndedJob:
+        """Wait until a job has ended; how it did. Raises JobNotFound."""
+        waiter: Future[jobs.EndedJob] = Future()
+        self._waiters.setdefault(job_id, set()).add(waiter)
+        try:
+            ended = await self.store.read(jobs.if_ended, job_id)
+            return ended or await asyncio.wrap_future(waiter)
+        finally:
+            self._stop_waiting(job_id, waiter)
 
-    def _stop_waiting(self, job_id: str, waiter: Future[None]) -> None:
+    def _stop_waiting(self, job_id: str, waiter: Future[jobs.EndedJob]) -> None:
         waiting = self._waiters.get(job_id, set())
         waiting.discard(waiter)
         if not waiting:
             self._waiters.pop(job_id, None)
 
-    def _job_ended(self, job_id: str) -> None:
-        for waiter in self._waiters.pop(job_id, set()):
+    def _job_ended(self, ended: jobs.EndedJob) -> None:
+        for waiter in self._waiters.pop(ended.id, set()):
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(ended)
 
     # --- what other processes wrote ---
 

@@ -21,7 +21,7 @@ from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.store import inbox, jobs
 from lampwork.store.store import Store
 from lampwork.task import Assignment, TaskAnswer, check_assignment
-from lampwork.types import ENDED, Json, new_job_id
+from lampwork.types import Json, new_job_id
 from lampwork.wait import Delivery
 
 if TYPE_CHECKING:
@@ -47,16 +47,16 @@ class JobsDoor:
 
         Raises JobFailed, JobNotFound.
         """
-        row = await self.ended(job_id)
-        outcome = values.of_job(row.id, row.status, row.outcome)
+        ended = await self.ended(job_id)
+        outcome = values.of_job(ended.id, ended.status, ended.outcome)
         return values.result(outcome, annotation, f"the result of job {job_id}")
 
-    async def ended(self, job_id: str) -> Any:
-        """Wait until a job has ended; its row. Raises JobNotFound."""
+    async def ended(self, job_id: str) -> jobs.EndedJob:
+        """Wait until a job has ended; how it did. Raises JobNotFound."""
         # Another process ends it, so there is no event to wait for.
-        while (row := await self.store.read(jobs.get, job_id)).status not in ENDED:  # noqa: ASYNC110
+        while (ended := await self.store.read(jobs.if_ended, job_id)) is None:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_AGAIN)
-        return row
+        return ended
 
     async def send_event(
         self, job_id: str, name: str, value: Json = None, *, source: str = "api"

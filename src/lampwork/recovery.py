@@ -51,8 +51,8 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
         if run.job_id == job_id:
             progressed.set()
 
-    def on_end(ended: str) -> None:
-        if ended == job_id:
+    def on_end(ended: jobs.EndedJob) -> None:
+        if ended.id == job_id:
             progressed.set()
 
     worker.alone = job_id
@@ -79,6 +79,8 @@ async def sweep(worker: Worker) -> None:
     for job_id in await worker.store.read(inbox.movable_jobs):
         worker.background(worker.wake(job_id))
     await _sweep_running(worker)
+    if (due_at := await worker.store.read(inbox.next_due)) is not None:
+        worker.expire_at(due_at)  # again, should an earlier look at the clock have failed
 
 
 async def _sweep_running(worker: Worker) -> None:

@@ -176,6 +176,11 @@ class Run:
         """Whether anything executes; if not, all unfinished calls only wait."""
         return self._busy > 0
 
+    @property
+    def answered(self) -> bool:
+        """Whether an answer is here that the call which waits for it has not seen yet."""
+        return any(future.done() for future in self._futures)
+
     def _rest(self) -> None:
         self._busy -= 1
         if not self._busy and self.ended is None:
@@ -396,7 +401,8 @@ class Run:
     async def start_children(self, children: list[jobs.NewJob]) -> None:
         """Accept child jobs, and start those that may run."""
         self.check()
-        await self.store.write(jobs.create, children)
+        if not await self.store.write(jobs.create_children, self.job_id, children):
+            raise self._over("cancelled")
         failpoint.hit("child.created")
         for each in children:
             if each.want == "run":

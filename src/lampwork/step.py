@@ -10,15 +10,13 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lampwork import failpoint, values
 from lampwork.errors import InputInvalid, NotDone, StepFailed
+from lampwork.run import Run, RunEnded
 from lampwork.types import Effect, Json, wait_id
 from lampwork.wait import Wait
-
-if TYPE_CHECKING:
-    from lampwork.run import Run
 
 _functions = ThreadPoolExecutor(64, thread_name_prefix="lampwork-function")
 """Plain functions of recipes and skills. Not the loop's own threads: those are the engine's, and a
@@ -107,9 +105,9 @@ class Step:
         self.run.check()
         try:
             return self._encode(await self._attempt(key))
-        except NotDone:
+        except (NotDone, RunEnded, GeneratorExit):
             raise
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:  # sys.exit among them: what it did before is not known
             here = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and here and here.cancelling():
                 raise
@@ -198,11 +196,20 @@ async def _contained(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
         if inspect.iscoroutinefunction(inspect.unwrap(fn)):
             return await fn(*args, **kwargs)
-        call = functools.partial(contextvars.copy_context().run, fn, *args, **kwargs)
+        call = functools.partial(contextvars.copy_context().run, _plainly, fn, *args, **kwargs)
         result = await asyncio.get_running_loop().run_in_executor(_functions, call)
         return await result if inspect.isawaitable(result) else result
     except (SystemExit, KeyboardInterrupt) as error:
         return _Exit(error)
+
+
+def _plainly(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return fn(*args, **kwargs)
+    except StopIteration as error:
+        # Such as next() of nothing. A future can't carry it; a coroutine raises the same in its
+        # place (PEP 479).
+        raise RuntimeError("the function raised StopIteration") from error
 
 
 def _barrier(_connection: Any) -> None:

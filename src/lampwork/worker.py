@@ -51,7 +51,7 @@ class Worker:
         self.version = project.version
         self.waits = Waits()
         self.runs: dict[str, Run] = {}
-        self.on_job_ended: list[Callable[[str], None]] = []
+        self.on_job_ended: list[Callable[[jobs.EndedJob], None]] = []
         self.on_progress: list[Callable[[Run], None]] = []
         self.closing = False
         self.alone: str | None = None
@@ -195,8 +195,10 @@ class Worker:
     def _after_end(self, job_id: str, ended: jobs.Ended) -> None:
         """What the end of a job sets off in this process."""
         _log.info("job %s ended", job_id, extra={"event": "job.ended", "job_id": job_id})
+        if ended.job is None:
+            return
         for callback in self.on_job_ended:
-            callback(job_id)
+            callback(ended.job)
         self.deliver(ended.answered)
         for each in ended.to_start:
             self.start_soon(each)
@@ -219,6 +221,9 @@ class Worker:
             await self.engine.start(job_id)
         finally:
             self._starting.discard(job_id)
+
+    def _may_run(self, job_id: str) -> bool:
+        return not self.closing and self.alone in (None, job_id)
 
     def _room(self) -> int:
         return self.settings.max_live - len(self.runs) - len(self._starting)
@@ -280,7 +285,7 @@ class Worker:
             if not await self.store.write(jobs.park, run.job_id, waits, status):
                 return
             failpoint.hit("park.committed")
-            if run.busy:  # its answer came while the row was written
+            if run.busy or run.answered:  # its answer came while the row was written
                 await self.store.write(jobs.unpark, run.job_id)
                 return
             self._end(run, "parked")
@@ -292,7 +297,7 @@ class Worker:
         """Let a parked job go on, if the answers that it has would get it anywhere."""
         async with self.lock(job_id):
             run = self.runs.get(job_id)
-            if self.closing or (run is not None and run.ended is None):
+            if not self._may_run(job_id) or (run is not None and run.ended is None):
                 return
             row = await self.store.read(jobs.get, job_id)
             if row.status in ENDED or row.want != "parked":
@@ -308,7 +313,7 @@ class Worker:
         """Run a job that is meant to run and does not; from a dead or lost run, take it first."""
         async with self.lock(job_id):
             run = self.runs.get(job_id)
-            if self.closing or (run is not None and run.ended is None):
+            if not self._may_run(job_id) or (run is not None and run.ended is None):
                 return
             row = await self.store.read(jobs.get, job_id)
             if row.status in ENDED or row.want != "run":

@@ -24,6 +24,14 @@ _row_of = sa.select(inbox).where(inbox.c.wait_id == sa.bindparam("wait"))
 _due_at_of = sa.select(waits.c.due_at).where(waits.c.id == sa.bindparam("wait"))
 _set_answered = sa.update(waits).where(waits.c.id == sa.bindparam("wait")).values(answered=True)
 
+_KINDS: dict[WaitKind, str] = {
+    "event": "an event",
+    "timer": "its time",
+    "child": "another job",
+    "map": "other jobs",
+    "conversation": "its turn",
+}
+
 AnswerKind = Literal["answer", "message", "expired"]
 
 
@@ -115,6 +123,8 @@ def answer(connection: sa.Connection, wait: str, value: Json, source: str) -> De
     Raises WaitNotFound, AlreadyAnswered (the first one counts), JobEnded.
     """
     row = _open_row(connection, wait)
+    if row.kind != "resolution":
+        raise WaitNotFound(f"{wait} waits for {_KINDS[row.kind]}, not for a person's word.")
     if (given := _answer_of(connection, wait)) is not None:
         raise AlreadyAnswered(
             f"{wait} was already answered by {given.source}; the first answer counts.",

@@ -87,10 +87,20 @@ class Begun:
     ends: int
 
 
+@dataclass(frozen=True, slots=True)
+class EndedJob:
+    """How a job ended: its status and its outcome's envelope."""
+
+    id: str
+    status: JobStatus
+    outcome: str | None
+
+
 @dataclass(slots=True)
 class Ended:
-    """What the end of a job set off."""
+    """What the end of a job set off; no job if it had ended before or is being cancelled."""
 
+    job: EndedJob | None = None
     answered: list[inbox.Delivery] = field(default_factory=list[inbox.Delivery])
     to_start: list[str] = field(default_factory=list[str])
 
@@ -120,6 +130,14 @@ def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
     ]
     if rows:
         connection.execute(_insert_job, rows)
+
+
+def create_children(connection: sa.Connection, parent_id: str, new: Sequence[NewJob]) -> bool:
+    """Insert a job's children, unless the job was cancelled or stopped before they came to be."""
+    if get(connection, parent_id).want in ("cancelled", "attention"):
+        return False
+    create(connection, new)
+    return True
 
 
 def accept(connection: sa.Connection, new: NewJob, key: str | None, digest: str) -> str:
@@ -164,6 +182,12 @@ def get(connection: sa.Connection, job_id: str) -> sa.Row[Any]:
     if row is None:
         raise JobNotFound(f"There is no job {job_id}.")
     return row
+
+
+def if_ended(connection: sa.Connection, job_id: str) -> EndedJob | None:
+    """How a job ended, None while it has not. Raises JobNotFound."""
+    row = get(connection, job_id)
+    return EndedJob(row.id, row.status, row.outcome) if row.status in ENDED else None
 
 
 def begin(connection: sa.Connection, job_id: str, executor: str) -> Begun:
@@ -275,7 +299,7 @@ def finish(
             "now": time.time(),
         },
     )
-    ended = Ended()
+    ended = Ended(EndedJob(job_id, status, envelope))
     ended.answered += conversations.release_job(connection, job_id)
     if row.parent_id is not None and not row.detached:
         _tell_parent(connection, row, ended)
