@@ -91,6 +91,8 @@ class Transcript:
     asked_again: int = 0
     last_seq: int = 0
     told: bool = False
+    answer: dict[str, Json] | None = None
+    """The task's answer: `output` and `response`."""
     history: tuple[Message, ...] = ()
     """The messages from before this task."""
     _unreturned: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
@@ -127,6 +129,8 @@ class Transcript:
                 intent = self.open[body["call"]]
                 intent.resolved += 1
                 intent.unknown, intent.begun = None, begun
+            case "answered" if mine:
+                self.answer = body
             case _:
                 pass
 
@@ -213,6 +217,7 @@ class Hold:
     def __init__(self, run: Run, claim: tasks.Claim, transcript: Transcript) -> None:
         self.run = run
         self.task_id = transcript.task_id
+        self.claim = claim
         self.conversation_id = claim.conversation_id
         self.epoch = claim.epoch
         self.transcript = transcript

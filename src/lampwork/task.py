@@ -177,9 +177,10 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     """The task's outcome: `{"answer": …}` or `{"error": …}`."""
     new = _new_task(run, assignment, call)
     claim = await _claim(run, new)
+    transcript = await _read(run, new, claim)
     if claim.outcome is not None:
-        return claim.outcome
-    task = await _take_in_hand(run, assignment, new, claim)
+        return _outcome(transcript, claim)
+    task = await _take_in_hand(run, assignment, new, claim, transcript)
     try:
         ending = await take_turns(task)
     except (StaleEpoch, StoreError):
@@ -239,17 +240,26 @@ def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
     )
 
 
-async def _take_in_hand(
-    run: Run, assignment: Assignment, new: tasks.NewTask, claim: tasks.Claim
-) -> TaskInHand:
-    """Read what was written before, and tell the genie its task if nobody has."""
+async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
+    """What was written before, up to what the task may see."""
     transcript = Transcript(new.id)
     if claim.is_new and not new.continues:
         transcript.take(1, "told", new.told)
-    else:
-        query = (conversations.read, claim.conversation_id, new.id, claim.history_until)
-        transcript.read(await run.store.read(*query))
-        transcript.last_seq = claim.last_seq
+        return transcript
+    query = (conversations.read, claim.conversation_id, new.id, claim.history_until)
+    transcript.read(await run.store.read(*query))
+    transcript.last_seq = claim.last_seq
+    return transcript
+
+
+async def _take_in_hand(
+    run: Run,
+    assignment: Assignment,
+    new: tasks.NewTask,
+    claim: tasks.Claim,
+    transcript: Transcript,
+) -> TaskInHand:
+    """All that the turns need; the genie is told its task if nobody has."""
     hold = Hold(run, claim, transcript)
     if not transcript.told:
         await hold.append(("told", new.told), status="working")
@@ -270,13 +280,12 @@ async def _finish(task: TaskInHand, ending: Ending) -> dict[str, Json]:
     hold, so_far = task.hold, task.hold.transcript
     after = so_far.last_seq
     hold.take(after + 1, ending.entries)
-    outcome: dict[str, Json]
+    # An answer is in the last entry already; the row only says where.
+    outcome: dict[str, Json] = {"answered": so_far.last_seq}
     if ending.error is not None:
         where = {"task_id": hold.task_id, "conversation_id": hold.conversation_id}
         record = ending.error.to_record()
         outcome = {"error": record | {"fields": record["fields"] | where}}
-    else:
-        outcome = {"answer": _answer(task, ending)}
     told = await hold.finish(
         *ending.entries,
         after=after,
@@ -286,28 +295,32 @@ async def _finish(task: TaskInHand, ending: Ending) -> dict[str, Json]:
     )
     failpoint.hit("answer.appended")
     hold.run.worker.deliver(told)
-    return outcome
+    return _outcome(so_far, replace(hold.claim, outcome=outcome))
 
 
-def _answer(task: TaskInHand, ending: Ending) -> dict[str, Json]:
-    so_far = task.hold.transcript
+def _outcome(so_far: Transcript, claim: tasks.Claim) -> dict[str, Json]:
+    """The outcome of a task that has ended, from its row and its entries."""
+    if so_far.answer is None:
+        return claim.outcome
     return {
-        "output": ending.output,
-        "response": ending.response,
-        "status": "answered",
-        "task_id": task.hold.task_id,
-        "conversation_id": task.hold.conversation_id,
-        "metadata": task.metadata,
-        "usage": so_far.usage,
-        "actions": [
-            {
-                "call": action.call,
-                "skill": action.skill,
-                "arguments": action.arguments,
-                "status": action.status,
-                "error": action.error,
-            }
-            for action in so_far.actions.values()
-        ],
-        "artifacts": [],
+        "answer": {
+            "output": so_far.answer["output"],
+            "response": so_far.answer["response"],
+            "status": "answered",
+            "task_id": so_far.task_id,
+            "conversation_id": claim.conversation_id,
+            "metadata": claim.metadata,
+            "usage": so_far.usage,
+            "actions": [
+                {
+                    "call": action.call,
+                    "skill": action.skill,
+                    "arguments": action.arguments,
+                    "status": action.status,
+                    "error": action.error,
+                }
+                for action in so_far.actions.values()
+            ],
+            "artifacts": [],
+        }
     }

@@ -78,11 +78,9 @@ class TaskInHand:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a task ends, and the entries that say so: an answer, or an error."""
+    """The last entries of a task, and the error that it ends with if it has no answer."""
 
     entries: Sequence[Entry]
-    output: Json = None
-    response: str = ""
     error: LampworkError | None = None
 
 
@@ -160,6 +158,7 @@ def _ask(task: TaskInHand) -> Ask:
         endings = (answer, _CANNOT_COMPLETE)
     return Ask(
         task_id=task.hold.task_id,
+        number=so_far.last_seq + 1,
         job_description=task.genie.job_description,
         messages=so_far.messages,
         skills=tuple(skill.described for skill in task.skills.values()),
@@ -296,7 +295,7 @@ def _judge_text(task: TaskInHand, reply: Reply, judged: Judged) -> None:
 
 def _end_answered(value: Json, response: str, judged: Judged) -> None:
     entry: Entry = ("answered", {"output": value, "response": response})
-    judged.ending = Ending([*judged.entries, entry], value, response)
+    judged.ending = Ending([*judged.entries, entry])
 
 
 def _end_declined(task: TaskInHand, reason: str, missing: list[str], judged: Judged) -> None:

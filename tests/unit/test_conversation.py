@@ -366,7 +366,7 @@ async def test_calls_that_an_earlier_task_left_open_are_closed_for_the_next_requ
     go.set_result(None)
     await again
 
-    not_completed = Returned("t1.1-1-0", "look", "This call was not completed.", failed=True)
+    not_completed = Returned("call_2_0", "look", "This call was not completed.", failed=True)
     assert gate.seen[0][2:] == [not_completed, Told("go on")]
     assert gate.seen[1].count(not_completed) == 1
 

@@ -94,6 +94,8 @@ class Ask:
     """One request."""
 
     task_id: str
+    number: int
+    """Of the entry that the response will be in its conversation."""
     job_description: str
     messages: Sequence[Message]
     skills: Sequence[Described]

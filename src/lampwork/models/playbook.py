@@ -97,7 +97,7 @@ class Playbook:
                 f"{self.name} raised {type(error).__name__}: {error}. Mend the playbook."
             ) from error
         calls = tuple(
-            Requested(f"{ask.task_id}-{ask.turn.number}-{i}", name, arguments)
+            Requested(f"call_{ask.number}_{i}", name, arguments)
             for i, (name, arguments) in enumerate(asked)
         )
         return Reply(text, calls, _raw(self.name, text, calls), self.name, {"requests": 1})

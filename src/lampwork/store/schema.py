@@ -102,7 +102,7 @@ tasks = sa.Table(
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("output_schema", sa.JSON),
     sa.Column("usage", sa.JSON),
-    sa.Column("outcome", sa.JSON),  # {"answer": …} or an error's record
+    sa.Column("outcome", sa.JSON),  # {"answered": its entry} or {"error": its record}
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
