@@ -128,12 +128,14 @@ def check_assignment(
             f'Genie "{genie.name}" belongs to project "{genie.project.name}", not to '
             f'"{project.name}". Assign the task to a genie of this project.'
         )
-    if not assignment.instructions.strip():
+    if not (assignment.instructions or "").strip():
         raise InstructionsMissing(
             f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
         )
     checked = replace(
         assignment,
+        instructions=_as_json("instructions", assignment.instructions),
+        on_problem=_as_json("on_problem", assignment.on_problem),
         data=_as_json("data", assignment.data),
         metadata=metadata.record(genie.metadata, assignment.metadata, genie=genie.name),
         output=describe(assignment.output),

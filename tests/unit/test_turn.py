@@ -10,12 +10,18 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from lampwork import Job, Metadata, SkillCall, failpoint, values
+from lampwork import Job, Metadata, Project, SkillCall, failpoint, values
 from lampwork.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.errors import (
+    GenieNotInProject,
+    InputInvalid,
+    InstructionsMissing,
+    MetadataInvalid,
+    MetadataUnknown,
     ModelUnavailable,
     NotDone,
     OutputInvalid,
+    OutputTypeInvalid,
     SkillFailed,
     SkillFailing,
     TaskNotCompleted,
@@ -1050,3 +1056,34 @@ async def test_a_run_that_ended_after_its_intent_does_not_act(desk, skills, effe
 
     assert await desk.kinds() == ["told", "said", "intent"]
     assert effects.acts == []
+
+
+# --- what is refused before anything happens ---
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error"),
+    [
+        ({"instructions": " "}, InstructionsMissing),
+        ({"instructions": "a lone \ud800 surrogate"}, InputInvalid),
+        ({"data": {"ratio": float("nan")}}, InputInvalid),
+        ({"data": object()}, InputInvalid),
+        ({"metadata": {"invoice": "1"}}, MetadataUnknown),
+        ({"metadata": {"invoice_id": 1}}, MetadataInvalid),
+        ({"output": "Verdict"}, OutputTypeInvalid),
+    ],
+)
+async def test_a_task_that_cannot_be_given_is_refused_before_anything_happens(
+    desk, skills, inputs, error
+):
+    with pytest.raises(error):
+        await desk.assign(genie_of(desk, thorough, skills), **inputs)
+
+    assert await desk.kinds() == []
+
+
+async def test_a_genie_of_another_project_is_refused(desk):
+    stranger = Project("other").genie("clerk", model=thorough, job_description="You check.")
+
+    with pytest.raises(GenieNotInProject, match='belongs to project "other", not to "finance"'):
+        await desk.assign(stranger)
