@@ -1,0 +1,40 @@
+"""A job whose code was executing when its process crashed is suspect; others are not."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.support import crash, eventually, inside, opened, result
+
+from lampwork import Job, recovery
+
+
+async def test_while_a_suspect_runs_alone_a_sweep_starts_nothing_else(project, home):
+    """A neighbour was executing too; the sweep finds that it has no run and takes it up, beside
+    the suspect, which takes it along when it crashes again."""
+    gate = threading.Event()
+    executing: list[str] = []
+
+    def work(name: str) -> str:
+        executing.append(name)
+        gate.wait(10)
+        return name
+
+    @project.recipe()
+    async def worker(job: Job, name: str) -> str:
+        return await job.step(work, name)
+
+    async with opened(project, home, grace=0) as app:
+        suspect = (await app.start(worker, name="suspect")).job_id
+        neighbour = (await app.start(worker, name="neighbour")).job_id
+        await eventually(lambda: len(executing) == 2)
+    crash(home, {suspect: 1})
+    executing.clear()
+    async with opened(project, home, grace=0) as app:
+        await eventually(lambda: executing)
+        await inside(app, recovery.sweep(app.worker))
+        assert await inside(app, app.worker.engine.status(neighbour)) == "cancelled"
+        assert executing == ["suspect"]
+        gate.set()
+        assert await result(app, suspect) == "suspect"
+        assert await result(app, neighbour) == "neighbour"

@@ -1,0 +1,44 @@
+"""Whatever a step's body does to itself is the step's outcome, and kills nothing."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support import opened, result, status
+
+from lampwork import Job
+from lampwork.errors import StepFailed
+
+
+async def test_next_of_nothing_in_a_plain_function_fails_its_step(project, home):
+    """StopIteration can't be set on a future: the step, and so the job, would never end."""
+
+    def first_of_none() -> int:
+        return next(iter([]))
+
+    @project.recipe()
+    async def careless(job: Job) -> str:
+        try:
+            await job.step(first_of_none)
+        except StepFailed as error:
+            return error.error_type
+        return "it went well"
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(careless)).job_id
+        assert await result(app, job_id) == "RuntimeError"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, ValueError, StopIteration])
+async def test_an_at_most_once_step_that_ends_in_any_error_is_unknown(project, home, error):
+    """`sys.exit` after the money was sent: "failed" would say that it was not."""
+
+    def pay() -> None:
+        raise error
+
+    @project.recipe()
+    async def payer(job: Job) -> None:
+        await job.options(effect="at_most_once").step(pay)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(payer)).job_id
+        await status(app, job_id, "needs_attention")

@@ -1,0 +1,161 @@
+"""What the tests of the core share: an open project whose parks, deaths and answers a test decides.
+
+Nothing happens by itself unless a test asks for it: jobs are not parked, and the sweep does not
+hide what went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from lampwork import App, Project, Settings, failpoint
+from lampwork.run import EndReason, Run
+from lampwork.store import jobs
+
+T = TypeVar("T")
+
+NEVER = 3600.0
+"""Seconds after which no test runs any more."""
+
+DEADLINE = 10.0
+"""Seconds within which whatever is waited for must be there."""
+
+
+@asynccontextmanager
+async def opened(project: Project, home: Path, **given: Any) -> AsyncIterator[App]:
+    """The project, executing here; with `given` settings it parks or sweeps by itself."""
+    settings: dict[str, Any] = {"park_after": NEVER, "sweep_interval": NEVER, "grace": 0.5}
+    async with project.open(settings=Settings(home=home, **(settings | given))) as app:
+        yield app
+
+
+async def eventually(
+    probe: Callable[[], Awaitable[T] | T], what: str = "", deadline: float = DEADLINE
+) -> T:
+    """The first truthy thing that the probe gives. Raises AssertionError after the deadline."""
+    until = time.monotonic() + deadline
+    while True:
+        found: Any = probe()
+        if isinstance(found, Awaitable):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < until, what or f"{probe} gave {found!r} for {deadline} s"
+        await asyncio.sleep(0.005)
+
+
+async def result(app: App, job_id: str, deadline: float = DEADLINE) -> Any:
+    """What a job returned, within the deadline."""
+    return await asyncio.wait_for(app.result(job_id), deadline)
+
+
+async def row(app: App, job_id: str) -> Any:
+    """A job's row."""
+    return await app.store.read(jobs.get, job_id)
+
+
+async def status(app: App, job_id: str, *expected: str) -> Any:
+    """Wait until a job shows one of these statuses; its row."""
+
+    async def reached() -> Any:
+        found = await row(app, job_id)
+        return found if found.status in expected else None
+
+    return await eventually(reached, f"job {job_id} never got {expected}")
+
+
+async def rows(app: App, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    """What a query of `lampwork.db` gives."""
+    return await app.store.read(
+        lambda connection: [tuple(each) for each in connection.execute(sa.text(statement), values)]
+    )
+
+
+async def sql(app: App, statement: str, **values: Any) -> None:
+    """Change `lampwork.db` behind everyone's back."""
+    await app.store.write(
+        lambda connection: connection.execute(sa.text(statement), values) and None
+    )
+
+
+async def inside(app: App, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Do something on the jobs' event loop."""
+    return await app._loop.call(coroutine)
+
+
+async def idle(app: App, job_id: str) -> Run:
+    """Wait until the job's run here only waits; the run."""
+
+    def found() -> Run | None:
+        run = app.worker.runs.get(job_id)
+        return run if run is not None and not run.busy and run.waiting_for else None
+
+    return await eventually(found, f"job {job_id} never came to wait")
+
+
+async def park(app: App, job_id: str) -> None:
+    """Wait until the job only waits, then park it."""
+    run = await idle(app, job_id)
+    await inside(app, app.worker.park(run))
+    await eventually(lambda: run.main is not None and run.main.done(), "the parked run lives on")
+    assert (await row(app, job_id)).want == "parked"
+
+
+async def end_run(app: App, job_id: str, reason: EndReason = "infrastructure") -> None:
+    """Let the job's run here die, as a lost database would; it is taken up again at once."""
+    run = app.worker.runs.get(job_id)
+    if run is None:
+        return
+
+    async def end() -> None:
+        run.end(reason)
+
+    await inside(app, end())
+
+
+async def drained(app: App) -> None:
+    """Wait until everything that was submitted to the database is there."""
+    await app.store.write(lambda _connection: None)
+
+
+def crash(home: Path, before: dict[str, int] | None = None) -> None:
+    """Make a closed folder look as if its process had crashed: what executed was executing.
+
+    `before` is how often these jobs had been crashed before.
+    """
+    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
+        connection.execute("update executors set closed_at = null")
+        for job_id, crashes in (before or {}).items():
+            connection.execute("update jobs set crashes = ? where id = ?", (crashes, job_id))
+        connection.commit()
+
+
+@contextmanager
+def armed(name: str, action: Callable[[], None]) -> Iterator[None]:
+    """A failpoint, armed for a while."""
+    failpoint.arm(name, action)
+    try:
+        yield
+    finally:
+        failpoint.disarm(name)
+
+
+def once(action: Callable[[], None]) -> Callable[[], None]:
+    """An action that happens at the first hit only."""
+    done = False
+
+    def act() -> None:
+        nonlocal done
+        if not done:
+            done = True
+            action()
+
+    return act
