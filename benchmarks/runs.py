@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv-bench" / "runs"
 """Not the system's temporary folder: that is often memory, where an fsync costs nothing."""
@@ -63,6 +61,8 @@ def machine() -> str:
 
 
 def _filesystem() -> str:
+    import psutil  # not needed by the soak, which the tests run without the peers' packages
+
     FOLDER.mkdir(parents=True, exist_ok=True)
     mounts = {disk.mountpoint: disk.fstype for disk in psutil.disk_partitions(all=True)}
     around = [mount for mount in mounts if FOLDER.is_relative_to(mount)]

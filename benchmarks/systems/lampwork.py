@@ -1,0 +1,93 @@
+"""Lampwork, through its public door, as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks import work
+from benchmarks.durability import PRAGMAS, described
+from benchmarks.systems import Opened
+from lampwork import Answer, App, Call, Job, Metadata, Project, Turn, playbook
+
+PACKAGES = ("lampwork", "dbos", "pydantic-ai-slim", "SQLAlchemy")
+
+project = Project("bench")
+
+
+@playbook
+def scripted(turn: Turn) -> Call | Answer:
+    """Three turns: a skill, a skill, the verdict."""
+    script = (
+        Call("find_purchase_order", vendor="Vendor"),
+        Call("approve_invoice", note=work.REASON),
+        Answer(work.VERDICT),
+    )
+    return script[len(turn.results)]
+
+
+@project.skill(effect="idempotent")
+async def find_purchase_order(vendor: str) -> dict[str, Any]:
+    """Find the purchase order of a vendor."""
+    return work.purchase_order(vendor)
+
+
+@project.skill(effect="idempotent")
+async def approve_invoice(note: str, invoice_id: Metadata[str]) -> dict[str, Any]:
+    """Approve the invoice. Use it when the amounts match the purchase order."""
+    return work.receipt(note)
+
+
+finance = project.genie(
+    "finance",
+    model=scripted,
+    job_description=work.JOB_DESCRIPTION,
+    skills=[find_purchase_order, approve_invoice],
+)
+
+
+async def fetch(number: int) -> work.Invoice:
+    return work.invoice(number)
+
+
+async def archive(bill: work.Invoice, verdict: work.Verdict) -> str:
+    return work.archived(bill, verdict)
+
+
+@project.recipe()
+async def recipe(job: Job, number: int) -> str:
+    bill = await job.step(fetch, number)
+    task = await job.assign_task(
+        finance,
+        work.INSTRUCTIONS,
+        data=bill.model_dump(),
+        metadata={"invoice_id": bill.id},
+        output=work.Verdict,
+    )
+    return await job.step(archive, bill, task.output)
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Opened]:
+    async with project.open(folder) as app:
+
+        async def run(number: int) -> object:
+            return await app.run(recipe, number=number)
+
+        yield Opened(run, await durability(app))
+
+
+async def durability(app: App) -> str:
+    """Of the connections that commit: our writer's and the engine's, one promise or both."""
+    ours = described(*await app.store.write(_facts))
+    with app.worker.engine._database.connect() as connection:
+        engines = described(*_facts(connection))
+    return ours if ours == engines else f"{ours}; engine {engines}"
+
+
+def _facts(connection: sa.Connection) -> list[Any]:
+    return [connection.exec_driver_sql(pragma).scalar_one() for pragma in PRAGMAS]

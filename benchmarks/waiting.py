@@ -1,0 +1,100 @@
+"""Many jobs that wait, in this process.
+
+`python -m benchmarks.waiting fill HOME JOBS` starts them and leaves when all are parked;
+`… open HOME SECONDS` opens the folder and weighs an idle process;
+`… wake HOME hot|parked SAMPLES` sends events, one after another. Each prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks import folder
+from benchmarks.waiting_project import project, wait_for_go, went_on
+from lampwork import App
+
+PATIENCE = 1800.0
+
+
+async def fill(home: Path, jobs: int) -> dict[str, Any]:
+    began = time.perf_counter()
+    async with project.open(home) as app:
+        await start(app, jobs)
+        started = time.perf_counter()
+        await parked(home, jobs)
+    return {
+        "started_per_second": jobs / (started - began),
+        "all_parked_s": time.perf_counter() - started,
+    }
+
+
+async def start(app: App, jobs: int, width: int = 50) -> list[str]:
+    numbers = iter(range(jobs))
+
+    async def lane() -> list[str]:
+        return [(await app.start(wait_for_go, number=number)).job_id for number in numbers]
+
+    lanes = await asyncio.gather(*(lane() for _ in range(width)))
+    return [job_id for lane in lanes for job_id in lane]
+
+
+async def parked(home: Path, jobs: int) -> None:
+    def reached() -> bool:
+        return folder.wants(home)["parked"] >= jobs
+
+    await asyncio.to_thread(folder.until, reached, f"{jobs} jobs parked", PATIENCE)
+
+
+async def weigh(home: Path, seconds: float) -> dict[str, Any]:
+    process = psutil.Process()
+    began = time.perf_counter()
+    async with project.open(home):
+        ready = time.perf_counter() - began
+        await asyncio.sleep(2)  # what start-up still has to do is not idleness
+        cpu = time.process_time()
+        await asyncio.sleep(seconds)
+        cpu = time.process_time() - cpu
+        memory = process.memory_info().rss
+    return {"ready_s": ready, "idle_percent": cpu / seconds * 100, "rss_mb": memory / 1e6}
+
+
+async def wake(home: Path, kind: str, samples: int) -> list[float]:
+    """Milliseconds from before `send_event` to the line after `wait_for`."""
+    async with project.open(home) as app:
+        job_ids = await start(app, samples)
+        if kind == "parked":
+            await parked(home, samples)
+        else:
+            waiting = lambda: folder.open_waits(home) >= samples  # noqa: E731
+            await asyncio.to_thread(folder.until, waiting, "all jobs wait", PATIENCE)
+        return [await woken(app, job_id) for job_id in job_ids]
+
+
+async def woken(app: App, job_id: str) -> float:
+    began = time.perf_counter()
+    await app.send_event(job_id, "go", 1)
+    return (await asyncio.to_thread(went_on.get, timeout=30) - began) * 1000
+
+
+def main(verb: str, home: str, *rest: str) -> None:
+    match verb, rest:
+        case "fill", [jobs]:
+            result: Any = asyncio.run(fill(Path(home), int(jobs)))
+        case "open", [seconds]:
+            result = asyncio.run(weigh(Path(home), float(seconds)))
+        case "wake", [kind, samples]:
+            result = asyncio.run(wake(Path(home), kind, int(samples)))
+        case _:
+            sys.exit(__doc__)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
