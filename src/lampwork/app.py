@@ -67,7 +67,7 @@ class App(Door):
         self._stack.callback(lock.release)
         store = Store(self.settings.home)
         self._stack.callback(store.close)
-        super().__init__(project, store)
+        super().__init__(project, store, model=self.settings.model)
         executor_id = uuid.uuid4().hex
         engine = Engine(self.settings.home, executor_id=executor_id, version=project.version)
         engine.reclaim()

@@ -114,9 +114,11 @@ class JobsDoor:
 class Door(JobsDoor):
     """What can be done with a project through its database: its recipes and genies, and jobs."""
 
-    def __init__(self, project: Project, store: Store) -> None:
+    def __init__(self, project: Project, store: Store, *, model: str | None = None) -> None:
         super().__init__(store)
         self.project = project
+        self.model = model
+        """A model id that stands in for every genie's own."""
 
     async def start(
         self, recipe: Recipe[..., Any], /, *, idempotency_key: str | None = None, **input: Any
@@ -206,6 +208,7 @@ class Door(JobsDoor):
                 metadata=metadata or {},
                 output=output,
             ),
+            model=self.model,
         )
         return await self.accept(_ASSIGNED, {"assignment": assignment.to_json()}, kind=kind)
 

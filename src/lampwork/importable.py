@@ -10,7 +10,7 @@ from lampwork.errors import NotImportable
 
 
 def name_of(fn: Callable[..., Any]) -> str:
-    """`module:qualified.name` of a function, checked to lead back to it.
+    """`module:qualified.name` of a function or class, checked to lead back to it.
 
     Raises NotImportable for lambdas, closures and anything else that has no name of its own.
     """

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticCustomError, SchemaError, from_json
 
+from lampwork import importable
 from lampwork.contract import problems_of
-from lampwork.errors import OutputInvalid, OutputTypeInvalid
+from lampwork.errors import NotImportable, OutputInvalid, OutputTypeInvalid
 from lampwork.types import Json
 
-__all__ = ["Output", "describe"]
+__all__ = ["Output", "describe", "read_type", "write_type"]
+
+_BY_NAME = "python_type"
 
 _WRAPPER = "answer"
 """The one key of an answer that is no object by itself: models can only give objects."""
@@ -41,6 +44,8 @@ class Output:
     """JSON Schema of what the model fills in."""
     wrapped: bool
     checker: _Checker
+    annotation: Any = None
+    """The type it was made of; None for a JSON Schema."""
 
     def read(self, given: dict[str, Json] | str | None) -> tuple[Json, list[str]]:
         """An answer as it is recorded, and what is wrong with it: phrases for the model."""
@@ -80,6 +85,22 @@ def describe(output: Any) -> Output | None:
         return _from_type(output)
     except TypeError:  # an annotation that can't be hashed
         return _new_from_type(output)
+
+
+def write_type(output: Output | None) -> Json:
+    """An output type as JSON: by its name where it can be found again, else its schema."""
+    if output is None:
+        return None
+    try:
+        return {_BY_NAME: importable.name_of(output.annotation)}
+    except NotImportable:
+        return output.schema
+
+
+def read_type(written: Json) -> Any:
+    """The type that `write_type` wrote. Raises NotImportable."""
+    named = cast(dict[str, str], written) if isinstance(written, dict) else {}
+    return importable.load(named[_BY_NAME]) if _BY_NAME in named else cast(Json, written)
 
 
 # --- python types ---
@@ -129,7 +150,8 @@ def _new_from_type(annotation: Any) -> Output:
             "Use a pydantic model, a dataclass, a TypedDict, a Literal or a JSON Schema."
         ) from error
     somewhere_open = _close(schema)
-    return _output(schema, _Typed(adapter, schema if somewhere_open else None))
+    checker = _Typed(adapter, schema if somewhere_open else None)
+    return replace(_output(schema, checker), annotation=annotation)
 
 
 _from_type = functools.lru_cache(maxsize=1024)(_new_from_type)

@@ -91,6 +91,9 @@ class Project:
         def define(fn: Callable[P, R]) -> Skill[P, R]:
             skill = Skill[P, R].define(fn, effect=effect, timeout=timeout, retry=retry, name=name)
             _add(self._skills, skill.name, skill, "skill")
+            if skill.recipe is not None:
+                recipe: Recipe[..., Any] = Recipe(fn, name=skill.recipe)  # type: ignore[arg-type]
+                _add(self._recipes, skill.recipe, recipe, "recipe")
             return skill
 
         return define

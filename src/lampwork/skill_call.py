@@ -107,6 +107,7 @@ class SkillCalls:
             call=self.call,
             callable=skill.recipe or "",
             input=intent.arguments | given,
+            task_id=self.hold.task_id,
         )
         if isinstance(outcome, values.Value):
             return _recorded(skill.name, outcome.text)

@@ -20,7 +20,7 @@ from lampwork.errors import (
 )
 from lampwork.genie import Genie
 from lampwork.models.resolve import resolve
-from lampwork.output import Output, describe
+from lampwork.output import Output, describe, read_type, write_type
 from lampwork.store import conversations, tasks
 from lampwork.turn import Ending, TaskInHand, take_turns
 from lampwork.types import Json, conversation_id, task_id, wait_id
@@ -58,14 +58,17 @@ class Assignment:
             "on_problem": self.on_problem,
             "conversation": self.conversation,
             "metadata": dict(self.metadata),
-            "output": None if self.output is None else self.output.schema,
+            "output": write_type(self.output),
             "when_busy": self.when_busy,
         }
 
     @classmethod
     def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
-        """The assignment that `to_json` wrote. Raises GenieNotFound."""
-        given = record | {"genie": project.find_genie(record["genie"])}
+        """The assignment that `to_json` wrote. Raises GenieNotFound, NotImportable."""
+        given = record | {
+            "genie": project.find_genie(record["genie"]),
+            "output": read_type(record["output"]),
+        }
         return cls(**cast(dict[str, Any], given))
 
 

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from lampwork import failpoint, values
+from lampwork import failpoint, models, values
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import LampworkError, NotImportable
 from lampwork.job import Job
@@ -81,6 +81,9 @@ class Worker:
             _log.error("job %s can't begin: %s", job_id, error, exc_info=error)
             self._later(_BACKOFF, self.revive, job_id)
             raise RunEnded(job_id, "infrastructure") from error
+        except RunEnded:
+            self.background(self._let_go(job_id))
+            raise
         try:
             if self.closing:
                 run.end("closing")
@@ -155,6 +158,13 @@ class Worker:
         self._starting.discard(job_id)
         failpoint.hit("job.begun")
         return run
+
+    async def _let_go(self, job_id: str) -> None:
+        """Take a job back from the engine that was started while it was cancelled or stopped."""
+        async with self.lock(job_id):
+            row = await self.store.read(jobs.get, job_id)
+            if row.status in ENDED or row.want not in ("run", "parked"):
+                await self.engine.cancel(job_id)
 
     async def _go(self, run: Run) -> str:
         """The recipe's outcome, as the engine is to record it."""
@@ -283,6 +293,8 @@ class Worker:
                 return
             waits, status = list(run.waiting_for), _waiting_status(run)
             if not await self.store.write(jobs.park, run.job_id, waits, status):
+                # Answered meanwhile: on its way, or lost on its way from another process.
+                self.deliver(await self.store.read(inbox.answers, waits))
                 return
             failpoint.hit("park.committed")
             if run.busy or run.answered:  # its answer came while the row was written
@@ -402,6 +414,7 @@ class Worker:
             run.end("closing")
         await asyncio.gather(*(_settle(run, self.settings.grace) for run in runs))
         await asyncio.gather(*self._background, return_exceptions=True)
+        await models.close()
 
     # --- helpers of all of these ---
 

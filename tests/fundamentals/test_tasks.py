@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from lampwork import (
     Answer,
@@ -236,3 +236,61 @@ async def test_an_unknown_conversation_fails_the_task(opened: Open) -> None:
         with pytest.raises(JobFailed) as caught:
             await app.assign_task(chatty, "One", conversation="c0")
     assert caught.value.error["code"] == ConversationNotFound.code
+
+
+# --- recipes as skills ---
+
+
+@project.skill(effect="idempotent")
+async def archive(job: Job, note: str, invoice_id: Metadata[int]) -> str:
+    """Archive the invoice."""
+    return await job.step(shelve, f"{invoice_id} {note}")
+
+
+def shelve(what: str) -> str:
+    return f"shelved {what}"
+
+
+@playbook
+def archivist(turn: Turn) -> Call | Answer:
+    if not turn.results:
+        return Call("archive", note="done")
+    return Answer(turn.results[0].value or turn.results[0].error)
+
+
+clerk = project.genie("clerk", model=archivist, job_description="You file.", skills=[archive])
+
+
+@pytest.mark.parametrize("park_after", [0.0, 60.0], ids=["parked", "hot"])
+async def test_a_skill_that_is_a_recipe_runs_as_a_job_of_its_own(
+    opened: Open, park_after: float
+) -> None:
+    async with opened(project, park_after=park_after) as app:
+        answer = await app.assign_task(clerk, "File it.", metadata={"invoice_id": 41})
+    assert answer.output == "shelved 41 done"
+
+
+class Even(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def is_even(cls, number: int) -> int:
+        if number % 2:
+            raise ValueError("the number is odd")
+        return number
+
+
+@playbook
+def counter(turn: Turn) -> Answer:
+    return Answer({"number": 2 if turn.feedback else 1})
+
+
+counting = project.genie("counting", model=counter, job_description="You count.")
+
+
+async def test_a_types_own_validators_are_part_of_the_asking_again(opened: Open) -> None:
+    async with opened(project) as app:
+        answer = await app.assign_task(counting, "Name an even number.", output=Even)
+    assert answer.output == Even(number=2)
+    assert answer.usage["requests"] == 2

@@ -55,7 +55,9 @@ class DeskRun:
         self.check()
         return answer
 
-    async def child(self, *, job_id: str, call: int, callable: str, input: Any) -> values.Outcome:
+    async def child(
+        self, *, job_id: str, call: int, callable: str, input: Any, task_id: str | None
+    ) -> values.Outcome:
         self.check()
         self.desk.children.append((job_id, call, callable, input))
         return await self.desk.child(callable, input)

@@ -74,7 +74,13 @@ class Store:
         self._read_engine = _engine(self.path, begin="BEGIN", pool_size=4)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="lampwork-read")
         self._batch = 0
-        self._thread = threading.Thread(target=self._run, name="lampwork-writer", daemon=True)
+        connection = self._write_engine.connect()
+        self._thread = threading.Thread(
+            target=self._run,
+            args=(connection, _data_version(connection)),
+            name="lampwork-writer",
+            daemon=True,
+        )
         self._thread.start()
 
     async def write(
@@ -146,9 +152,7 @@ class Store:
 
     # --- the writer's thread ---
 
-    def _run(self) -> None:
-        connection = self._write_engine.connect()
-        version = _data_version(connection)
+    def _run(self, connection: sa.Connection, version: int) -> None:
         try:
             while True:
                 changes, closing = self._next_changes()
