@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.support import NEVER, armed, eventually, idle, inside, once, opened, result, rows, status
+import asyncio
 
-from lampwork import Job, recovery
+import pytest
+from tests.support import (
+    NEVER,
+    armed,
+    eventually,
+    idle,
+    inside,
+    once,
+    opened,
+    result,
+    row,
+    rows,
+    status,
+)
+
+from lampwork import App, Job, recovery
 from lampwork.errors import WaitNotFound
 from lampwork.store import inbox, jobs
 from lampwork.types import wait_id
@@ -96,3 +110,83 @@ async def test_a_timer_goes_off_although_the_database_was_away_when_it_was_due(
         await eventually(lambda: app.worker._clock_at is None)
         await inside(app, recovery.sweep(app.worker))
         assert await result(app, job_id) == "slept"
+
+
+async def test_a_job_cancelled_while_it_is_being_started_is_taken_back_from_the_engine(
+    project, home, monkeypatch
+):
+    """The cancel finds nothing in the engine; then the start puts the job there, PENDING."""
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        await job.sleep(NEVER)
+
+    async with opened(project, home) as app:
+        engine, held = app.worker.engine, asyncio.Event()
+        start = engine.start
+
+        async def start_late(job_id: str) -> None:
+            await held.wait()
+            await start(job_id)
+
+        monkeypatch.setattr(engine, "start", start_late)
+        job_id = (await app.start(patient)).job_id
+        await app.cancel(job_id)
+        await status(app, job_id, "cancelled")
+        await inside(app, _set(held))
+        await eventually(lambda: _engine_status(app, job_id, "cancelled"))
+
+
+async def test_an_answer_whose_delivery_was_lost_reaches_its_job_when_it_would_be_parked(
+    project, home
+):
+    """It is in the inbox, so the job can't be parked; and nobody brings it to the run."""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        run = await idle(app, job_id)
+        await app.store.write(inbox.send, job_id, f"{job_id}:go", "hello", "api")
+        await inside(app, app.worker.park(run))
+        assert await result(app, job_id) == "hello"
+
+
+async def test_a_job_that_is_being_cancelled_is_not_kept_for_a_person(project, home):
+    """The user's cancel is on disk; then the run finds that the code has changed."""
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        await job.sleep(NEVER)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await idle(app, job_id)
+        await app.store.write(jobs.want_cancelled, job_id)
+        await app.store.write(jobs.need_attention, job_id, "its code has changed")
+        assert (await row(app, job_id)).want == "cancelled"
+
+
+async def test_a_late_mark_of_a_branch_does_not_hide_that_its_job_needs_a_person(project, home):
+    """One branch stops the job for attention while another gets its answer and says `running`."""
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        await job.sleep(NEVER)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await idle(app, job_id)
+        await app.store.write(jobs.need_attention, job_id, "its code has changed")
+        await app.store.write(jobs.mark, job_id, "running")
+        assert (await row(app, job_id)).status == "needs_attention"
+
+
+async def _set(event: asyncio.Event) -> None:
+    event.set()
+
+
+async def _engine_status(app: App, job_id: str, expected: str) -> bool:
+    return await inside(app, app.worker.engine.status(job_id)) == expected

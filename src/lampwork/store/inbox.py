@@ -230,6 +230,18 @@ def any_answered(connection: sa.Connection, wait_ids: Sequence[str]) -> bool:
     return bool(connection.execute(query).scalar())
 
 
+def answers(connection: sa.Connection, wait_ids: Sequence[str]) -> list[Delivery]:
+    """The answers that these waits have."""
+    rows = connection.execute(
+        sa.select(inbox, waits.c.job_id)
+        .join(waits, waits.c.id == inbox.c.wait_id)
+        .where(inbox.c.wait_id.in_(wait_ids))
+    )
+    return [
+        Delivery(row.wait_id, row.job_id, Answer(row.kind, row.value, row.source)) for row in rows
+    ]
+
+
 def stand_at(connection: sa.Connection, job_id: str, wait_ids: Sequence[str]) -> None:
     """Write down the waits at which a run is parked: those of settled calls stay behind."""
     connection.execute(

@@ -47,7 +47,7 @@ _finish_job = (
 )
 _mark_job = (
     sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("job"), jobs.c.status.not_in(ENDED))
+    .where(jobs.c.id == sa.bindparam("job"), jobs.c.want == "run", jobs.c.status.not_in(ENDED))
     .values(
         status=sa.bindparam("shown"),
         crashes=sa.case((sa.bindparam("shown") == "running", jobs.c.crashes), else_=0),
@@ -261,10 +261,10 @@ def unpark(connection: sa.Connection, job_id: str) -> None:
 
 
 def need_attention(connection: sa.Connection, job_id: str, reason: str) -> list[inbox.Delivery]:
-    """Stop a job until a person has looked."""
+    """Stop a job until a person has looked; one that is being cancelled is stopped as it is."""
     connection.execute(
         sa.update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.status.not_in(ENDED))
+        .where(jobs.c.id == job_id, jobs.c.want != "cancelled", jobs.c.status.not_in(ENDED))
         .values(
             want="attention",
             status="needs_attention",
