@@ -125,18 +125,20 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
     while level and len(jobs) < depth.jobs:
         parents = [row.id for row in level]
         found = queries.children(connection, parents, each=depth.per_call, unfinished=False)
-        for row in found[: depth.jobs - len(jobs)]:
+        shown = found[: depth.jobs - len(jobs)]
+        for row in shown:
             children[row.parent_id, row.parent_call].append(row)
-            jobs.append(row)
-        level = [row for row in found if not row.detached]
-    ids = [row.id for row in jobs]
+        jobs += shown
+        level = [row for row in shown if not row.detached]
+    # A job that is not waited for stands in the tree without its calls.
+    ids = [row.id for row in jobs if row is root or not row.detached]
     begun: dict[str, list[queries.Row]] = defaultdict(list)
     for call in queries.begun_calls(connection, ids):
         begun[call.job_id].append(call)
     tasks = queries.tasks_of(connection, ids)
     return Rows(
         root=root,
-        with_calls=[row.id for row in jobs if row is root or not row.detached],
+        with_calls=ids,
         ended=frozenset(row.id for row in jobs if row.status in ENDED),
         waits=waiting_on(connection, jobs),
         children=children,

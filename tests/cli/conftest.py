@@ -1,0 +1,255 @@
+"""The real `lampwork`, in processes of its own, in a folder with a small project."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = '''
+import os
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from lampwork import Answer, Call, Calls, CannotComplete, Job, Metadata, Project, Turn, playbook
+
+project = Project("shop")
+
+
+class Verdict(BaseModel):
+    status: str
+    reason: str
+
+
+def note(effect: str) -> int:
+    """Write an effect down where the test counts it; the process that did it."""
+    with Path("effects.txt").open("a") as file:
+        file.write(effect + "\\n")
+    return os.getpid()
+
+
+@project.skill(effect="idempotent")
+def approve_invoice(text: str, invoice_id: Metadata[str]) -> str:
+    """Approve the invoice."""
+    note(f"approved {invoice_id}")
+    return f"approved {invoice_id}: {text}"
+
+
+@project.skill()
+def pay(amount: int) -> str:
+    """Pay an amount."""
+    note(f"paid {amount}")
+    if Path("broken").exists():
+        raise ConnectionError("the bank hung up")
+    return f"receipt for {amount}"
+
+
+@playbook
+def clerk(turn: Turn) -> Calls | Answer:
+    if not turn.results:
+        spoofed = Call("approve_invoice", text="fine", invoice_id="EVIL")
+        return Calls(spoofed, Call("approve_invoice", text="fine"))
+    return Answer({"status": "approved", "reason": turn.results[-1].value})
+
+
+@playbook
+def teller(turn: Turn) -> Call | Answer | CannotComplete:
+    if "gold" in turn.instructions:
+        return CannotComplete("there is no gold", ["gold"])
+    if not turn.results:
+        return Call("pay", amount=3)
+    return Answer(f"done: {turn.results[-1].value}")
+
+
+finance = project.genie(
+    "finance", model=clerk, job_description="You check invoices.", skills=[approve_invoice]
+)
+cashier = project.genie("cashier", model=teller, job_description="You pay.", skills=[pay])
+
+
+@project.recipe()
+async def add(job: Job, a: int, b: int = 2) -> int:
+    """Add two numbers."""
+    print("a recipe may print")
+    return a + b
+
+
+@project.recipe()
+async def fails(job: Job) -> None:
+    raise ValueError("the shop is closed")
+
+
+@project.recipe()
+async def where(job: Job) -> int:
+    return await job.step(os.getpid)
+
+
+@project.recipe()
+async def asks(job: Job) -> str:
+    await job.step(note, f"asked by {job.id}")
+    answer = await job.wait_for("go", str)
+    await job.step(note, f"answered {answer}")
+    return answer
+
+
+@project.recipe()
+async def calls_asks(job: Job) -> str:
+    job.log("about to ask")
+    return await job.call(asks)
+
+
+@project.recipe()
+async def review(job: Job, invoice: str) -> Verdict:
+    task = await job.assign_task(
+        finance,
+        "Check the invoice.",
+        data={"total": 12},
+        metadata={"invoice_id": invoice},
+        output=Verdict,
+    )
+    return task.output
+
+
+@project.recipe()
+async def pays(job: Job) -> str:
+    task = await job.assign_task(cashier, "Pay the invoice.")
+    return task.response
+'''
+
+DEADLINE = 30.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Shell:
+    """A folder in which `lampwork` is typed."""
+
+    folder: Path
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __call__(self, *words: str, **environment: str) -> Done:
+        """Run a command to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "lampwork", *words],
+            cwd=self.folder,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *words: str, **environment: str) -> Any:
+        """What a command that works prints for programs."""
+        done = self(*words, "--json", **environment)
+        assert done.code == 0, done
+        return done.json
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """A command that goes on, in a process that does not outlive the test."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lampwork", *words],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def worker(self) -> subprocess.Popen[str]:
+        """A worker that executes."""
+        worker = self.start("worker")
+        assert worker.stdout is not None
+        line = worker.stdout.readline()
+        assert line.endswith(f"(pid {worker.pid})\n"), (line, worker.stderr)
+        return worker
+
+    def queue(self, *words: str) -> str:
+        """The id of a job that is queued."""
+        return self.json(*words)["job_id"]
+
+    def job(self, job_id: str, *statuses: str) -> Any:
+        """A job, once it has one of these statuses."""
+
+        def reached() -> Any:
+            job = self.json("job", job_id)
+            return job if not statuses or job["status"] in statuses else None
+
+        return self.eventually(reached)
+
+    def eventually(self, probe: Callable[[], Any]) -> Any:
+        """The first truthy thing that the probe gives."""
+        until = time.monotonic() + DEADLINE
+        while not (found := probe()):
+            assert time.monotonic() < until, "it never came to that"
+        return found
+
+    def effects(self) -> list[str]:
+        """What the project's functions have done."""
+        file = self.folder / "effects.txt"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def end(self) -> None:
+        """End what still runs."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=DEADLINE)
+
+
+@pytest.fixture
+def ended() -> Callable[[subprocess.Popen[str]], Done]:
+    """A process, once it has ended by itself."""
+
+    def ended(process: subprocess.Popen[str]) -> Done:
+        out, err = process.communicate(timeout=DEADLINE)
+        return Done(process.returncode, out, err)
+
+    return ended
+
+
+@pytest.fixture
+def stop(ended: Callable[[subprocess.Popen[str]], Done]) -> Callable[..., Done]:
+    """A process, once it has ended upon a signal."""
+
+    def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> Done:
+        process.send_signal(number)
+        return ended(process)
+
+    return stop
+
+
+@pytest.fixture
+def lampwork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """`lampwork(…)`, in a folder of its own whose project is in ./project.py."""
+    monkeypatch.delenv("LAMPWORK_HOME")
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "project.py").write_text(PROJECT)
+    shell = Shell(folder)
+    yield shell
+    shell.end()

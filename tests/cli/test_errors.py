@@ -1,0 +1,176 @@
+"""Whatever goes wrong: one line that says what to do, no traceback, and an exit code."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("run", "nope"), "recipe_not_found", "has no recipe 'nope'"),
+        (("run", "add"), "input_invalid", "a: missing"),
+        (("run", "add", "--input", '{"a": "x"}'), "input_invalid", "a: Input should be a valid"),
+        (("run", "add", "--input", '{"a": 1, "c": 1}'), "input_invalid", "c: there is no such"),
+        (("run", "add", "--input", "[1]"), "input_invalid", "must be a JSON object"),
+        (("run", "add", "--input", "{"), "input_invalid", "--input is not JSON"),
+        (("run", "add", "--input", '{"a": NaN}'), "input_invalid", "NaN is not in JSON"),
+        (("run", "nosuch.py", "add"), "project_not_found", "There is no file nosuch.py"),
+        (("run", "nosuch", "add"), "project_not_found", "'nosuch' names no project"),
+        (("run", "nosuch:project", "add"), "project_not_found", "no module 'nosuch'"),
+        (("run", "project.py:other", "add"), "project_not_found", "It has: project:project"),
+        (("assign", "nobody", "Hi."), "genie_not_found", "has no genie 'nobody'"),
+        (("assign", "finance", " "), "instructions_missing", "no instructions"),
+        (
+            ("assign", "finance", "Hi.", "--metadata", "invoce_id=1"),
+            "metadata_unknown",
+            'Did you mean "invoice_id"?',
+        ),
+        (("assign", "finance", "Hi.", "--data", "{"), "input_invalid", "--data is not JSON"),
+        (
+            ("assign", "finance", "Hi.", "--conversation", "c0"),
+            "conversation_not_found",
+            "no conversation c0",
+        ),
+        (("job", "j0"), "job_not_found", "There is no job j0"),
+        (("job", "j0", "cancel"), "job_not_found", "There is no job j0"),
+        (("job", "j0", "send", "go", "{"), "input_invalid", "JSON is not JSON"),
+        (("conversation", "c0"), "conversation_not_found", "There is no conversation c0"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_2(
+    lampwork: Any, words: tuple[str, ...], code: str, message: str
+) -> None:
+    refused = lampwork(*words, "--json")
+
+    assert refused.code == 2
+    assert refused.err == ""
+    assert list(refused.json) == ["error"]
+    assert list(refused.json["error"]) == ["code", "message", "fields"]
+    assert refused.json["error"]["code"] == code
+    assert message in refused.json["error"]["message"]
+
+
+def test_people_read_one_line_and_nothing_was_queued(lampwork: Any) -> None:
+    refused = lampwork("run", "add", "--input", '{"a": "x"}')
+
+    assert (refused.code, refused.out) == (2, "")
+    [line] = refused.err.splitlines()
+    assert line.startswith("Error: The input of add does not fit: a: Input should be a valid int")
+    assert lampwork.json("jobs")["items"] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("frob",),
+        ("run",),
+        ("run", "project.py"),
+        ("run", "add", "--frob"),
+        ("run", "project.py", "add", "more"),
+        ("assign", "finance"),
+        ("assign", "finance", "Hi.", "--metadata", "invoice_id"),
+        ("assign", "finance", "Hi.", "--output", "nosuch.json"),
+        ("jobs", "--status", "sleeping"),
+        ("job", "j0", "frob"),
+        ("job", "j0", "resolve", "w0", "perhaps"),
+    ],
+)
+def test_bad_usage_is_refused_with_2(lampwork: Any, words: tuple[str, ...]) -> None:
+    text = lampwork(*words)
+    assert (text.code, text.out) == (2, "")
+    assert "Usage: lampwork" in text.err
+
+
+def test_bad_usage_is_json_for_programs(lampwork: Any) -> None:
+    refused = lampwork("run", "--json")
+
+    assert (refused.code, refused.json["error"]["code"]) == (2, "usage")
+
+
+def test_without_a_project_it_says_where_one_is_looked_for(lampwork: Any) -> None:
+    (lampwork.folder / "project.py").unlink()
+
+    refused = lampwork("worker")
+
+    assert refused.code == 2
+    assert "neither lampwork.toml nor project.py" in refused.err
+
+
+def test_a_file_with_two_projects_asks_which(lampwork: Any) -> None:
+    code = "from lampwork import Project\nnorth = Project('n')\nsouth = Project('s')\n"
+    (lampwork.folder / "both.py").write_text(code)
+
+    refused = lampwork("run", "both.py", "add")
+
+    assert refused.code == 2
+    assert "Say which: both:north, both:south" in refused.err
+
+
+def test_a_project_that_does_not_import_shows_its_own_traceback(lampwork: Any) -> None:
+    (lampwork.folder / "broken.py").write_text("def load():\n    {}['key']\n\nload()\n")
+
+    broken = lampwork("run", "broken.py", "add")
+    assert broken.code == 1
+    first, *lines, last = broken.err.splitlines()
+    assert (first, last) == ("Traceback (most recent call last):", "KeyError: 'key'")
+    assert [line for line in lines if line.startswith("  File")] == [
+        f'  File "{lampwork.folder}/broken.py", line 4, in <module>',
+        f'  File "{lampwork.folder}/broken.py", line 2, in load',
+    ]
+
+    broken = lampwork("run", "broken.py", "add", "--json")
+    assert (broken.code, broken.json["error"]["code"]) == (1, "project_broken")
+
+
+def test_a_wrong_definition_is_an_error_of_ours(lampwork: Any) -> None:
+    code = "from lampwork import Project\np = Project('p')\n@p.recipe()\ndef f(job): ...\n"
+    (lampwork.folder / "wrong.py").write_text(code)
+
+    refused = lampwork("run", "wrong.py", "f")
+
+    assert refused.code == 1
+    assert refused.err.startswith("Error: ")
+    assert "async def" in refused.err
+
+
+def test_a_folder_that_cannot_be_written_is_refused(lampwork: Any) -> None:
+    (lampwork.folder / "file").touch()
+
+    for verb in (("run", "asks"), ("run", "asks", "--wait"), ("worker",)):
+        refused = lampwork(*verb, "--json", LAMPWORK_HOME="file/state")
+        assert (refused.code, refused.json["error"]["code"]) == (1, "folder_not_writable")
+
+
+def test_a_database_of_a_newer_lampwork_is_left_alone(lampwork: Any) -> None:
+    lampwork.queue("run", "asks")
+    with sqlite3.connect(lampwork.folder / ".lampwork" / "lampwork.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    for verb in (("jobs",), ("run", "asks"), ("worker",)):
+        refused = lampwork(*verb, "--json")
+        assert (refused.code, refused.json["error"]["code"]) == (1, "database_too_new")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["jobs", "--help"]])
+def test_help_waits_for_no_engine_and_no_model(words: list[str]) -> None:
+    program = (
+        "import sys, lampwork.cli\n"
+        f"sys.argv = ['lampwork', *{words!r}]\n"
+        "try:\n    lampwork.cli.main()\n"
+        "except SystemExit as exit:\n    assert exit.code == 0, exit.code\n"
+        "slow = {'dbos', 'pydantic_ai', 'rich'} & sys.modules.keys()\n"
+        "assert not slow, slow\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: lampwork")

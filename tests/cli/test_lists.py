@@ -1,0 +1,82 @@
+"""`lampwork jobs` and `lampwork conversations`: pages for programs, tables for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_where_nothing_was_ever_done_there_is_nothing_and_nothing_is_made(lampwork: Any) -> None:
+    assert lampwork.json("jobs") == {"items": [], "next": None}
+    assert lampwork.json("conversations") == {"items": [], "next": None}
+    assert lampwork("jobs").out == f"No jobs in {lampwork.folder / '.lampwork'}.\n"
+    assert not (lampwork.folder / ".lampwork").exists()
+
+
+def test_jobs_are_listed_with_what_they_wait_for(lampwork: Any) -> None:
+    job_id = lampwork.queue("run", "calls_asks")
+    lampwork.worker()
+    lampwork.job(f"{job_id}.1", "suspended")
+    lampwork.job(job_id, "suspended")
+
+    parent, child = lampwork.json("jobs")["items"]
+
+    assert list(parent) == [
+        "job_id",
+        "recipe",
+        "status",
+        "waiting_on",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "parent",
+        "version",
+        "project",
+        "cancelling",
+        "attention",
+    ]
+    assert (parent["job_id"], parent["recipe"], parent["parent"]) == (job_id, "calls_asks", None)
+    assert (child["job_id"], child["recipe"], child["parent"]) == (f"{job_id}.1", "asks", job_id)
+    rows = lampwork("jobs").out.splitlines()
+    assert rows[0].split() == ["JOB", "RECIPE", "STATUS", "AGE", "WAITS", "FOR"]
+    assert rows[1].endswith(f"job {job_id}.1 (asks) → event 'go'")
+    assert rows[2].endswith("event 'go'")
+
+
+def test_a_list_is_read_in_pages_and_filtered(lampwork: Any) -> None:
+    queued = [lampwork.queue("run", "asks") for _ in range(3)]
+    failed = lampwork("run", "fails", "--wait", "--json", "--home", ".lampwork").json["job_id"]
+
+    everything = [job["job_id"] for job in lampwork.json("jobs")["items"]]
+    assert everything == [failed, *reversed(queued)]
+    first = lampwork.json("jobs", "--limit", "3")
+    rest = lampwork.json("jobs", "--limit", "3", "--after", first["next"])
+    assert [job["job_id"] for job in first["items"] + rest["items"]] == everything
+    assert rest["next"] is None
+    assert [job["job_id"] for job in lampwork.json("jobs", "--status", "failed")["items"]] == [
+        failed
+    ]
+    assert len(lampwork.json("jobs", "--recipe", "asks")["items"]) == 3
+
+
+def test_conversations_are_listed(lampwork: Any) -> None:
+    job_id = lampwork.json("run", "review", "--input", '{"invoice": "I-1"}', "--wait")["job_id"]
+
+    [conversation] = lampwork.json("conversations")["items"]
+
+    assert conversation["conversation_id"] == f"c{job_id[1:]}.1"
+    assert (conversation["status"], conversation["genies"]) == ("answered", ["finance"])
+    assert (conversation["turns"], conversation["skill_calls"]) == (2, 1)
+    assert conversation["job"] == job_id
+    assert f"c{job_id[1:]}.1  finance  answered" in lampwork("conversations").out
+    assert lampwork.json("conversations", "--genie", "cashier")["items"] == []
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(lampwork: Any) -> None:
+    lampwork.queue("run", "asks")
+    listing = lampwork.start("jobs", "--json")
+    assert listing.stdout is not None
+    assert listing.stderr is not None
+    listing.stdout.close()
+
+    assert listing.stderr.read() == ""
+    assert listing.wait() == 141

@@ -1,0 +1,206 @@
+"""`lampwork run`: queued for a worker, or seen through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_without_wait_the_job_is_on_disk_until_a_worker_executes_it(lampwork: Any) -> None:
+    queued = lampwork.json("run", "add", "--input", '{"a": 1}')
+
+    assert (queued["status"], queued["output"]) == ("queued", None)
+    assert lampwork.json("jobs")["items"][0]["status"] == "queued"
+
+    lampwork.worker()
+    assert lampwork.job(queued["job_id"], "succeeded")["output"] == 3
+
+
+def test_people_are_told_the_job_and_how_it_gets_executed(lampwork: Any) -> None:
+    done = lampwork("run", "add", "--input", '{"a": 1}', "--home", "state")
+
+    assert (done.code, done.err) == (0, "")
+    job_id = lampwork.json("jobs", "--home", "state")["items"][0]["job_id"]
+    assert done.out.splitlines() == [
+        f"Queued job {job_id}.",
+        "It is executed by a worker: lampwork worker --home state",
+        f"Look at it: lampwork job {job_id} --home state",
+    ]
+
+
+def test_with_wait_it_is_executed_here_when_no_worker_does(lampwork: Any) -> None:
+    done = lampwork("run", "add", "--input", '{"a": 1, "b": 5}', "--wait", "--json")
+
+    assert (done.code, done.json["status"], done.json["output"]) == (0, "succeeded", 6)
+    assert "a recipe may print" in done.err, "its own output stays out of the JSON"
+
+
+def test_with_wait_the_worker_executes_it_where_there_is_one(lampwork: Any) -> None:
+    worker = lampwork.worker()
+
+    assert lampwork.json("run", "where", "--wait")["output"] == worker.pid
+
+
+def test_people_get_the_result_in_plain_lines(lampwork: Any) -> None:
+    done = lampwork("run", "add", "--input", '{"a": 1}', "--wait")
+
+    printed, summary, result = done.out.splitlines()
+    assert (printed, result) == ("a recipe may print", "3")
+    assert summary.startswith("Job j")
+    assert " succeeded in " in summary
+
+
+def test_a_job_that_fails_exits_with_1_and_says_why(lampwork: Any) -> None:
+    done = lampwork("run", "fails", "--wait")
+    assert (done.code, done.out) == (1, "")
+    assert "failed: recipe fails raised ValueError: the shop is closed" in done.err
+    assert "Traceback" not in done.err
+
+    done = lampwork("run", "fails", "--wait", "--json")
+    assert (done.code, done.json["status"], done.json["output"]) == (1, "failed", None)
+    assert done.json["error"]["code"] == "step_failed"
+    assert done.json["error"]["fields"]["error_type"] == "ValueError"
+
+
+def test_a_worker_that_was_killed_goes_on_where_it_was_and_the_one_who_waits_hears(
+    lampwork: Any, ended: Any
+) -> None:
+    worker = lampwork.worker()
+    waiting = lampwork.start("run", "asks", "--wait", "--json")
+    job_id = lampwork.eventually(lambda: lampwork.json("jobs")["items"])[0]["job_id"]
+    lampwork.job(job_id, "suspended")
+
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    assert lampwork.job(job_id)["status"] == "suspended"
+    assert lampwork("job", job_id, "send", "go", '"yes"').code == 0
+    lampwork.worker()
+
+    done = ended(waiting)
+    assert (done.code, done.json["job_id"], done.json["output"]) == (0, job_id, "yes")
+    assert lampwork.effects() == [f"asked by {job_id}", "answered yes"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_wait_keeps_the_job_for_a_worker(
+    lampwork: Any, stop: Any, number: int
+) -> None:
+    waiting = lampwork.start("run", "asks", "--wait")
+    job_id = lampwork.eventually(lambda: lampwork.json("jobs")["items"])[0]["job_id"]
+    lampwork.job(job_id, "suspended")
+
+    done = stop(waiting, number)
+    assert done.code == 130
+    assert f"Job {job_id} is kept, and goes on with a worker: lampwork worker" in done.err
+
+    lampwork.worker()
+    lampwork("job", job_id, "send", "go", '"late"')
+    assert lampwork.job(job_id, "succeeded")["output"] == "late"
+    assert lampwork.effects() == [f"asked by {job_id}", "answered late"]
+
+
+def test_an_interrupted_wait_leaves_the_worker_alone(lampwork: Any, stop: Any) -> None:
+    worker = lampwork.worker()
+    waiting = lampwork.start("run", "asks", "--wait")
+    job_id = lampwork.eventually(lambda: lampwork.json("jobs")["items"])[0]["job_id"]
+    lampwork.job(job_id, "suspended")
+
+    done = stop(waiting, signal.SIGINT)
+
+    assert done.code == 130
+    assert f"Job {job_id} goes on in the process that executes it." in done.err
+    assert worker.poll() is None
+
+
+def test_one_who_waits_is_told_what_a_person_can_do(lampwork: Any) -> None:
+    waiting = lampwork.start("run", "asks", "--wait")
+    assert waiting.stderr is not None
+
+    told = [waiting.stderr.readline() for _ in range(2)]
+
+    job_id = lampwork.json("jobs")["items"][0]["job_id"]
+    assert told == [
+        f"Job {job_id} waits: event 'go'\n",
+        f"  lampwork job {job_id} send go JSON\n",
+    ]
+
+
+def test_a_terminal_shows_a_live_tree_of_calls_and_waits(lampwork: Any) -> None:
+    terminal, its_end = pty.openpty()
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "lampwork", "run", "calls_asks", "--wait"],
+        cwd=lampwork.folder,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+    )
+    lampwork.processes.append(waiting)
+    os.close(its_end)
+    shown = b""
+    while b"wait_for go" not in shown or b"send go JSON" not in shown:
+        shown += os.read(terminal, 65536)
+    job_id = lampwork.json("jobs", "--roots")["items"][0]["job_id"]
+    lampwork("job", f"{job_id}.1", "send", "go", '"hello"')
+    # When the other end is closed, Linux answers with an error and others with nothing.
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 65536):
+            shown += part
+    os.close(terminal)
+
+    assert waiting.wait() == 0
+    last = shown.decode().rpartition("calls_asks  succeeded")[2]
+    assert f"{job_id}.1" in last, "the last picture stays"
+    assert last.endswith("hello\r\n")
+
+
+@pytest.mark.parametrize("named", ["project.py", "project.py:project", "project:project"])
+def test_the_project_may_come_first(lampwork: Any, named: str) -> None:
+    done = lampwork.json("run", named, "add", "--input", '{"a": 1}', "--wait")
+
+    assert done["output"] == 3
+
+
+def test_a_file_in_a_package_is_imported_from_the_packages_parent(lampwork: Any) -> None:
+    package = lampwork.folder / "company" / "sales"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package.parent / "__init__.py").write_text("PREFIX = 'dear '")
+    (package / "main.py").write_text(
+        "from lampwork import Job, Project\n"
+        "from company import PREFIX\n"
+        "project = Project('sales')\n"
+        "@project.recipe()\n"
+        "async def greet(job: Job, name: str) -> str:\n"
+        "    return PREFIX + name + ' from ' + __name__\n"
+    )
+
+    done = lampwork.json(
+        "run", "company/sales/main.py", "greet", "--input", '{"name": "Ann"}', "--wait"
+    )
+
+    assert done["output"] == "dear Ann from company.sales.main"
+
+
+def test_lampwork_toml_names_the_project(lampwork: Any) -> None:
+    (lampwork.folder / "project.py").rename(lampwork.folder / "shop.py")
+    (lampwork.folder / "lampwork.toml").write_text('project = "shop.py"')
+
+    assert lampwork.json("run", "add", "--input", '{"a": 1}', "--wait")["output"] == 3
+
+
+def test_the_state_is_where_home_says(lampwork: Any, tmp_path: Path) -> None:
+    lampwork.json("run", "add", "--input", '{"a": 1}', LAMPWORK_HOME=str(tmp_path / "one"))
+    lampwork.json("run", "add", "--input", '{"a": 1}', "--home", str(tmp_path / "two"))
+
+    assert (tmp_path / "one" / "lampwork.db").exists()
+    assert (tmp_path / "two" / "lampwork.db").exists()
+    assert not (lampwork.folder / ".lampwork").exists()
