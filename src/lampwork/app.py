@@ -78,7 +78,7 @@ class App(Door):
         self.worker = Worker(project, self.settings, store, engine, executor_id)
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()
-        self._stack.callback(lambda: self._loop.submit(self.worker.close()).result())
+        self._stack.callback(lambda: self._loop.submit(self._end()).result())
         store.watch(lambda: self._loop.call_soon(self._look))
 
     async def _begin(self, engine: Engine) -> None:
@@ -88,6 +88,11 @@ class App(Door):
         self.worker.background(recovery.recover(self.worker))
         self._sweeping = asyncio.create_task(recovery.keep_sweeping(self.worker))
         self._looking: asyncio.Task[None] | None = None
+        self._unseen = False
+
+    async def _end(self) -> None:
+        self._sweeping.cancel()
+        await self.worker.close()
 
     def close(self) -> None:
         """End all runs and close; blocks for as long as running effects take, up to the grace."""
@@ -124,16 +129,22 @@ class App(Door):
 
     def _look(self) -> None:
         """Another process has committed. On the jobs' loop; one look at a time."""
+        self._unseen = True
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_once())
+            self._looking = self.worker.background(self._look_while_unseen())
 
-    async def _look_once(self) -> None:
-        self._seen = await recovery.look(self.worker, self._seen)
+    async def _look_while_unseen(self) -> None:
+        while self._unseen and not self.worker.closing:
+            self._unseen = False
+            self._seen = await recovery.look(self.worker, self._seen)
 
     # --- what this process wrote ---
 
     def _accepted(self, job_id: str) -> None:
         self._loop.call_soon(self.worker.start_soon, job_id)
+
+    def _mended(self, job_id: str) -> None:
+        self._loop.call_soon(lambda: self.worker.background(self.worker.revive(job_id)))
 
     def _answered(self, deliveries: Iterable[Delivery]) -> None:
         self._loop.call_soon(self.worker.deliver, deliveries)

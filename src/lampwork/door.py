@@ -48,7 +48,8 @@ class JobsDoor:
         Raises JobFailed, JobNotFound.
         """
         ended = await self.ended(job_id)
-        outcome = values.of_job(ended.id, ended.status, ended.outcome)
+        envelope = await self.store.unfold(ended.outcome)
+        outcome = values.of_job(ended.id, ended.status, envelope)
         return values.result(outcome, annotation, f"the result of job {job_id}")
 
     async def ended(self, job_id: str) -> jobs.EndedJob:
@@ -97,12 +98,15 @@ class JobsDoor:
         Raises JobNotFound, Conflict.
         """
         await self.store.write(jobs.go_on, job_id)
-        self._accepted(job_id)
+        self._mended(job_id)
 
     # --- what the executing process is told ---
 
     def _accepted(self, job_id: str) -> None:
         """A job may start."""
+
+    def _mended(self, job_id: str) -> None:
+        """A stopped job may go on."""
 
     def _answered(self, deliveries: Iterable[Delivery]) -> None:
         """Answers are in the inbox."""

@@ -360,6 +360,7 @@ class Job:
     def log(self, message: str) -> None:
         """Keep a line on the job's record; silent on a replay."""
         self._run.check()
+        self._run.require_main("made")
         if self._run.log(message):
             _log.info(message, extra={"event": "job.log", "job_id": self.id})
 
@@ -376,6 +377,7 @@ class Job:
         Raises NotImportable for a function without a name of its own.
         """
         self._run.check()
+        self._run.require_main("made")
         self._run.on_end(self._run.project.callable_of(fn), _input(fn, args, kwargs))
 
     # --- how calls are made ---

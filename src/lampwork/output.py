@@ -210,7 +210,7 @@ def _validator(schema: dict[str, Json]) -> Any:
 
     kind: Any = validator_for(schema, default=Draft202012Validator)
     # An empty registry: a `$ref` to a URL is never fetched.
-    nothing: Any = Registry()
+    nothing: Registry[Any] = Registry()
     return kind(schema, registry=nothing)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -94,6 +95,7 @@ class Run:
         self._futures: set[asyncio.Future[Any]] = set()
         self._numbers: set[int] = set()
         self._executing: set[str] = set()
+        self._registering: list[Future[None]] = []
 
     @property
     def project(self) -> Project:
@@ -145,7 +147,7 @@ class Run:
         self.end(reason)
         return RunEnded(self.job_id, self.ended or reason)
 
-    def _infrastructure(self, error: Exception) -> RunEnded:
+    def _infrastructure(self, error: BaseException) -> RunEnded:
         _log.error("job %s stops for now: %s", self.job_id, error, exc_info=error)
         return self._over("infrastructure")
 
@@ -255,7 +257,10 @@ class Run:
 
     async def perform(self, call: Call[T]) -> T:
         """Do a call, or read its record; its value, or its error raised."""
-        text = await self.store.unfold(await self.envelope(call))
+        try:
+            text = await self.store.unfold(await self.envelope(call))
+        except StoreUnavailable as error:
+            raise self._infrastructure(error) from error
         value = values.result(values.read(text), call.annotation, call.label)
         return value if call.read is None else call.read(value)
 
@@ -274,21 +279,16 @@ class Run:
             call.digest,
         ):
             raise await self.differ(_differs(call, f"{begun.kind} {begun.name}"))
+        await self._registered()
         if call.opens and begun is None:
-            # The writer keeps order, and all that opens waits for a later write of its own.
-            self.store.submit(
+            await self.store.write(
                 jobs.open_call, self.job_id, call.number, call.kind, call.name, call.digest
             )
         return await self._record(call)
 
-    def was_begun(self, number: int) -> bool:
-        """Whether an earlier run had begun this call."""
-        return number in self._begun
-
-    def unreached(self) -> list[str]:
-        """Calls that an earlier run had begun and that this one, at its end, never made."""
-        missing = self._begun.keys() - self._numbers
-        return [f"{self._begun[n].kind} {self._begun[n].name}" for n in sorted(missing)]
+    def attempts(self, number: int) -> int:
+        """How often earlier runs had begun this call, as far as they wrote it down."""
+        return self._begun[number].attempts if number in self._begun else 0
 
     async def _record(self, call: Call[Any]) -> str:
         try:
@@ -344,7 +344,30 @@ class Run:
         """Register what is to run when the job has ended, unless an earlier run has."""
         self._ends += 1
         if self._ends > self._ends_before:
-            self.store.submit(jobs.register_end, self.job_id, self._ends, callable, input)
+            write = (jobs.register_end, self.job_id, self._ends, callable, input)
+            self._registering.append(self.store.submit(*write))
+
+    async def _registered(self) -> None:
+        """What the recipe registered is on disk before anything else begins."""
+        while self._registering:
+            await asyncio.wrap_future(self._registering[0])
+            self._registering.pop(0)
+
+    async def end_of_recipe(self) -> None:
+        """The recipe has ended: no more calls. Raises RunEnded if the run is over.
+
+        A call that an earlier run had begun, and that this one never made, shows that the code has
+        changed.
+        """
+        self.check()
+        await self._registered()
+        missing = self._begun.keys() - self._numbers
+        names = ", ".join(f"{self._begun[n].kind} {self._begun[n].name}" for n in sorted(missing))
+        if names:
+            raise await self.differ(
+                f"its code ended without the calls that were begun: {names}. "
+                "Bring them back, or cancel the job"
+            )
 
     # --- children ---
 
@@ -368,8 +391,12 @@ class Run:
                 task_id=task_id,
             )
         )
-        found = await self.store.read(jobs.get, job_id)
-        return values.of_job(found.id, found.status, found.outcome)
+        return await self.outcome_of(await self.store.read(jobs.if_ended, job_id))
+
+    async def outcome_of(self, child: jobs.EndedJob | None) -> values.Outcome:
+        """What a child job ended with."""
+        assert child is not None
+        return values.of_job(child.id, child.status, await self.store.unfold(child.outcome))
 
     def new_child(
         self,

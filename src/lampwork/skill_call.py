@@ -33,7 +33,7 @@ _ENDED_WHILE_ACTING = "the process ended while it was executing"
 _RECONCILED_AT_MOST = 3
 """How often a reconciler may say that it did not happen before a person is asked."""
 
-_STOPPERS = (Exception, asyncio.CancelledError, SystemExit)
+_STOPPERS = (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt)
 """What a skill's body may raise. Not our own RunEnded, which must get through."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from lampwork import failpoint, values
 from lampwork.errors import InputInvalid, NotDone, StepFailed
 from lampwork.run import Run, RunEnded
+from lampwork.store import jobs
 from lampwork.types import Effect, Json, wait_id
 from lampwork.wait import Wait
 
@@ -81,8 +82,6 @@ class Step:
         key = self.options.key or f"{self.run.job_id}.{number}"
         if self.options.effect != "at_most_once":
             return self._encode(await self._try(key))
-        if self.run.was_begun(number):
-            return await self._resolve(number, key, "the process ended while it was executing")
         return await self._once(number, key)
 
     async def _try(self, key: str) -> Any:
@@ -100,24 +99,34 @@ class Step:
             await asyncio.sleep(retry.pause(failed))
 
     async def _once(self, number: int, key: str) -> values.Value:
-        """Run an at_most_once step, whose intent is on disk before it starts."""
-        await self.run.store.write(_barrier)
-        self.run.check()
-        try:
-            return self._encode(await self._attempt(key))
-        except (NotDone, RunEnded, GeneratorExit):
-            raise
-        except BaseException as error:  # sys.exit among them: what it did before is not known
-            here = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and here and here.cancelling():
-                raise
-            return await self._resolve(number, key, f"it ended with {error!r}")
+        """Run an at_most_once step: each attempt's intent is on disk before it starts."""
+        attempt = self.run.attempts(number)
+        why: str | None = "the process ended while it was executing" if attempt else None
+        attempt = attempt or 1
+        while True:
+            self.run.check()
+            if why is None:
+                try:
+                    return self._encode(await self._attempt(key))
+                except (NotDone, RunEnded, GeneratorExit):
+                    raise
+                except BaseException as error:  # sys.exit too: what it did before is not known
+                    here = asyncio.current_task()
+                    if isinstance(error, asyncio.CancelledError) and here and here.cancelling():
+                        raise
+                    why = f"it ended with {error!r}"
+            found = await self._resolve(number, attempt, key, why)
+            if found is not None:
+                return found
+            attempt, why = attempt + 1, None
+            await self.run.store.write(jobs.open_attempt, self.run.job_id, number, attempt)
 
-    async def _resolve(self, number: int, key: str, why: str) -> values.Value:
-        """Ask a person what became of the effect."""
+    async def _resolve(self, number: int, attempt: int, key: str, why: str) -> values.Value | None:
+        """Ask a person what became of the effect; None when it is to be done."""
+        again = f"{attempt}" if attempt > 1 else ""
         answer = await self.run.until(
             Wait(
-                id=wait_id(self.run.job_id, number),
+                id=wait_id(self.run.job_id, number, again),
                 job_id=self.run.job_id,
                 call=number,
                 kind="resolution",
@@ -130,7 +139,7 @@ class Step:
                 text = values.encode(resolution.get("result"), values.UNTYPED, self.name)
                 return values.Value(text)
             case "did_not_happen":
-                return self._encode(await self._attempt(key))
+                return None
             case _:
                 reason = resolution.get("reason") or "no reason given"
                 raise StepFailed(
@@ -210,10 +219,6 @@ def _plainly(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         # Such as next() of nothing. A future can't carry it; a coroutine raises the same in its
         # place (PEP 479).
         raise RuntimeError("the function raised StopIteration") from error
-
-
-def _barrier(_connection: Any) -> None:
-    """A change that changes nothing: when it is acknowledged, all before it is on disk."""
 
 
 def name_of(fn: Callable[..., Any]) -> str:

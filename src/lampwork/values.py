@@ -71,6 +71,7 @@ def encode(value: Any, annotation: Any, what: str) -> str:
     """
     try:
         text = _plain(value) if annotation is UNTYPED else _typed(value, annotation)
+        text.encode()  # half a surrogate pair, as in the name of a file, is no text
     except (TypeError, ValueError, RecursionError) as error:
         raise ResultNotRecordable(f"{what} can't be recorded: {_first_line(error)}") from error
     if len(text) > LARGEST:
@@ -169,7 +170,7 @@ def _first_line(error: BaseException) -> str:
 
 def failure(error: BaseException, *, call: str) -> Failure:
     """What is recorded of an exception: a Lampwork error as it is, any other as StepFailed."""
-    text = "".join(traceback.format_exception(error))
+    text = _storable("".join(traceback.format_exception(error)))
     if isinstance(error, LampworkError):
         return Failure(error.to_record(), text)
     kind = type(error)
@@ -177,9 +178,16 @@ def failure(error: BaseException, *, call: str) -> Failure:
     if kind.__module__ != "builtins":
         name = f"{kind.__module__}.{name}"
     failed = StepFailed(
-        f"{call} raised {name}: {error}", error_type=name, details=str(error), call=call
+        _storable(f"{call} raised {name}: {error}"),
+        error_type=name,
+        details=_storable(str(error)),
+        call=call,
     )
     return Failure(failed.to_record(), text)
+
+
+def _storable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 def write(outcome: Outcome) -> str:

@@ -125,11 +125,10 @@ class Worker:
     async def publish(self, job_id: str, folded: str) -> None:
         """Make a job's recorded outcome known, in one transaction with all that waits for it."""
         failpoint.hit("job.before_publish")
-        envelope = await self.store.unfold(folded)
-        outcome = values.read(envelope)
+        outcome = values.read(await self.store.unfold(folded))
         trace = outcome.traceback if isinstance(outcome, values.Failure) else None
         status = "succeeded" if isinstance(outcome, values.Value) else "failed"
-        ended = await self.store.write(jobs.finish, job_id, status, envelope, trace)
+        ended = await self.store.write(jobs.finish, job_id, status, folded, trace)
         failpoint.hit("job.after_publish")
         self._after_end(job_id, ended)
 
@@ -169,12 +168,7 @@ class Worker:
     async def _go(self, run: Run) -> str:
         """The recipe's outcome, as the engine is to record it."""
         outcome = await self._outcome(run)
-        run.check()
-        if unreached := run.unreached():
-            raise await run.differ(
-                f"its code ended without the calls that were begun: {', '.join(unreached)}. "
-                "Bring them back, or cancel the job"
-            )
+        await run.end_of_recipe()
         return await self.store.fold(values.write(outcome))
 
     async def _outcome(self, run: Run) -> values.Outcome:

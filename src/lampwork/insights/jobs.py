@@ -23,7 +23,7 @@ from lampwork.insights.views import (
     moment_or_none,
 )
 from lampwork.insights.waiting import waiting_on
-from lampwork.store import queries
+from lampwork.store import blobs, queries
 from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class Rows:
     tasks: Mapping[tuple[str, int], queries.Row]
     cards: Mapping[str, tuple[SkillCard, ...]]
     usage: Mapping[str, dict[str, int]]
+    envelope: str | None = None
+    """The root's outcome."""
     log: Sequence[queries.Row] = field(default=())
 
 
@@ -150,6 +152,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             for task in tasks
         },
         usage={task.id: queries.usage_so_far(connection, task) for task in tasks},
+        envelope=root.outcome and blobs.unfold(connection, root.outcome),
         log=queries.log_lines(connection, job_id),
     )
 
@@ -162,7 +165,7 @@ def job_tree(rows: Rows, finished: Calls) -> JobTree:
 def job_details(rows: Rows, finished: Calls) -> JobDetails:
     """A job in full."""
     row = rows.root
-    outcome = values.read(row.outcome) if row.outcome else None
+    outcome = values.read(rows.envelope) if rows.envelope else None
     output, error = None, None
     match outcome:
         case values.Value(text):

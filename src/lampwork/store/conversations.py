@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lampwork.errors import ConversationBusy, ConversationNotFound, LampworkError
 from lampwork.store import inbox
 from lampwork.store.schema import conversations, entries, jobs, line, tasks
-from lampwork.types import Json
+from lampwork.types import Json, TaskStatus
 
 Entry = tuple[str, dict[str, Json]]
 """An entry to append: its kind and its body."""
@@ -206,14 +206,23 @@ def release(connection: sa.Connection, task: str, conversation: str) -> list[inb
     )
 
 
-def release_job(connection: sa.Connection, job_id: str) -> list[inbox.Delivery]:
-    """A job is over: all that its tasks hold, and their places in line."""
+def release_job(
+    connection: sa.Connection, job_id: str, *, ended: TaskStatus | None = None
+) -> list[inbox.Delivery]:
+    """A job is over: all that its tasks hold, and their places in line; `ended` ends them too."""
     open_tasks = connection.execute(
         sa.select(tasks.c.id, tasks.c.conversation_id).where(
             tasks.c.job_id == job_id, tasks.c.ended_at.is_(None)
         )
     ).all()
-    return [delivery for task in open_tasks for delivery in release(connection, *task)]
+    told = [delivery for task in open_tasks for delivery in release(connection, *task)]
+    if ended is not None and open_tasks:
+        connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.job_id == job_id, tasks.c.ended_at.is_(None))
+            .values(status=ended, ended_at=time.time())
+        )
+    return told
 
 
 def _give(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
-from lampwork.store import conversations, inbox
+from lampwork.store import blobs, conversations, inbox
 from lampwork.store.schema import calls, ends, jobs, logs
 from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
 
@@ -89,11 +89,11 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class EndedJob:
-    """How a job ended: its status and its outcome's envelope."""
+    """How a job ended: its status and its outcome's envelope, folded (see blobs.py)."""
 
     id: str
     status: JobStatus
-    outcome: str | None
+    outcome: str
 
 
 @dataclass(slots=True)
@@ -223,8 +223,18 @@ def open_call(
             "kind": kind,
             "name": name,
             "digest": digest,
+            "attempts": 1,
             "opened_at": time.time(),
         },
+    )
+
+
+def open_attempt(connection: sa.Connection, job_id: str, number: int, nth: int) -> None:
+    """Write down that a call is begun again, before it is, since it had not happened."""
+    connection.execute(
+        sa.update(calls)
+        .where(calls.c.job_id == job_id, calls.c.number == number)
+        .values(attempts=nth)
     )
 
 
@@ -300,7 +310,8 @@ def finish(
         },
     )
     ended = Ended(EndedJob(job_id, status, envelope))
-    ended.answered += conversations.release_job(connection, job_id)
+    over = "cancelled" if status == "cancelled" else "failed"
+    ended.answered += conversations.release_job(connection, job_id, ended=over)
     if row.parent_id is not None and not row.detached:
         _tell_parent(connection, row, ended)
     _start_ends(connection, row, ended)
@@ -447,7 +458,10 @@ def outcomes(
         )
         .order_by(jobs.c.position)
     )
-    return [(row.id, row.status, row.outcome) for row in found]
+    return [
+        (row.id, row.status, row.outcome and blobs.unfold(connection, row.outcome))
+        for row in found.all()
+    ]
 
 
 def log(connection: sa.Connection, job_id: str, number: int, message: str) -> None:

@@ -48,6 +48,7 @@ calls = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, default=1),  # begun, of an at_most_once step
     sa.Column("opened_at", sa.Float, nullable=False),
 )
 

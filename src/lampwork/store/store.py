@@ -42,9 +42,6 @@ _BATCH = 500
 """Changes in one commit at the most, so that the first of them does not wait for ever."""
 
 
-_BLOB = "blob:"
-
-
 @dataclass(frozen=True, slots=True)
 class _Change:
     """A change to apply, and who hears of it: a future of a loop, or of any thread."""
@@ -121,22 +118,21 @@ class Store:
         """Run a query on a snapshot."""
 
         def run() -> T:
-            with self._read_engine.begin() as connection:
-                return query(connection, *args, **kwargs)
+            try:
+                with self._read_engine.begin() as connection:
+                    return query(connection, *args, **kwargs)
+            except (OperationalError, InterfaceError, InternalError) as error:
+                raise StoreUnavailable(f"The database can't be read: {error}.") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
     async def fold(self, text: str) -> str:
         """A short text as it is; a long one goes to the blobs, and its address stands for it."""
-        if len(text) <= LARGEST_INLINE:
-            return text
-        return _BLOB + await self.write(blobs.put, text.encode())
+        return text if len(text) <= LARGEST_INLINE else await self.write(blobs.fold, text)
 
     async def unfold(self, folded: str) -> str:
         """The text that was folded."""
-        if not folded.startswith(_BLOB):
-            return folded
-        return (await self.read(blobs.get, folded.removeprefix(_BLOB))).decode()
+        return await self.read(blobs.unfold, folded) if blobs.is_folded(folded) else folded
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher`, in the writer's thread, after another process has committed."""
