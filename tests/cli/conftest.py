@@ -108,6 +108,17 @@ async def calls_asks(job: Job) -> str:
     return await job.call(asks)
 
 
+def hold() -> str:
+    """Executes until the test writes into the pipe."""
+    note("held")
+    return Path("pipe").read_text()
+
+
+@project.recipe()
+async def holds(job: Job) -> str:
+    return await job.step(hold)
+
+
 @project.recipe()
 async def review(job: Job, invoice: str) -> Verdict:
     task = await job.assign_task(
@@ -184,8 +195,10 @@ class Shell:
         """A worker that executes."""
         worker = self.start("worker")
         assert worker.stdout is not None
-        line = worker.stdout.readline()
-        assert line.endswith(f"(pid {worker.pid})\n"), (line, worker.stderr)
+        assert worker.stderr is not None
+        if not (line := worker.stdout.readline()):
+            raise AssertionError(worker.stderr.read())
+        assert line.endswith(f"(pid {worker.pid})\n"), line
         return worker
 
     def queue(self, *words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import Any
 
@@ -56,3 +57,39 @@ def test_what_was_executing_when_it_closed_goes_on_with_the_next(lampwork: Any, 
 
     assert lampwork.job(job_id, "succeeded")["output"] == "on"
     assert lampwork.effects() == [f"asked by {job_id}.1", "answered on"]
+
+
+def test_what_executes_when_it_closes_gets_to_its_end(lampwork: Any, ended: Any) -> None:
+    os.mkfifo(lampwork.folder / "pipe")
+    job_id = lampwork.queue("run", "holds")
+    worker = lampwork.worker()
+    lampwork.eventually(lambda: lampwork.effects() == ["held"])
+
+    worker.send_signal(signal.SIGTERM)
+    assert worker.stderr is not None
+    while "Closing" not in worker.stderr.readline():
+        pass
+    (lampwork.folder / "pipe").write_text("let go")
+    assert ended(worker).code == 0
+
+    lampwork.worker()
+    assert lampwork.job(job_id, "succeeded")["output"] == "let go"
+    assert lampwork.effects() == ["held"]
+
+
+def test_a_second_signal_ends_it_at_once_and_the_next_one_goes_on(lampwork: Any, stop: Any) -> None:
+    os.mkfifo(lampwork.folder / "pipe")
+    job_id = lampwork.queue("run", "holds")
+    worker = lampwork.worker()
+    lampwork.eventually(lambda: lampwork.effects() == ["held"])
+    worker.send_signal(signal.SIGTERM)
+    assert worker.stderr is not None
+    while "Closing" not in worker.stderr.readline():
+        pass
+
+    assert stop(worker).code == 128 + signal.SIGTERM
+
+    lampwork.worker()
+    lampwork.eventually(lambda: lampwork.effects() == ["held", "held"])
+    (lampwork.folder / "pipe").write_text("let go")
+    assert lampwork.job(job_id, "succeeded")["output"] == "let go"
