@@ -97,13 +97,14 @@ def test_a_person_resolves_what_nobody_knows(
 
 
 def test_only_an_unknown_outcome_of_that_job_can_be_resolved(lampwork: Any) -> None:
+    another = lampwork.queue("run", "asks")
     job_id = lampwork.queue("run", "asks")
     lampwork.worker()
     [wait] = lampwork.job(job_id, "suspended")["waiting_on"]
 
-    refused = lampwork("job", job_id, "resolve", wait["wait_id"], "happened", "--json")
-
-    assert (refused.code, refused.json["error"]["code"]) == (2, "wait_not_found")
+    for of_job in (job_id, another):
+        refused = lampwork("job", of_job, "resolve", wait["wait_id"], "happened", "--json")
+        assert (refused.code, refused.json["error"]["code"]) == (2, "wait_not_found")
     assert lampwork.json("job", job_id)["status"] == "suspended"
 
 

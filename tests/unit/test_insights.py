@@ -227,8 +227,8 @@ async def test_a_task_is_waited_for_until_it_waits_itself(tmp_path: Path) -> Non
         assert wait.subject["key"].startswith(task)
 
         with pytest.raises(WaitNotFound):
-            await insights.check_resolution("j0", wait.wait_id)
-        await insights.check_resolution(job.job_id, wait.wait_id)
+            await insights.check_wait("j0", wait.wait_id)
+        await insights.check_wait(job.job_id, wait.wait_id)
         await app.resolve(wait.wait_id, "happened", result="R", by="Ann")
         assert await app.result(job.job_id) == "done: R"
         assert (await insights.view(job.job_id)).waiting_on == ()

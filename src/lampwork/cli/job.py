@@ -137,7 +137,7 @@ def resolve(
     returned = read_json("--result", result)
 
     async def do(insights: Insights, door: JobsDoor) -> None:
-        await insights.check_resolution(job_id, wait_id)
+        await insights.check_wait(job_id, wait_id)
         await door.resolve(wait_id, resolution, result=returned, reason=reason, by=_me())
 
     return _do(Options(home, as_json), job_id, do, f"Resolved {wait_id}: {resolution}.")

@@ -133,12 +133,12 @@ class Insights:
         """A job as in a list. Raises JobNotFound."""
         return await self.store.read(one_job, job_id)
 
-    async def check_resolution(self, job_id: str, wait_id: str) -> None:
-        """Raise WaitNotFound unless this wait asks a person what became of an effect of the job."""
+    async def check_wait(self, job_id: str, wait_id: str) -> None:
+        """Raise WaitNotFound unless the wait is one of this job's own."""
         row = await self.store.read(queries.wait, wait_id)
-        if row is None or row.job_id != job_id or row.kind != "resolution":
+        if row is None or row.job_id != job_id:
             raise WaitNotFound(
-                f"Job {job_id} has no unknown outcome under {wait_id}. "
+                f"Job {job_id} has no wait {wait_id}. "
                 f"`lampwork job {job_id}` lists what it waits for."
             )
 
