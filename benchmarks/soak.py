@@ -43,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
-    command = f"./scripts/bench soak --kills {options.kills} --seed {seed}"
+    given = f"--kills {options.kills} --seed {seed} --longest {options.longest:g}"
+    command = f"./scripts/bench soak {given}"
     print(f"{options.kills} kills, seed {seed}", flush=True)
     with runs.fresh_folder() as place:
         promises = soaked(place, options.kills, seed, options.longest)
