@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from lampwork import App, Project, Settings, failpoint
-from lampwork.run import EndReason, Run
+from lampwork import Answer, App, Call, Calls, Genie, Project, Settings, Turn, failpoint, playbook
+from lampwork.run import EndReason, Run, RunEnded
 from lampwork.store import jobs
 
 T = TypeVar("T")
@@ -121,6 +121,20 @@ async def end_run(app: App, job_id: str, reason: EndReason = "infrastructure") -
     await inside(app, end())
 
 
+def dying(app: App, job_id: str | None = None) -> Callable[[], None]:
+    """What a failpoint does to let a run end right there, before anything more is recorded.
+
+    Without a job's id, the only run.
+    """
+
+    def die() -> None:
+        run = app.worker.runs[job_id] if job_id else next(iter(app.worker.runs.values()))
+        run.end("infrastructure")
+        raise RunEnded(run.job_id, "infrastructure")
+
+    return die
+
+
 async def drained(app: App) -> None:
     """Wait until everything that was submitted to the database is there."""
     await app.store.write(lambda _connection: None)
@@ -146,6 +160,23 @@ def armed(name: str, action: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         failpoint.disarm(name)
+
+
+def away() -> None:
+    """What the database says when it can't be reached."""
+    raise sa.exc.OperationalError("commit", {}, sqlite3.OperationalError("database is locked"))
+
+
+def clerk(project: Project, *skills: Any, name: str = "clerk") -> Genie:
+    """A genie that calls its skills, all at once and without arguments, and answers `done`."""
+
+    @playbook
+    def call_all(turn: Turn) -> Calls | Answer:
+        if turn.results or not skills:
+            return Answer("done")
+        return Calls(*[Call(skill) for skill in skills])
+
+    return project.genie(name, model=call_all, job_description="You help.", skills=skills)
 
 
 def once(action: Callable[[], None]) -> Callable[[], None]:

@@ -118,16 +118,17 @@ class SkillCalls:
 
     async def _act_with_retries(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
         attempt = 0
+        before = 1 if intent.begun else 0  # by a run that ended while it was executing
         while True:
             attempt += 1
             self.run.check()
             try:
                 result = await self._act(skill, intent)
-                return result | {"attempts": attempt}
+                return result | {"attempts": before + attempt}
             except _STOPPERS as error:
                 _reraise_if_ours(error)
                 if skill.retry is None or attempt >= skill.retry.attempts:
-                    return _error(intent, error) | {"attempts": attempt}
+                    return _error(intent, error) | {"attempts": before + attempt}
             await asyncio.sleep(skill.retry.pause(attempt))
 
     # --- at most once: what is not known is found out ---

@@ -31,7 +31,7 @@ def test_people_are_told_the_job_and_how_it_gets_executed(lampwork: Any) -> None
     job_id = lampwork.json("jobs", "--home", "state")["items"][0]["job_id"]
     assert done.out.splitlines() == [
         f"Queued job {job_id}.",
-        "It is executed by a worker: lampwork worker --home state",
+        "A worker executes it: lampwork worker --home state",
         f"Look at it: lampwork job {job_id} --home state",
     ]
 

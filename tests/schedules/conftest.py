@@ -1,4 +1,4 @@
-"""A project and a folder for each schedule."""
+"""A project and a folder for each schedule; what the database let down is tried again at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lampwork import Project
+from lampwork import Project, worker
+
+
+@pytest.fixture(autouse=True)
+def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_BACKOFF", 0.02)
 
 
 @pytest.fixture

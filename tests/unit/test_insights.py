@@ -66,6 +66,12 @@ def weigh(parcel: str) -> str:
     raise ValueError(f"no scales for {parcel}")
 
 
+@project.skill(effect="idempotent")
+def keep() -> str:
+    """Keep until the gate opens."""
+    return hold()
+
+
 @playbook
 def helper(turn: Turn) -> Calls | Call | Answer | CannotComplete:
     match turn.instructions:
@@ -74,6 +80,8 @@ def helper(turn: Turn) -> Calls | Call | Answer | CannotComplete:
             return Answer(f"done: {done[-1].value}") if done else Call("transfer", amount=5)
         case "weigh":
             return Answer("no weight") if turn.results else Call("weigh", parcel="P1")
+        case "hold":
+            return Answer("kept") if turn.results else Call("keep")
         case "decline":
             return CannotComplete("no such thing", ["the thing"])
         case _:
@@ -83,7 +91,7 @@ def helper(turn: Turn) -> Calls | Call | Answer | CannotComplete:
 
 
 genie = project.genie(
-    "helper", model=helper, job_description="You help.", skills=[look_up, transfer, weigh]
+    "helper", model=helper, job_description="You help.", skills=[look_up, transfer, weigh, keep]
 )
 
 
@@ -122,6 +130,14 @@ async def holds(job: Job) -> str:
 async def assigns(job: Job, instructions: str) -> str:
     answer = await job.assign_task(genie, instructions, metadata={"account": "ACC-1"})
     return answer.response
+
+
+@project.recipe()
+async def lines_up(job: Job) -> str:
+    first = await job.assign_task(genie, "look", metadata={"account": "ACC-1"})
+    goes_on = first.conversation_id
+    await job.gather(*(job.assign_task(genie, "hold", conversation=goes_on) for _ in range(2)))
+    return goes_on
 
 
 @project.recipe()
@@ -372,6 +388,31 @@ async def _other_wait(insights: Insights, job_id: str, before: Any) -> Any:
     waits = (await insights.view(job_id)).waiting_on
     asked = [wait for wait in waits if wait.kind == "resolution"]
     return next((wait for wait in asked if wait.wait_id != before.wait_id), None)
+
+
+async def test_a_conversation_shows_the_task_that_writes_and_the_other_waits_in_line(
+    tmp_path: Path,
+) -> None:
+    gate.clear()
+    async with opened(tmp_path) as (app, insights):
+        job = await app.start(lines_up)
+
+        async def lined_up() -> Any:
+            waits = {wait.kind: wait for wait in (await insights.view(job.job_id)).waiting_on}
+            return waits if waits.keys() == {"conversation", "task"} else None
+
+        waits = await eventually(lined_up)
+        conversation = f"c{job.job_id[1:]}.1"
+        assert waits["conversation"].what == (
+            f"conversation {conversation}, which another task holds"
+        )
+        [listed] = (await insights.conversations()).items
+        assert (listed.status, listed.tasks) == ("working", 3)
+
+        gate.set()
+        assert await app.result(job.job_id) == conversation
+        [listed] = (await insights.conversations()).items
+        assert listed.status == "answered"
 
 
 async def test_a_task_that_was_declined_and_a_skill_that_raised_say_why(tmp_path: Path) -> None:

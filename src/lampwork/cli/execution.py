@@ -54,10 +54,11 @@ class _Work:
         if self.options.as_json:
             output.say_json(summary(job))
             return
-        pid = await insights.executing()
-        by = "" if pid is None else f" (process {pid} executes now)"
         output.say(f"Queued job {job_id}.")
-        output.say(f"It is executed by a worker: {self.worker()}{by}")
+        if (pid := await insights.executing()) is not None:
+            output.say(f"Process {pid} executes it.")
+        else:
+            output.say(f"A worker executes it: {self.worker()}")
         output.say(f"Look at it: {self.options.to_type('job', job_id)}")
 
     def worker(self) -> str:
@@ -67,13 +68,13 @@ class _Work:
     async def see_through(self, insights: Insights, job_id: str, stopped: asyncio.Event) -> int:
         """Execute here unless another process does; wait, show, and print what came of it."""
         async with AsyncExitStack() as stack:
-            door, app = Door(self.project, insights.store), None
+            opened = App.opened(self.project, self.options.settings)
             try:
-                app = App.opened(self.project, self.options.settings)
-                door = app = await stack.enter_async_context(app)
-                logging.getLogger("lampwork").setLevel(logging.ERROR)
+                app = await stack.enter_async_context(opened)
             except FolderInUse:
                 app = None
+            door = app or Door(self.project, insights.store)
+            logging.getLogger("lampwork").setLevel(logging.ERROR)
             watch = Watch(insights, job_id, self.options, app, self.worker())
             ended = asyncio.create_task(door.ended(job_id))
             stopping = asyncio.create_task(stopped.wait())

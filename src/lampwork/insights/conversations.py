@@ -75,7 +75,8 @@ def _shown(connection: sa.Connection, rows: Sequence[queries.Row]) -> list[dict[
 def _conversation(
     row: queries.Row, tasks: Sequence[queries.Row], turns: int, skill_calls: int, last_at: float
 ) -> dict[str, Any]:
-    latest = tasks[-1] if tasks else None
+    holder = next((task for task in tasks if task.id == row.holder), None)
+    latest = holder or (tasks[-1] if tasks else None)
     return {
         "conversation_id": row.id,
         "kind": row.kind,

@@ -209,14 +209,14 @@ class ConversationView:
     conversation_id: str
     kind: str
     status: str
-    """That of its latest task."""
+    """That of the task that writes to it, or of its latest one."""
     genies: tuple[str, ...]
     tasks: int
     turns: int
     """Responses of the model."""
     skill_calls: int
     job: str | None
-    """That of its latest task."""
+    """That of the same task."""
     project: str
     created_at: datetime
     last_at: datetime
