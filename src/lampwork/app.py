@@ -36,6 +36,8 @@ class App(Door):
         """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
         self.settings = settings
         self._waiters: dict[str, set[Future[jobs.EndedJob]]] = {}
+        self._not_ended: set[str] = set()
+        """Jobs that were accepted here and are known not to have ended."""
         self._seen = 0
         self._stack = ExitStack()
         try:
@@ -109,8 +111,12 @@ class App(Door):
         waiter: Future[jobs.EndedJob] = Future()
         self._waiters.setdefault(job_id, set()).add(waiter)
         try:
-            ended = await self.store.read(jobs.if_ended, job_id)
-            return ended or await asyncio.wrap_future(waiter)
+            # In this order: who ends the job tells the waiters after it has crossed it off.
+            if job_id not in self._not_ended:
+                ended = await self.store.read(jobs.if_ended, job_id)
+                if ended is not None:
+                    return ended
+            return await asyncio.wrap_future(waiter)
         finally:
             self._stop_waiting(job_id, waiter)
 
@@ -121,6 +127,7 @@ class App(Door):
             self._waiters.pop(job_id, None)
 
     def _job_ended(self, ended: jobs.EndedJob) -> None:
+        self._not_ended.discard(ended.id)
         for waiter in self._waiters.pop(ended.id, set()):
             if not waiter.done():
                 waiter.set_result(ended)
@@ -141,6 +148,7 @@ class App(Door):
     # --- what this process wrote ---
 
     def _accepted(self, job_id: str) -> None:
+        self._not_ended.add(job_id)
         self._loop.call_soon(self.worker.start_soon, job_id)
 
     def _mended(self, job_id: str) -> None:

@@ -232,7 +232,8 @@ class Door(JobsDoor):
         )
         digest = hashlib.sha256(json.dumps([callable, input], sort_keys=True).encode()).hexdigest()
         accepted = await self.store.write(jobs.accept, new, key, digest)
-        self._accepted(accepted)
+        if accepted == job_id:
+            self._accepted(job_id)
         return JobRef(accepted)
 
 

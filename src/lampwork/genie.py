@@ -27,6 +27,8 @@ class Genie:
     model: str | Model | Playbook
     job_description: str
     skills: tuple[Skill[..., Any], ...] = ()
+    max_turns: int = 50
+    """Model responses in one task at the most; then the task fails with TurnLimitReached."""
 
     @classmethod
     def define(
@@ -37,6 +39,7 @@ class Genie:
         model: str | Model | Playbook,
         job_description: str,
         skills: Iterable[Any] = (),
+        max_turns: int = 50,
     ) -> Genie:
         """A genie with these skills; a recipe among them becomes a skill.
 
@@ -50,7 +53,7 @@ class Genie:
                 f'Genie "{name}" has two skills called {", ".join(sorted(twice))}. '
                 "Give one of them another name=."
             )
-        return cls(name, project, model, job_description.strip(), made)
+        return cls(name, project, model, job_description.strip(), made, max_turns)
 
     @cached_property
     def by_name(self) -> Mapping[str, Skill[..., Any]]:

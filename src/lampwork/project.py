@@ -105,13 +105,21 @@ class Project:
         model: str | Model | Playbook,
         job_description: str,
         skills: Iterable[Any] = (),
+        max_turns: int = 50,
     ) -> Genie:
         """Define a genie. Recipes are accepted among its skills.
+
+        A task that takes more than `max_turns` model responses fails with TurnLimitReached.
 
         Raises SkillInvalid, DuplicateName.
         """
         genie = Genie.define(
-            name, project=self, model=model, job_description=job_description, skills=skills
+            name,
+            project=self,
+            model=model,
+            job_description=job_description,
+            skills=skills,
+            max_turns=max_turns,
         )
         _add(self._genies, name, genie, "genie")
         return genie

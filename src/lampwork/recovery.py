@@ -20,6 +20,9 @@ _STOPPED_AFTER = 5
 _ALONE_FOR = 60.0
 """Seconds after which a job that runs alone, and has not crashed, lets the others go on."""
 
+_LOST_AFTER = 2.0
+"""Seconds for which a claimed job must be without a run: to begin takes a moment."""
+
 _CHUNK = 500
 
 
@@ -60,7 +63,7 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
     worker.on_job_ended.append(on_end)
     try:
         _log.warning("job %s runs alone: its process has crashed", job_id)
-        await worker.revive(job_id)
+        await worker.revive(job_id, lost=True)
         async with asyncio.timeout(_ALONE_FOR):
             await progressed.wait()
     except TimeoutError:
@@ -91,7 +94,8 @@ async def _sweep_running(worker: Worker) -> None:
     """
     begun = await worker.store.read(jobs.begun_ids)
     absent = [each for each in begun if each not in worker.runs]
-    stranded: set[str] = set()
+    stranded: dict[str, float] = {}
+    now = asyncio.get_running_loop().time()
     for start in range(0, len(absent), _CHUNK):
         chunk = absent[start : start + _CHUNK]
         statuses = await worker.engine.statuses(chunk)
@@ -99,10 +103,10 @@ async def _sweep_running(worker: Worker) -> None:
             match statuses.get(job_id, "none"):
                 case "none" | "cancelled" | "success":
                     await worker.revive(job_id)
-                case "pending" if job_id in worker.missing:
-                    await worker.revive(job_id)
+                case "pending" if now - worker.missing.get(job_id, now) >= _LOST_AFTER:
+                    await worker.revive(job_id, lost=True)
                 case "pending":
-                    stranded.add(job_id)
+                    stranded[job_id] = worker.missing.get(job_id, now)
                 case _:
                     pass
     worker.missing = stranded

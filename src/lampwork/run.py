@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from lampwork import failpoint, values
 from lampwork.engine import CallsDiffer, Deposed, RecordedCall, ReservedCall, prove_ownership
-from lampwork.errors import CallInterrupted, StoreUnavailable, UnknownCall
+from lampwork.errors import (
+    CallInterrupted,
+    OutputInvalid,
+    ResultNotRecordable,
+    StoreUnavailable,
+    UnknownCall,
+)
 from lampwork.store import inbox, jobs
 from lampwork.types import CallKind, Json, child_wait_id
 from lampwork.wait import Answer, Wait
@@ -258,11 +264,20 @@ class Run:
     async def perform(self, call: Call[T]) -> T:
         """Do a call, or read its record; its value, or its error raised."""
         try:
-            text = await self.store.unfold(await self.envelope(call))
+            envelope = await self.store.unfold(await self.envelope(call))
         except StoreUnavailable as error:
             raise self._infrastructure(error) from error
-        value = values.result(values.read(text), call.annotation, call.label)
-        return value if call.read is None else call.read(value)
+        text = values.text_of(values.read(envelope))
+        try:
+            value = values.decode(text, call.annotation, call.label)
+            return value if call.read is None else call.read(value)
+        except (ResultNotRecordable, OutputInvalid) as error:
+            # It was checked before it was recorded, so the type is another one now.
+            misfit = error
+        try:
+            raise await self.differ(str(misfit)) from misfit
+        except StoreUnavailable as error:
+            raise self._infrastructure(error) from error
 
     async def envelope(self, call: Call[Any]) -> str:
         """The recorded envelope of a call, done first if there is none."""

@@ -104,8 +104,8 @@ class Step:
         why: str | None = "the process ended while it was executing" if attempt else None
         attempt = attempt or 1
         while True:
-            self.run.check()
             if why is None:
+                await self.run.prove()
                 try:
                     return self._encode(await self._attempt(key))
                 except (NotDone, RunEnded, GeneratorExit):

@@ -46,9 +46,6 @@ FAILPOINTS = (
 RE_ASKED_AT_MOST = 2
 """How often a genie is asked again for a reply that can't be its answer."""
 
-TURNS_AT_MOST = 50
-"""Responses in one task."""
-
 FAILURES_IN_A_ROW = 3
 """Of one skill in one task."""
 
@@ -121,10 +118,10 @@ def _stop_if_hopeless(task: TaskInHand) -> None:
                 skill=skill,
                 errors=errors,
             )
-    if so_far.turns >= TURNS_AT_MOST:
+    if so_far.turns >= task.genie.max_turns:
         raise TurnLimitReached(
             f"The genie took {so_far.turns} turns and has not answered. "
-            "Give it a narrower task, or a job description that says when to stop.",
+            "Give it a narrower task, a job description that says when to stop, or more max_turns.",
             turns=so_far.turns,
         )
 

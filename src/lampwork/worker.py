@@ -56,8 +56,8 @@ class Worker:
         self.closing = False
         self.alone: str | None = None
         """A job that runs while no other one starts, see recovery.py."""
-        self.missing: set[str] = set()
-        """Jobs that the last sweep found claimed here, without a run."""
+        self.missing: dict[str, float] = {}
+        """Jobs that the last sweep found claimed here, without a run, and when it first did."""
         self.crowded = False
         """Whether accepted jobs wait for room."""
         self._starting: set[str] = set()
@@ -79,7 +79,7 @@ class Worker:
             run = await self._begin(job_id)
         except Exception as error:
             _log.error("job %s can't begin: %s", job_id, error, exc_info=error)
-            self._later(_BACKOFF, self.revive, job_id)
+            self._later(_BACKOFF, self._take_back, job_id)
             raise RunEnded(job_id, "infrastructure") from error
         except RunEnded:
             self.background(self._let_go(job_id))
@@ -97,11 +97,11 @@ class Worker:
             _log.error("job %s stops for now: %s", job_id, error, exc_info=error)
             run.end("infrastructure")
             self._forget(run)
-            self._later(_BACKOFF, self.revive, job_id)
+            self._later(_BACKOFF, self._take_back, job_id)
             raise RunEnded(job_id, "infrastructure") from error
         except RunEnded:
             if run.ended in ("deposed", "infrastructure"):
-                self._later(_BACKOFF, self.revive, job_id)
+                self._later(_BACKOFF, self._take_back, job_id)
             self._forget(run)
             raise
 
@@ -109,7 +109,7 @@ class Worker:
         """The engine is done with a run: publish what it has on record."""
         if engine_task.cancelled() or engine_task.exception() is not None:
             self._forget(run)
-            self._later(_BACKOFF, self.revive, run.job_id)
+            self._later(_BACKOFF, self._take_back, run.job_id)
         else:
             self.background(self._publish_run(run, engine_task.result()))
 
@@ -117,7 +117,7 @@ class Worker:
         try:
             await self.publish(run.job_id, folded)
         except Exception:
-            self._later(_BACKOFF, self.revive, run.job_id)
+            self._later(_BACKOFF, self._take_back, run.job_id)
             raise
         finally:
             self._forget(run)
@@ -136,6 +136,8 @@ class Worker:
         if self.runs.get(run.job_id) is run:
             del self.runs[run.job_id]
             self._left()
+            for callback in self.on_progress:
+                callback(run)
 
     def _left(self) -> None:
         """A run has made room."""
@@ -155,6 +157,7 @@ class Worker:
             older.end("deposed")
         self.runs[job_id] = run
         self._starting.discard(job_id)
+        self.missing.pop(job_id, None)
         failpoint.hit("job.begun")
         return run
 
@@ -240,10 +243,16 @@ class Worker:
         if room <= 0:
             self._make_room()
             return
-        queued = await self.store.read(jobs.queued, room)
-        self.crowded = len(queued) == room
-        for job_id in queued:
-            self.start_soon(job_id)
+        starting = set(self._starting)  # their rows say queued until they have begun
+        found = await self.store.read(jobs.queued, room + len(starting) + 1)
+        queued = [job_id for job_id in found if job_id not in starting]
+        self.crowded = len(queued) > room
+        known = await self.engine.statuses(queued[:room]) if queued else {}
+        for job_id in queued[:room]:
+            if job_id in known:  # its process was killed between its start and its begin
+                self.background(self.revive(job_id))
+            else:
+                self.start_soon(job_id)
 
     def _make_room(self) -> None:
         """Park waiting runs, once at a time: jobs have been accepted that find no room."""
@@ -315,8 +324,11 @@ class Worker:
             await self._make_run(job_id)
             failpoint.hit("wake.done")
 
-    async def revive(self, job_id: str) -> None:
-        """Run a job that is meant to run and does not; from a dead or lost run, take it first."""
+    async def revive(self, job_id: str, *, lost: bool = False) -> None:
+        """Run a job that is meant to run and does not.
+
+        `lost` says that whoever the engine believes to run it does not; else it is left alone.
+        """
         async with self.lock(job_id):
             run = self.runs.get(job_id)
             if not self._may_run(job_id) or (run is not None and run.ended is None):
@@ -324,9 +336,12 @@ class Worker:
             row = await self.store.read(jobs.get, job_id)
             if row.status in ENDED or row.want != "run":
                 return
-            if await self.engine.status(job_id) == "pending":
+            if lost and await self.engine.status(job_id) == "pending":
                 await self.engine.cancel(job_id)
             await self._make_run(job_id)
+
+    async def _take_back(self, job_id: str) -> None:
+        await self.revive(job_id, lost=True)
 
     async def _make_run(self, job_id: str) -> None:
         """Make the engine follow a `want` of run. Under the job's lock."""
@@ -343,9 +358,9 @@ class Worker:
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Bring answers to the runs that wait for them, or wake their jobs."""
-        for delivery in deliveries:
-            if not self.waits.deliver(delivery):
-                self.background(self.wake(delivery.job_id))
+        unheard = [each.job_id for each in deliveries if not self.waits.deliver(each)]
+        for job_id in dict.fromkeys(unheard):
+            self.background(self.wake(job_id))
 
     def expire_at(self, due_at: float) -> None:
         """Look at the clock again when a wait is due, in epoch seconds."""

@@ -277,12 +277,13 @@ def movable_jobs(connection: sa.Connection) -> list[str]:
 
 
 def arrived(connection: sa.Connection, after: int) -> tuple[int, list[Delivery]]:
-    """Answers that came since the row `after`, and the newest row's id."""
+    """Answers for jobs that go on, since the row `after`, and the newest row's id."""
     newest = connection.execute(sa.select(sa.func.max(inbox.c.id))).scalar() or 0
     rows = connection.execute(
         sa.select(inbox, waits.c.job_id)
         .join(waits, waits.c.id == inbox.c.wait_id)
-        .where(inbox.c.id > after)
+        .join(jobs, jobs.c.id == waits.c.job_id)
+        .where(inbox.c.id > after, jobs.c.status.not_in(ENDED))
         .order_by(inbox.c.id)
     )
     return newest, [
