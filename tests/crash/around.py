@@ -1,0 +1,251 @@
+"""What stands around a worker that is killed: its processes, events from outside, the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from tests.crash import service
+from tests.crash.load import AT_MOST_ONCE
+
+from lampwork.door import JobsDoor
+from lampwork.store.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 30.0
+"""Seconds for a life."""
+
+SOURCES = [path.read_text() for path in sorted((ROOT / "src" / "lampwork").rglob("*.py"))]
+FAILPOINTS = sorted(
+    {name for text in SOURCES for name in re.findall(r'failpoint\.hit\(\s*"(.+?)"', text)}
+)
+"""Every boundary there is, read from the sources: a new one is not forgotten."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """A worker's life: how it ended, and all that it said."""
+
+    code: int
+    said: list[dict[str, Any]]
+
+    def __getitem__(self, what: str) -> list[Any]:
+        return [each[what] for each in self.said if what in each]
+
+
+class Workers:
+    """Workers, one after the other, each with its orders."""
+
+    def __init__(self, stderr: Path) -> None:
+        self.stderr = stderr
+        with stderr.open("a") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.worker"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    async def live(self, home: Path, *loads: str, failpoints: str = "", **more: Any) -> Life:
+        """Let a worker live until it ends or is killed."""
+        settings = {"park_after": 0.02, "sweep_interval": 0.3} | more.pop("settings", {})
+        order = {"home": str(home), "loads": loads, "failpoints": failpoints, "settings": settings}
+        pid = self._order(order | more)
+        ending = asyncio.create_task(asyncio.to_thread(self._listen))
+        done, _ = await asyncio.wait({ending}, timeout=DEADLINE)
+        if not done:
+            os.kill(pid, signal.SIGKILL)
+        life = await ending
+        assert done, f"the worker had not ended after {DEADLINE} s: {life.said} {open_in(home)}"
+        return life
+
+    def _order(self, order: dict[str, Any]) -> int:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._said()["pid"]
+
+    def _listen(self) -> Life:
+        said: list[dict[str, Any]] = []
+        while "ended" not in (line := self._said()):
+            said.append(line)
+        return Life(line["ended"], said)
+
+    def _said(self) -> dict[str, Any]:
+        assert self._process.stdout
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextlib.contextmanager
+def served(file: Path) -> Iterator[str]:
+    """The service, in its own process; its URL."""
+    command = [sys.executable, "-m", "tests.crash.service", str(file)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# --- people and services outside ---
+
+
+class Outside:
+    """Sends each job its events, once, and says of unknown outcomes what the service knows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._door = JobsDoor(store)
+        self._done: set[tuple[str, str]] = set()
+        self.resolved: Counter[str] = Counter()
+        self.changed = asyncio.Event()
+
+    async def attend(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._store.watch(lambda: loop.call_soon_threadsafe(self.changed.set))
+        while True:
+            self.changed.clear()
+            await self._look()
+            await self.changed.wait()
+
+    async def _look(self) -> None:
+        for (job_id,) in await self._rows("select id from jobs where callable = 'everything'"):
+            await self._send(job_id, "early", 1)
+        for (job_id,) in await self._rows(
+            "select job_id from waits join jobs on jobs.id = job_id where kind = 'event' and "
+            "want = 'parked' and json_extract(subject, '$.name') = 'go' and not answered"
+        ):
+            await self._send(job_id, "go", 2)
+        for wait_id, key in await self._rows(
+            "select id, json_extract(subject, '$.key') from waits "
+            "where kind = 'resolution' and not answered"
+        ):
+            receipt = await asyncio.to_thread(service.known, key)
+            said = "happened" if receipt else "did_not_happen"
+            self.resolved[said] += 1
+            await self._door.resolve(wait_id, said, result=receipt, by="the service")
+
+    async def _send(self, job_id: str, name: str, value: int) -> None:
+        if (job_id, name) not in self._done:
+            self._done.add((job_id, name))
+            await self._door.send_event(job_id, name, value)
+
+    async def _rows(self, query: str) -> list[Any]:
+        return await self._store.read(lambda each: list(each.execute(sa.text(query))))
+
+
+@asynccontextmanager
+async def outside(home: Path) -> AsyncIterator[Outside]:
+    """Somebody outside who does what the jobs wait for, as long as the block lasts."""
+    store = await asyncio.to_thread(Store, home)
+    attending = asyncio.create_task((there := Outside(store)).attend())
+    try:
+        yield there
+        if attending.done():
+            attending.result()
+    finally:
+        attending.cancel()
+        await asyncio.wait({attending})
+        await asyncio.to_thread(store.close)
+
+
+# --- the verdict ---
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a load gives when nothing goes wrong."""
+
+    result: Any
+    effects: set[str]
+    tree: list[tuple[str, str, int]]
+    hits: Counter[str]
+    """Of each failpoint."""
+    ledger: Path
+    """What the service has done, for all loads."""
+
+    def check(self, home: Path, load: str, life: Life) -> None:
+        """A disturbed run of the load came to the same, and did nothing twice."""
+        assert life["result"] == [self.result]
+        assert tree(home) == self.tree
+        check_records(home)
+        done = service.effects(self.ledger, load)
+        assert done.keys() == self.effects
+        doubled = {effect: keys for effect, keys in done.items() if len(keys) != 1}
+        assert doubled == {}, "an effect was done under two keys"
+        again = {effect: keys for effect, keys in done.items() if keys.total() != 1}
+        assert again.keys() & AT_MOST_ONCE == set(), "an at_most_once effect was done again"
+
+
+def rows(home: Path, query: str, file: str = "lampwork.db") -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"file:{home / file}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def open_in(home: Path) -> dict[str, Any]:
+    """What has not ended."""
+    return {
+        "jobs": rows(home, "select id, callable, want, status from jobs where ended_at is null"),
+        "waits": rows(home, "select id, kind, parked from waits where not answered"),
+        "holds": rows(home, "select id, holder from conversations where holder is not null"),
+        "line": rows(home, "select task_id from line"),
+        "messages": rows(home, "select topic from inbox where wait_id is null"),
+        "engine": rows(
+            home,
+            "select workflow_uuid, status from workflow_status where status != 'SUCCESS'",
+            "engine.db",
+        ),
+    }
+
+
+def tree(home: Path) -> list[tuple[str, str, int]]:
+    """What ran and how it ended, how often, whatever its ids."""
+    query = "select callable, status, count(*) from jobs group by 1, 2 order by 1, 2"
+    return rows(home, query)
+
+
+def check_records(home: Path) -> None:
+    """Nothing is open, the engine has our jobs and no others, and the records are whole."""
+    assert {what: found for what, found in open_in(home).items() if found} == {}
+    ours = {job_id for (job_id,) in rows(home, "select id from jobs")}
+    theirs = rows(home, "select workflow_uuid from workflow_status", "engine.db")
+    assert ours == {job_id for (job_id,) in theirs}
+    answered = rows(home, "select wait_id, count(*) from inbox group by 1 having count(*) > 1")
+    assert answered == [], "waits that were answered twice"
+    numbers: dict[str, list[int]] = defaultdict(list)
+    calls: Counter[tuple[str, str, str]] = Counter()
+    query = "select conversation_id, seq, kind, json_extract(body, '$.call') from entries"
+    for conversation, seq, kind, call in rows(home, f"{query} order by 1, 2"):
+        numbers[conversation].append(seq)
+        if kind in ("intent", "result"):
+            calls[conversation, call, kind] += 1
+    for seqs in numbers.values():
+        assert seqs == list(range(1, len(seqs) + 1)), "a conversation has a gap"
+    assert set(calls.values()) == {1}, "an intent has one result"
+    intents, results = (
+        {(conversation, call) for conversation, call, kind in calls if kind == wanted}
+        for wanted in ("intent", "result")
+    )
+    assert intents == results

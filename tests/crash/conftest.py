@@ -1,0 +1,78 @@
+"""One service and one source of workers for all of these tests, and what undisturbed runs give."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.crash import service
+from tests.crash.around import (
+    FAILPOINTS,
+    Undisturbed,
+    Workers,
+    check_records,
+    outside,
+    served,
+    tree,
+)
+
+
+@pytest.fixture(scope="session")
+def effects_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What the service has done."""
+    file = tmp_path_factory.mktemp("service") / "effects"
+    file.touch()
+    with served(file) as url:
+        os.environ[service.URL] = url
+        yield file
+        del os.environ[service.URL]
+
+
+@pytest.fixture(scope="session")
+def workers(effects_file: Path) -> Iterator[Workers]:
+    workers = Workers(effects_file.with_name("stderr"))
+    yield workers
+    workers.close()
+
+
+@pytest.fixture(scope="session")
+def empty_folder(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all tables and no job: they take longer to make than a load to run."""
+    home = tmp_path_factory.mktemp("empty") / "home"
+    home.mkdir()
+    life = asyncio.run(workers.live(home))
+    assert life.code == 0, workers.stderr.read_text()
+    return home
+
+
+@pytest.fixture
+def home(empty_folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(empty_folder, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    workers: Workers, empty_folder: Path, effects_file: Path, tmp_path_factory: Any
+) -> Undisturbed:
+    home = shutil.copytree(empty_folder, tmp_path_factory.mktemp("undisturbed") / "home")
+
+    async def run() -> Any:
+        async with outside(home):
+            return await workers.live(home, "quiet", count=FAILPOINTS)
+
+    life = asyncio.run(run())
+    assert life.code == 0, workers.stderr.read_text()
+    check_records(home)
+    return Undisturbed(
+        result=life["result"][0],
+        effects=set(service.effects(effects_file, "quiet")),
+        tree=tree(home),
+        hits=Counter(life["counts"][0]),
+        ledger=effects_file,
+    )

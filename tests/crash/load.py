@@ -1,0 +1,145 @@
+"""The load: one job that does everything once, in as few calls as it takes.
+
+Each effect is named `<load>/<effect>`, so that many loads share one service.
+"""
+
+from __future__ import annotations
+
+from tests.crash.service import happen, known
+
+from lampwork import (
+    Answer,
+    Call,
+    Calls,
+    DidNotHappen,
+    Happened,
+    Job,
+    Metadata,
+    Project,
+    SkillCall,
+    Turn,
+    playbook,
+)
+
+project = Project("crash")
+
+AT_MOST_ONCE = {"letter", "parcel", "wire", "mail"}
+"""Effects that no key makes safe to repeat."""
+
+
+# --- a genie, its skills ---
+
+
+@project.skill(effect="read")
+def look_up(load: Metadata[str]) -> str:
+    """Look the account up."""
+    return "an account"
+
+
+@project.skill(effect="idempotent")
+def post_entry(entry: str, load: Metadata[str], call: SkillCall) -> str:
+    """Post an entry to the ledger."""
+    return happen(f"{load}/post {entry}", call.idempotency_key)
+
+
+@project.skill()
+def wire_money(load: Metadata[str], call: SkillCall) -> str:
+    """Wire the money, once. It can be found out whether it was."""
+    return happen(f"{load}/wire", call.idempotency_key)
+
+
+@wire_money.reconcile
+def was_it_wired(call: SkillCall) -> Happened[str] | DidNotHappen:
+    receipt = known(call.idempotency_key)
+    return Happened(receipt) if receipt else DidNotHappen()
+
+
+@project.skill()
+def mail_cheque(load: Metadata[str], call: SkillCall) -> str:
+    """Mail the cheque, once. Only a person can find out whether it was."""
+    return happen(f"{load}/mail", call.idempotency_key)
+
+
+@project.recipe()
+async def post_later(job: Job, load: Metadata[str]) -> str:
+    """Post the entry of the end of the month: a recipe as a skill."""
+    await job.sleep(0.05)
+    return await job.step(charge, job, f"{load}/post later")
+
+
+@playbook
+def clerk(turn: Turn) -> Call | Calls | Answer:
+    match len(turn.results):
+        case 0:
+            return Calls(Call("look_up"), Call("post_entry", entry="left"))
+        case 2:
+            return Calls(Call("wire_money"), Call("mail_cheque"), Call("post_later"))
+        case _:
+            # Calls side by side end in any order.
+            return Answer("; ".join(sorted(str(each.value) for each in turn.results)))
+
+
+bookkeeper = project.genie(
+    "bookkeeper",
+    model=clerk,
+    job_description="Keep books.",
+    skills=[look_up, post_entry, wire_money, mail_cheque, post_later],
+)
+
+
+@playbook
+def greeting(turn: Turn) -> Answer:
+    return Answer("Hello.")
+
+
+greeter = project.genie("greeter", model=greeting, job_description="Greet.")
+
+# --- recipes ---
+
+
+def charge(job: Job, effect: str) -> str:
+    return happen(effect, job.step_key())
+
+
+async def item(job: Job, effect: str) -> str:
+    await job.sleep(0.01)
+    return await job.step(charge, job, effect)
+
+
+async def closed(job: Job, load: str) -> str:
+    return await job.step(charge, job, f"{load}/closed")
+
+
+@project.recipe()
+async def aside(job: Job, load: str) -> str:
+    task = await job.assign_task(greeter, "Greet.")
+    return task.response + await job.step(charge, job, f"{load}/aside")
+
+
+@project.recipe()
+async def errand(job: Job, load: str) -> str:
+    once = job.options(effect="at_most_once")
+    sent = await once.step(charge, job, f"{load}/parcel")
+    task = await job.assign_task(bookkeeper, "Do it.", metadata={"load": load})
+    return f"{sent}; {task.response}"
+
+
+@project.recipe()
+async def everything(job: Job, load: str) -> list[object]:
+    job.on_end(closed, load)
+    job.log("It begins.")
+    once = job.options(effect="at_most_once")
+    early = await job.wait_for("early", int)
+    together = await job.gather(
+        job.step(charge, job, f"{load}/fee"),
+        once.step(charge, job, f"{load}/letter"),
+        job.wait_for("go", int),
+        job.sleep(0.05),
+    )
+    try:
+        items = await job.map(item, [f"{load}/item {i}" for i in range(3)], limit=2)
+        done = await job.call(errand, load=load)
+        await job.start(aside, load=load)
+    finally:
+        last = await job.step(charge, job, f"{load}/last")
+    return [early, together, items, done, last]

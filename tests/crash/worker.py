@@ -1,0 +1,79 @@
+"""The process that is killed: it accepts the load, executes it, and says what it gave.
+
+`python -m tests.crash.worker` imports everything once and forks a process for each order, a line
+of JSON on stdin: a fork costs 10 ms, a start 600. Everything that is said is a line on stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from typing import Any
+
+import sqlalchemy as sa
+from tests.crash.load import everything, project
+
+from lampwork import App, failpoint
+from lampwork.settings import Settings
+
+
+def say(**what: Any) -> None:
+    # One write: a killed process leaves a whole line or none.
+    os.write(1, json.dumps(what).encode() + b"\n")
+
+
+async def live(order: dict[str, Any]) -> None:
+    """Accept the load, unless it was accepted before, and bring everything to its end."""
+    counts: Counter[str] = Counter()
+    for name in order.get("count", []):
+        failpoint.arm(name, lambda name=name: counts.update([name]))
+    settings = Settings.load(home=order["home"], **order["settings"])
+    async with project.open(settings=settings) as app:
+        for load in order["loads"]:
+            job = await app.start(everything, idempotency_key=load, load=load)
+            say(accepted=load, job_id=job.job_id)
+        if order.get("dies") == "accepted":
+            os.kill(os.getpid(), signal.SIGKILL)
+        for load in order["loads"]:
+            job = await app.start(everything, idempotency_key=load, load=load)
+            say(load=load, result=await app.result(job.job_id))
+        await all_ended(app)
+    say(counts=counts)
+
+
+async def all_ended(app: App) -> None:
+    """What was started aside, and what runs at an end, ends too."""
+    listed = sa.text("select id from jobs where ended_at is null")
+    while open := await app.store.read(lambda each: each.execute(listed).scalars().all()):
+        for job_id in open:
+            await app.ended(job_id)
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            os.environ["LAMPWORK_FAILPOINTS"] = order["failpoints"]
+            importlib.reload(failpoint)
+            code = 1
+            try:
+                asyncio.run(live(order))
+                code = 0
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        say(pid=pid)
+        _, status = os.waitpid(pid, 0)
+        say(ended=os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    serve()
