@@ -109,6 +109,23 @@ async def park(app: App, job_id: str) -> None:
     assert (await row(app, job_id)).want == "parked"
 
 
+async def take_over(app: App, job_id: str) -> Run:
+    """Let another run own the job, as another process does; the older one, which has not heard.
+
+    It is not known here any more, so nobody ends it: it finds out by itself.
+    """
+    zombie = await eventually(lambda: app.worker.runs.get(job_id))
+
+    async def requeue() -> None:
+        del app.worker.runs[job_id]
+        await app.worker.engine.cancel(job_id)
+        await app.worker.engine.requeue(job_id)
+
+    await inside(app, requeue())
+    await eventually(lambda: app.worker.runs.get(job_id))
+    return zombie
+
+
 async def end_run(app: App, job_id: str, reason: EndReason = "infrastructure") -> None:
     """Let the job's run here die, as a lost database would; it is taken up again at once."""
     run = app.worker.runs.get(job_id)

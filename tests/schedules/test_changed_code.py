@@ -1,0 +1,244 @@
+"""Code that changes under a waiting job: it goes on, or needs attention before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support import clerk, eventually, opened, park, result, row, rows, status
+
+from lampwork import Job
+
+happened: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_happened() -> None:
+    happened.clear()
+
+
+def pay() -> None:
+    happened.append("pay")
+
+
+async def stopped(app, job_id: str) -> str:
+    """Wait until a job was stopped for attention and its run is gone; why it was."""
+
+    async def attention() -> str | None:
+        return (await row(app, job_id)).attention
+
+    why = await eventually(attention, "the job was not stopped")
+    await eventually(lambda: job_id not in app.worker.runs)
+    return why
+
+
+async def test_a_call_that_was_inserted_before_a_waiting_task_does_not_run(project, home):
+    """ "With `pay` inserted before a waiting task, `pay` ran and the task opened anew under another
+    number: one effect, two keys." DBOS compares names of recorded calls only."""
+
+    @project.skill()
+    def ask() -> str:
+        """Ask."""
+        raise ValueError("who knows")
+
+    genie, inserted = clerk(project, ask), False
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        if inserted:
+            await job.step(pay)
+        return (await job.assign_task(genie, "Ask.")).response
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+        inserted = True
+        ((wait,),) = await rows(app, "select id from waits")
+        await app.resolve(wait, "happened", result="yes", by="ann")
+        why = await stopped(app, job_id)
+        assert "`step pay` now, but was begun as `task clerk`" in why
+        assert happened == []
+        assert await rows(app, "select count(*) from tasks") == [(1,)]
+        inserted = False
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "done"
+
+
+async def test_code_that_drops_a_waiting_call_needs_attention(project, home):
+    """The recipe returns without the wait at which it was parked: its answer would be lost."""
+    dropped = False
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return "without" if dropped else await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        dropped = True
+        await app.send_event(job_id, "go", "hello")
+        assert "ended without the calls that were begun: wait_for go" in await stopped(app, job_id)
+        dropped = False
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "hello"
+
+
+async def test_the_same_call_with_another_identity_needs_attention(project, home):
+    """Number, kind and name agree, the digest does not: other instructions for a task that has
+    begun, another number of items for a map."""
+
+    @project.skill()
+    def ask() -> str:
+        """Ask."""
+        raise ValueError("who knows")
+
+    genie, instructions = clerk(project, ask), "Ask."
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        return (await job.assign_task(genie, instructions)).response
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+        instructions = "Pay."
+        ((wait,),) = await rows(app, "select id from waits")
+        await app.resolve(wait, "happened", by="ann")
+        assert "task clerk" in await stopped(app, job_id)
+
+
+async def test_a_recorded_call_that_differs_needs_attention_before_anything_runs(project, home):
+    """The first call is on record under another name; what follows must not run."""
+    changed = False
+
+    def fetch() -> int:
+        return 1
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        if changed:
+            await job.step(pay)
+        else:
+            await job.step(fetch)
+        await job.wait_for("go", str)
+        return "done"
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        changed = True
+        await app.send_event(job_id, "go", "now")
+        await stopped(app, job_id)
+        assert happened == []
+        changed = False
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "done"
+
+
+async def test_a_job_whose_recipe_is_gone_needs_attention_and_goes_on_when_it_is_back(
+    project, home
+):
+    """A deploy without the recipe: the job is named, not lost and not failed."""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        gone = project._recipes.pop("patient")
+        await app.send_event(job_id, "go", "hello")
+        assert "no recipe 'patient' any more" in await stopped(app, job_id)
+        project._recipes["patient"] = gone
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "hello"
+
+
+@pytest.mark.parametrize("after", ["a wait", "nothing", "a handler"])
+async def test_a_recorded_result_that_todays_type_refuses_needs_attention(project, home, after):
+    """A recorded result is read with today's type. It was a number, and a list is expected now:
+    the code has changed, so the job must not fail for it, nor handle it as its step's error."""
+    changed = False
+
+    def fetch_number() -> int:
+        return 1
+
+    def fetch_list() -> list[str]:
+        return []
+
+    fetch_list.__qualname__ = fetch_number.__qualname__
+
+    @project.recipe()
+    async def reader(job: Job) -> str:
+        try:
+            await job.step(fetch_list if changed else fetch_number)
+        except Exception:
+            if after != "a handler":
+                raise
+        if changed and after == "nothing":
+            return "done"
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(reader)).job_id
+        await park(app, job_id)
+        changed = True
+        await app.send_event(job_id, "go", "hello")
+        assert "does not fit its type any more" in await stopped(app, job_id)
+        changed = False
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "hello"
+
+
+async def test_a_mended_job_goes_on_with_the_conversation_that_it_had_let_go(project, home):
+    """A job that needs attention releases its holds; when it goes on, its task holds nothing and
+    must get in line again instead of being stranded."""
+
+    @project.skill()
+    def ask() -> str:
+        """Ask."""
+        raise ValueError("who knows")
+
+    genie, broken = clerk(project, ask), False
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        if broken:
+            await job.step(pay)
+        return (await job.assign_task(genie, "Ask.")).response
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+        broken = True
+        ((wait,),) = await rows(app, "select id from waits")
+        await app.resolve(wait, "happened", result="yes", by="ann")
+        await stopped(app, job_id)
+        assert await rows(app, "select holder from conversations") == [(None,)]
+        broken = False
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "done"
+
+
+async def test_a_job_that_was_stopped_twice_goes_on_at_once_each_time(project, home):
+    """Mended in the wrong way first: `go_on` is prompt, without waiting for a sweep."""
+    broken = False
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        if broken:
+            await job.step(pay)
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        broken = True
+        await app.send_event(job_id, "go", "hello")
+        await stopped(app, job_id)
+        await app.go_on(job_id)
+        await status(app, job_id, "running", "needs_attention")
+        await stopped(app, job_id)
+        broken = False
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "hello"
+        assert happened == []
