@@ -75,6 +75,7 @@ class Worker:
         The engine records what this returns, if the run owns the job; when it has, and only then,
         the job's end is published. Nothing but RunEnded leaves it.
         """
+        failpoint.hit("job.claimed")
         try:
             run = await self._begin(job_id)
         except Exception as error:
