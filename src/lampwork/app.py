@@ -147,8 +147,11 @@ class App(Door):
 
     # --- what this process wrote ---
 
-    def _accepted(self, job_id: str) -> None:
+    def _accepting(self, job_id: str) -> None:
+        # Not when it has been accepted: a sweep may have run it to its end by then.
         self._not_ended.add(job_id)
+
+    def _accepted(self, job_id: str) -> None:
         self._loop.call_soon(self.worker.start_soon, job_id)
 
     def _mended(self, job_id: str) -> None:

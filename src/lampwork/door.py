@@ -102,6 +102,9 @@ class JobsDoor:
 
     # --- what the executing process is told ---
 
+    def _accepting(self, job_id: str) -> None:
+        """A job of which nobody has heard yet is about to be written down."""
+
     def _accepted(self, job_id: str) -> None:
         """A job may start."""
 
@@ -231,6 +234,8 @@ class Door(JobsDoor):
             root_id=job_id,
         )
         digest = hashlib.sha256(json.dumps([callable, input], sort_keys=True).encode()).hexdigest()
+        if key is None:
+            self._accepting(job_id)
         accepted = await self.store.write(jobs.accept, new, key, digest)
         if accepted == job_id:
             self._accepted(job_id)
