@@ -207,18 +207,18 @@ class Shell:
 
     def job(self, job_id: str, *statuses: str) -> Any:
         """A job, once it has one of these statuses."""
-
-        def reached() -> Any:
-            job = self.json("job", job_id)
-            return job if not statuses or job["status"] in statuses else None
-
-        return self.eventually(reached)
+        until = time.monotonic() + DEADLINE
+        while True:
+            done = self("job", job_id, "--json")
+            if done.code == 0 and (not statuses or done.json["status"] in statuses):
+                return done.json
+            assert time.monotonic() < until, f"not {statuses}: {done}"
 
     def eventually(self, probe: Callable[[], Any]) -> Any:
         """The first truthy thing that the probe gives."""
         until = time.monotonic() + DEADLINE
         while not (found := probe()):
-            assert time.monotonic() < until, "it never came to that"
+            assert time.monotonic() < until, f"it never came to that; jobs: {self('jobs').out}"
         return found
 
     def effects(self) -> list[str]:
