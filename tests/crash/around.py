@@ -186,10 +186,13 @@ class Undisturbed:
     ledger: Path
     """What the service has done, for all loads."""
 
-    def check(self, home: Path, load: str, life: Life) -> None:
-        """A disturbed run of the load came to the same, and did nothing twice."""
-        assert life["result"] == [self.result]
-        assert tree(home) == self.tree
+    def check(self, home: Path, load: str, life: Life, of: int = 1) -> None:
+        """A disturbed run of the load came to the same, and did nothing twice.
+
+        `of` is how many loads there are in the folder.
+        """
+        assert {"load": load, "result": self.result} in life.said
+        assert tree(home) == [(callable, status, n * of) for callable, status, n in self.tree]
         check_records(home)
         done = service.effects(self.ledger, load)
         assert done.keys() == self.effects

@@ -1,0 +1,68 @@
+"""SIGKILL at moments that are no single boundary: before any, in a recovery, at random."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from tests.crash.around import ROOT, outside, rows
+
+
+async def test_a_job_killed_between_its_acceptance_and_its_start_is_started(
+    workers, undisturbed, home
+):
+    async with outside(home):
+        killed = await workers.live(home, "accepted", dies="accepted", settings={"max_live": 0})
+        assert killed.code == -signal.SIGKILL, workers.stderr.read_text()
+        (job_id,) = killed["job_id"]
+        assert rows(home, "select id, status from jobs") == [(job_id, "queued")]
+        assert rows(home, "select * from workflow_status", "engine.db") == []
+        life = await workers.live(home, "accepted")
+        assert life["job_id"] == [job_id]
+    undisturbed.check(home, "accepted", life)
+
+
+async def test_two_loads_survive_a_kill_that_hits_both(workers, undisturbed, home):
+    """What one of them has open when the process dies is nothing that the other waits for."""
+    async with outside(home):
+        killed = await workers.live(home, "this", "that", failpoints="skill.after_effect=kill@5")
+        assert killed.code == -signal.SIGKILL, workers.stderr.read_text()
+        life = await workers.live(home, "this", "that")
+        assert life.code == 0, workers.stderr.read_text()
+    undisturbed.check(home, "this", life, of=2)
+    undisturbed.check(home, "that", life, of=2)
+
+
+@pytest.mark.parametrize(
+    "failpoints",
+    [
+        ("skill.after_effect=kill@3", "job.claimed=kill", "job.begun=kill"),
+        ("step.after_effect=kill@3", "store.before_commit=kill@2", "store.after_commit=kill@2"),
+        ("park.committed=kill", "wake.committed=kill", "wake.done=kill"),
+        ("job.before_publish=kill@3", "job.before_publish=kill", "job.before_publish=kill"),
+        ("model.after=kill@2", "task.opened=kill", "task.claimed=kill", "model.before=kill"),
+    ],
+    ids=lambda points: " then ".join(point.partition("=")[0] for point in points),
+)
+async def test_a_load_survives_kills_in_its_recovery(failpoints, workers, undisturbed, home):
+    load = " then ".join(failpoints)
+    async with outside(home):
+        for armed in failpoints:
+            killed = await workers.live(home, load, failpoints=armed)
+            assert killed.code == -signal.SIGKILL, (armed, workers.stderr.read_text())
+        life = await workers.live(home, load)
+        assert life.code == 0, workers.stderr.read_text()
+    assert life["job_id"], "it was accepted again, under its key"
+    undisturbed.check(home, load, life)
+
+
+@pytest.mark.timeout(180)
+def test_ten_random_kills_lose_nothing_and_double_nothing():
+    """The soak, in small: `./scripts/bench soak` does it with 200."""
+    options = ["--kills", "10", "--seed", "20", "--longest", "1"]
+    command = [sys.executable, "-m", "benchmarks.soak", *options]
+    soak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert soak.returncode == 0, soak.stdout + soak.stderr
+    assert "10 kills" in soak.stdout
