@@ -17,15 +17,21 @@ from typing import Any
 from urllib.parse import quote, unquote
 from urllib.request import Request, urlopen
 
+from lampwork import failpoint
+
 URL = "LAMPWORK_TEST_SERVICE"
 """The environment variable that names the service to those who call it."""
 
 
 def happen(effect: str, key: str) -> str:
-    """Do an effect; its receipt."""
+    """Do an effect; its receipt. There is a failpoint on either side: `<effect>.asked`, `.done`."""
+    name = effect.partition("/")[2]
     body = json.dumps({"effect": effect, "key": key}).encode()
+    failpoint.hit(f"{name}.asked")
     with urlopen(Request(os.environ[URL], body), timeout=10) as response:
-        return json.load(response)
+        receipt = json.load(response)
+    failpoint.hit(f"{name}.done")
+    return receipt
 
 
 def known(key: str) -> str | None:

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 from tests.crash.around import FAILPOINTS, outside
+from tests.crash.load import AT_MOST_ONCE
 
 SEED = 7
 """Which later hits are chosen."""
@@ -25,3 +26,20 @@ async def test_a_load_survives_a_kill_at(name, when, workers, undisturbed, home)
         life = await workers.live(home, load)
         assert life.code == 0, workers.stderr.read_text()
     undisturbed.check(home, load, life)
+
+
+@pytest.mark.parametrize("when", ["asked", "done"])
+@pytest.mark.parametrize("effect", sorted(AT_MOST_ONCE | {"post left", "post later", "item 0"}))
+async def test_an_effect_survives_a_kill_beside_it(effect, when, workers, undisturbed, home):
+    """Just before it is asked for, and when it has happened and nobody has written it down."""
+    load = f"{effect} {when}"
+    async with outside(home) as people:
+        killed = await workers.live(home, load, failpoints=f"{effect}.{when}=kill")
+        assert killed.code == -signal.SIGKILL, workers.stderr.read_text()
+        life = await workers.live(home, load)
+        assert life.code == 0, workers.stderr.read_text()
+    undisturbed.check(home, load, life)
+    if effect in AT_MOST_ONCE - {"wire"}:  # which has a reconciler
+        assert people.resolved == {"happened" if when == "done" else "did_not_happen": 1}
+    elif effect in ("post left", "item 0"):  # beside the others one may be under way
+        assert not people.resolved
