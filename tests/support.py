@@ -196,6 +196,28 @@ def clerk(project: Project, *skills: Any, name: str = "clerk") -> Genie:
     return project.genie(name, model=call_all, job_description="You help.", skills=skills)
 
 
+class Gate:
+    """Holds whoever comes first, on the jobs' event loop, until it is opened; others pass."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.opened = False
+        self._opened: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def hold_first(self) -> None:
+        self.passed += 1
+        if self._opened is None:
+            self._opened, self._loop = asyncio.Event(), asyncio.get_running_loop()
+            await self._opened.wait()
+
+    def open(self) -> None:
+        assert self._loop is not None
+        assert self._opened is not None
+        self.opened = True
+        self._loop.call_soon_threadsafe(self._opened.set)
+
+
 def once(action: Callable[[], None]) -> Callable[[], None]:
     """An action that happens at the first hit only."""
     done = False

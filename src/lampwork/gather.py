@@ -25,7 +25,6 @@ class JobCall(Generic[T]):
         self._started = False
 
     def __await__(self) -> Generator[Any, None, T]:
-        self._run.check()
         self._run.require_main("awaited")
         return self.perform().__await__()
 
@@ -68,12 +67,12 @@ class Gather:
         self._on_error: OnError = on_error
 
     def __await__(self) -> Generator[Any, None, list[Any]]:
-        self._run.check()
         self._run.require_main("awaited")
         return self.perform().__await__()
 
     async def perform(self) -> list[Any]:
         """Do all of them."""
+        await self._run.alive()
         branches = [asyncio.create_task(self._branch(call)) for call in self._calls]
         if not branches:
             return []

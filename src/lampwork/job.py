@@ -155,7 +155,6 @@ class Job:
         )
 
     def _assign(self, given: Assignment) -> JobCall[TaskAnswer[Any]]:
-        self._run.check()
         assignment = check_assignment(
             self._run.project, given, model=self._run.worker.settings.model
         )
@@ -272,7 +271,6 @@ class Job:
         All settle; then BranchesFailed is raised, or errors are returned in place with
         `on_error="collect"`. Raises UnknownCall for anything that is not a job call.
         """
-        self._run.check()
         return Gather(self._run, calls, on_error)
 
     # --- waiting ---
@@ -359,7 +357,6 @@ class Job:
 
     def log(self, message: str) -> None:
         """Keep a line on the job's record; silent on a replay."""
-        self._run.check()
         self._run.require_main("made")
         if self._run.log(message):
             _log.info(message, extra={"event": "job.log", "job_id": self.id})
@@ -376,7 +373,6 @@ class Job:
 
         Raises NotImportable for a function without a name of its own.
         """
-        self._run.check()
         self._run.require_main("made")
         self._run.on_end(self._run.project.callable_of(fn), _input(fn, args, kwargs))
 

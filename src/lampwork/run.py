@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PATIENCE = 100
+"""How often a recipe may go on after it was told that its run is over: nested `finally`s do."""
+
 _log = logging.getLogger("lampwork.job")
 
 EndReason = Literal["parked", "cancelled", "deposed", "attention", "infrastructure", "closing"]
@@ -90,6 +93,7 @@ class Run:
         self._ends_before = begun.ends
         self._ends = 0
         self.ended: EndReason | None = None
+        self._ignored = 0
         self.interrupted: CallInterrupted | None = None
         self.main = asyncio.current_task()
         self.waiting_for: dict[str, Wait] = {}
@@ -127,6 +131,19 @@ class Run:
         """Raise RunEnded if the run is over. Asked before anything is started."""
         if self.ended is not None:
             raise RunEnded(self.job_id, self.ended)
+
+    async def alive(self) -> None:
+        """Raise RunEnded if the run is over; a recipe that ignores it again and again stays here.
+
+        `while True: try: … except BaseException: pass` around a call would never give the event
+        loop back, and all jobs would stand still.
+        """
+        if self.ended is not None and asyncio.current_task() is self.main:
+            self._ignored += 1
+            if self._ignored > _PATIENCE:
+                _log.error("job %s: its recipe ignores that its run is over", self.job_id)
+                await asyncio.get_running_loop().create_future()
+        self.check()
 
     async def prove(self) -> None:
         """Return only if this run owns its job. Raises RunEnded."""
@@ -237,12 +254,11 @@ class Run:
     # --- calls ---
 
     def reserve(self) -> ReservedCall:
-        """The number of a call, taken when it is made.
+        """The number of a call, taken when it is made. In a run that is over it is never begun.
 
         Raises UnknownCall outside the recipe's own flow, where the order of calls could change
         from run to run.
         """
-        self.check()
         self.require_main("made")
         reserved = ReservedCall()
         self._numbers.add(reserved.number)
@@ -281,7 +297,7 @@ class Run:
 
     async def envelope(self, call: Call[Any]) -> str:
         """The recorded envelope of a call, done first if there is none."""
-        self.check()
+        await self.alive()
         recorded = self._recorded.get(call.number)
         if recorded is not None:
             if recorded.name != call.label:
@@ -348,9 +364,9 @@ class Run:
         return await self.store.fold(values.write(outcome))
 
     def log(self, message: str) -> bool:
-        """Keep a line that the recipe logged; False if an earlier run has kept it."""
+        """Keep a line that the recipe logged; False if an earlier run has, or this one is over."""
         self._logged += 1
-        if self._logged <= self._logged_before:
+        if self.ended is not None or self._logged <= self._logged_before:
             return False
         self.store.submit(jobs.log, self.job_id, self._logged, message)
         return True
@@ -358,7 +374,7 @@ class Run:
     def on_end(self, callable: str, input: Json) -> None:
         """Register what is to run when the job has ended, unless an earlier run has."""
         self._ends += 1
-        if self._ends > self._ends_before:
+        if self.ended is None and self._ends > self._ends_before:
             write = (jobs.register_end, self.job_id, self._ends, callable, input)
             self._registering.append(self.store.submit(*write))
 
