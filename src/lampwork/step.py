@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lampwork import failpoint, values
-from lampwork.errors import InputInvalid, NotDone, StepFailed
+from lampwork.errors import InputInvalid, NotDone, ResultNotRecordable, StepFailed
 from lampwork.run import Run, RunEnded
 from lampwork.store import jobs
 from lampwork.types import Effect, Json, wait_id
-from lampwork.wait import Wait
+from lampwork.wait import Answer, Wait
 
 _functions = ThreadPoolExecutor(64, thread_name_prefix="lampwork-function")
 """Plain functions of recipes and skills. Not the loop's own threads: those are the engine's, and a
@@ -122,32 +122,50 @@ class Step:
             await self.run.store.write(jobs.open_attempt, self.run.job_id, number, attempt)
 
     async def _resolve(self, number: int, attempt: int, key: str, why: str) -> values.Value | None:
-        """Ask a person what became of the effect; None when it is to be done."""
-        again = f"{attempt}" if attempt > 1 else ""
-        answer = await self.run.until(
-            Wait(
-                id=wait_id(self.run.job_id, number, again),
-                job_id=self.run.job_id,
-                call=number,
-                kind="resolution",
-                subject={"step": self.name, "key": key, "why": why},
-            )
+        """Ask a person what became of the effect; None when it is to be done.
+
+        A result that does not fit the step's type is no answer: they are asked again.
+        """
+        again, misfits = f"{attempt}" if attempt > 1 else "", 0
+        while True:
+            answer = await self._ask(number, again, key, why)
+            match answer.value["resolution"]:
+                case "happened":
+                    try:
+                        return self._as_given(answer.value.get("result"))
+                    except ResultNotRecordable as error:
+                        misfits += 1
+                        again, why = f"{attempt}.{misfits}", str(error)
+                case "did_not_happen":
+                    return None
+                case _:
+                    reason = answer.value.get("reason") or "no reason given"
+                    raise StepFailed(
+                        f"{self.name} was resolved as failed by {answer.source}: {reason}",
+                        error_type="resolved_as_failed",
+                        details=reason,
+                        call=self.name,
+                    )
+
+    async def _ask(self, number: int, again: str, key: str, why: str) -> Answer:
+        wait = Wait(
+            id=wait_id(self.run.job_id, number, again),
+            job_id=self.run.job_id,
+            call=number,
+            kind="resolution",
+            subject={"step": self.name, "key": key, "why": why},
         )
-        resolution: dict[str, Json] = answer.value
-        match resolution["resolution"]:
-            case "happened":
-                text = values.encode(resolution.get("result"), values.UNTYPED, self.name)
-                return values.Value(text)
-            case "did_not_happen":
-                return None
-            case _:
-                reason = resolution.get("reason") or "no reason given"
-                raise StepFailed(
-                    f"{self.name} was resolved as failed by {answer.source}: {reason}",
-                    error_type="resolved_as_failed",
-                    details=reason,
-                    call=self.name,
-                )
+        return await self.run.until(wait)
+
+    def _as_given(self, result: Json) -> values.Value:
+        """A result that a person gave. Raises ResultNotRecordable if it is not of the type."""
+        text = values.encode(result, values.UNTYPED, self.name)
+        try:
+            values.decode(text, values.return_type(self.fn), self.name)
+        except ResultNotRecordable as error:
+            given = f"the result {text[:80]} that was given does not fit its type"
+            raise ResultNotRecordable(f"{given}: {error.__cause__}") from error
+        return values.Value(text)
 
     async def _attempt(self, key: str) -> Any:
         failpoint.hit("step.before_effect")

@@ -1,0 +1,219 @@
+"""What may have happened once is never done again by guesswork: a person says what became of it."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from tests.support import (
+    armed,
+    clerk,
+    dying,
+    eventually,
+    once,
+    opened,
+    park,
+    result,
+    row,
+    rows,
+    status,
+)
+
+from lampwork import Job, NotDone
+from lampwork.errors import AlreadyAnswered, JobFailed
+
+begun: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_begun() -> None:
+    begun.clear()
+
+
+async def asked(app, job_id: str) -> str:
+    """The wait of the person who is asked now."""
+
+    async def open_wait() -> str | None:
+        found = await rows(
+            app, "select id from waits where job_id = :job and not answered", job=job_id
+        )
+        return found[0][0] if found else None
+
+    await status(app, job_id, "needs_attention")
+    return await eventually(open_wait)
+
+
+def unsure(gate: threading.Event) -> str:
+    """Pays, and does not come back while its process lives."""
+    begun.append("pay")
+    if not gate.is_set():
+        gate.wait(10)
+    return "paid"
+
+
+@pytest.fixture
+def gate():
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+def as_step(project, gate):
+    @project.recipe()
+    async def payer(job: Job) -> str:
+        return await job.options(effect="at_most_once").step(unsure, gate)
+
+    return payer
+
+
+def as_skill(project, gate):
+    @project.skill()
+    def pay() -> str:
+        """Pay."""
+        return unsure(gate)
+
+    genie = clerk(project, pay)
+
+    @project.recipe()
+    async def payer(job: Job) -> str:
+        task = await job.assign_task(genie, "Pay.")
+        return str(task.actions[0].status)
+
+    return payer
+
+
+@pytest.mark.parametrize("make", [as_step, as_skill])
+@pytest.mark.parametrize("resolution", ["happened", "did_not_happen", "fail"])
+async def test_a_process_that_ended_in_the_middle_leaves_a_question_with_three_answers(
+    project, home, gate, make, resolution
+):
+    """ "After a crash an intent without result is an unknown outcome": "it happened, with this
+    result" / "it did not happen: do it" / "fail"; it is never begun twice by us."""
+    payer = make(project, gate)
+    async with opened(project, home, grace=0) as app:
+        job_id = (await app.start(payer)).job_id
+        await eventually(lambda: begun)
+    async with opened(project, home) as app:
+        wait = await asked(app, job_id)
+        assert begun == ["pay"]
+        gate.set()
+        await app.resolve(wait, resolution, result="paid", reason="it came back", by="ann")
+        if resolution == "fail":
+            with pytest.raises(JobFailed, match="it came back"):
+                await result(app, job_id)
+        else:
+            assert await result(app, job_id) in ("paid", "ok")
+        assert len(begun) == (2 if resolution == "did_not_happen" else 1)
+
+
+@pytest.mark.parametrize("make", [as_step, as_skill])
+async def test_what_is_unknown_twice_in_a_row_is_asked_twice(project, home, gate, make):
+    """A person says that it did not happen; it is begun again, and the process ends again. The
+    second question is another one: the first answer must not count for it."""
+    payer = make(project, gate)
+    async with opened(project, home, grace=0) as app:
+        job_id = (await app.start(payer)).job_id
+        await eventually(lambda: begun)
+    async with opened(project, home, grace=0) as app:
+        first = await asked(app, job_id)
+        await app.resolve(first, "did_not_happen", by="ann")
+        await eventually(lambda: len(begun) == 2)
+    async with opened(project, home) as app:
+        second = await asked(app, job_id)
+        assert second != first
+        with pytest.raises(AlreadyAnswered):
+            await app.resolve(first, "happened", result="no", by="eve")
+        await park(app, job_id)
+        await app.resolve(second, "happened", result="paid", by="ann")
+        assert await result(app, job_id) in ("paid", "ok")
+        assert begun == ["pay", "pay"]
+
+
+@pytest.mark.parametrize("make", [as_step, as_skill])
+@pytest.mark.parametrize("at", ["wait.opened", "wait.answered", "call.after"])
+async def test_a_crash_around_the_answer_does_not_ask_again(project, home, gate, make, at):
+    """The question is asked, answered, or its answer about to be recorded, when the run dies."""
+    payer = make(project, gate)
+    async with opened(project, home, grace=0) as app:
+        job_id = (await app.start(payer)).job_id
+        await eventually(lambda: begun)
+    gate.set()
+    async with opened(project, home) as app:
+        died: list[str] = []
+
+        def die() -> None:
+            died.append(at)
+            dying(app)()
+
+        with armed(at, once(die)):
+            wait = await asked(app, job_id)
+            await app.resolve(wait, "happened", result="paid", by="ann")
+            assert await result(app, job_id) in ("paid", "ok")
+        assert died == [at]
+        assert begun == ["pay"]
+        assert await rows(app, "select count(*) from inbox") == [(1,)]
+
+
+async def test_not_done_is_a_failure_and_no_question(project, home):
+    """ "Raising `NotDone` says that nothing happened." """
+
+    def pay() -> None:
+        raise NotDone("the till is shut")
+
+    @project.recipe()
+    async def payer(job: Job) -> None:
+        await job.options(effect="at_most_once").step(pay)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(payer)).job_id
+        with pytest.raises(JobFailed, match="the till is shut"):
+            await result(app, job_id)
+
+
+async def test_a_result_that_was_given_but_does_not_fit_the_step_is_asked_for_again(project, home):
+    """Ann says that it happened and gives a text; the step gives a number. Recorded, it would fail
+    the job, and nobody could say it better: the first answer counts."""
+
+    def pay() -> int:
+        begun.append("pay")
+        raise ConnectionResetError("no answer")
+
+    @project.recipe()
+    async def payer(job: Job) -> int:
+        return await job.options(effect="at_most_once").step(pay) + 1
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(payer)).job_id
+        first = await asked(app, job_id)
+        await app.resolve(first, "happened", result="eleven", by="ann")
+
+        async def asked_again() -> bool:
+            return await asked(app, job_id) != first
+
+        await eventually(asked_again)
+        await park(app, job_id)
+        ((why,),) = await rows(app, "select subject from waits where not answered")
+        assert "does not fit its type" in why
+        await app.resolve(await asked(app, job_id), "happened", result=11, by="ann")
+        assert await result(app, job_id) == 12
+        assert begun == ["pay"]
+
+
+async def test_two_unknown_outcomes_under_one_gather_are_two_questions(project, home):
+    """Answered in either order, parked in between: each answer is for its own call."""
+
+    def pay(whom: str) -> str:
+        raise ConnectionResetError(whom)
+
+    @project.recipe()
+    async def payer(job: Job) -> list[str]:
+        careful = job.options(effect="at_most_once")
+        return await job.gather(careful.step(pay, "ann"), careful.step(pay, "bob"))
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(payer)).job_id
+        await park(app, job_id)
+        assert (await row(app, job_id)).status == "needs_attention"
+        await app.resolve(f"w{job_id[1:]}.2", "happened", result="two", by="eve")
+        await app.resolve(f"w{job_id[1:]}.1", "happened", result="one", by="eve")
+        assert await result(app, job_id) == ["one", "two"]
