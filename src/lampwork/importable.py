@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lampwork.errors import NotImportable
@@ -15,12 +17,12 @@ def name_of(fn: Callable[..., Any]) -> str:
     Raises NotImportable for lambdas, closures and anything else that has no name of its own.
     """
     module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
-    path = f"{module}:{name}"
+    path = f"{_main_name() if module == '__main__' else module}:{name}"
     try:
         found = load(path)
     except NotImportable:
         found = None
-    if found is not fn:
+    if found is None or found is not fn:
         raise NotImportable(
             f"{name or fn!r} can't be found again by name, so a job could not go on with it after "
             "a restart. Define it with `def` at the top of a module and pass that."
@@ -35,9 +37,19 @@ def load(path: str) -> Any:
     """
     module, _, name = path.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        here = module == _main_name()
+        found: Any = sys.modules["__main__"] if here else importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise NotImportable(f"{path} can't be imported: {error}") from error
     return found
+
+
+def _main_name() -> str | None:
+    """The name under which another process would import the script that this one runs."""
+    main: Any = sys.modules.get("__main__")
+    if (spec := getattr(main, "__spec__", None)) is not None:
+        return spec.name
+    file = getattr(main, "__file__", None)
+    return Path(file).stem if file else None

@@ -173,6 +173,7 @@ class Job:
             read=read,
             digest=_digest(assignment.instructions, assignment.conversation),
             opens=True,
+            conversation=assignment.conversation,
         )
 
     def call(self, recipe: Recipe[P, T], *args: P.args, **kwargs: P.kwargs) -> JobCall[T]:
@@ -391,6 +392,7 @@ class Job:
         read: Callable[[Any], Any] | None = None,
         digest: str = "",
         opens: bool = False,
+        conversation: str | None = None,
     ) -> Call[Any]:
         if self._options is not None and kind != "step":
             raise InputInvalid(f"options are for job.step; {kind} takes none of them.")
@@ -403,6 +405,7 @@ class Job:
             read=read,
             digest=digest,
             opens=opens,
+            conversation=conversation,
         )
 
 

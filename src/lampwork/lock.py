@@ -40,12 +40,3 @@ class FolderLock:
     def release(self) -> None:
         """Let another process execute."""
         os.close(self._file)
-
-
-def is_held(home: Path) -> bool:
-    """Whether some process executes the jobs of this folder."""
-    try:
-        FolderLock(home).release()
-    except FolderInUse:
-        return True
-    return False

@@ -34,7 +34,9 @@ async def recover(worker: Worker) -> None:
     needs attention.
     """
     suspects: list[str] = []
-    for job_id, crashes in await worker.store.write(executors.count_crashes, worker.executor_id):
+    for job_id, crashes in await worker.store.write(
+        executors.count_crashes, worker.executor_id, worker.project.name
+    ):
         if crashes >= _STOPPED_AFTER:
             why = f"its process crashed {crashes} times while it was executing"
             await worker.store.write(jobs.need_attention, job_id, why)
@@ -77,9 +79,9 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
 async def sweep(worker: Worker) -> None:
     """Compare what is meant to happen with what does, and make good for the difference."""
     await worker.start_queued()
-    for job_id in await worker.store.read(jobs.ids_with_want, "cancelled"):
+    for job_id in await worker.store.read(jobs.ids_with_want, worker.project.name, "cancelled"):
         worker.background(worker.finish_cancelled(job_id))
-    for job_id in await worker.store.read(inbox.movable_jobs):
+    for job_id in await worker.store.read(inbox.movable_jobs, worker.project.name):
         worker.background(worker.wake(job_id))
     await _sweep_running(worker)
     if (due_at := await worker.store.read(inbox.next_due)) is not None:
@@ -92,7 +94,7 @@ async def _sweep_running(worker: Worker) -> None:
     One that the engine believes to be running here, twice in a row, was claimed by a commit whose
     answer got lost, or has lost its run: it is taken back. One that nobody has claimed is started.
     """
-    begun = await worker.store.read(jobs.begun_ids)
+    begun = await worker.store.read(jobs.begun_ids, worker.project.name)
     absent = [each for each in begun if each not in worker.runs]
     stranded: dict[str, float] = {}
     now = asyncio.get_running_loop().time()
@@ -123,10 +125,8 @@ async def keep_sweeping(worker: Worker) -> None:
 
 
 async def look(worker: Worker, after: int) -> int:
-    """What other processes have written: answers, new jobs, cancellations."""
+    """What other processes have written: answers, new jobs, cancellations, mended ones."""
     newest, deliveries = await worker.store.read(inbox.arrived, after)
     worker.deliver(deliveries)
-    await worker.start_queued()
-    for job_id in await worker.store.read(jobs.ids_with_want, "cancelled"):
-        worker.background(worker.finish_cancelled(job_id))
+    await sweep(worker)
     return newest

@@ -23,6 +23,7 @@ from lampwork.errors import (
     StoreUnavailable,
     UnknownCall,
 )
+from lampwork.line import Lines
 from lampwork.store import inbox, jobs
 from lampwork.types import CallKind, Json, child_wait_id
 from lampwork.wait import Answer, Wait
@@ -67,6 +68,8 @@ class Call(Generic[T]):
     digest: str = ""
     opens: bool = False
     """Whether it is written down before it begins, because a change of code must find it."""
+    conversation: str | None = None
+    """The conversation in whose line it takes a place: calls side by side do so in their order."""
 
     @property
     def number(self) -> int:
@@ -106,6 +109,7 @@ class Run:
         self._numbers: set[int] = set()
         self._executing: set[str] = set()
         self._registering: list[Future[None]] = []
+        self.lines = Lines()
 
     @property
     def project(self) -> Project:
@@ -280,9 +284,14 @@ class Run:
     async def perform(self, call: Call[T]) -> T:
         """Do a call, or read its record; its value, or its error raised."""
         try:
+            if call.conversation is not None:
+                self.lines.join(call.conversation, call.number)
             envelope = await self.store.unfold(await self.envelope(call))
         except StoreUnavailable as error:
             raise self._infrastructure(error) from error
+        finally:
+            if call.conversation is not None:
+                self.lines.leave(call.conversation, call.number)
         text = values.text_of(values.read(envelope))
         try:
             value = values.decode(text, call.annotation, call.label)

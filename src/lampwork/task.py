@@ -197,7 +197,9 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
 
 async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
     """Open or claim the task, waiting in line if its conversation is busy."""
+    await run.lines.turn(new.conversation_id, new.call)
     claim = await run.store.write(tasks.open_or_claim, new)
+    run.lines.leave(new.conversation_id, new.call)
     failpoint.hit("task.opened")
     if not claim.is_new:
         # A task that this run has just opened has no earlier writer to be mistaken for. Two runs

@@ -230,6 +230,10 @@ class Worker:
         finally:
             self._starting.discard(job_id)
 
+    def _is_ours(self, row: Any) -> bool:
+        # Several projects may share a folder; each one's jobs wait until it is open.
+        return row.project == self.project.name and row.status not in ENDED
+
     def _may_run(self, job_id: str) -> bool:
         return not self.closing and self.alone in (None, job_id)
 
@@ -245,7 +249,7 @@ class Worker:
             self._make_room()
             return
         starting = set(self._starting)  # their rows say queued until they have begun
-        found = await self.store.read(jobs.queued, room + len(starting) + 1)
+        found = await self.store.read(jobs.queued, self.project.name, room + len(starting) + 1)
         queued = [job_id for job_id in found if job_id not in starting]
         self.crowded = len(queued) > room
         known = await self.engine.statuses(queued[:room]) if queued else {}
@@ -316,7 +320,7 @@ class Worker:
             if not self._may_run(job_id) or (run is not None and run.ended is None):
                 return
             row = await self.store.read(jobs.get, job_id)
-            if row.status in ENDED or row.want != "parked":
+            if row.want != "parked" or not self._is_ours(row):
                 return
             if not await self.store.read(inbox.can_move, job_id):
                 return
@@ -335,7 +339,7 @@ class Worker:
             if not self._may_run(job_id) or (run is not None and run.ended is None):
                 return
             row = await self.store.read(jobs.get, job_id)
-            if row.status in ENDED or row.want != "run":
+            if row.want != "run" or not self._is_ours(row):
                 return
             if lost and await self.engine.status(job_id) == "pending":
                 await self.engine.cancel(job_id)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,8 +133,6 @@ async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
 async def test_a_database_from_a_newer_version_is_refused_and_left_alone(
     opened: Open, tmp_path: Path
 ) -> None:
-    import sqlite3
-
     async with opened(project):
         pass
     with sqlite3.connect(tmp_path / "state" / "lampwork.db") as database:
@@ -145,3 +146,52 @@ async def test_a_database_from_a_newer_version_is_refused_and_left_alone(
 
 def test_a_script_runs_a_recipe_without_an_event_loop(tmp_path: Path) -> None:
     assert project.run(add, home=tmp_path, first=1, second=2) == 3
+
+neighbour = Project("neighbour")
+
+
+@neighbour.recipe()
+async def greet(job: Job) -> str:
+    return await job.wait_for("name", str)
+
+
+async def test_projects_may_share_a_folder_and_leave_each_others_jobs_alone(opened: Open) -> None:
+    async with opened(neighbour) as app:
+        theirs = await app.start(greet)
+        await until_status(app, theirs.job_id, "suspended")
+    async with opened(project) as app:
+        assert await app.run(add, first=1, second=2) == 3
+        await app.send_event(theirs.job_id, "name", "Ada")
+        assert await status_of(app, theirs.job_id) == "suspended"
+    async with opened(neighbour) as app:
+        assert await app.result(theirs.job_id) == "Ada"
+
+
+SCRIPT = """
+import sys
+from lampwork import Job, Project
+
+project = Project("script")
+
+async def double(job: Job, number: int) -> int:
+    return 2 * number
+
+@project.recipe()
+async def double_all(job: Job) -> list[int]:
+    return await job.map(double, [1, 2])
+
+if __name__ == "__main__":
+    print(project.run(double_all, home=sys.argv[1]))
+"""
+
+
+def test_a_script_maps_its_own_functions_under_a_name_that_others_can_import(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "chores.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "chores.py"), str(tmp_path / "state")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert ran.stdout == "[2, 4]\n", ran.stderr
+    with sqlite3.connect(tmp_path / "state" / "lampwork.db") as database:
+        names = database.execute("SELECT DISTINCT callable FROM jobs ORDER BY 1").fetchall()
+    assert names == [("chores:double",), ("double_all",)]

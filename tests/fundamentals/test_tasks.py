@@ -294,3 +294,28 @@ async def test_a_types_own_validators_are_part_of_the_asking_again(opened: Open)
         answer = await app.assign_task(counting, "Name an even number.", output=Even)
     assert answer.output == Even(number=2)
     assert answer.usage["requests"] == 2
+
+
+# --- side by side on one conversation ---
+
+
+@project.recipe()
+async def three_in_line(job: Job) -> list[str]:
+    first = await job.assign_task(chatty, "zero")
+    calls = [
+        job.assign_task(chatty, name, conversation=first.conversation_id)
+        for name in ("one", "two", "three")
+    ]
+    return [answer.output for answer in await job.gather(*calls)]
+
+
+@pytest.mark.parametrize("park_after", [0.0, 60.0], ids=["parked", "hot"])
+async def test_tasks_on_one_conversation_take_turns_in_the_order_of_their_calls(
+    opened: Open, park_after: float
+) -> None:
+    async with opened(project, park_after=park_after) as app:
+        assert await app.run(three_in_line) == [
+            "one, after 2 messages",
+            "two, after 4 messages",
+            "three, after 6 messages",
+        ]

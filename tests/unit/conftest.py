@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from lampwork import values
 from lampwork.genie import Genie
+from lampwork.line import Lines
 from lampwork.project import Project
 from lampwork.run import RunEnded
 from lampwork.store import inbox, schema
@@ -30,6 +31,7 @@ class DeskRun:
         self.store, self.project, self.job_id = desk.store, desk.project, job_id
         self.worker = SimpleNamespace(settings=SimpleNamespace(model=None), deliver=desk.deliver)
         self.proofs = 0
+        self.lines = Lines()
 
     async def prove(self) -> None:
         self.proofs += 1

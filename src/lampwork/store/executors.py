@@ -24,23 +24,26 @@ def close(connection: sa.Connection, executor_id: str) -> None:
     )
 
 
-def count_crashes(connection: sa.Connection, own_id: str) -> list[tuple[str, int]]:
+def count_crashes(connection: sa.Connection, own_id: str, project: str) -> list[tuple[str, int]]:
     """Count, once, the crashes of earlier processes against the jobs whose code was executing.
 
-    Returns those jobs, with how many crashes they have had without reaching a wait.
+    Returns the project's jobs that have crashed without reaching a wait since, and how often.
     """
     crashed = sa.select(executors.c.id).where(
         executors.c.id != own_id, executors.c.closed_at.is_(None)
     )
-    counted = connection.execute(
+    executing = sa.and_(jobs.c.status == "running", jobs.c.want == "run")
+    connection.execute(
         sa.update(jobs)
-        .where(jobs.c.status == "running", jobs.c.want == "run", jobs.c.executor.in_(crashed))
+        .where(executing, jobs.c.executor.in_(crashed))
         .values(crashes=jobs.c.crashes + 1)
-        .returning(jobs.c.id, jobs.c.crashes)
-    ).all()
+    )
     connection.execute(
         sa.update(executors)
         .where(executors.c.id != own_id, executors.c.closed_at.is_(None))
         .values(closed_at=time.time())
     )
-    return [(row.id, row.crashes) for row in counted]
+    suspects = sa.select(jobs.c.id, jobs.c.crashes).where(
+        executing, jobs.c.crashes > 0, jobs.c.project == project
+    )
+    return [(row.id, row.crashes) for row in connection.execute(suspects)]

@@ -265,12 +265,16 @@ def can_move(connection: sa.Connection, job_id: str) -> bool:
     return all(row.all_answered for row in standing)
 
 
-def movable_jobs(connection: sa.Connection) -> list[str]:
-    """Parked jobs that have an answer and may get on with it."""
+def movable_jobs(connection: sa.Connection, project: str) -> list[str]:
+    """Parked jobs of a project that have an answer and may get on with it."""
     query = (
         sa.select(waits.c.job_id)
         .join(jobs, jobs.c.id == waits.c.job_id)
-        .where(sa.and_(waits.c.parked, waits.c.answered), jobs.c.want == "parked")
+        .where(
+            sa.and_(waits.c.parked, waits.c.answered),
+            jobs.c.want == "parked",
+            jobs.c.project == project,
+        )
         .distinct()
     )
     return list(connection.execute(query).scalars())

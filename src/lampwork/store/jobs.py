@@ -419,26 +419,30 @@ def go_on(connection: sa.Connection, job_id: str) -> None:
     )
 
 
-def ids_with_want(connection: sa.Connection, want: Want) -> list[str]:
-    """Jobs that have not ended and are meant to do this."""
-    query = sa.select(jobs.c.id).where(jobs.c.want == want, jobs.c.status.not_in(ENDED))
-    return list(connection.execute(query).scalars())
-
-
-def begun_ids(connection: sa.Connection) -> list[str]:
-    """Jobs that are meant to run and have begun."""
+def ids_with_want(connection: sa.Connection, project: str, want: Want) -> list[str]:
+    """Jobs of a project that have not ended and are meant to do this."""
     query = sa.select(jobs.c.id).where(
-        jobs.c.want == "run", jobs.c.status.in_(("running", "suspended", "needs_attention"))
+        jobs.c.want == want, jobs.c.status.not_in(ENDED), jobs.c.project == project
     )
     return list(connection.execute(query).scalars())
 
 
-def queued(connection: sa.Connection, limit: int) -> list[str]:
-    """Jobs that may start now and have not, the oldest first."""
+def begun_ids(connection: sa.Connection, project: str) -> list[str]:
+    """Jobs of a project that are meant to run and have begun."""
+    query = sa.select(jobs.c.id).where(
+        jobs.c.want == "run",
+        jobs.c.status.in_(("running", "suspended", "needs_attention")),
+        jobs.c.project == project,
+    )
+    return list(connection.execute(query).scalars())
+
+
+def queued(connection: sa.Connection, project: str, limit: int) -> list[str]:
+    """Jobs of a project that may start now and have not, the oldest first."""
     return list(
         connection.execute(
             sa.select(jobs.c.id)
-            .where(jobs.c.status == "queued", jobs.c.want == "run")
+            .where(jobs.c.status == "queued", jobs.c.want == "run", jobs.c.project == project)
             .order_by(jobs.c.created_at)
             .limit(limit)
         ).scalars()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from lampwork.errors import DatabaseTooNew, FolderNotWritable
+from lampwork.errors import DatabaseTooNew, FolderNotWritable, StoreUnavailable
 
 HEAD = "0001"
 
@@ -22,6 +22,11 @@ def prepare(path: Path) -> None:
         raise FolderNotWritable(
             f"{path.parent} can't hold the state: {error}. "
             "Make it writable, or name another folder with --home or LAMPWORK_HOME."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StoreUnavailable(
+            f"{path} can't be read: {error}. "
+            "Bring a backup back, or name another folder with --home or LAMPWORK_HOME."
         ) from error
     if found == HEAD:
         return

@@ -1,0 +1,32 @@
+"""The order in which calls of one run get in line for the same conversation: that of the calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Lines:
+    """Who is to get in line, by conversation, before any of them has."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[int]] = {}
+        self._moved = asyncio.Event()
+
+    def join(self, conversation: str, call: int) -> None:
+        """A call begins that will take a place."""
+        self._waiting.setdefault(conversation, []).append(call)
+
+    async def turn(self, conversation: str, call: int) -> None:
+        """Wait until the calls that began before this one have taken their places."""
+        while self._waiting.get(conversation, [call])[0] != call:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def leave(self, conversation: str, call: int) -> None:
+        """A call has taken its place, or needs none."""
+        waiting = self._waiting.get(conversation, [])
+        if call in waiting:
+            waiting.remove(call)
+            self._moved.set()
+        if not waiting:
+            self._waiting.pop(conversation, None)
