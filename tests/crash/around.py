@@ -20,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from tests.crash import service
-from tests.crash.load import AT_MOST_ONCE
+from tests.crash.load import AT_MOST_ONCE, EFFECTS, RESULT
 
 from lampwork.door import JobsDoor
 from lampwork.store.store import Store
@@ -178,8 +178,6 @@ async def outside(home: Path) -> AsyncIterator[Outside]:
 class Undisturbed:
     """What a load gives when nothing goes wrong."""
 
-    result: Any
-    effects: set[str]
     tree: list[tuple[str, str, int]]
     hits: Counter[str]
     """Of each failpoint."""
@@ -191,11 +189,11 @@ class Undisturbed:
 
         `of` is how many loads there are in the folder.
         """
-        assert {"load": load, "result": self.result} in life.said
+        assert {"load": load, "result": RESULT} in life.said
         assert tree(home) == [(callable, status, n * of) for callable, status, n in self.tree]
         check_records(home)
         done = service.effects(self.ledger, load)
-        assert done.keys() == self.effects
+        assert done.keys() == EFFECTS
         doubled = {effect: keys for effect, keys in done.items() if len(keys) != 1}
         assert doubled == {}, "an effect was done under two keys"
         again = {effect: keys for effect, keys in done.items() if keys.total() != 1}

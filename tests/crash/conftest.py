@@ -16,7 +16,6 @@ from tests.crash.around import (
     FAILPOINTS,
     Undisturbed,
     Workers,
-    check_records,
     outside,
     served,
     tree,
@@ -68,11 +67,6 @@ def undisturbed(
 
     life = asyncio.run(run())
     assert life.code == 0, workers.stderr.read_text()
-    check_records(home)
-    return Undisturbed(
-        result=life["result"][0],
-        effects=set(service.effects(effects_file, "quiet")),
-        tree=tree(home),
-        hits=Counter(life["counts"][0]),
-        ledger=effects_file,
-    )
+    quiet = Undisturbed(tree(home), Counter(life["counts"][0]), effects_file)
+    quiet.check(home, "quiet", life)
+    return quiet

@@ -26,6 +26,18 @@ project = Project("crash")
 AT_MOST_ONCE = {"letter", "parcel", "wire", "mail"}
 """Effects that no key makes safe to repeat."""
 
+ITEMS = [f"item {i}" for i in range(3)]
+EFFECTS = {"fee", *AT_MOST_ONCE, *ITEMS, "post left", "post later", "last", "aside", "closed"}
+
+RESULT = [
+    1,
+    ["receipt of fee", "receipt of letter", 2, None],
+    [f"receipt of {item}" for item in ITEMS],
+    "receipt of parcel; an account; receipt of mail; receipt of post later; receipt of post left; "
+    "receipt of wire",
+    "receipt of last",
+]
+
 
 # --- a genie, its skills ---
 
@@ -101,7 +113,7 @@ def charge(job: Job, effect: str) -> str:
     return happen(effect, job.step_key())
 
 
-async def item(job: Job, effect: str) -> str:
+async def item_of(job: Job, effect: str) -> str:
     await job.sleep(0.01)
     return await job.step(charge, job, effect)
 
@@ -137,7 +149,7 @@ async def everything(job: Job, load: str) -> list[object]:
         job.sleep(0.05),
     )
     try:
-        items = await job.map(item, [f"{load}/item {i}" for i in range(3)], limit=2)
+        items = await job.map(item_of, [f"{load}/{item}" for item in ITEMS], limit=2)
         done = await job.call(errand, load=load)
         await job.start(aside, load=load)
     finally:
