@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast, get_type_hints
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
 
 from lampwork.errors import JobFailed, LampworkError, ResultNotRecordable, StepFailed
@@ -151,7 +151,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 def _new_adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(annotation)
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         raise ResultNotRecordable(
             f"{annotation!r} can't be recorded: {_first_line(error)}. "
             "Use a pydantic model, a dataclass, a TypedDict or plain JSON types."
