@@ -89,20 +89,25 @@ async def sweep(worker: Worker) -> None:
 
 
 async def _sweep_running(worker: Worker) -> None:
-    """Jobs that are meant to run, have begun, and have no run here.
+    """Jobs that are meant to run, and have no run here.
 
     One that the engine believes to be running here, twice in a row, was claimed by a commit whose
-    answer got lost, or has lost its run: it is taken back. One that nobody has claimed is started.
+    answer got lost, or has lost its run: it is taken back. One that nobody has claimed is started,
+    if it has begun; those that wait for room wait on.
     """
-    begun = await worker.store.read(jobs.begun_ids, worker.project.name)
-    absent = [each for each in begun if each not in worker.runs]
-    stranded: dict[str, float] = {}
+    name, room = worker.project.name, worker.settings.max_live
+    queued = await worker.store.read(jobs.queued, name, room)
+    begun = await worker.store.read(jobs.begun_ids, name)
+    absent = [each for each in begun + queued if each not in worker.runs]
+    waiting, stranded = set(queued), dict[str, float]()
     now = asyncio.get_running_loop().time()
     for start in range(0, len(absent), _CHUNK):
         chunk = absent[start : start + _CHUNK]
         statuses = await worker.engine.statuses(chunk)
         for job_id in chunk:
             match statuses.get(job_id, "none"):
+                case "none" if job_id in waiting:
+                    pass
                 case "none" | "cancelled" | "success":
                     await worker.revive(job_id)
                 case "pending" if now - worker.missing.get(job_id, now) >= _LOST_AFTER:

@@ -16,13 +16,13 @@ def claim_without_a_run(home: Path, job_id: str, like: str) -> None:
     """What is on disk after a start whose commit was made and whose answer was lost."""
     with closing(sqlite3.connect(home / "engine.db")) as connection:
         connection.row_factory = sqlite3.Row
-        query = "select * from workflow_status where workflow_uuid = ?"
-        row = dict(connection.execute(query, [like]).fetchone())
-        row |= {"workflow_uuid": job_id, "status": "PENDING", "output": None}
-        columns, marks = ", ".join(row), ", ".join("?" * len(row))
-        connection.execute(
-            f"insert into workflow_status ({columns}) values ({marks})", [*row.values()]
-        )
+        for table in ("workflow_status", "workflow_input"):
+            query = f"select * from {table} where workflow_uuid = ?"
+            row = dict(connection.execute(query, [like]).fetchone()) | {"workflow_uuid": job_id}
+            columns, marks = ", ".join(row), ", ".join("?" * len(row))
+            connection.execute(f"insert into {table} ({columns}) values ({marks})", [*row.values()])
+        claimed = "update workflow_status set status = 'PENDING', output = null"
+        connection.execute(f"{claimed} where workflow_uuid = ?", [job_id])
         connection.commit()
 
 
