@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -103,6 +104,7 @@ def read_input(fn: Callable[..., Any], recorded: Json) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=4096)
 def takes_job(fn: Callable[..., Any]) -> bool:
     """Whether the function's first parameter is its job."""
     parameters = list(inspect.signature(fn).parameters)
@@ -119,6 +121,7 @@ def _misfits(name: str, value: Json, annotation: Any) -> list[str]:
     return []
 
 
+@lru_cache(maxsize=4096)
 def _parameters(fn: Callable[..., Any]) -> inspect.Signature:
     """The signature, without the job."""
     signature = inspect.signature(fn)

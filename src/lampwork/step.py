@@ -198,15 +198,16 @@ async def call_function(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
 
 async def within(work: asyncio.Task[Any], seconds: float | None, name: str) -> Any:
     """The result of a function that `start` started, or TimeoutError after that many seconds."""
-    try:
-        done, _ = await asyncio.wait({work}, timeout=seconds)
-    except asyncio.CancelledError:
-        work.cancel()
-        raise
-    if not done:
-        work.cancel()
-        raise TimeoutError(f"{name} took longer than {seconds} s")
-    result = work.result()
+    if seconds is not None:
+        try:
+            done, _ = await asyncio.wait({work}, timeout=seconds)
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        if not done:
+            work.cancel()
+            raise TimeoutError(f"{name} took longer than {seconds} s")
+    result = await work
     if isinstance(result, _Exit):
         raise result.error
     return result

@@ -163,3 +163,11 @@ async def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> Non
         return compare_metadata(MigrationContext.configure(connection), schema.metadata)
 
     assert await store.read(differences) == []
+
+
+async def test_numbers_of_messages_and_places_in_line_are_never_used_again(store: Store) -> None:
+    def numbered(connection: sa.Connection) -> list[str]:
+        query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
+        return list(connection.exec_driver_sql(query).scalars())
+
+    assert await store.read(numbered) == ["inbox", "line"]
