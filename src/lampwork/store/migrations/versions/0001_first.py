@@ -75,7 +75,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("wait_id"),
         sqlite_autoincrement=True,
-        sqlite_autoincrement=True,
     )
     op.create_index(
         "inbox_untaken",
@@ -127,7 +126,6 @@ def upgrade() -> None:
         sa.Column("wait_id", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("task_id"),
-        sqlite_autoincrement=True,
         sqlite_autoincrement=True,
     )
     op.create_index("line_by_conversation", "line", ["conversation_id", "id"], unique=False)
