@@ -108,7 +108,7 @@ async def _sweep_running(worker: Worker) -> None:
             match statuses.get(job_id, "none"):
                 case "none" if job_id in waiting:
                     pass
-                case "none" | "cancelled" | "success":
+                case "none" | "cancelled" | "success" | "error":
                     await worker.revive(job_id)
                 case "pending" if now - worker.missing.get(job_id, now) >= _LOST_AFTER:
                     await worker.revive(job_id, lost=True)

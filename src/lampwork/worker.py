@@ -353,7 +353,7 @@ class Worker:
         match await self.engine.status(job_id):
             case "none":
                 await self.engine.start(job_id)
-            case "cancelled":
+            case "cancelled" | "error":  # an error of the engine's is no outcome of the job
                 await self.engine.requeue(job_id)
             case "success":
                 # Its process ended between the engine's record and ours.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from tests.support import (
@@ -13,6 +15,7 @@ from tests.support import (
     inside,
     once,
     opened,
+    park,
     result,
     row,
     rows,
@@ -182,6 +185,186 @@ async def test_a_late_mark_of_a_branch_does_not_hide_that_its_job_needs_a_person
         await app.store.write(jobs.need_attention, job_id, "its code has changed")
         await app.store.write(jobs.mark, job_id, "running")
         assert (await row(app, job_id)).status == "needs_attention"
+
+
+async def test_two_wake_ups_at_once_make_one_run(project, home):
+    """*Two wake-ups at once*: "Duplicate wakes ran three copies of one step side by side." Here
+    five, with a sweep among them."""
+    begun: list[str] = []
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        await job.wait_for("go")
+        return await job.step(work)
+
+    async def work() -> str:
+        begun.append("work")
+        return "done"
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        runs: list[str] = []
+        with armed("job.begun", lambda: runs.append("run")):
+            await app.store.write(inbox.send, job_id, f"{job_id}:go", None, "api")
+            wakes = [app.worker.wake(job_id) for _ in range(4)]
+            await inside(app, _together(*wakes, recovery.sweep(app.worker)))
+            assert await result(app, job_id) == "done"
+        assert runs == ["run"]
+        assert begun == ["work"]
+
+
+async def test_a_job_that_is_cancelled_between_a_list_and_its_wake_does_not_run(project, home):
+    """ "A user cancels between the reaper's list and its resume: the cancelled job runs." """
+    begun: list[str] = []
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        await job.wait_for("go")
+        await job.step(begun.append, "work")
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        await app.store.write(inbox.send, job_id, f"{job_id}:go", None, "api")
+        listed = await app.store.read(inbox.movable_jobs, project.name)
+        await app.cancel(job_id)
+        await inside(app, _together(*map(app.worker.wake, listed)))
+        await status(app, job_id, "cancelled")
+        await inside(app, _together(app.worker.wake(job_id), app.worker.revive(job_id)))
+        assert begun == []
+        assert await _engine_status(app, job_id, "cancelled")
+
+
+async def test_a_cancel_that_comes_after_the_wake_was_written_finds_nothing_running(project, home):
+    """The waker has written `run`; the cancel comes before it tells the engine. Whoever begins
+    first reads what is meant to happen."""
+    begun: list[str] = []
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        await job.wait_for("go")
+        await job.step(begun.append, "work")
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+
+        def cancel() -> None:
+            app._cancelled(app.store.submit(jobs.want_cancelled, job_id).result())
+
+        with armed("wake.committed", once(cancel)):
+            await app.send_event(job_id, "go")
+            await status(app, job_id, "cancelled")
+        await eventually(lambda: _engine_status(app, job_id, "cancelled"))
+        assert begun == []
+
+
+async def test_a_parked_row_whose_engine_was_cancelled_late_is_woken_by_the_sweep(project, home):
+    """ "The parker commits, a waker resumes, the parker's cancel lands last: row running, DBOS
+    CANCELLED, nobody looks." run + CANCELLED → wake."""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        await app.store.write(jobs.unpark, job_id)
+        await inside(app, recovery.sweep(app.worker))
+        await idle(app, job_id)
+        await app.send_event(job_id, "go", "hello")
+        assert await result(app, job_id) == "hello"
+
+
+async def test_a_job_that_was_killed_between_its_acceptance_and_its_start_is_started(project, home):
+    """*Killed between acceptance and start*: run + no workflow → start, by the next process."""
+
+    @project.recipe()
+    async def quick(job: Job) -> str:
+        return "done"
+
+    async with opened(project, home) as app:
+        app.worker.closing = True  # nothing starts any more
+        job_id = (await app.start(quick)).job_id
+        assert (await row(app, job_id)).status == "queued"
+    async with opened(project, home) as app:
+        assert await result(app, job_id) == "done"
+
+
+@pytest.mark.parametrize("at", ["job.before_outcome", "job.before_publish"])
+async def test_an_outcome_that_nobody_published_is_published(project, home, at):
+    """DBOS ended + row open → publish, without doing anything of the job again. Before the engine
+    has it on record, the recipe runs again, its steps do not."""
+    begun: list[str] = []
+
+    @project.recipe()
+    async def worker(job: Job) -> str:
+        await job.step(begun.append, "work")
+        return "done"
+
+    def fail() -> None:
+        raise RuntimeError("a bug of ours")
+
+    async with opened(project, home) as app:
+        with armed(at, once(fail)):
+            job_id = (await app.start(worker)).job_id
+            assert await result(app, job_id) == "done"
+        assert begun == ["work"]
+
+
+async def test_a_job_that_the_engine_gave_up_is_taken_up_again(project, home):
+    """ "An infrastructure error is no outcome either." The engine's row says ERROR, with an error
+    that is none of the job's; our row says run; the sweep must not pass it by for ever."""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+    with closing(sqlite3.connect(home / "engine.db")) as engine:
+        engine.execute(
+            "update workflow_status set status = 'ERROR' where workflow_uuid = ?", (job_id,)
+        )
+        engine.commit()
+    async with opened(project, home) as app:
+        await app.send_event(job_id, "go", "hello")
+        await inside(app, recovery.sweep(app.worker))
+        assert await result(app, job_id) == "hello"
+
+
+async def test_a_run_that_stands_in_the_engine_without_a_coroutine_is_taken_back(
+    project, home, monkeypatch
+):
+    """ "Each worker compares PENDING rows under its own id with its live runs; one that is missing
+    twice is woken": a claim whose commit answer was lost, never dispatched."""
+    monkeypatch.setattr(recovery, "_LOST_AFTER", 0.0)
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        run = await idle(app, job_id)
+
+        async def lose() -> None:
+            run.end("closing")
+            del app.worker.runs[job_id]
+
+        await inside(app, lose())
+        await eventually(lambda: run.main.done())
+        await inside(app, recovery.sweep(app.worker))
+        await inside(app, recovery.sweep(app.worker))
+        await app.send_event(job_id, "go", "hello")
+        assert await result(app, job_id) == "hello"
+
+
+async def _together(*work) -> None:
+    await asyncio.gather(*work)
 
 
 async def _set(event: asyncio.Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support import opened, result, status
+from tests.support import clerk, opened, result, status
 
 from lampwork import Job
 from lampwork.errors import StepFailed
@@ -42,3 +42,24 @@ async def test_an_at_most_once_step_that_ends_in_any_error_is_unknown(project, h
     async with opened(project, home) as app:
         job_id = (await app.start(payer)).job_id
         await status(app, job_id, "needs_attention")
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
+async def test_a_skill_that_ends_its_process_in_vain_is_a_skill_that_failed(project, home, error):
+    """`sys.exit` or Ctrl-C out of a skill's body would end the event loop and strand its job."""
+
+    @project.skill(effect="read")
+    async def look() -> str:
+        """Look."""
+        raise error
+
+    genie = clerk(project, look)
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        task = await job.assign_task(genie, "Look.")
+        return f"{task.response} {task.actions[0].status}"
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        assert await result(app, job_id) == "done error"

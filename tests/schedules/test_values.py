@@ -134,12 +134,13 @@ async def test_a_type_that_pydantic_refuses_is_refused_as_a_result(project, home
     """`typing.TypedDict` before Python 3.12: it is refused as any other result
     that can't be recorded, not as a failure of the step's own."""
 
-    old = typing.TypedDict("old", {"sum": int})
+    class Old(typing.TypedDict):
+        sum: int
 
     @project.recipe()
     async def maker(job: Job) -> str:
         try:
-            await job.step(_makes(old, {"sum": 1}))
+            await job.step(_makes(Old, {"sum": 1}))
         except ResultNotRecordable as error:
             return error.code
         return "recorded"
@@ -173,8 +174,8 @@ async def test_what_a_step_changes_after_it_returned_is_seen_neither_live_nor_re
 
 @pytest.mark.parametrize("size", [1, 300_000, 5_000_000], ids=["1 B", "300 KB", "5 MB"])
 async def test_a_result_of_any_size_is_the_same_and_the_rows_stay_small(project, home, size):
-    """ "256 KiB per value, larger ones in the content-addressed blob store by reference." Of a step,
-    of a child, of a map's item and of the job itself, live and replayed."""
+    """ "256 KiB per value, larger ones in the content-addressed blob store by reference." Of a
+    step, of a child, of a map's item and of the job itself, live and replayed."""
 
     def make() -> str:
         made.append("made")
@@ -228,8 +229,8 @@ async def test_a_result_of_more_than_64_mb_is_refused_clearly(project, home):
 
 
 async def test_an_error_of_a_step_is_the_same_live_and_replayed(project, home):
-    """ "A step that raises surfaces as `StepFailed(error_type, message, details)`, live and replayed
-    alike", also when what it says can't be stored as it is."""
+    """ "A step that raises surfaces as `StepFailed(error_type, message, details)`, live and
+    replayed alike", also when what it says can't be stored as it is."""
 
     class OutOfStock(Exception):
         pass

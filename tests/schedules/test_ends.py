@@ -1,0 +1,85 @@
+"""What `on_end` registered runs once when its job has ended, however often the job was replayed."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support import end_run, eventually, idle, opened, park, result, rows, status
+
+from lampwork import Job
+from lampwork.errors import UnknownCall
+
+ended: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ended() -> None:
+    ended.clear()
+
+
+def note(what: str) -> None:
+    ended.append(what)
+
+
+async def test_ends_are_counted_for_the_job_whatever_handle_they_are_made_through(project, home):
+    """`job.options(…)` gives another handle: two counters gave two ends the same number, and the
+    second was lost."""
+
+    @project.recipe()
+    async def tidy(job: Job) -> str:
+        job.on_end(note, "a")
+        job.options(timeout=3).on_end(note, "b")
+        return "done"
+
+    async with opened(project, home) as app:
+        await app.run(tidy)
+        await eventually(lambda: sorted(ended) == ["a", "b"])
+
+
+async def test_an_end_that_is_registered_inside_a_step_is_refused(project, home):
+    """A replay does not enter the step, so the ends after it would move up by one."""
+
+    @project.recipe()
+    async def tidy(job: Job) -> str:
+        def body() -> str:
+            try:
+                job.on_end(note, "inside")
+            except UnknownCall as error:
+                return error.code
+            return "registered"
+
+        said = await job.step(body)
+        await job.wait_for("go")
+        job.on_end(note, "outside")
+        return said
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(tidy)).job_id
+        await park(app, job_id)
+        await app.send_event(job_id, "go")
+        assert await result(app, job_id) == "unknown_call"
+        await eventually(lambda: ended)
+        assert ended == ["outside"]
+
+
+async def test_ends_run_once_after_parks_deaths_and_a_cancel(project, home):
+    """ "`on_end(fn)` is an importable name with JSON arguments in a row: a cancelled parked job has
+    no closures." """
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        job.on_end(note, "first")
+        await job.wait_for("a")
+        job.on_end(note, "second")
+        await job.wait_for("b")
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        await app.send_event(job_id, "a")
+        await idle(app, job_id)
+        await end_run(app, job_id)
+        await park(app, job_id)
+        await app.cancel(job_id)
+        await status(app, job_id, "cancelled")
+        await eventually(lambda: sorted(ended) == ["first", "second"])
+        assert await rows(app, "select count(*) from jobs where detached") == [(2,)]

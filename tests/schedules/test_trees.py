@@ -1,0 +1,216 @@
+"""Jobs below jobs: parked, hot, cancelled together, and found again by whoever waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from tests.support import (
+    Gate,
+    armed,
+    clerk,
+    dying,
+    eventually,
+    idle,
+    inside,
+    opened,
+    park,
+    result,
+    row,
+    rows,
+    status,
+)
+
+from lampwork import Job
+from lampwork.errors import JobFailed
+
+begun: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_begun() -> None:
+    begun.clear()
+
+
+@pytest.fixture
+def patient(project):
+    @project.recipe()
+    async def patient(job: Job, name: str) -> str:
+        """Wait until it goes on."""
+        return name + await job.wait_for("go", str)
+
+    return patient
+
+
+async def test_a_cancelled_tree_ends_as_a_whole_parked_and_hot(project, home, patient):
+    """*Cancel in the middle of a delegation tree*: "no new intents, a grace period, then
+    cancelled; unresolved effects named". One branch is parked with its own child parked, one waits
+    hot, one executes."""
+    gate = threading.Event()
+
+    def work() -> None:
+        begun.append("work")
+        gate.wait(10)
+
+    @project.recipe()
+    async def above(job: Job) -> str:
+        return await job.call(patient, "below")
+
+    @project.recipe()
+    async def busy(job: Job) -> None:
+        await job.step(work)
+        await job.step(begun.append, "after the cancel")
+
+    @project.recipe()
+    async def root(job: Job) -> None:
+        await job.gather(job.call(above), job.call(patient, "hot"), job.call(busy))
+
+    async with opened(project, home, grace=0.05) as app:
+        job_id = (await app.start(root)).job_id
+        await eventually(lambda: begun)
+        await park(app, f"{job_id}.1")
+        await park(app, f"{job_id}.1.1")
+        await idle(app, f"{job_id}.2")
+        await park(app, job_id)
+        await app.cancel(job_id)
+        for each in (job_id, f"{job_id}.1", f"{job_id}.1.1", f"{job_id}.2", f"{job_id}.3"):
+            await status(app, each, "cancelled")
+        gate.set()
+        with pytest.raises(JobFailed, match=r"while step .*work had not ended") as failed:
+            await result(app, f"{job_id}.3")
+        assert len(failed.value.error["fields"]["unresolved"]) == 1
+        await eventually(lambda: not app.worker.runs)
+        assert begun == ["work"]
+        assert await inside(app, app.worker.engine.unfinished()) == {}
+
+
+async def test_a_child_that_is_cancelled_alone_fails_its_parents_call(project, home, patient):
+    """The parent is parked and hears of it as of any other end."""
+
+    @project.recipe()
+    async def parent(job: Job) -> str:
+        try:
+            return await job.call(patient, "child")
+        except JobFailed as failed:
+            return failed.job_status
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(parent)).job_id
+        await park(app, job_id)
+        await app.cancel(f"{job_id}.1")
+        assert await result(app, job_id) == "cancelled"
+
+
+@pytest.mark.parametrize("at", ["child.created", "wait.opened", "wait.answered", "call.after"])
+async def test_a_parent_that_dies_around_its_child_finds_the_same_child_again(project, home, at):
+    """ "A child job is a workflow of its own with an id derived from its parent's and the call's
+    number; starting it twice is starting it once." """
+
+    def work() -> str:
+        begun.append("work")
+        return "well"
+
+    @project.recipe()
+    async def child(job: Job) -> str:
+        return await job.step(work)
+
+    @project.recipe()
+    async def parent(job: Job) -> str:
+        return await job.call(child)
+
+    async with opened(project, home) as app:
+        died: list[str] = []
+
+        def die_in_parent() -> None:
+            parent_id = next(id for id in app.worker.runs if "." not in id)
+            here = asyncio.current_task() is app.worker.runs[parent_id].main
+            if here and not died:
+                died.append(parent_id)
+                dying(app, parent_id)()
+
+        with armed(at, die_in_parent):
+            job_id = (await app.start(parent)).job_id
+            assert await result(app, job_id) == "well"
+        assert died == [job_id]
+        assert begun == ["work"]
+        assert await rows(app, "select count(*) from jobs") == [(2,)]
+
+
+async def test_a_task_under_a_gather_goes_on_when_its_recipe_skill_has_ended(
+    project, home, patient
+):
+    """ "An answered pure wait wakes the job when all its siblings are answered or a task among them
+    can move." The task's sibling is a wait that nobody answers."""
+    genie = clerk(project, project.recipe(name="sub")(_waits), name="delegating")
+
+    @project.recipe()
+    async def both(job: Job) -> None:
+        await job.gather(job.assign_task(genie, "Do."), job.wait_for("never"))
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(both)).job_id
+        await park(app, job_id)
+        ((child,),) = await rows(app, "select id from jobs where parent_id is not null")
+        await park(app, child)
+        await app.send_event(child, "go", "well")
+        await status(app, child, "succeeded")
+
+        async def answered() -> bool:
+            return await rows(app, "select status from tasks") == [("answered",)]
+
+        await eventually(answered, "the task did not move")
+        await park(app, job_id)
+
+
+async def _waits(job: Job) -> str:
+    """Wait."""
+    return await job.wait_for("go", str)
+
+
+async def test_a_parent_that_ended_leaves_its_detached_children_alone(project, home, patient):
+    """`start` does not wait: the cancel of its parent is not its own."""
+    gate = Gate()
+
+    @project.recipe()
+    async def parent(job: Job) -> None:
+        await job.start(patient, "left ")
+        await job.step(gate.hold_first)
+
+    async with opened(project, home, grace=0) as app:
+        job_id = (await app.start(parent)).job_id
+        await eventually(lambda: gate.passed)
+        await idle(app, f"{job_id}.1")
+        await app.cancel(job_id)
+        await status(app, job_id, "cancelled")
+        assert (await row(app, f"{job_id}.1")).want == "run"
+        await app.send_event(f"{job_id}.1", "go", "alone")
+        assert await result(app, f"{job_id}.1") == "left alone"
+
+
+async def test_depth_three_with_room_for_one_parks_its_way_through(project, home):
+    """*Parent and children, depth 3, one slot*: no deadlock: who only waits makes room."""
+
+    @project.recipe()
+    async def down(job: Job, depth: int) -> int:
+        return 1 + (await job.call(down, depth - 1) if depth else 0)
+
+    async with opened(project, home, max_live=1, sweep_interval=0.1) as app:
+        job_id = (await app.start(down, depth=3)).job_id
+        assert await result(app, job_id) == 4
+
+
+async def test_jobs_that_only_wait_make_room_for_those_that_were_accepted(project, home, patient):
+    """Eight places, eight jobs that wait in them hot, and eight that come after."""
+
+    @project.recipe()
+    async def quick(job: Job) -> str:
+        return "quick"
+
+    async with opened(project, home, max_live=8) as app:
+        waiting = [(await app.start(patient, name="a")).job_id for _ in range(8)]
+        for job_id in waiting:
+            await idle(app, job_id)
+        after = [(await app.start(quick)).job_id for _ in range(8)]
+        for job_id in after:
+            assert await result(app, job_id) == "quick"
