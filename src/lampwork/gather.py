@@ -83,6 +83,9 @@ class Gather:
                 for branch in branches:
                     branch.cancel()
                 await asyncio.wait(branches)
+        for branch in branches:
+            if not branch.cancelled():
+                branch.exception()  # seen, also if the run is over
         self._run.check()
         if self._run.interrupted is not None:
             raise self._run.interrupted

@@ -130,6 +130,7 @@ class Run:
             for future in self._futures:
                 if not future.done():
                     future.set_exception(RunEnded(self.job_id, reason))
+                    future.exception()  # seen: whoever waits may have left by another way
 
     def check(self) -> None:
         """Raise RunEnded if the run is over. Asked before anything is started."""
