@@ -1,0 +1,227 @@
+"""What the pages in docs/ show is run: examples, what they print, and what is typed.
+
+A comment before a block says where it comes from: `<!-- docs/examples/x.py -->` before a file,
+`<!-- part of … -->` before some of its lines, `<!-- prints … -->` before what it prints. Blocks of
+`console` are typed one after the other, page by page, beside docs/examples/shop.py as project.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import pytest
+
+from lampwork import Settings
+from lampwork.cli import _VERBS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+DEADLINE = 30.0
+
+_BLOCK = re.compile(r"(?:^<!-- ([^\n]*) -->\n\n?)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: str
+    source: str
+    language: str
+    text: str
+
+
+BLOCKS = [
+    Block(page.name, *found) for page in PAGES for found in _BLOCK.findall(page.read_text("utf-8"))
+]
+PYTHON = [block for block in BLOCKS if block.language == "python"]
+PRINTED = {
+    block.source.removeprefix("prints "): block
+    for block in BLOCKS
+    if block.source.startswith("prints ")
+}
+
+
+_PYTEST = ["-m", "pytest", "-c", os.devnull, "-p", "no:asyncio", "-p", "no:cacheprovider"]
+"""As in a folder that has nothing of ours."""
+
+
+def name_of(example: Path) -> str:
+    return str(example.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: f"{block.page} {block.source}")
+def test_a_block_of_python_is_a_file_or_a_part_of_one(block: Block) -> None:
+    assert block.source, f"{block.page}: say which file this is:\n{block.text}"
+    text = (ROOT / block.source.removeprefix("part of ")).read_text("utf-8")
+    if block.source.startswith("part of "):
+        assert f"\n{block.text}" in f"\n{text}"
+    else:
+        assert block.text == text
+
+
+def test_every_example_is_on_a_page() -> None:
+    shown = {block.source.removeprefix("part of ") for block in PYTHON}
+
+    assert [name for name in map(name_of, EXAMPLES) if name not in shown] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_an_example_prints_what_its_page_says(example: Path, tmp_path: Path) -> None:
+    program = _PYTEST if "test_" in example.name else ["-W", "error"]
+    ran = subprocess.run(
+        [sys.executable, *program, example],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran
+    if program is _PYTEST:
+        assert "1 passed" in ran.stdout
+    else:
+        assert ran.stderr == ""
+        printed = PRINTED.get(name_of(example))
+        assert ran.stdout == (printed.text if printed else "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    linked = [page.parent / to for to in re.findall(r"\]\(([^)#:]+)(?:#.*?)?\)", text)]
+    named = [ROOT / path for path in re.findall(r"`((?:tests|examples|src|docs)/[\w/.]+)`", text)]
+
+    assert [str(path) for path in linked + named if not path.exists()] == []
+
+
+# --- what is typed ---
+
+_ID = re.compile(r"(?<=\b[jtcw])0[0-9a-z]{17}\b")
+
+_CHANGING = [
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<moment>"),
+    (re.compile(r"\b\d+(\.\d+)? (ms|s|min)\b"), "<span>"),
+    (re.compile(r"\S*/\.lampwork\b"), "<home>"),
+    (re.compile(r"\bpid \d+"), "<pid>"),
+    (re.compile(r"\b[0-9a-f]{16} of"), "<version> of"),
+    (re.compile(r" +"), " "),
+]
+"""What differs from run to run, and the widths of columns with it."""
+
+
+def steady(text: str) -> str:
+    """The text without what differs from run to run, save the ids."""
+    for pattern, name in _CHANGING:
+        text = pattern.sub(name, text)
+    return text.strip()
+
+
+@dataclass
+class Terminal:
+    """Types a page's commands, with the ids of this run in place of those on the page."""
+
+    folder: Path
+    ids: dict[str, str] = field(default_factory=dict)
+    background: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def enter(self, line: str, shown: str) -> None:
+        words = shlex.split(_ID.sub(lambda found: self.ids.get(found[0], found[0]), line))
+        assert words[0] == "lampwork", line
+        said = self._begin(words[1:-1]) if words[-1] == "&" else self._until(words[1:], shown)
+        assert self._as_shown(said, shown) == steady(shown), line
+
+    def _begin(self, words: list[str]) -> str:
+        process = self._popen(words)
+        self.background.append(process)
+        assert process.stdout is not None
+        return process.stdout.readline()
+
+    def _until(self, words: list[str], shown: str) -> str:
+        """What the command prints; one that only looks is typed again until it shows that."""
+        looks = words[0] in ("jobs", "conversations", "conversation") or words[0::2] == ["job"]
+        until = time.monotonic() + DEADLINE
+        while True:
+            said, _ = self._popen(words).communicate(timeout=DEADLINE)
+            same = self._as_shown(said, shown) == steady(shown)
+            if same or not looks or time.monotonic() > until:
+                return said
+
+    def _as_shown(self, said: str, shown: str) -> str:
+        """What was said, with the page's ids; those that are new are learned in their order."""
+        here, there = (list(dict.fromkeys(_ID.findall(text))) for text in (said, shown))
+        known = {real: on_page for on_page, real in self.ids.items()}
+        new = [each for each in there if each not in self.ids]
+        fresh = zip(new, (each for each in here if each not in known), strict=False)
+        learned = self.ids | dict(fresh)
+        back = {real: on_page for on_page, real in learned.items()}
+        text = steady(_ID.sub(lambda found: back.get(found[0], found[0]), said))
+        if text == steady(shown):
+            self.ids = learned
+        return text
+
+    def _popen(self, words: list[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lampwork", *words],
+            cwd=self.folder,
+            env={**os.environ, "LOGNAME": "ann"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def close(self) -> None:
+        for process in self.background:
+            process.kill()
+            process.communicate(timeout=DEADLINE)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    monkeypatch.delenv("LAMPWORK_HOME")
+    (tmp_path / "project.py").write_text((DOCS / "examples" / "shop.py").read_text("utf-8"))
+    terminal = Terminal(tmp_path)
+    yield terminal
+    terminal.close()
+
+
+TYPED = [block for block in BLOCKS if block.language == "console"]
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in TYPED}))
+def test_what_is_typed_prints_what_the_page_says(page: str, terminal: Terminal) -> None:
+    text = "".join(block.text for block in TYPED if block.page == page)
+    commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+
+    for line, shown in commands:
+        terminal.enter(line, shown)
+
+
+# --- tables ---
+
+
+def test_every_setting_is_on_the_page() -> None:
+    text = (DOCS / "running.md").read_text("utf-8")
+    text = text.partition("**Settings.**")[2].partition("\n## ")[0]
+    shown = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+    assert shown == [each.name for each in fields(Settings)]
+
+
+def test_every_verb_is_on_the_page() -> None:
+    text = (DOCS / "running.md").read_text("utf-8")
+    shown = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    words = {word for row in shown for word in re.findall(r"`([a-z]+)", row)}
+
+    assert words >= set(_VERBS)
