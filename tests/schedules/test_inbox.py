@@ -214,9 +214,18 @@ async def test_a_hundred_waits_decided_one_by_one_do_not_start_a_body_per_decisi
             await park(app, job_id)
             for n in range(100):
                 await app.send_event(job_id, f"approval {n}", 1)
+                if n in (0, 50, 98):
+                    await delivered(app)
+                    assert (await row(app, job_id)).want == "parked"
             assert await result(app, job_id) == 103
         assert runs == 2
         assert started == [0, 1, 2]
+
+
+async def delivered(app) -> None:
+    """Wait until all that was sent has been brought to its job."""
+    await inside(app, asyncio.sleep(0))
+    await eventually(lambda: not app.worker._background)
 
 
 async def test_a_map_of_parked_children_wakes_its_parent_once(project, home):
