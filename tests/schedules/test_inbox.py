@@ -329,6 +329,7 @@ async def test_a_dying_run_does_not_take_its_successors_answer_away(project, hom
     successor's future." The successor waits already when the older one leaves."""
     async with opened(project, home) as app:
         job_id = (await app.start(patient)).job_id
+        await idle(app, job_id)
         zombie = await take_over(app, job_id)
         await idle(app, job_id)
         await eventually(lambda: len(app.worker.waits._waiting[wait_id(job_id, 1)]) == 2)
