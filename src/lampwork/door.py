@@ -89,7 +89,7 @@ class JobsDoor:
         self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job and all jobs below it. Raises JobNotFound, JobEnded."""
+        """Cancel a job and all below it but detached ones. Raises JobNotFound, JobEnded."""
         self._cancelled(await self.store.write(jobs.want_cancelled, job_id))
 
     async def go_on(self, job_id: str) -> None:

@@ -143,6 +143,9 @@ class InputInvalid(LampworkError):
 
     status = 422
 
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message, **({"problems": [message]} | fields))
+
 
 class InstructionsMissing(InputInvalid):
     """A task without instructions."""
@@ -209,7 +212,7 @@ class JobEnded(Conflict):
 
 
 class ConversationBusy(Conflict):
-    """Another task holds the conversation, and waiting for it would never end."""
+    """Another task holds the conversation, and waiting was not wanted or would never end."""
 
 
 class ModelError(LampworkError):
@@ -251,7 +254,7 @@ class ResultNotRecordable(CallError):
 
 
 class StepFailed(LampworkError):
-    """A step raised. Fields: `error_type` (qualified name), `details` (traceback text), `call`."""
+    """A step raised. Fields: `error_type` (qualified name), `details` (its message), `call`."""
 
 
 class JobFailed(LampworkError):

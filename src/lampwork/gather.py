@@ -23,13 +23,16 @@ class JobCall(Generic[T]):
         self._run = run
         self._call = call
         self._started = False
+        run.unawaited[call.number] = call.label
 
     def __await__(self) -> Generator[Any, None, T]:
+        self._run.unawaited.pop(self._call.number, None)
         self._run.require_main("awaited")
         return self.perform().__await__()
 
     async def perform(self) -> T:
         """Do it, or read its record."""
+        self._run.unawaited.pop(self._call.number, None)
         if self._started:
             raise UnknownCall(
                 f"{self._call.label} was awaited twice. Keep its value, or make the call again."

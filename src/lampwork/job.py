@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
+from pydantic import TypeAdapter, ValidationError
+
 from lampwork import values
 from lampwork.errors import InputInvalid, WaitTimedOut
 from lampwork.gather import Gather, JobCall, MapCall, OnError
@@ -21,7 +23,7 @@ from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import jobs
 from lampwork.task import Assignment, TaskAnswer, check_assignment, work
 from lampwork.types import CallKind, Effect, Json, child_id, wait_id
-from lampwork.wait import Wait
+from lampwork.wait import Answer, Wait
 
 if TYPE_CHECKING:
     from lampwork.genie import Genie
@@ -43,7 +45,7 @@ class JobRef:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What started a job: `kind` (`manual`, `api`, `cli`, `job`, `end`), and when, in UTC."""
+    """What started a job: `kind` (`api`, `cli`, `job`, `end`), and when, in UTC."""
 
     kind: str
     at: datetime
@@ -331,8 +333,7 @@ class Job:
                 raise WaitTimedOut(
                     f"No event {name!r} came within {timeout:g} s.", name=name, timeout=timeout
                 )
-            value = values.from_json(answer.value, type, f"event {name!r}")
-            return values.Value(values.encode(value, type, f"event {name!r}"))
+            return values.Value(_event(answer, name, type))
 
         return self._call("wait_for", name, body, annotation=type, opens=True)
 
@@ -415,6 +416,19 @@ async def assigned(job: Job, assignment: Json) -> Json:
     call = job._assign(Assignment.from_json(project, assignment))  # pyright: ignore[reportPrivateUsage]
     answer = await call
     return answer.to_json()
+
+
+def _event(answer: Answer, name: str, type: Any) -> str:
+    """The JSON text of an event's value. Raises InputInvalid when it is not of the type."""
+    try:
+        value = TypeAdapter(type).validate_json(json.dumps(answer.value))
+    except ValidationError as error:
+        problems = values.misfits(error)
+        raise InputInvalid(
+            f"Event {name!r} from {answer.source} does not fit {type}: {problems}. "
+            "It is used up; send another one to a wait that is still open."
+        ) from error
+    return values.encode(value, type, f"event {name!r}")
 
 
 def _input(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:

@@ -107,6 +107,8 @@ class Run:
         self._busy = 1
         self._futures: set[asyncio.Future[Any]] = set()
         self._numbers: set[int] = set()
+        self.unawaited: dict[int, str] = {}
+        """Calls that were made and not begun, by number."""
         self._executing: set[str] = set()
         self._registering: list[Future[None]] = []
         self.lines = Lines()
@@ -371,7 +373,10 @@ class Run:
         finally:
             self._executing.discard(call.label)
         failpoint.hit("call.after")
-        return await self.store.fold(values.write(outcome))
+        try:
+            return await self.store.fold(values.write(outcome))
+        except StoreUnavailable as error:
+            raise self._infrastructure(error) from error
 
     def log(self, message: str) -> bool:
         """Keep a line that the recipe logged; False if an earlier run has, or this one is over."""
@@ -393,6 +398,16 @@ class Run:
         while self._registering:
             await asyncio.wrap_future(self._registering[0])
             self._registering.pop(0)
+
+    def returned(self) -> None:
+        """The recipe has returned. Raises CallInterrupted, UnknownCall for what it left."""
+        if self.interrupted is not None:
+            raise self.interrupted
+        if self.unawaited:
+            raise UnknownCall(
+                f"{', '.join(self.unawaited.values())}: made and never awaited, so it did not "
+                "happen. Put `await` before it."
+            )
 
     async def end_of_recipe(self) -> None:
         """The recipe has ended: no more calls. Raises RunEnded if the run is over.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +147,7 @@ class SkillCalls:
                 return _error(intent, error)
             except _STOPPERS as error:
                 _reraise_if_ours(error)
-                await self._note(intent, _sentence(error), _trace(error))
+                await self._note(intent, _sentence(error), values.users_traceback(error))
 
     async def _note(self, intent: Intent, why: str, trace: str | None = None) -> None:
         note: dict[str, Json] = {"call": intent.label, "why": why, "traceback": trace}
@@ -168,7 +167,7 @@ class SkillCalls:
                 why = f"{why}; {more}"
             case _:
                 pass
-        return await self._ask_person(intent, why)
+        return await self._ask_person(intent, why, skill.contract.returns)
 
     async def _reconcile(
         self, skill: Skill[..., Any], intent: Intent
@@ -181,34 +180,44 @@ class SkillCalls:
             _reraise_if_ours(error)
             return StillUnknown(f"its reconciler raised {_sentence(error)}")
 
-    async def _ask_person(self, intent: Intent, why: str) -> dict[str, Json] | None:
-        again = f".{intent.resolved}" if intent.resolved else ""
-        answer = await self.run.until(
-            Wait(
-                id=wait_id(self.run.job_id, self.call, intent.label + again),
-                job_id=self.run.job_id,
-                call=self.call,
-                kind="resolution",
-                task_id=self.hold.task_id,
-                subject={
-                    "skill": intent.skill,
-                    "arguments": intent.arguments,
-                    "key": intent.key,
-                    "why": why,
-                },
-            )
+    async def _ask_person(
+        self, intent: Intent, why: str, returns: Any = values.UNTYPED
+    ) -> dict[str, Json] | None:
+        """What a person says became of a call; they are asked again if a result does not fit."""
+        again, misfits = (f".{intent.resolved}" if intent.resolved else ""), 0
+        while True:
+            answer = await self.run.until(self._question(intent, again, why))
+            said: dict[str, Json] = answer.value
+            match said["resolution"]:
+                case "happened":
+                    try:
+                        text = values.given(said.get("result"), returns, intent.skill)
+                        return _recorded(intent.skill, text) | {"source": answer.source}
+                    except ResultNotRecordable as error:
+                        misfits += 1
+                        again, why = f".{intent.resolved}.{misfits}", str(error)
+                case "did_not_happen":
+                    await self._resolve(intent, answer.source)
+                    return None
+                case _:
+                    reason = said.get("reason") or "no reason given"
+                    failed: Json = {"type": "resolved_as_failed", "message": reason}
+                    return {"status": "failed", "error": failed, "source": answer.source}
+
+    def _question(self, intent: Intent, again: str, why: str) -> Wait:
+        return Wait(
+            id=wait_id(self.run.job_id, self.call, intent.label + again),
+            job_id=self.run.job_id,
+            call=self.call,
+            kind="resolution",
+            task_id=self.hold.task_id,
+            subject={
+                "skill": intent.skill,
+                "arguments": intent.arguments,
+                "key": intent.key,
+                "why": why,
+            },
         )
-        said: dict[str, Json] = answer.value
-        match said["resolution"]:
-            case "happened":
-                return {"status": "ok", "value": said.get("result"), "source": answer.source}
-            case "did_not_happen":
-                await self._resolve(intent, answer.source)
-                return None
-            case _:
-                reason = said.get("reason") or "no reason given"
-                error = {"type": "resolved_as_failed", "message": reason}
-                return {"status": "failed", "error": error, "source": answer.source}
 
     async def _resolve(self, intent: Intent, by: str) -> None:
         """On disk before it is done again: from here on a crash makes it unknown anew."""
@@ -284,10 +293,6 @@ def _done_but(skill: str, problem: str) -> dict[str, Json]:
     return {"status": "error", "error": {"type": "ResultNotRecordable", "message": message}}
 
 
-def _trace(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
-
-
 def _error(intent: Intent, error: BaseException) -> dict[str, Json]:
     """A failure: its message is for the model, its traceback for people."""
     return {
@@ -295,6 +300,6 @@ def _error(intent: Intent, error: BaseException) -> dict[str, Json]:
         "error": {
             "type": type(error).__name__,
             "message": f"{intent.skill} failed: {_sentence(error)}",
-            "traceback": _trace(error),
+            "traceback": values.users_traceback(error),
         },
     }

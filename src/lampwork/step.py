@@ -16,7 +16,7 @@ from lampwork import failpoint, values
 from lampwork.errors import InputInvalid, NotDone, ResultNotRecordable, StepFailed
 from lampwork.run import Run, RunEnded
 from lampwork.store import jobs
-from lampwork.types import Effect, Json, wait_id
+from lampwork.types import Effect, wait_id
 from lampwork.wait import Answer, Wait
 
 _functions = ThreadPoolExecutor(64, thread_name_prefix="lampwork-function")
@@ -132,7 +132,9 @@ class Step:
             match answer.value["resolution"]:
                 case "happened":
                     try:
-                        return self._as_given(answer.value.get("result"))
+                        returns = values.return_type(self.fn)
+                        given = values.given(answer.value.get("result"), returns, self.name)
+                        return values.Value(given)
                     except ResultNotRecordable as error:
                         misfits += 1
                         again, why = f"{attempt}.{misfits}", str(error)
@@ -156,16 +158,6 @@ class Step:
             subject={"step": self.name, "key": key, "why": why},
         )
         return await self.run.until(wait)
-
-    def _as_given(self, result: Json) -> values.Value:
-        """A result that a person gave. Raises ResultNotRecordable if it is not of the type."""
-        text = values.encode(result, values.UNTYPED, self.name)
-        try:
-            values.decode(text, values.return_type(self.fn), self.name)
-        except ResultNotRecordable as error:
-            given = f"the result {text[:80]} that was given does not fit its type"
-            raise ResultNotRecordable(f"{given}: {error.__cause__}") from error
-        return values.Value(text)
 
     async def _attempt(self, key: str) -> Any:
         failpoint.hit("step.before_effect")

@@ -114,7 +114,7 @@ def _stop_if_hopeless(task: TaskInHand) -> None:
         if len(errors) >= FAILURES_IN_A_ROW:
             raise SkillFailing(
                 f'Skill "{skill}" failed {len(errors)} times in a row, at last with: {errors[-1]}. '
-                "Mend the skill or what it depends on, then retry.",
+                "Mend the skill or what it depends on, then assign the task again.",
                 skill=skill,
                 errors=errors,
             )

@@ -12,10 +12,12 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
+from pydantic_core import PydanticSerializationError
 
 from lampwork.errors import JobFailed, LampworkError, ResultNotRecordable, StepFailed
 from lampwork.types import Json
@@ -92,8 +94,34 @@ def decode(text: str, annotation: Any, what: str) -> Any:
         return _adapter(annotation).validate_json(text)
     except ValidationError as error:
         raise ResultNotRecordable(
-            f"{what} was recorded, but does not fit its type any more: {_first_line(error)}"
+            f"{what} was recorded, but does not fit its type any more: {misfits(error)}"
         ) from error
+
+
+def misfits(error: ValidationError) -> str:
+    """What does not fit, by field, in one line."""
+    found = error.errors(include_url=False)
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
+        for each in found
+    )
+
+
+def given(result: Json, annotation: Any, what: str) -> str:
+    """The JSON text of a result that a person gave in place of a function's.
+
+    Raises ResultNotRecordable if it is not of the function's type.
+    """
+    text = encode(result, UNTYPED, what)
+    try:
+        decode(text, annotation, what)
+    except ResultNotRecordable as error:
+        cause = error.__cause__
+        problems = misfits(cause) if isinstance(cause, ValidationError) else str(error)
+        raise ResultNotRecordable(
+            f"the result {text[:80]} that was given for {what} does not fit its type: {problems}"
+        ) from error
+    return text
 
 
 def to_json(value: Any, annotation: Any, what: str) -> Json:
@@ -136,8 +164,13 @@ def _same(read: Any, given: Any) -> bool:
 
 def _typed(value: Any, annotation: Any) -> str:
     adapter = _adapter(annotation)
-    text = adapter.dump_json(value, round_trip=True, warnings="error").decode()
-    adapter.validate_json(text)
+    try:
+        text = adapter.dump_json(value, round_trip=True, warnings="error").decode()
+        adapter.validate_json(text)
+    except PydanticSerializationError as error:
+        raise TypeError(f"a {type(value).__name__} is not of its type, {annotation}") from error
+    except ValidationError as error:
+        raise TypeError(misfits(error)) from error
     return text
 
 
@@ -170,7 +203,7 @@ def _first_line(error: BaseException) -> str:
 
 def failure(error: BaseException, *, call: str) -> Failure:
     """What is recorded of an exception: a Lampwork error as it is, any other as StepFailed."""
-    text = _storable("".join(traceback.format_exception(error)))
+    text = _storable(users_traceback(error))
     if isinstance(error, LampworkError):
         return Failure(error.to_record(), text)
     kind = type(error)
@@ -184,6 +217,20 @@ def failure(error: BaseException, *, call: str) -> Failure:
         call=call,
     )
     return Failure(failed.to_record(), text)
+
+
+_OURS = str(Path(__file__).parent)
+
+
+def users_traceback(error: BaseException) -> str:
+    """The traceback of an exception without the frames of Lampwork itself."""
+    told = traceback.TracebackException.from_exception(error)
+    seen: traceback.TracebackException | None = told
+    while seen is not None:
+        frames = [frame for frame in seen.stack if not frame.filename.startswith(_OURS)]
+        seen.stack = traceback.StackSummary.from_list(frames)
+        seen = seen.__cause__ or seen.__context__
+    return "".join(told.format())
 
 
 def _storable(text: str) -> str:
@@ -228,7 +275,10 @@ def of_job(job_id: str, status: str, envelope: str | None) -> Outcome:
 def text_of(outcome: Outcome) -> str:
     """The JSON text of a value, or its error raised."""
     if isinstance(outcome, Failure):
-        raise LampworkError.from_record(outcome.error)
+        error = LampworkError.from_record(outcome.error)
+        if outcome.traceback:
+            error.add_note(f"\n{outcome.traceback.rstrip()}")
+        raise error
     return outcome.text
 
 

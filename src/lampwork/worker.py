@@ -188,8 +188,7 @@ class Worker:
                 result = await fn(Job(run), **input)
             else:
                 result = await Job(run).step(fn, **input)
-            if run.interrupted is not None:
-                raise run.interrupted
+            run.returned()
             return values.Value(
                 values.encode(result, values.return_type(fn), f"what {name} returns")
             )

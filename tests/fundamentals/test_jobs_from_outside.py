@@ -147,6 +147,7 @@ async def test_a_database_from_a_newer_version_is_refused_and_left_alone(
 def test_a_script_runs_a_recipe_without_an_event_loop(tmp_path: Path) -> None:
     assert project.run(add, home=tmp_path, first=1, second=2) == 3
 
+
 neighbour = Project("neighbour")
 
 

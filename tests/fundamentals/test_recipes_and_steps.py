@@ -16,6 +16,7 @@ from lampwork.errors import (
     ResultNotRecordable,
     StepFailed,
 )
+from lampwork.store import jobs
 
 from .conftest import Open
 
@@ -80,7 +81,30 @@ async def test_an_uncaught_exception_fails_the_job_and_nothing_else(opened: Open
             await app.run(ship_nothing)
         assert caught.value.job_status == "failed"
         assert caught.value.error["fields"]["error_type"] == "LookupError"
+        row = await app.store.read(jobs.get, caught.value.job_id)
+        assert 'raise LookupError("there is no order")' in row.traceback
         assert await app.run(ship, number=8) == Order(8, datetime(2026, 11, 20))
+
+
+def deep(number: int) -> int:
+    return 1 // number
+
+
+@project.recipe()
+async def divide(job: Job) -> int:
+    return await job.step(deep, 0)
+
+
+async def test_the_traceback_of_a_failed_step_is_kept_without_frames_of_ours(
+    opened: Open,
+) -> None:
+    async with opened(project) as app:
+        with pytest.raises(JobFailed) as caught:
+            await app.run(divide)
+        row = await app.store.read(jobs.get, caught.value.job_id)
+    assert "return 1 // number" in row.traceback
+    assert "return await job.step(deep, 0)" in row.traceback
+    assert "lampwork/step.py" not in row.traceback
 
 
 def opaque() -> object:

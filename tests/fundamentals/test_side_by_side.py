@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -151,7 +152,6 @@ async def test_calls_whose_order_could_change_are_refused(
         assert await app.run(misuse, how=how) == refusal
 
 
-
 @project.recipe()
 async def time_out(job: Job) -> None:
     async with asyncio.timeout(0.01):
@@ -163,3 +163,43 @@ async def test_a_call_cannot_be_cancelled_from_outside(opened: Open) -> None:
         with pytest.raises(JobFailed) as caught:
             await app.run(time_out)
     assert caught.value.error["code"] == CallInterrupted.code
+
+
+@project.recipe()
+async def forget(job: Job) -> int:
+    job.step(double, 1)
+    return 1
+
+
+async def test_a_call_that_was_never_awaited_fails_its_job(opened: Open) -> None:
+    async with opened(project) as app:
+        with pytest.raises(JobFailed, match="step double: made and never awaited") as caught:
+            await app.run(forget)
+    assert caught.value.error["code"] == UnknownCall.code
+
+
+entered = threading.Event()
+gate = threading.Event()
+
+
+async def hold_a_thread() -> None:
+    entered.set()
+    await asyncio.to_thread(gate.wait, 30)
+
+
+@project.recipe()
+async def hold(job: Job) -> None:
+    await job.step(hold_a_thread)
+
+
+async def test_a_step_that_holds_a_thread_stops_nobody_else(opened: Open) -> None:
+    entered.clear()
+    gate.clear()
+    async with opened(project) as app:
+        holding = await app.start(hold)
+        assert await asyncio.to_thread(entered.wait, 10)
+        try:
+            assert await asyncio.wait_for(app.run(double_two, first=1, second=2), 10) == [2, 4]
+        finally:
+            gate.set()
+        await app.result(holding.job_id)

@@ -11,6 +11,7 @@ import pytest
 from lampwork import App, Job, Project
 from lampwork.errors import (
     AlreadyAnswered,
+    InputInvalid,
     JobEnded,
     JobFailed,
     JobNotFound,
@@ -157,3 +158,19 @@ async def test_a_person_may_say_that_it_failed(opened: Open, tmp_path: Path) -> 
         await app.resolve(wait, "fail", reason="the letter came back", by="dana")
         with pytest.raises(JobFailed, match="the letter came back"):
             await app.result(job.job_id)
+
+
+@project.recipe()
+async def count_to(job: Job) -> int:
+    try:
+        return await job.wait_for("number", int)
+    except InputInvalid:
+        return await job.wait_for("number", int)
+
+
+async def test_an_event_of_the_wrong_type_says_so_and_another_may_follow(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(count_to)
+        await app.send_event(job.job_id, "number", "seven")
+        await app.send_event(job.job_id, "number", 7)
+        assert await app.result(job.job_id) == 7

@@ -111,8 +111,8 @@ class Engine:
     async def requeue(self, job_id: str) -> None:
         """Let a cancelled job run again, by this version of the code, with all its recorded calls.
 
-        Only from `cancelled`, which the caller has checked under the job's lock: DBOS would take
-        a workflow that has succeeded as well.
+        Only from `cancelled` or `error`, which the caller has checked under the job's lock: DBOS
+        would take a workflow that has succeeded as well.
         """
         await outside(
             DBOS.rewind_workflow_async(

@@ -7,19 +7,56 @@ the call that started it.
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_log = logging.getLogger("lampwork.engine")
+
+_PATIENCE = 5.0
+"""Seconds that coroutines get to leave after they have been cancelled."""
+
+
+class _JobsLoop(asyncio.SelectorEventLoop):
+    """Keeps DBOS's few threads for DBOS.
+
+    DBOS makes its pool the loop's default one; `asyncio.to_thread` of a user's code, or a look-up
+    of a host's name, would hold it up there, and with it every job.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._others = ThreadPoolExecutor(64, thread_name_prefix="lampwork-thread")
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        if executor is None and not _is_of_dbos(func):
+            executor = self._others
+        return super().run_in_executor(executor, func, *args)
+
+    def close(self) -> None:
+        self._others.shutdown(wait=False)
+        super().close()
+
+
+def _is_of_dbos(func: Any) -> bool:
+    while isinstance(func, functools.partial):
+        call: Any = func.func  # type: ignore[reportUnknownMemberType]
+        in_context = isinstance(getattr(call, "__self__", None), Context)  # asyncio.to_thread
+        func = func.args[0] if in_context else call
+    return str(getattr(func, "__module__", "")).startswith("dbos")
 
 
 class LoopThread:
     """An event loop, running until it is closed."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = _JobsLoop()
         self._thread = threading.Thread(
             target=self.loop.run_forever, name="lampwork-jobs", daemon=True
         )
@@ -50,4 +87,7 @@ async def _cancel_all() -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    if others:
+        _, left = await asyncio.wait(others, timeout=_PATIENCE)
+        if left:
+            _log.warning("%s coroutines ignore their cancellation and are dropped", len(left))

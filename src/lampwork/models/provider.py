@@ -232,8 +232,10 @@ def _refusal(model: Model, error: Exception) -> ModelError:
     if variable and "environment variable" in str(error):
         return _key_missing(model, variable[1])
     return ModelUnknown(
-        f'Model "{model.id}" is unknown: {error}. Name it <provider>:<model>, such as '
-        'openai:gpt-5.2; a compatible server is Model("openai-chat:<model>", base_url=…).'
+        f'Model "{model.id}" is unknown: {str(error).rstrip(".?")}. '
+        "It was named by the genie, or by LAMPWORK_MODEL, which stands in for all of them. "
+        "Name it <provider>:<model>, such as openai:gpt-5.2; a compatible server is "
+        'Model("openai-chat:<model>", base_url=…).'
     )
 
 

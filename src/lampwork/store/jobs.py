@@ -380,7 +380,7 @@ def register_end(
 
 
 def want_cancelled(connection: sa.Connection, job_id: str) -> list[str]:
-    """Mark a job and all jobs below it as cancelled; returns those that had not ended.
+    """Mark a job and all below it but detached ones as cancelled; returns those that had not ended.
 
     Raises JobNotFound, JobEnded.
     """

@@ -163,6 +163,25 @@ def newest_executor(connection: sa.Connection) -> Row | None:
     return row if row is not None and row.closed_at is None else None
 
 
+def has_several_projects(connection: sa.Connection) -> bool:
+    """Whether jobs of more than one project are here."""
+    first, last = (
+        sa.select(each(jobs.c.project)).scalar_subquery() for each in (sa.func.min, sa.func.max)
+    )
+    return bool(connection.execute(sa.select(first != last)).scalar())
+
+
+def unfinished_of_others(connection: sa.Connection, project: str) -> dict[str, int]:
+    """How many jobs of each other project have not ended."""
+    found = connection.execute(
+        sa.select(jobs.c.project, sa.func.count())
+        .where(jobs.c.status.not_in(ENDED), jobs.c.project != project)
+        .group_by(jobs.c.project)
+        .order_by(jobs.c.project)
+    )
+    return {other: count for other, count in found}
+
+
 # --- conversations ---
 
 
