@@ -108,8 +108,10 @@ def show_conversations(cut: str) -> None:
 @contextmanager
 def process(*command: str) -> Generator[subprocess.Popen[str]]:
     """A process that is gone when the block is left."""
-    log = Path(os.environ["LAMPWORK_HOME"], "processes.log").open("a")
-    with log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as started:
+    with (
+        Path(os.environ["LAMPWORK_HOME"], "processes.log").open("a") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as started,
+    ):
         try:
             yield started
         finally:

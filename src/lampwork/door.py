@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lampwork import values
+from lampwork import event, values
 from lampwork.errors import InputInvalid, RecipeNotFound
 from lampwork.genie import Genie
 from lampwork.job import JobRef
@@ -67,9 +67,9 @@ class JobsDoor:
         Raises JobNotFound, JobEnded, InputInvalid.
         """
         _check_json(value)
-        self._answered(
-            await self.store.write(inbox.send, job_id, f"{job_id}:{name}", value, source)
-        )
+        topic = event.topic_of(job_id, name)
+        event.check(name, value, await self.store.read(inbox.expected, topic))
+        self._answered(await self.store.write(inbox.send, job_id, topic, value, source))
 
     async def resolve(
         self, wait_id: str, resolution: str, *, result: Json = None, reason: str = "", by: str

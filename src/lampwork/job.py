@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from pydantic import TypeAdapter, ValidationError
-
-from lampwork import values
-from lampwork.errors import InputInvalid, WaitTimedOut
+from lampwork import event, values
+from lampwork.errors import InputInvalid
 from lampwork.gather import Gather, JobCall, MapCall, OnError
 from lampwork.run import Call, Run
 from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import jobs
 from lampwork.task import Assignment, TaskAnswer, check_assignment, work
 from lampwork.types import CallKind, Effect, Json, child_id, wait_id
-from lampwork.wait import Answer, Wait
+from lampwork.wait import Wait
 
 if TYPE_CHECKING:
     from lampwork.genie import Genie
@@ -313,27 +311,12 @@ class Job:
     def wait_for(self, name: str, type: Any = Any, *, timeout: float | None = None) -> JobCall[Any]:
         """Wait for an event that someone sends to this job by name; its value as `type`.
 
-        Events that came before are kept, and are taken in order. After `timeout` seconds,
-        WaitTimedOut.
+        Events that came before are kept, and are taken in order; who sends one that is not of
+        the type is told so. After `timeout` seconds, WaitTimedOut.
         """
 
         async def body(number: int) -> values.Outcome:
-            answer = await self._run.until(
-                Wait(
-                    id=wait_id(self.id, number),
-                    job_id=self.id,
-                    call=number,
-                    kind="event",
-                    subject={"name": name},
-                    topic=f"{self.id}:{name}",
-                    due_at=None if timeout is None else time.time() + timeout,
-                )
-            )
-            if answer.kind == "expired":
-                raise WaitTimedOut(
-                    f"No event {name!r} came within {timeout:g} s.", name=name, timeout=timeout
-                )
-            return values.Value(_event(answer, name, type))
+            return await event.receive(self._run, number, name, type, timeout)
 
         return self._call("wait_for", name, body, annotation=type, opens=True)
 
@@ -416,19 +399,6 @@ async def assigned(job: Job, assignment: Json) -> Json:
     call = job._assign(Assignment.from_json(project, assignment))  # pyright: ignore[reportPrivateUsage]
     answer = await call
     return answer.to_json()
-
-
-def _event(answer: Answer, name: str, type: Any) -> str:
-    """The JSON text of an event's value. Raises InputInvalid when it is not of the type."""
-    try:
-        value = TypeAdapter(type).validate_json(json.dumps(answer.value))
-    except ValidationError as error:
-        problems = values.misfits(error)
-        raise InputInvalid(
-            f"Event {name!r} from {answer.source} does not fit {type}: {problems}. "
-            "It is used up; send another one to a wait that is still open."
-        ) from error
-    return values.encode(value, type, f"event {name!r}")
 
 
 def _input(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:

@@ -162,15 +162,31 @@ async def test_a_person_may_say_that_it_failed(opened: Open, tmp_path: Path) -> 
 
 @project.recipe()
 async def count_to(job: Job) -> int:
-    try:
-        return await job.wait_for("number", int)
-    except InputInvalid:
-        return await job.wait_for("number", int)
+    return await job.wait_for("number", int)
 
 
-async def test_an_event_of_the_wrong_type_says_so_and_another_may_follow(opened: Open) -> None:
-    async with opened(project) as app:
+async def test_who_sends_an_event_of_the_wrong_type_is_told_and_nothing_is_sent(
+    opened: Open,
+) -> None:
+    async with opened(project, park_after=0.0) as app:
         job = await app.start(count_to)
-        await app.send_event(job.job_id, "number", "seven")
+        await row_when(app, job.job_id, "parked")
+        with pytest.raises(InputInvalid, match="Nothing was sent"):
+            await app.send_event(job.job_id, "number", "seven")
         await app.send_event(job.job_id, "number", 7)
         assert await app.result(job.job_id) == 7
+
+
+async def test_an_early_event_of_the_wrong_type_is_passed_over(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(nap_and_count)
+        await app.send_event(job.job_id, "number", "seven")
+        await app.send_event(job.job_id, "number", 7)
+        await app.send_event(job.job_id, "go", None)
+        assert await app.result(job.job_id) == 7
+
+
+@project.recipe()
+async def nap_and_count(job: Job) -> int:
+    await job.wait_for("go")
+    return await job.wait_for("number", int)

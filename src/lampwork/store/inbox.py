@@ -206,6 +206,16 @@ def send(
     return [Delivery(waiting, job_id, taken)]
 
 
+def expected(connection: sa.Connection, topic: str) -> dict[str, Json] | None:
+    """The subject of the wait that the next message of a topic goes to, if one is open."""
+    return connection.execute(
+        sa.select(waits.c.subject)
+        .where(waits.c.topic == topic, waits.c.answered.is_(False))
+        .order_by(waits.c.call)
+        .limit(1)
+    ).scalar()
+
+
 def expire(connection: sa.Connection, now: float) -> list[Delivery]:
     """Say of all waits that are due that their time is up; an answer that came first stays."""
     due = connection.execute(
