@@ -17,6 +17,7 @@ from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
 from lampwork.lock import FolderLock
+from lampwork.models import resolve
 from lampwork.settings import Settings
 from lampwork.store import executors, inbox, jobs
 from lampwork.store.store import Store
@@ -57,6 +58,8 @@ class App(Door):
             await asyncio.to_thread(app.close)
 
     def _open(self, project: Project) -> None:
+        if self.settings.model is not None:
+            resolve(self.settings.model).check()
         if not _one_per_process.acquire(blocking=False):
             raise FolderInUse(
                 "This process has a project open already, and the engine takes one. "
@@ -75,7 +78,7 @@ class App(Door):
         engine.reclaim()
         self._loop = LoopThread()
         self._stack.callback(self._loop.close)
-        store.submit(executors.start, executor_id).result()
+        store.submit(executors.start, executor_id, project.name).result()
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         self.worker = Worker(project, self.settings, store, engine, executor_id)
         self._stack.callback(engine.close)

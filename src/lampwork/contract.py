@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 
 from lampwork.errors import SkillInvalid
 from lampwork.metadata import Key, is_metadata, mentions_metadata
+from lampwork.recipe import is_job
 from lampwork.types import Json
 from lampwork.values import UNTYPED
 
@@ -109,7 +110,7 @@ class _Reader:
             self.refuse("that name is Lampwork's own", "Pass another name=….")
         hints = self.hints()
         parameters = list(inspect.signature(self.fn).parameters.values())
-        is_recipe = bool(parameters) and _is(hints.get(parameters[0].name), "lampwork.job", "Job")
+        is_recipe = bool(parameters) and is_job(hints.get(parameters[0].name))
         for parameter in parameters:
             self.check_shape(parameter, hints)
         description, described = _docstring(self.fn)
@@ -228,11 +229,6 @@ class _Reader:
             file=code.co_filename if code else None,
             line=code.co_firstlineno if code else None,
         )
-
-
-def _is(hint: Any, module: str, name: str) -> bool:
-    """Whether an annotation is that class, without importing what imports us."""
-    return getattr(hint, "__module__", None) == module and getattr(hint, "__name__", None) == name
 
 
 def _has_description(annotation: Any) -> bool:

@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
 
 from lampwork import event, values
 from lampwork.errors import InputInvalid
 from lampwork.gather import Gather, JobCall, MapCall, OnError
+from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.run import Call, Run
 from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import jobs
@@ -25,7 +26,6 @@ from lampwork.wait import Wait
 
 if TYPE_CHECKING:
     from lampwork.genie import Genie
-    from lampwork.recipe import Recipe
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,11 +34,15 @@ Item = TypeVar("Item")
 _log = logging.getLogger("lampwork.recipe")
 
 
-@dataclass(frozen=True, slots=True)
-class JobRef:
-    """A job that was started and is not waited for."""
+class JobRef(str):
+    """A job that was started and is not waited for: its id."""
 
-    job_id: str
+    __slots__ = ()
+
+    @property
+    def job_id(self) -> str:
+        """The id."""
+        return str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Job:
 
     def assign_task(
         self,
-        genie: Genie,
+        genie: Genie | str,
         instructions: str,
         *,
         data: Any = None,
@@ -130,7 +134,7 @@ class Job:
         output: Any = None,
         when_busy: Literal["wait", "fail"] = "wait",
     ) -> JobCall[TaskAnswer[Any]]:
-        """Give a task to a genie, and wait for its answer.
+        """Give a task to a genie, by itself or by name, and wait for its answer.
 
         `data` is any JSON value: what the task is about, shown to the genie as data. `metadata`
         goes straight to the skills and never through the model. `conversation` continues a record,
@@ -143,7 +147,7 @@ class Job:
         """
         return self._assign(
             Assignment(
-                genie=genie,
+                genie=self._run.project.find_genie(genie) if isinstance(genie, str) else genie,
                 instructions=instructions,
                 data=data,
                 on_problem=on_problem,
@@ -178,6 +182,7 @@ class Job:
 
     def call(self, recipe: Recipe[P, T], *args: P.args, **kwargs: P.kwargs) -> JobCall[T]:
         """Run another recipe as a child job and wait for what it returns (or JobFailed)."""
+        _require_recipe(recipe, "call")
         callable, input = self._run.project.callable_of(recipe), _input(recipe, args, kwargs)
 
         async def body(number: int) -> values.Outcome:
@@ -191,6 +196,7 @@ class Job:
 
     def start(self, recipe: Recipe[P, Any], *args: P.args, **kwargs: P.kwargs) -> JobCall[JobRef]:
         """Start another recipe and go on without waiting for it."""
+        _require_recipe(recipe, "start")
         callable, input = self._run.project.callable_of(recipe), _input(recipe, args, kwargs)
 
         async def body(number: int) -> values.Outcome:
@@ -220,6 +226,10 @@ class Job:
         if limit is not None and limit < 1:
             raise InputInvalid(f"map(limit={limit}) would never start an item; give 1 or more.")
         callable = self._run.project.callable_of(fn)
+        if not takes_job(_function(fn)):
+            raise InputInvalid(
+                f"map calls {callable} as (job, item): annotate its first parameter as `job: Job`."
+            )
         inputs = [_input(fn, (item,), {}) for item in items]
 
         async def body(number: int) -> values.Outcome:
@@ -401,10 +411,21 @@ async def assigned(job: Job, assignment: Json) -> Json:
     return answer.to_json()
 
 
-def _input(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
-    from lampwork.recipe import Recipe, bind_input
+def _require_recipe(given: Any, verb: str) -> None:
+    if not isinstance(given, Recipe):
+        raise InputInvalid(
+            f"job.{verb} takes a recipe, not {given!r}. Decorate it with @project.recipe(), "
+            "or run a plain function with job.step."
+        )
 
-    return bind_input(fn.fn if isinstance(fn, Recipe) else fn, args, kwargs)
+
+def _input(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
+    return bind_input(_function(fn), args, kwargs)
+
+
+def _function(fn: Any) -> Callable[..., Any]:
+    """The plain function of a recipe; any other function as it is."""
+    return cast(Callable[..., Any], fn.fn if isinstance(fn, Recipe) else fn)
 
 
 def _digest(*identity: Any) -> str:

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from lampwork import importable
 from lampwork.app import App
@@ -58,9 +58,15 @@ class Project:
         """The skills by name."""
         return MappingProxyType(self._skills)
 
+    @overload
+    def recipe(self, fn: Callable[Concatenate[Job, P], Awaitable[R]], /) -> Recipe[P, R]: ...
+
+    @overload
     def recipe(
-        self, *, name: str | None = None
-    ) -> Callable[[Callable[Concatenate[Job, P], Awaitable[R]]], Recipe[P, R]]:
+        self, fn: None = None, /, *, name: str | None = None
+    ) -> Callable[[Callable[Concatenate[Job, P], Awaitable[R]]], Recipe[P, R]]: ...
+
+    def recipe(self, fn: Any = None, /, *, name: str | None = None) -> Any:
         """Define a recipe: `@project.recipe()` over `async def name(job: Job, …)`.
 
         Raises ProjectError, DuplicateName.
@@ -71,20 +77,38 @@ class Project:
             _add(self._recipes, recipe.name, recipe, "recipe")
             return recipe
 
-        return define
+        return define if fn is None else define(fn)
 
+    @overload
+    def skill(self, fn: Callable[P, R], /) -> Skill[P, R]: ...
+
+    @overload
     def skill(
         self,
+        fn: None = None,
+        /,
         *,
         effect: Effect = "at_most_once",
         timeout: float | None = None,
         retry: Retry | None = None,
         name: str | None = None,
-    ) -> Callable[[Callable[P, R]], Skill[P, R]]:
+    ) -> Callable[[Callable[P, R]], Skill[P, R]]: ...
+
+    def skill(
+        self,
+        fn: Any = None,
+        /,
+        *,
+        effect: Effect = "at_most_once",
+        timeout: float | None = None,
+        retry: Retry | None = None,
+        name: str | None = None,
+    ) -> Any:
         """Define a skill; its docstring says when to use it.
 
         `effect`: `read` and `idempotent` may be repeated after a crash, with the same idempotency
-        key; `at_most_once` is never repeated by us. `timeout` is in seconds.
+        key; `at_most_once` is never repeated by us: after a crash in the middle, or any exception
+        but NotDone, its reconciler or a person says what became of it. `timeout` is in seconds.
         Raises SkillInvalid, DuplicateName.
         """
 
@@ -96,7 +120,7 @@ class Project:
                 _add(self._recipes, skill.recipe, recipe, "recipe")
             return skill
 
-        return define
+        return define if fn is None else define(fn)
 
     def genie(
         self,

@@ -6,14 +6,16 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from lampwork import values
 from lampwork.errors import InputInvalid, ProjectError
-from lampwork.job import Job
 from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.job import Job
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,8 +35,7 @@ class Recipe(Generic[P, R]):
         self.fn = fn
         self.name: str = name or fn.__name__
         self.doc: str = inspect.getdoc(fn) or ""
-        parameters = list(inspect.signature(fn).parameters.values())
-        if not parameters or values.parameter_types(fn).get(parameters[0].name) is not Job:
+        if not takes_job(fn):
             raise ProjectError(
                 f"Recipe {self.name!r} needs its job: annotate the first parameter as `job: Job`."
             )
@@ -108,7 +109,13 @@ def read_input(fn: Callable[..., Any], recorded: Json) -> dict[str, Any]:
 def takes_job(fn: Callable[..., Any]) -> bool:
     """Whether the function's first parameter is its job."""
     parameters = list(inspect.signature(fn).parameters)
-    return bool(parameters) and values.parameter_types(fn).get(parameters[0]) is Job
+    return bool(parameters) and is_job(values.parameter_types(fn).get(parameters[0]))
+
+
+def is_job(annotation: Any) -> bool:
+    """Whether an annotation is `Job`; by its name, because `job` imports this module."""
+    name = (getattr(annotation, "__module__", None), getattr(annotation, "__name__", None))
+    return name == ("lampwork.job", "Job")
 
 
 def _misfits(name: str, value: Json, annotation: Any) -> list[str]:

@@ -201,9 +201,11 @@ class Worker:
 
     def _after_end(self, job_id: str, ended: jobs.Ended) -> None:
         """What the end of a job sets off in this process."""
-        _log.info("job %s ended", job_id, extra={"event": "job.ended", "job_id": job_id})
         if ended.job is None:
             return
+        how = {"event": f"job.{ended.job.status}", "job_id": job_id}
+        level = logging.INFO if ended.job.status == "succeeded" else logging.WARNING
+        _log.log(level, "job %s %s", job_id, ended.job.status, extra=how)
         for callback in self.on_job_ended:
             callback(ended.job)
         self.deliver(ended.answered)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lampwork import App, Job, Project
+from lampwork import App, Job, LampworkError, Project
 from lampwork.errors import (
     DatabaseTooNew,
     FolderInUse,
@@ -196,3 +196,47 @@ def test_a_script_maps_its_own_functions_under_a_name_that_others_can_import(
     with sqlite3.connect(tmp_path / "state" / "lampwork.db") as database:
         names = database.execute("SELECT DISTINCT callable FROM jobs ORDER BY 1").fetchall()
     assert names == [("chores:double",), ("double_all",)]
+
+
+@project.recipe
+async def bare(job: Job) -> str:
+    return job.id
+
+
+async def test_a_job_is_named_by_its_id_or_by_what_start_returned(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(bare)
+        assert job.job_id == job
+        assert await app.result(job) == await app.result(job.job_id) == job
+
+
+async def without_job(job, item: int) -> int:  # type: ignore[no-untyped-def]
+    return item
+
+
+@project.recipe()
+async def misused(job: Job, how: str) -> str:
+    try:
+        match how:
+            case "map":
+                await job.map(without_job, [1])
+            case "call":
+                await job.call(write_down, "1")  # type: ignore[arg-type]
+            case _:
+                await job.assign_task("nobody", "Do it.")
+    except LampworkError as error:
+        return error.message
+    return "accepted"
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("map", "annotate its first parameter as `job: Job`"),
+        ("call", "takes a recipe"),
+        ("assign", "has no genie 'nobody'"),
+    ],
+)
+async def test_misused_calls_say_what_to_do(opened: Open, how: str, said: str) -> None:
+    async with opened(project) as app:
+        assert said in await app.run(misused, how=how)

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from lampwork.store.schema import executors, jobs
 
 
-def start(connection: sa.Connection, executor_id: str) -> None:
-    """A process begins to execute."""
+def start(connection: sa.Connection, executor_id: str, project: str) -> None:
+    """A process begins to execute a project's jobs."""
     connection.execute(
-        sa.insert(executors).values(id=executor_id, pid=os.getpid(), started_at=time.time())
+        sa.insert(executors).values(
+            id=executor_id, pid=os.getpid(), project=project, started_at=time.time()
+        )
     )
 
 

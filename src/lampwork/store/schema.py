@@ -175,6 +175,7 @@ executors = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("project", sa.Text, nullable=False),
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("closed_at", sa.Float),
 )

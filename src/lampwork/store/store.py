@@ -122,7 +122,7 @@ class Store:
                 with self._read_engine.begin() as connection:
                     return query(connection, *args, **kwargs)
             except (OperationalError, InterfaceError, InternalError) as error:
-                raise StoreUnavailable(f"The database can't be read: {error}.") from error
+                raise StoreUnavailable(f"The database can't be read: {error.orig}.") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
@@ -209,7 +209,8 @@ class Store:
         self, connection: sa.Connection, changes: list[_Change], error: Exception
     ) -> sa.Connection:
         _log.error("the database did not take %s changes", len(changes), exc_info=error)
-        refusal = StoreUnavailable(f"The database did not take the change: {error}. Try again.")
+        why = error.orig if isinstance(error, DBAPIError) else error
+        refusal = StoreUnavailable(f"The database did not take the change: {why}. Try again.")
         _answer([(change, None, refusal) for change in changes])
         return connection
 
@@ -293,6 +294,7 @@ def _engine(path: Path, *, begin: str, pool_size: int) -> sa.Engine:
         pool_size=pool_size,
         max_overflow=0,
         json_serializer=_to_json,
+        hide_parameters=True,  # they are users' values; an error's text is logged and shown
         connect_args={"isolation_level": None, "check_same_thread": False},
     )
 

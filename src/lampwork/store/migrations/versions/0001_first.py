@@ -59,6 +59,7 @@ def upgrade() -> None:
         "executors",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("closed_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
