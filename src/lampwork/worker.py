@@ -381,12 +381,15 @@ class Worker:
         )
 
     async def expire(self) -> None:
-        """Tell the waits that are due that their time is up."""
+        """Tell the waits that are due that their time is up, and look again at the next one."""
         self._clock_at = None
         if self.closing:
             return
-        self.deliver(await self.store.write(inbox.expire, time.time()))
-        if (due_at := await self.store.read(inbox.next_due)) is not None:
+        due_at = await self.store.read(inbox.next_due)
+        if due_at is not None and due_at <= time.time():
+            self.deliver(await self.store.write(inbox.expire, time.time()))
+            due_at = await self.store.read(inbox.next_due)
+        if due_at is not None:
             self.expire_at(due_at)
 
     # --- stopping ---
