@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from lampwork import values
+from lampwork import Metadata, SkillCall, values
 from lampwork.genie import Genie
 from lampwork.line import Lines
 from lampwork.project import Project
@@ -21,6 +21,8 @@ from lampwork.store import inbox, schema
 from lampwork.store.store import Store
 from lampwork.task import Assignment, TaskAnswer, check_assignment, work
 from lampwork.wait import Answer, Wait
+
+from .clerk import Effects
 
 
 class DeskRun:
@@ -151,3 +153,46 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     store = Store(tmp_path)
     yield Desk(store)
     store.close()
+
+
+@pytest.fixture
+def effects() -> Effects:
+    return Effects()
+
+
+@pytest.fixture
+def skills(desk, effects):
+    @desk.project.skill(effect="read")
+    async def look_up(order: str) -> dict[str, int]:
+        """Look an order up."""
+        effects.acts.append(("look_up", order))
+        return {"amount": 100}
+
+    @desk.project.skill(effect="idempotent")
+    async def approve(note: str, invoice_id: Metadata[str], call: SkillCall) -> str:
+        """Approve the invoice."""
+        effects.acts.append(("approve", call.idempotency_key))
+        return f"approved {invoice_id}: {note}"
+
+    @desk.project.skill()
+    def pay(amount: int, call: SkillCall) -> str:
+        """Pay the invoice."""
+        effects.acts.append(("pay", call.idempotency_key))
+        return f"paid {amount}"
+
+    return [look_up, approve, pay]
+
+
+@pytest.fixture
+def lost_pay(desk, effects):
+    """A skill that pays, and then fails without saying so."""
+
+    @desk.project.skill()
+    async def pay(amount: int, call: SkillCall) -> str:
+        """Pay."""
+        effects.acts.append(("pay", call.idempotency_key))
+        if len(effects.of("pay")) == 1:
+            raise ConnectionError("no reply")
+        return "paid"
+
+    return pay
