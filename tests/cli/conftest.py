@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -131,6 +133,63 @@ async def review(job: Job, invoice: str) -> Verdict:
     return task.output
 
 
+@project.skill()
+def settle(amount: int, invoice_id: Metadata[str]) -> str:
+    """Settle an invoice."""
+    raise ConnectionError("the bank hung up")
+
+
+bursar = project.genie(
+    "bursar",
+    model=playbook(lambda turn: Answer("done") if turn.results else Call("settle", amount=3)),
+    job_description="You settle.",
+    skills=[settle],
+)
+
+
+@project.skill(effect="idempotent")
+def weigh(parcel: str) -> str:
+    """Weigh a parcel."""
+    raise ValueError(f"no scales for {parcel}")
+
+
+@playbook
+def porter(turn: Turn) -> Call | Answer:
+    return Answer("no weight") if turn.results else Call("weigh", parcel="P1")
+
+
+carrier = project.genie("carrier", model=porter, job_description="You carry.", skills=[weigh])
+
+
+@project.recipe()
+async def carries(job: Job) -> str:
+    return (await job.assign_task(carrier, "Weigh the parcel.")).response
+
+
+def drop() -> None:
+    raise ConnectionError("it fell")
+
+
+@project.recipe()
+async def drops(job: Job) -> None:
+    await job.step(drop)
+
+
+@project.recipe()
+async def delegates(job: Job) -> None:
+    await job.call(drops)
+
+
+@project.recipe()
+async def risks(job: Job) -> None:
+    await job.options(effect="at_most_once").step(drop)
+
+
+@project.recipe()
+async def risks_below(job: Job) -> None:
+    await job.call(risks)
+
+
 @project.recipe()
 async def pays(job: Job) -> str:
     task = await job.assign_task(cashier, "Pay the invoice.")
@@ -191,15 +250,47 @@ class Shell:
         self.processes.append(process)
         return process
 
-    def worker(self) -> subprocess.Popen[str]:
+    def terminal(self, *words: str, columns: int = 80) -> str:
+        """What a command that works shows on a terminal of that width."""
+        ours, its_end = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lampwork", *words],
+            cwd=self.folder,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"},
+            stdin=its_end,
+            stdout=its_end,
+            stderr=its_end,
+        )
+        self.processes.append(process)
+        os.close(its_end)
+        shown = b""
+        # When the other end is closed, Linux answers with an error and others with nothing.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                shown += part
+        os.close(ours)
+        assert process.wait(DEADLINE) == 0, shown
+        return shown.decode().replace("\r\n", "\n")
+
+    def worker(self, *words: str) -> subprocess.Popen[str]:
         """A worker that executes."""
-        worker = self.start("worker")
+        worker = self.start("worker", *words)
         assert worker.stdout is not None
         assert worker.stderr is not None
         if not (line := worker.stdout.readline()):
             raise AssertionError(worker.stderr.read())
         assert line.endswith(f"(pid {worker.pid})\n"), line
         return worker
+
+    def other_project(self) -> None:
+        """Another project, in other.py."""
+        (self.folder / "other.py").write_text(
+            "from lampwork import Job, Project\n"
+            "other = Project('other')\n"
+            "@other.recipe()\n"
+            "async def greet(job: Job) -> str:\n"
+            "    return await job.wait_for('go', str)\n"
+        )
 
     def queue(self, *words: str) -> str:
         """The id of a job that is queued."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -69,6 +70,40 @@ def test_metadata_stands_apart_as_never_shown_to_the_model(lampwork: Any) -> Non
         '    "reason": "approved I-1: fine"',
         "  }",
     ]
+
+
+def test_a_skill_that_failed_shows_its_traceback_to_people(lampwork: Any) -> None:
+    job_id = lampwork.json("run", "carries", "--wait")["job_id"]
+
+    lines = lampwork("conversation", f"c{job_id[1:]}.1").out.splitlines()
+
+    said = next(
+        i
+        for i, line in enumerate(lines)
+        if line == "    weigh failed: ValueError: no scales for P1"
+    )
+    assert lines[said + 1] == "      Traceback (most recent call last):"
+    assert "      ValueError: no scales for P1" in lines[said + 2 :]
+    assert '          raise ValueError(f"no scales for {parcel}")' in lines
+
+
+def test_an_unknown_skill_call_shows_what_it_raised(lampwork: Any) -> None:
+    job_id = lampwork.queue("assign", "bursar", "Pay.", "--metadata", "invoice_id=I-7")
+    lampwork.worker()
+    lampwork.job(job_id, "needs_attention")
+
+    lines = lampwork("conversation", f"c{job_id[1:]}.1").out.splitlines()
+
+    assert '          raise ConnectionError("the bank hung up")' in lines
+
+
+def test_counts_and_durations_are_in_words(lampwork: Any) -> None:
+    job_id = lampwork.json("run", "pays", "--wait")["job_id"]
+
+    text = lampwork("conversation", f"c{job_id[1:]}.1").out
+
+    assert "  2 turns, 1 skill call, begun " in text
+    assert re.fullmatch(r"✓ pay\(amount=3\)  ok  [\d.]+ (ms|s)", _line_with("✓ pay", text))
 
 
 def test_recorded_text_cannot_take_over_the_terminal(lampwork: Any) -> None:

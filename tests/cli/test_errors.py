@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ import pytest
         (("run", "add", "--input", '{"a": "x"}'), "input_invalid", "a: Input should be a valid"),
         (("run", "add", "--input", '{"a": 1, "c": 1}'), "input_invalid", "c: there is no such"),
         (("run", "add", "--input", "[1]"), "input_invalid", "must be a JSON object"),
-        (("run", "add", "--input", "{"), "input_invalid", "--input is not JSON"),
+        (("run", "add", "--input", "{"), "input_invalid", """as in '{"name": "Ada"}'."""),
         (("run", "add", "--input", '{"a": NaN}'), "input_invalid", "NaN is not in JSON"),
         (("run", "nosuch.py", "add"), "project_not_found", "There is no file nosuch.py"),
+        (("run", "add", "a.json"), "project_not_found", """lampwork run add --input '{"name"""),
         (("run", "nosuch", "add"), "project_not_found", "'nosuch' names no project"),
         (("run", "nosuch:project", "add"), "project_not_found", "no module 'nosuch'"),
         (("run", "project.py:other", "add"), "project_not_found", "It has: project:project"),
@@ -31,7 +33,7 @@ import pytest
             "metadata_unknown",
             'Did you mean "invoice_id"?',
         ),
-        (("assign", "finance", "Hi.", "--data", "{"), "input_invalid", "--data is not JSON"),
+        (("assign", "finance", "Hi.", "--data", "{"), "input_invalid", "as in '\"text\"'."),
         (
             ("assign", "finance", "Hi.", "--conversation", "c0"),
             "conversation_not_found",
@@ -39,7 +41,8 @@ import pytest
         ),
         (("job", "j0"), "job_not_found", "There is no job j0"),
         (("job", "j0", "cancel"), "job_not_found", "There is no job j0"),
-        (("job", "j0", "send", "go", "{"), "input_invalid", "JSON is not JSON"),
+        (("job", "j0", "send", "go", "{"), "input_invalid", "The value is not JSON"),
+        (("job", "j0", "send", "go", "yes"), "input_invalid", "as in '\"text\"'."),
         (("conversation", "c0"), "conversation_not_found", "There is no conversation c0"),
     ],
 )
@@ -110,6 +113,33 @@ def test_a_file_with_two_projects_asks_which(lampwork: Any) -> None:
 
     assert refused.code == 2
     assert "Say which: both:north, both:south" in refused.err
+
+
+def test_a_file_without_a_project_is_told_so(lampwork: Any) -> None:
+    (lampwork.folder / "none.py").touch()
+
+    refused = lampwork("run", "none.py", "add")
+
+    assert refused.code == 2
+    assert refused.err == (
+        'Error: none.py holds no project. Make one: project = Project("name").\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("jobs",), ("job", "j0"), ("job", "j0", "cancel"), ("conversations",), ("conversation", "c0")],
+)
+def test_a_home_that_does_not_exist_is_said(lampwork: Any, words: tuple[str, ...]) -> None:
+    refused = lampwork(*words, "--home", "nosuch")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "there is no folder " in refused.err
+    assert not (lampwork.folder / "nosuch").exists()
+
+
+def test_it_says_its_version(lampwork: Any) -> None:
+    assert lampwork("--version").out == f"lampwork {version('lampwork')}\n"
 
 
 def test_a_project_that_does_not_import_shows_its_own_traceback(lampwork: Any) -> None:

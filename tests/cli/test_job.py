@@ -16,7 +16,7 @@ def test_a_chain_of_jobs_is_shown_down_to_what_it_waits_for(lampwork: Any) -> No
     [child] = job["waiting_on"]
     [event] = child["waiting_on"]
     assert (child["kind"], child["job"]) == ("child", f"{job_id}.1")
-    assert (event["kind"], event["subject"], event["until"]) == ("event", {"name": "go"}, None)
+    assert (event["kind"], event["subject"]["name"], event["until"]) == ("event", "go", None)
 
     text = lampwork("job", job_id).out
     assert f"job {job_id}.1 (asks), for " in text
@@ -83,7 +83,14 @@ def test_a_person_resolves_what_nobody_knows(
         job["calls"][0]["task"]["task_id"],
     )
     assert "pay(amount=3)" in wait["what"]
-    assert f"resolve {wait['wait_id']} happened|did_not_happen|fail" in lampwork("job", job_id).out
+    resolve = f"    lampwork job {job_id} resolve {wait['wait_id']}"
+    text = lampwork("job", job_id).out
+    assert [line for line in text.splitlines() if line.startswith("    lampwork")] == [
+        f"{resolve} happened --result JSON",
+        f"{resolve} did_not_happen",
+        f"{resolve} fail --reason TEXT",
+    ]
+    assert "|" not in text
 
     (lampwork.folder / "broken").unlink()
     resolved = lampwork("job", job_id, "resolve", wait["wait_id"], *words)
@@ -126,8 +133,10 @@ def test_a_job_whose_code_changed_goes_on_once_it_is_mended(lampwork: Any, stop:
     stop(worker)
 
     file.write_text(code)
+    going_on = lampwork("job", job_id, "go-on")
     lampwork.worker()
-    assert lampwork("job", job_id, "go-on").code == 0
+    assert going_on.code == 0
+    assert "Start one: lampwork worker" in going_on.out
 
     assert lampwork.job(job_id, "succeeded")["output"] == "yes"
     assert lampwork.effects() == [f"asked by {job_id}", "answered yes"]
@@ -142,6 +151,62 @@ def test_a_failed_job_shows_its_traceback(lampwork: Any) -> None:
     text = lampwork("job", job_id).out
     assert "Error (step_failed)\n  recipe fails raised ValueError: the shop is closed\n" in text
     assert 'raise ValueError("the shop is closed")' in text
+
+
+def test_a_step_that_failed_shows_the_traceback_of_its_own_code(lampwork: Any) -> None:
+    job_id = lampwork("run", "drops", "--wait", "--json").json["job_id"]
+
+    assert 'raise ConnectionError("it fell")' in lampwork.json("job", job_id)["traceback"]
+    assert 'raise ConnectionError("it fell")' in lampwork("job", job_id).out
+
+
+def test_a_child_that_failed_shows_why(lampwork: Any) -> None:
+    job_id = lampwork("run", "delegates", "--wait", "--json").json["job_id"]
+
+    [call] = lampwork.json("job", job_id)["calls"]
+    [child] = call["jobs"]
+    text = lampwork("job", job_id).out
+
+    assert child["error"]["code"] == "step_failed"
+    [line] = [line for line in text.splitlines() if f"✗ {job_id}.1  drops  failed" in line]
+    assert line.endswith("it fell")
+
+
+def test_an_unknown_step_is_marked_and_its_waits_name_the_childs_command(lampwork: Any) -> None:
+    job_id = lampwork.queue("run", "risks_below")
+    lampwork.worker()
+    [wait] = lampwork.job(f"{job_id}.1", "needs_attention")["waiting_on"]
+
+    assert "? 1  step drop" in lampwork("job", f"{job_id}.1").out
+    refused = lampwork("job", job_id, "resolve", wait["wait_id"], "happened")
+    assert refused.code == 2
+    assert f"lampwork job {job_id}.1 resolve {wait['wait_id']}" in refused.err
+
+
+def test_the_task_of_an_unknown_outcome_is_told_by_its_metadata(lampwork: Any) -> None:
+    (lampwork.folder / "broken").touch()
+    job_id = lampwork.queue("assign", "bursar", "Pay.", "--metadata", "invoice_id=I-7")
+    lampwork.worker()
+    [wait] = lampwork.job(job_id, "needs_attention")["waiting_on"]
+
+    assert wait["metadata"] == {"invoice_id": "I-7"}
+    assert "whether settle(amount=3) for invoice_id='I-7' happened" in lampwork("job", job_id).out
+
+
+def test_where_no_worker_is_what_is_done_to_a_job_says_how_to_start_one(lampwork: Any) -> None:
+    (lampwork.folder / "broken").touch()
+    asks, pays, changed = (lampwork.queue("run", name) for name in ("asks", "pays", "asks"))
+    worker = lampwork.worker()
+    [wait] = lampwork.job(pays, "needs_attention")["waiting_on"]
+    lampwork.job(asks, "suspended")
+    assert "worker" not in lampwork("job", asks, "send", "later", '"x"').out
+    worker.kill()
+    worker.wait()
+
+    needed = "No worker executes the jobs of shop now. Start one: lampwork worker\n"
+    assert lampwork("job", asks, "send", "later", '"x"').out.endswith(needed)
+    assert lampwork("job", pays, "resolve", wait["wait_id"], "happened").out.endswith(needed)
+    assert lampwork("job", changed, "cancel").out.endswith(needed)
 
 
 def test_options_may_stand_before_the_id(lampwork: Any) -> None:

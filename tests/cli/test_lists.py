@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -80,3 +81,49 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(lampwork: Any) -> None:
 
     assert listing.stderr.read() == ""
     assert listing.wait() == 141
+
+
+def test_on_a_terminal_the_columns_stand_below_each_other(lampwork: Any) -> None:
+    for recipe in ("asks", "calls_asks"):
+        lampwork.queue("run", recipe)
+    lampwork.worker()
+    lampwork.eventually(lambda: len(lampwork.json("jobs", "--status", "suspended")["items"]) == 3)
+    plain = lampwork("jobs").out.splitlines()
+
+    shown = lampwork.terminal("jobs", columns=200).splitlines()
+    narrow = lampwork.terminal("jobs", columns=70).splitlines()
+
+    starts = [[line.index(word) for line in (shown[0], plain[0])] for word in ("STATUS", "WAITS")]
+    for line in shown[1:]:
+        assert line[starts[0][0] :].startswith("suspended ")
+        assert re.match("(event|job) ", line[starts[1][0] :])
+    assert [line[: starts[0][0]] for line in shown] == [line[: starts[0][1]] for line in plain]
+    assert shown[2].startswith(" j"), "a job below another one is indented"
+    assert max(len(line) for line in narrow) == 70
+    assert narrow[1].endswith("…")
+    start = starts[0][0]
+    assert [line[:start] for line in narrow] == [line[:start] for line in shown]
+
+
+def test_jobs_of_several_projects_are_told_apart(lampwork: Any) -> None:
+    lampwork.queue("run", "asks")
+    assert "PROJECT" not in lampwork("jobs").out
+
+    lampwork.other_project()
+    lampwork.queue("run", "other.py", "greet")
+
+    columns, other, shop = (line.split() for line in lampwork("jobs").out.splitlines())
+    assert columns[:3] == ["JOB", "PROJECT", "RECIPE"]
+    assert (other[1:3], shop[1:3]) == (["other", "greet"], ["shop", "asks"])
+
+
+def test_a_filter_that_nothing_fits_is_named(lampwork: Any) -> None:
+    lampwork.queue("run", "asks")
+    home = lampwork.folder / ".lampwork"
+
+    for words, none in [
+        (("jobs", "--recipe", "nosuch"), "jobs of recipe 'nosuch'"),
+        (("jobs", "--status", "failed"), "failed jobs"),
+        (("conversations", "--genie", "nosuch"), "conversations of genie 'nosuch'"),
+    ]:
+        assert lampwork(*words).out == f"No {none} in {home}.\n"

@@ -43,6 +43,24 @@ def test_with_wait_it_is_executed_here_when_no_worker_does(lampwork: Any) -> Non
     assert "a recipe may print" in done.err, "its own output stays out of the JSON"
 
 
+def test_where_another_projects_worker_runs_it_is_not_said_to_execute(lampwork: Any) -> None:
+    lampwork.other_project()
+    other = lampwork.worker("other.py")
+    instead = (
+        f"Process {other.pid} executes the jobs of other here, none of shop. "
+        "When it has ended, start a worker of shop: lampwork worker"
+    )
+
+    queued = lampwork("run", "asks").out
+    assert instead in queued.splitlines()
+    assert "executes it" not in queued
+    job_id = lampwork.json("jobs")["items"][0]["job_id"]
+    assert instead in lampwork("job", job_id, "send", "go", '"yes"').out.splitlines()
+    waiting = lampwork.start("run", "asks", "--wait")
+    assert waiting.stderr is not None
+    assert [waiting.stderr.readline() for _ in range(2)][1] == f"{instead}\n"
+
+
 def test_with_wait_the_worker_executes_it_where_there_is_one(lampwork: Any) -> None:
     worker = lampwork.worker()
 
@@ -124,10 +142,11 @@ def test_one_who_waits_is_told_what_a_person_can_do(lampwork: Any) -> None:
     waiting = lampwork.start("run", "asks", "--wait")
     assert waiting.stderr is not None
 
-    told = [waiting.stderr.readline() for _ in range(2)]
+    told = [waiting.stderr.readline() for _ in range(3)]
 
     job_id = lampwork.json("jobs")["items"][0]["job_id"]
     assert told == [
+        f"Job {job_id} is on disk: lampwork job {job_id}\n",
         f"Job {job_id} waits: event 'go'\n",
         f"  lampwork job {job_id} send go JSON\n",
     ]

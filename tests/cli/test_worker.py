@@ -35,6 +35,18 @@ def test_it_says_once_where_it_executes(lampwork: Any, stop: Any) -> None:
     assert stop(worker).out == ""
 
 
+def test_it_says_what_it_leaves_alone(lampwork: Any, stop: Any) -> None:
+    lampwork.other_project()
+    lampwork.json("run", "add", "--input", '{"a": 1}', "--wait")
+    lampwork.queue("run", "asks")
+    lampwork.queue("run", "other.py", "greet")
+
+    worker = lampwork.worker("other.py")
+    assert worker.stderr is not None
+
+    assert worker.stderr.readline() == "Left alone: 1 unfinished job of project shop.\n"
+
+
 def test_a_second_one_is_refused_until_the_first_has_gone(lampwork: Any, stop: Any) -> None:
     worker = lampwork.worker()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -239,7 +238,10 @@ async def test_a_task_is_waited_for_until_it_waits_itself(tmp_path: Path) -> Non
         [wait] = view.waiting_on
         task = f"t{job.job_id[1:]}.1"
         assert (wait.kind, wait.task, wait.genie) == ("resolution", task, "helper")
-        assert wait.what == "whether transfer(amount=5) happened: ConnectionError: cut off"
+        assert wait.what == (
+            "whether transfer(amount=5) for account='ACC-1' happened: ConnectionError: cut off"
+        )
+        assert wait.metadata == {"account": "ACC-1"}
         assert wait.subject["key"].startswith(task)
 
         with pytest.raises(WaitNotFound):
@@ -470,12 +472,3 @@ async def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
                 await read("j0")
         with pytest.raises(ConversationNotFound):
             await insights.conversation("c0")
-
-
-async def test_it_knows_whether_a_process_executes(tmp_path: Path) -> None:
-    async with Insights.opened(tmp_path) as before:
-        assert await before.executing() is None
-    async with opened(tmp_path) as (_app, insights):
-        assert await insights.executing() == os.getpid()
-    async with Insights.opened(tmp_path) as after:
-        assert await after.executing() is None

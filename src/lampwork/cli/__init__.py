@@ -51,6 +51,7 @@ class _Verbs(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="`lampwork VERB --help` says more. Exit codes: 0, 1 the work failed, 2 bad usage.",
 )
+@click.version_option(package_name="lampwork", prog_name="lampwork", message="%(prog)s %(version)s")
 @home_option
 def _lampwork(home: Path | None) -> None:
     """Durable recipes that put autonomous genies to work.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -12,6 +13,7 @@ from lampwork.cli.options import Options, shared
 from lampwork.cli.project import load, names_project
 from lampwork.cli.run import read_json
 from lampwork.door import Door
+from lampwork.errors import InputInvalid
 from lampwork.genie import Genie
 from lampwork.insights import Insights
 from lampwork.job import JobRef
@@ -55,10 +57,8 @@ def command(
     """
     project_word, name, instructions = _split(words)
     metadata = _texts(pairs)
-    about = None if data is None else read_json("--data", data)
-    schema = None if output is None else read_json("--output", output.read_text("utf-8"))
-    if schema is not None and not isinstance(schema, dict):
-        raise click.BadParameter("a JSON Schema is an object", param_hint="--output")
+    about = None if data is None else read_json("--data", data, example='"text"')
+    schema = None if output is None else _read_schema(output)
     project = load(project_word)
 
     async def assign(door: Door) -> JobRef:
@@ -89,6 +89,16 @@ def _split(words: tuple[str, ...]) -> tuple[str | None, str, str]:
             return project, genie, instructions
         case _:
             raise click.UsageError("Give [PROJECT] GENIE INSTRUCTIONS, the instructions in quotes.")
+
+
+def _read_schema(file: Path) -> dict[str, Any]:
+    try:
+        schema = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise InputInvalid(f"{file} is not JSON: {error}.") from error
+    if not isinstance(schema, dict):
+        raise click.BadParameter("a JSON Schema is an object", param_hint="--output")
+    return cast(dict[str, Any], schema)
 
 
 def _texts(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from lampwork.insights import (
     TranscriptPart,
     to_json,
 )
+from lampwork.types import Json
 
 
 @click.command("conversation")
@@ -52,9 +53,9 @@ def command(conversation_id: str, home: Path | None, as_json: bool) -> int:
 
 def _lines(found: ConversationDetails) -> Iterator[str]:
     yield f"Conversation {found.conversation_id}: {found.status}"
-    yield f"  {found.turns} turns, {found.skill_calls} skill calls, begun " + output.local(
-        found.created_at
-    )
+    turns = output.counted(found.turns, "turn")
+    skill_calls = output.counted(found.skill_calls, "skill call")
+    yield f"  {turns}, {skill_calls}, begun {output.local(found.created_at)}"
     for task in found.task_records:
         usage = ", ".join(f"{name} {count}" for name, count in (task.usage or {}).items())
         yield f"  task {task.task_id} of job {task.job}: {task.genie}, {task.status}  {usage}"
@@ -99,7 +100,7 @@ def _told(told: Told) -> Iterator[str]:
 
 def _card(card: SkillCard) -> Iterator[str]:
     mark = {"ok": "✓", "open": "●", "unknown": "?"}.get(card.status, "✗")
-    took = "" if card.seconds is None else f"  {card.seconds:g} s"
+    took = "" if card.seconds is None else f"  {output.duration(card.seconds)}"
     yield f"\n{mark} {card.skill}({output.arguments(card.arguments)})  {card.status}{took}"
     attempts = "" if card.attempts is None else f", attempts {card.attempts}"
     yield f"    {card.effect}, key {card.key}{attempts}"
@@ -108,12 +109,20 @@ def _card(card: SkillCard) -> Iterator[str]:
     for note in card.notes:
         why = note.get("why") or f"did not happen, says {note.get('by')}"
         yield f"    {output.local(note['at'])}  {note['note']}: {why}"
+        if card.status != "ok":
+            yield from _traceback(note)
     if card.error is not None:
         yield output.indented(card.error["message"], "    ")
+        yield from _traceback(card.error)
     elif card.status == "ok":
         yield output.indented(output.pretty(card.result), "    ")
     if card.source is not None:
         yield f"    says {card.source}"
+
+
+def _traceback(record: dict[str, Json]) -> Iterator[str]:
+    if record.get("traceback"):
+        yield output.indented(record["traceback"], "      ")
 
 
 def _end(end: TaskEnd) -> Iterator[str]:

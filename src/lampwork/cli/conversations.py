@@ -33,7 +33,8 @@ def command(
     if as_json:
         output.say_json(to_json(found))
     elif not found.items:
-        output.say(f"No conversations in {options.settings.home}.")
+        whose = "" if genie is None else f" of genie {genie!r}"
+        output.say(f"No conversations{whose} in {options.settings.home}.")
     else:
         columns = ("CONVERSATION", "GENIES", "STATUS", "TASKS", "TURNS", "SKILLS", "AGE", "JOB")
         output.table(columns, list(_rows(found)))

@@ -13,6 +13,7 @@ from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.stopping import stop_signals
 from lampwork.cli.watching import Watch
+from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.errors import FolderInUse
 from lampwork.insights import Insights, JobDetails, to_json
@@ -55,10 +56,12 @@ class _Work:
             output.say_json(summary(job))
             return
         output.say(f"Queued job {job_id}.")
-        if (pid := await insights.executing()) is not None:
-            output.say(f"Process {pid} executes it.")
-        else:
+        executor = await insights.executing()
+        if executor is None:
             output.say(f"A worker executes it: {self.worker()}")
+        else:
+            lacking = executor_lacking(executor, job.project, self.worker())
+            output.say(lacking or f"Process {executor.pid} executes it.")
         output.say(f"Look at it: {self.options.to_type('job', job_id)}")
 
     def worker(self) -> str:

@@ -6,16 +6,19 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from lampwork.cli import output, tree
 from lampwork.cli.options import Options, shared
 from lampwork.cli.reading import reading
+from lampwork.cli.working import executor_lacking
 from lampwork.door import JobsDoor
 from lampwork.errors import JobNotFound
-from lampwork.insights import Insights, JobDetails, to_json
+from lampwork.insights import Executor, Insights, JobDetails, to_json
+
+T = TypeVar("T")
 
 
 class _Job(click.Group):
@@ -106,7 +109,7 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
     """Send it the event NAME, which it waits for now or later."""
     from lampwork.cli.run import read_json
 
-    event = read_json("JSON", value)
+    event = read_json("The value", value, example='"text"')
 
     async def do(_insights: Insights, door: JobsDoor) -> None:
         await door.send_event(job_id, name, event, source=_me())
@@ -134,7 +137,7 @@ def resolve(
     """
     from lampwork.cli.run import read_json
 
-    returned = read_json("--result", result)
+    returned = read_json("--result", result, example='"text"')
 
     async def do(insights: Insights, door: JobsDoor) -> None:
         await insights.check_wait(job_id, wait_id)
@@ -164,9 +167,7 @@ def _me() -> str:
         return "cli"
 
 
-def _of(
-    options: Options, job_id: str, read: Callable[[Insights], Awaitable[JobDetails]]
-) -> JobDetails:
+def _of(options: Options, job_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:
     found = asyncio.run(reading(options, read))
     if found is None:
         raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
@@ -179,16 +180,19 @@ def _do(
     act: Callable[[Insights, JobsDoor], Awaitable[None]],
     done: str,
 ) -> int:
-    async def do(insights: Insights) -> JobDetails:
+    async def do(insights: Insights) -> tuple[JobDetails, Executor | None]:
         await insights.view(job_id)
         await act(insights, JobsDoor(insights.store))
-        return await insights.job(job_id)
+        return await insights.job(job_id), await insights.executing()
 
-    job = _of(options, job_id, do)
+    job, executor = _of(options, job_id, do)
     if options.as_json:
         output.say_json(to_json(job))
-    else:
-        output.say(done)
+        return 0
+    output.say(done)
+    lacking = executor_lacking(executor, job.project, options.to_type("worker"))
+    if job.ended_at is None and lacking is not None:
+        output.say(lacking)
     return 0
 
 
@@ -239,8 +243,7 @@ def _waits(job: JobDetails, options: Options) -> Iterator[str]:
     def lines(job_id: str, waits: tuple[Any, ...], by: str) -> Iterator[str]:
         for wait in waits:
             yield f"{by}{tree.waits_for(wait)}"
-            if remedy := tree.remedy(options, job_id, wait):
-                yield f"{by}  {remedy}"
+            yield from (f"{by}  {each}" for each in tree.remedies(options, job_id, wait))
             yield from lines(wait.job or job_id, wait.waiting_on, f"{by}  ")
 
     return lines(job.job_id, job.waiting_on, "  ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -35,30 +34,45 @@ def command(
     """List jobs, the newest first, each with those that it has started."""
     options = Options(home, as_json)
 
-    async def page(insights: Insights) -> Page[JobView]:
-        return await insights.jobs(
+    async def listing(insights: Insights) -> tuple[Page[JobView], bool]:
+        page = await insights.jobs(
             status=status, recipe=recipe, roots=roots, limit=limit, after=after
         )
+        return page, await insights.has_several_projects()
 
     none: Page[JobView] = Page((), None)
-    found = asyncio.run(reading(options, page)) or none
+    found, several = asyncio.run(reading(options, listing)) or (none, False)
     if as_json:
         output.say_json(to_json(found))
     elif not found.items:
-        output.say(f"No jobs in {options.settings.home}.")
+        output.say(f"No {_wanted(status, recipe)} in {options.settings.home}.")
     else:
-        output.table(("JOB", "RECIPE", "STATUS", "AGE", "WAITS FOR"), list(_rows(found)))
+        output.table(*_table(found, with_project=several))
         if found.next is not None:
             output.say(f"More: {options.to_type('jobs', '--after', found.next)}")
     return 0
 
 
-def _rows(found: Page[JobView]) -> Iterator[list[str]]:
-    for job in found.items:
-        depth = job.job_id.count(".") if job.parent is not None else 0
-        status = f"{job.status} (cancelling)" if job.cancelling else job.status
-        waits = "; ".join(_deepest(wait) for wait in job.waiting_on)
-        yield [f"{' ' * depth}{job.job_id}", job.title, status, output.span(job.created_at), waits]
+def _wanted(status: str | None, recipe: str | None) -> str:
+    jobs = "jobs" if status is None else f"{status} jobs"
+    return jobs if recipe is None else f"{jobs} of recipe {recipe!r}"
+
+
+def _table(found: Page[JobView], *, with_project: bool) -> tuple[list[str], list[list[str]]]:
+    columns = ["JOB", "RECIPE", "STATUS", "AGE", "WAITS FOR"]
+    rows = [_row(job) for job in found.items]
+    if with_project:
+        columns.insert(1, "PROJECT")
+        for row, job in zip(rows, found.items, strict=True):
+            row.insert(1, job.project)
+    return columns, rows
+
+
+def _row(job: JobView) -> list[str]:
+    depth = job.job_id.count(".") if job.parent is not None else 0
+    status = f"{job.status} (cancelling)" if job.cancelling else job.status
+    waits = "; ".join(_deepest(wait) for wait in job.waiting_on)
+    return [f"{' ' * depth}{job.job_id}", job.title, status, output.span(job.created_at), waits]
 
 
 def _deepest(wait: WaitingOn) -> str:

@@ -15,6 +15,9 @@ from lampwork.types import Json
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters with which recorded text could take a terminal over, or reverse what is read."""
 
+_SPACE = re.compile(r"[^\S ]+")
+"""Line ends and tabs, which a cell of a table has not."""
+
 
 def prepare(*, as_json: bool) -> None:
     """UTF-8 whatever the locale; what a project prints never gets between the JSON."""
@@ -61,13 +64,13 @@ def clean(text: str) -> str:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns; on a terminal the last one is cut to the width."""
-    cells = [list(columns), *([_line(cell) for cell in row] for row in rows)]
+    cells = [list(columns), *([clean(_SPACE.sub(" ", cell)) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns) - 1)]
     widest = shutil.get_terminal_size().columns if on_terminal() else None
     for row in cells:
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         line = "  ".join([*padded, row[-1]]).rstrip()
-        say(line if widest is None else cut(line, widest))
+        say(line if widest is None else _shortened(line, widest))
 
 
 def indented(text: str, by: str = "  ") -> str:
@@ -77,7 +80,10 @@ def indented(text: str, by: str = "  ") -> str:
 
 def cut(text: str, length: int) -> str:
     """At most so many characters, on one line."""
-    line = _line(text)
+    return _shortened(" ".join(text.split()), length)
+
+
+def _shortened(line: str, length: int) -> str:
     return line if len(line) <= length else f"{line[: max(0, length - 1)]}…"
 
 
@@ -96,9 +102,18 @@ def arguments(given: dict[str, Json], length: int = 60) -> str:
     return ", ".join(f"{name}={inline(value, length)}" for name, value in given.items())
 
 
+def counted(count: int, what: str) -> str:
+    """How many of what."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def span(since: datetime, until: datetime | None = None) -> str:
     """How long it took, or has taken."""
-    seconds = ((until or datetime.now(UTC)) - since).total_seconds()
+    return duration(((until or datetime.now(UTC)) - since).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """A length of time, in the unit that fits it."""
     if seconds < 1:
         return f"{max(0, seconds) * 1000:.0f} ms"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -110,7 +125,3 @@ def span(since: datetime, until: datetime | None = None) -> str:
 def local(moment: datetime) -> str:
     """A time as people's clocks show it."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -142,8 +142,9 @@ def _only(module: ModuleType, path: str) -> Project:
     projects = {id(each): each for each in vars(module).values() if isinstance(each, Project)}
     if len(projects) != 1:
         raise ProjectNotFound(
-            f"{path} holds {len(projects) or 'no'} projects, not one. "
-            + (f"Say which: {_list(module)}." if projects else 'Make one: Project("name").')
+            f"{path} holds {len(projects)} projects. Say which: {_list(module)}."
+            if projects
+            else f'{path} holds no project. Make one: project = Project("name").'
         )
     return next(iter(projects.values()))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import click
+
 from lampwork.cli.options import Options
 from lampwork.insights import Insights
 
@@ -12,8 +14,13 @@ T = TypeVar("T")
 
 
 async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) -> T | None:
-    """What `read` returns; None where nothing was ever written."""
+    """What `read` returns; None where nothing was ever written.
+
+    Raises BadParameter for a --home that does not exist.
+    """
     home = options.settings.home
+    if options.home is not None and not home.exists():
+        raise click.BadParameter(f"there is no folder {home}", param_hint="--home")
     if not (home / "lampwork.db").exists():
         return None
     async with Insights.opened(home) as insights:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from lampwork.cli.execution import carry_out
 from lampwork.cli.options import Options, shared
 from lampwork.cli.project import load, names_project
 from lampwork.door import Door
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, ProjectNotFound
 from lampwork.job import JobRef
+from lampwork.project import Project
+
+_EXAMPLE = '{"name": "Ada"}'
 
 
 @click.command("run")
@@ -30,12 +34,12 @@ def command(
     executed here, or by the worker if there is one, and its result is printed.
     """
     project_word, recipe = _split(words)
-    input = read_json("--input", given)
+    input = read_json("--input", given, example=_EXAMPLE)
 
     async def start(door: Door) -> JobRef:
         return await door.start_named(recipe, input, kind="cli")
 
-    project = load(project_word)
+    project = _load(project_word)
     return carry_out(project, project_word, Options(home, as_json), start, wait=wait)
 
 
@@ -51,12 +55,28 @@ def _split(words: tuple[str, ...]) -> tuple[str | None, str]:
             raise click.UsageError("Give [PROJECT] RECIPE; the parameters go into --input.")
 
 
-def read_json(name: str, text: str) -> Any:
+def _load(word: str | None) -> Project:
+    """The project that was named; a recipe with its parameters behind it is taken for one."""
+    try:
+        return load(word)
+    except ProjectNotFound as error:
+        if word is None or names_project(word):
+            raise
+        raise ProjectNotFound(
+            f"{error.message} If {word!r} is the recipe: its input goes into --input, as in "
+            f"`lampwork run {word} --input {shlex.quote(_EXAMPLE)}`."
+        ) from error
+
+
+def read_json(name: str, text: str, *, example: str) -> Any:
     """An option's JSON. Raises InputInvalid, saying where it goes wrong."""
     try:
         return json.loads(text, parse_constant=_no_constant)
     except ValueError as error:
-        raise InputInvalid(f"{name} is not JSON: {error}.", problems=[str(error)]) from error
+        raise InputInvalid(
+            f"{name} is not JSON: {error}. Give it in quotes, as in {shlex.quote(example)}.",
+            problems=[str(error)],
+        ) from error
 
 
 def _no_constant(name: str) -> Any:

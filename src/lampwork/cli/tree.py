@@ -29,6 +29,7 @@ _MARKS = {
     "waiting": "…",
     "queued": "·",
 }
+_NOT_OVER = ("open", "unknown")
 _STYLES = {"✓": "green", "✗": "red", "?": "yellow", "…": "cyan", "·": "dim", "●": "blue"}
 
 
@@ -54,10 +55,10 @@ def nothing(_job_id: str) -> Sequence[str]:
 def of_job(job: JobTree, executing: Executing = nothing, *, in_full: bool = True) -> Line:
     """A job and all below it; unless `in_full`, the jobs below that have ended without theirs."""
     calls = [of_call(call, executing, in_full=in_full) for call in job.calls]
-    known = {f"{call.kind} {call.name}" for call in job.calls if call.status == "open"}
+    known = {f"{call.kind} {call.name}" for call in job.calls if call.status in _NOT_OVER}
     calls += [Line("running", each) for each in executing(job.job_id) if each not in known]
     waits = [Line("suspended", waits_for(wait)) for wait in job.waiting_on if wait.kind == "turn"]
-    return Line(job.status, _job_text(job), [*calls, *waits])
+    return Line(job.status, _job_text(job) + _reason(job), [*calls, *waits])
 
 
 def _job_text(job: JobView) -> str:
@@ -67,12 +68,18 @@ def _job_text(job: JobView) -> str:
     return text + ("  (being cancelled)" if job.cancelling else "")
 
 
+def _reason(job: JobTree) -> str:
+    if job.status != "failed" or job.error is None:
+        return ""
+    return f"  {output.cut(job.error.message, 200)}"
+
+
 def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = True) -> Line:
     """A call and what it has started."""
     text = f"{call.number}  {call.kind} {call.name}"
     if call.jobs_total > 1:
         text += f"  {call.jobs_ended} of {call.jobs_total} ended"
-    if call.started_at is not None and (call.ended_at or call.status == "open"):
+    if call.started_at is not None and (call.ended_at or call.status in _NOT_OVER):
         text += f"  {output.span(call.started_at, call.ended_at)}"
     if call.error is not None:
         text += f"  {output.cut(call.error.message, 200)}"
@@ -84,7 +91,7 @@ def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = T
     below += [
         of_job(job, executing, in_full=in_full)
         if in_full or job.ended_at is None
-        else Line(job.status, _job_text(job))
+        else Line(job.status, _job_text(job) + _reason(job))
         for job in call.jobs
     ]
     if len(call.jobs) < call.jobs_total:
@@ -102,7 +109,7 @@ def of_task(task: TaskView) -> Line:
 def _cost(usage: dict[str, int]) -> str:
     tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
     requests = usage.get("requests", 0)
-    text = f"  {requests} request{'' if requests == 1 else 's'}"
+    text = f"  {output.counted(requests, 'request')}"
     return f"{text}, {tokens:,} tokens" if tokens else text
 
 
@@ -110,7 +117,7 @@ def of_card(card: SkillCard) -> Line:
     """A skill call."""
     text = f"{card.skill}({output.arguments(card.arguments, 40)})  {card.status}"
     if card.seconds is not None:
-        text += f"  {card.seconds:g} s"
+        text += f"  {output.duration(card.seconds)}"
     if card.error is not None:
         text += f"  {output.cut(card.error['message'], 100)}"
     elif card.status == "ok":
@@ -136,19 +143,23 @@ def each_wait(job_id: str, waits: Sequence[WaitingOn]) -> Iterator[tuple[str, Wa
         yield from each_wait(wait.job or job_id, wait.waiting_on)
 
 
-def remedy(options: Options, job_id: str, wait: WaitingOn) -> str:
-    """What to type about a wait."""
+def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
+    """What to type about a wait: a line for each choice, as a shell takes it."""
     match wait.kind:
         case "resolution":
-            resolve = options.to_type("job", job_id, "resolve", wait.wait_id or "")
-            return f"{resolve} happened|did_not_happen|fail"
+            choices = (("happened", "--result", "JSON"), ("did_not_happen",))
+            return [
+                options.to_type("job", job_id, "resolve", wait.wait_id or "", *choice)
+                for choice in (*choices, ("fail", "--reason", "TEXT"))
+            ]
         case "attention":
-            return f"mend it, restart the worker, then: {options.to_type('job', job_id, 'go-on')}"
+            go_on = options.to_type("job", job_id, "go-on")
+            return ["# mend its code and restart the worker, then:", go_on]
         case "event":
             name = (wait.subject or {})["name"]
-            return options.to_type("job", job_id, "send", name, "JSON")
+            return [options.to_type("job", job_id, "send", name, "JSON")]
         case _:
-            return ""
+            return []
 
 
 # --- drawn ---
@@ -161,7 +172,7 @@ def plain(line: Line, depth: int = 0) -> Iterator[str]:
         yield from plain(each, depth + 1)
 
 
-def rich_tree(line: Line, notes: Sequence[str] = ()) -> Tree:
+def rich_tree(line: Line) -> Tree:
     """The lines for a terminal."""
     from rich.text import Text
     from rich.tree import Tree
@@ -177,6 +188,4 @@ def rich_tree(line: Line, notes: Sequence[str] = ()) -> Tree:
 
     drawn = Tree(label(line), guide_style="dim")
     add(drawn, line)
-    for note in notes:
-        drawn.add(Text(output.clean(note), "yellow"))
     return drawn

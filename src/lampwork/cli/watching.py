@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 from lampwork.app import App
 from lampwork.cli import output, tree
 from lampwork.cli.options import Options
-from lampwork.insights import Insights, WaitingOn
+from lampwork.cli.working import executor_lacking
+from lampwork.insights import Insights, JobView, WaitingOn
 
 if TYPE_CHECKING:
     from rich.tree import Tree
+
+Say = Callable[[str], None]
 
 _EVERY = 0.2
 """Seconds between two pictures of the tree."""
@@ -44,7 +47,7 @@ class Watch:
     async def watching(self) -> AsyncGenerator[None]:
         """Show the job while the block waits."""
         live = output.on_terminal() and not self.options.as_json
-        showing = asyncio.create_task(self._draw() if live else self._tell())
+        showing = asyncio.create_task(self._draw() if live else self._say())
         try:
             yield
         finally:
@@ -54,46 +57,55 @@ class Watch:
 
     async def _draw(self) -> None:
         from rich.live import Live
+        from rich.text import Text
 
         with Live(auto_refresh=False, vertical_overflow="ellipsis") as live:
+
+            def say(note: str) -> None:
+                # Not in the tree, where a long line would be broken: a terminal pastes it whole.
+                text = Text(output.clean(note), "yellow")
+                live.console.print(text, soft_wrap=True, highlight=False)
+
             try:
                 while True:
-                    live.update(await self._picture(), refresh=True)
+                    live.update(await self._picture(say), refresh=True)
                     await asyncio.sleep(_EVERY)
             finally:
-                live.update(await self._picture(), refresh=True)
+                live.update(await self._picture(say), refresh=True)
 
-    async def _picture(self) -> Tree:
+    async def _picture(self, say: Say) -> Tree:
         job = await self.insights.tree(self.job_id)
-        return tree.rich_tree(
-            tree.of_job(job, self._executing, in_full=False), self._notes(job.waiting_on)
-        )
+        await self._tell(job, say)
+        return tree.rich_tree(tree.of_job(job, self._executing, in_full=False))
 
     def _executing(self, job_id: str) -> list[str]:
         """The calls that execute here and are on no record before they end."""
         run = None if self.app is None else self.app.worker.runs.get(job_id)
         return [] if run is None else run.executing()
 
-    async def _tell(self) -> None:
-        """Say, once each, what a person has to do before the job can go on."""
+    async def _say(self) -> None:
+        output.warn(f"Job {self.job_id} is on disk: {self.options.to_type('job', self.job_id)}")
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            job = await self.insights.view(self.job_id)
-            if self.app is None and await self.insights.executing() is None:
-                self._tell_once(f"No process executes the jobs now. Start one: {self.worker}")
-            for note in self._notes(job.waiting_on):
-                self._tell_once(note)
+            await self._tell(await self.insights.view(self.job_id), output.warn)
 
-    def _tell_once(self, note: str) -> None:
-        if note not in self._told:
-            self._told.add(note)
-            output.warn(note)
+    async def _tell(self, job: JobView, say: Say) -> None:
+        """Say, once each, what a person has to do before the job can go on."""
+        notes = self._notes(job.waiting_on)
+        if self.app is None and job.ended_at is None:
+            executor = await self.insights.executing()
+            if (lacking := executor_lacking(executor, job.project, self.worker)) is not None:
+                notes.insert(0, lacking)
+        for note in notes:
+            if note not in self._told:
+                self._told.add(note)
+                say(note)
 
     def _notes(self, waits: tuple[WaitingOn, ...]) -> list[str]:
         """What a person can do about what is waited for."""
         notes = [
-            f"Job {job_id} waits: {wait.what}\n  {remedy}"
+            "\n  ".join([f"Job {job_id} waits: {wait.what}", *remedies])
             for job_id, wait in tree.each_wait(self.job_id, waits)
-            if (remedy := tree.remedy(self.options, job_id, wait))
+            if (remedies := tree.remedies(self.options, job_id, wait))
         ]
         return notes[:_NOTES]

@@ -15,6 +15,7 @@ from lampwork.cli import output
 from lampwork.cli.options import Options, shared
 from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
+from lampwork.insights import Insights
 from lampwork.project import Project
 
 
@@ -35,12 +36,18 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
 async def _work(project: Project, options: Options) -> int:
     settings = options.settings
     with stop_signals() as stopped:
-        async with App.opened(project, settings):
+        async with App.opened(project, settings) as app:
             if options.as_json:
                 started = {"home": str(settings.home), "pid": os.getpid(), "project": project.name}
                 output.say_json(started)
             else:
                 output.say(f"Lampwork executes the jobs of {settings.home} (pid {os.getpid()})")
+            for other, count in (
+                await Insights(app.store).unfinished_of_others(project.name)
+            ).items():
+                output.warn(
+                    f"Left alone: {output.counted(count, 'unfinished job')} of project {other}."
+                )
             await stopped.wait()
             output.warn(f"Closing: what executes gets up to {settings.grace:g} s. Again: at once.")
     return 0

@@ -30,6 +30,7 @@ from lampwork.insights.views import (
     CallView,
     ConversationDetails,
     ConversationView,
+    Executor,
     JobDetails,
     JobTree,
     JobView,
@@ -55,6 +56,7 @@ __all__ = [
     "CallView",
     "ConversationDetails",
     "ConversationView",
+    "Executor",
     "Insights",
     "JobDetails",
     "JobTree",
@@ -136,16 +138,31 @@ class Insights:
     async def check_wait(self, job_id: str, wait_id: str) -> None:
         """Raise WaitNotFound unless the wait is one of this job's own."""
         row = await self.store.read(queries.wait, wait_id)
-        if row is None or row.job_id != job_id:
+        if row is None:
             raise WaitNotFound(
                 f"Job {job_id} has no wait {wait_id}. "
                 f"`lampwork job {job_id}` lists what it waits for."
             )
+        if row.job_id != job_id:
+            raise WaitNotFound(
+                f"Wait {wait_id} is not of job {job_id} but of {row.job_id}. "
+                f"Type: lampwork job {row.job_id} resolve {wait_id} …"
+            )
 
-    async def executing(self) -> int | None:
-        """The process that executes the jobs here, if one does."""
+    async def executing(self) -> Executor | None:
+        """The process that executes jobs here, if one does."""
         row = await self.store.read(queries.newest_executor)
-        return row.pid if row is not None and _is_alive(row.pid) else None
+        if row is None or not _is_alive(row.pid):
+            return None
+        return Executor(pid=row.pid, project=row.project)
+
+    async def has_several_projects(self) -> bool:
+        """Whether jobs of more than one project are here."""
+        return await self.store.read(queries.has_several_projects)
+
+    async def unfinished_of_others(self, project: str) -> dict[str, int]:
+        """How many jobs of each other project have not ended."""
+        return await self.store.read(queries.unfinished_of_others, project)
 
     async def _finished(self, rows: Rows) -> dict[str, list[Finished]]:
         """The finished calls of the jobs in a tree."""

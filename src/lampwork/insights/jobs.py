@@ -114,8 +114,10 @@ class Rows:
     tasks: Mapping[tuple[str, int], queries.Row]
     cards: Mapping[str, tuple[SkillCard, ...]]
     usage: Mapping[str, dict[str, int]]
-    envelope: str | None = None
-    """The root's outcome."""
+    envelopes: Mapping[str, str]
+    """By job id, the outcomes of the root and of the jobs that failed or were cancelled."""
+    unknown: frozenset[tuple[str, int]]
+    """The places of steps of which nobody knows whether they happened."""
     log: Sequence[queries.Row] = field(default=())
 
 
@@ -152,9 +154,23 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             for task in tasks
         },
         usage={task.id: queries.usage_so_far(connection, task) for task in tasks},
-        envelope=root.outcome and blobs.unfold(connection, root.outcome),
+        envelopes=_envelopes(connection, jobs),
+        unknown=frozenset(
+            (wait.job_id, wait.call)
+            for wait in queries.open_waits(connection, ids)
+            if wait.kind == "resolution" and wait.task_id is None
+        ),
         log=queries.log_lines(connection, job_id),
     )
+
+
+def _envelopes(connection: sa.Connection, jobs: Sequence[queries.Row]) -> dict[str, str]:
+    root, *below = jobs
+    wanted = [root.id, *(row.id for row in below if row.status in ("failed", "cancelled"))]
+    return {
+        job_id: blobs.unfold(connection, outcome)
+        for job_id, outcome in queries.outcomes(connection, wanted).items()
+    }
 
 
 def job_tree(rows: Rows, finished: Calls) -> JobTree:
@@ -165,24 +181,20 @@ def job_tree(rows: Rows, finished: Calls) -> JobTree:
 def job_details(rows: Rows, finished: Calls) -> JobDetails:
     """A job in full."""
     row = rows.root
-    outcome = values.read(rows.envelope) if rows.envelope else None
-    output, error = None, None
-    match outcome:
-        case values.Value(text):
-            output = json.loads(text)
-        case values.Failure(record):
-            error = error_view(record)
-        case None:
-            pass
+    outcome = _outcome(rows, row)
     return JobDetails(
         **_branch(rows, row, finished),
         input=row.input,
         trigger=row.trigger,
-        output=output,
-        error=error,
+        output=json.loads(outcome.text) if isinstance(outcome, values.Value) else None,
         traceback=row.traceback,
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
     )
+
+
+def _outcome(rows: Rows, row: queries.Row) -> values.Outcome | None:
+    envelope = rows.envelopes.get(row.id)
+    return None if envelope is None else values.read(envelope)
 
 
 def _branch(rows: Rows, row: queries.Row, finished: Calls) -> dict[str, Any]:
@@ -193,8 +205,11 @@ def _branch(rows: Rows, row: queries.Row, finished: Calls) -> dict[str, Any]:
         _call(rows, row, begun.get(number), over.get(number), finished)
         for number in sorted(begun.keys() | over.keys())
     ]
+    outcome = _outcome(rows, row)
+    failed = isinstance(outcome, values.Failure)
     return _shown(row, rows.waits[row.id]) | {
         "calls": tuple(calls),
+        "error": error_view(outcome.error) if failed else None,
         "after_end": tuple(
             JobView(**_shown(child, rows.waits[child.id])) for child in rows.children[row.id, 0]
         ),
@@ -223,7 +238,7 @@ def _call(
         jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),
         jobs_total=total,
         jobs_ended=ended,
-        **_came_of(over),
+        **(_came_of(over) if over is not None else _open(unknown=place in rows.unknown)),
     )
 
 
@@ -235,10 +250,12 @@ def _name(begun: queries.Row | None, over: Finished | None) -> tuple[int, str, s
     return over.number, kind, name
 
 
-def _came_of(over: Finished | None) -> dict[str, Json]:
+def _open(*, unknown: bool) -> dict[str, Json]:
+    return {"status": "unknown" if unknown else "open"}
+
+
+def _came_of(over: Finished) -> dict[str, Json]:
     """The fields of a CallView that say what came of it."""
-    if over is None:
-        return {"status": "open"}
     match over.outcome:
         case values.Value(text):
             return {"status": "ok", "value": json.loads(text)}

@@ -58,6 +58,8 @@ class WaitingOn:
     """The child job."""
     subject: dict[str, Json] | None = None
     """The wait's own facts: an event's name; a skill call's arguments, its key and why."""
+    metadata: dict[str, Json] | None = None
+    """Of a skill call whose outcome is unknown: its task's, to tell people whom it is about."""
     waiting_on: tuple[WaitingOn, ...] = ()
 
 
@@ -155,7 +157,7 @@ class CallView:
     number: int
     kind: str
     name: str
-    status: Literal["ok", "failed", "open"]
+    status: Literal["ok", "failed", "open", "unknown"]
     started_at: datetime | None
     ended_at: datetime | None
     value: Json = None
@@ -176,6 +178,8 @@ class JobTree(JobView):
     calls: tuple[CallView, ...]
     after_end: tuple[JobView, ...] = ()
     """Jobs that `on_end` has started."""
+    error: ErrorView | None = None
+    """Why it failed or was cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +198,17 @@ class JobDetails(JobTree):
     trigger: Json
     output: Json
     """What it returned."""
-    error: ErrorView | None
     traceback: str | None
     log: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """The process that executes jobs in a folder."""
+
+    pid: int
+    project: str
+    """Whose jobs alone it executes."""
 
 
 # --- conversations ---

@@ -97,6 +97,7 @@ def _of_task(task: queries.Row) -> WaitingOn:
 def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> WaitingOn:
     job: str | None = None
     below: list[WaitingOn] = []
+    metadata = task.metadata if task is not None and wait.kind == "resolution" else None
     match wait.kind:
         case "child":
             job = wait.subject["job"]
@@ -108,7 +109,7 @@ def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> Wait
             pass
     return WaitingOn(
         kind=wait.kind,
-        what=_in_words(found, wait),
+        what=_in_words(found, wait, metadata),
         since=moment(wait.opened_at),
         until=moment_or_none(wait.due_at),
         wait_id=wait.id,
@@ -116,6 +117,7 @@ def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> Wait
         genie=None if task is None else task.genie,
         job=job,
         subject=wait.subject,
+        metadata=metadata,
         waiting_on=tuple(below),
     )
 
@@ -131,7 +133,7 @@ def _of_item(found: _Found, job_id: str) -> WaitingOn:
     )
 
 
-def _in_words(found: _Found, wait: queries.Row) -> str:
+def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None) -> str:
     subject: dict[str, Json] = wait.subject
     match wait.kind:
         case "event":
@@ -146,7 +148,8 @@ def _in_words(found: _Found, wait: queries.Row) -> str:
         case "conversation":
             return f"conversation {subject['conversation']}, which another task holds"
         case "resolution":
-            return f"whether {_effect(subject)} happened: {subject['why']}"
+            about = f" for {_facts(metadata)}" if metadata else ""
+            return f"whether {_effect(subject)}{about} happened: {subject['why']}"
         case kind:
             return kind
 
@@ -154,8 +157,11 @@ def _in_words(found: _Found, wait: queries.Row) -> str:
 def _effect(subject: dict[str, Any]) -> str:
     if "skill" not in subject:
         return f"step {subject['step']}"
-    given = ", ".join(f"{name}={value!r}" for name, value in subject["arguments"].items())
-    return f"{subject['skill']}({_short(given)})"
+    return f"{subject['skill']}({_facts(subject['arguments'])})"
+
+
+def _facts(named: dict[str, Json]) -> str:
+    return _short(", ".join(f"{name}={value!r}" for name, value in named.items()))
 
 
 def _short(text: str) -> str:

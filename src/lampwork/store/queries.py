@@ -85,6 +85,16 @@ def job(connection: sa.Connection, job_id: str) -> Row:
     return row
 
 
+def outcomes(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, str]:
+    """The envelopes of those of these jobs that have ended."""
+    found = connection.execute(
+        sa.select(jobs.c.id, jobs.c.outcome).where(
+            jobs.c.id.in_(job_ids), jobs.c.outcome.is_not(None)
+        )
+    )
+    return dict(found.all())
+
+
 def open_waits(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]:
     """What these jobs wait for."""
     return connection.execute(
@@ -114,20 +124,32 @@ def begun_calls(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[R
 def children(
     connection: sa.Connection, parent_ids: Sequence[str], *, each: int, unfinished: bool
 ) -> Sequence[Row]:
-    """Jobs that these jobs have started, of each call the first `each`, unfinished ones first."""
+    """Jobs that these jobs have started, of each call the first `each`.
+
+    First those that a person should look at, then unfinished ones, then the rest.
+    """
     over = jobs.c.ended_at.is_not(None)
+    rank = sa.case((jobs.c.status == "needs_attention", 0), (jobs.c.status == "failed", 1), else_=2)
+    position = sa.func.coalesce(jobs.c.position, 0)
     place = sa.func.row_number().over(
         partition_by=(jobs.c.parent_id, jobs.c.parent_call),
-        order_by=(over, sa.func.coalesce(jobs.c.position, 0), jobs.c.id),
+        order_by=(rank, over, position, jobs.c.id),
     )
-    found = sa.select(*_IN_A_LIST, place.label("place")).where(jobs.c.parent_id.in_(parent_ids))
+    found = sa.select(*_IN_A_LIST, rank.label("rank"), place.label("place")).where(
+        jobs.c.parent_id.in_(parent_ids)
+    )
     if unfinished:
         found = found.where(~over, jobs.c.detached.is_(False))
     first = found.subquery()
     return connection.execute(
         sa.select(first)
         .where(first.c.place <= each)
-        .order_by(first.c.parent_call, sa.func.coalesce(first.c.position, 0), first.c.id)
+        .order_by(
+            first.c.parent_call,
+            first.c.rank,
+            sa.func.coalesce(first.c.position, 0),
+            first.c.id,
+        )
     ).all()
 
 
@@ -179,7 +201,7 @@ def unfinished_of_others(connection: sa.Connection, project: str) -> dict[str, i
         .group_by(jobs.c.project)
         .order_by(jobs.c.project)
     )
-    return {other: count for other, count in found}
+    return dict(found.all())
 
 
 # --- conversations ---
