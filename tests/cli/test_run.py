@@ -157,7 +157,7 @@ def test_a_terminal_shows_a_live_tree_of_calls_and_waits(lampwork: Any) -> None:
     waiting = subprocess.Popen(
         [sys.executable, "-m", "lampwork", "run", "calls_asks", "--wait"],
         cwd=lampwork.folder,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "45", "LINES": "40"},
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,
@@ -176,6 +176,7 @@ def test_a_terminal_shows_a_live_tree_of_calls_and_waits(lampwork: Any) -> None:
     os.close(terminal)
 
     assert waiting.wait() == 0
+    assert f"lampwork job {job_id}.1 send go JSON" in shown.decode(), "it can be pasted whole"
     last = shown.decode().rpartition("calls_asks  succeeded")[2]
     assert f"{job_id}.1" in last, "the last picture stays"
     assert last.endswith("hello\r\n")
