@@ -1,8 +1,4 @@
-"""One conversation with a Lampwork genie that reads a page per turn.
-
-A task ends after 50 turns at the latest, so each task reads some pages and answers, and the next
-one continues the conversation.
-"""
+"""One conversation with a Lampwork genie that reads a page per turn."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from pathlib import Path
 from benchmarks import pages
 from lampwork import Answer, Call, Project, Turn, playbook
 
-PAGES_OF_A_TASK = 40
+MOST_TURNS = 10_000
 
 project = Project("ledger")
 at: list[float] = []
@@ -23,7 +19,7 @@ last = 0
 def reader(turn: Turn) -> Call | Answer:
     """Reads page after page, then says so."""
     read = len(at)
-    if read == last or len(turn.results) == PAGES_OF_A_TASK:
+    if read == last:
         return Answer("done")
     at.append(time.perf_counter())
     return Call("read_page", number=read)
@@ -35,15 +31,15 @@ async def read_page(number: int) -> str:
     return pages.page(number)
 
 
-clerk = project.genie("clerk", model=reader, job_description="Read.", skills=[read_page])
+clerk = project.genie(
+    "clerk", model=reader, job_description="Read.", skills=[read_page], max_turns=MOST_TURNS
+)
 
 
 async def converse(folder: Path, turns: int) -> list[float]:
     """When each model turn began, and when the conversation had ended."""
     global last
-    last, conversation = turns, None
+    last = turns
     async with project.open(folder) as app:
-        while len(at) < turns:
-            answer = await app.assign_task(clerk, pages.INSTRUCTIONS, conversation=conversation)
-            conversation = answer.conversation_id
+        await app.assign_task(clerk, pages.INSTRUCTIONS)
         return [*at, time.perf_counter()]

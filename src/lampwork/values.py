@@ -10,6 +10,7 @@ import inspect
 import json
 import traceback
 from collections.abc import Callable
+from concurrent import futures
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -219,7 +220,8 @@ def failure(error: BaseException, *, call: str) -> Failure:
     return Failure(failed.to_record(), text)
 
 
-_OURS = str(Path(__file__).parent)
+_NOT_USERS = (str(Path(__file__).parent), futures.__path__[0])
+"""Where the code lies that is between a user's recipe and a user's function."""
 
 
 def users_traceback(error: BaseException) -> str:
@@ -227,7 +229,7 @@ def users_traceback(error: BaseException) -> str:
     told = traceback.TracebackException.from_exception(error)
     seen: traceback.TracebackException | None = told
     while seen is not None:
-        frames = [frame for frame in seen.stack if not frame.filename.startswith(_OURS)]
+        frames = [frame for frame in seen.stack if not frame.filename.startswith(_NOT_USERS)]
         seen.stack = traceback.StackSummary.from_list(frames)
         seen = seen.__cause__ or seen.__context__
     return "".join(told.format())

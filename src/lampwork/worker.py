@@ -204,8 +204,7 @@ class Worker:
         if ended.job is None:
             return
         how = {"event": f"job.{ended.job.status}", "job_id": job_id}
-        level = logging.INFO if ended.job.status == "succeeded" else logging.WARNING
-        _log.log(level, "job %s %s", job_id, ended.job.status, extra=how)
+        _log.info("job %s %s", job_id, ended.job.status, extra=how)
         for callback in self.on_job_ended:
             callback(ended.job)
         self.deliver(ended.answered)
