@@ -254,29 +254,11 @@ async def test_a_new_process_takes_every_unfinished_job(launched, home):
     async with launched(again, executor_id="two", reclaim=True) as engine:
         statuses = await engine.call(engine.engine.statuses(["running", "queued", "ended", "none"]))
         assert statuses == {"running": "cancelled", "queued": "cancelled", "ended": "success"}
-        assert await engine.call(engine.engine.unfinished()) == {}
         await engine.call(engine.engine.requeue("running"))
         await engine.comes_to("running", "success")
         assert await engine.status("queued") == "cancelled"
         assert await engine.status("none") == "none"
     assert sorted(entered) == ["queued", "running", "running again"]
-
-
-async def test_what_runs_is_listed_with_the_process_that_runs_it(launched):
-    entered, go_on = asyncio.Event(), asyncio.Event()
-
-    async def execute(job_id: str) -> str:
-        entered.set()
-        await go_on.wait()
-        return await one()
-
-    async with launched(execute, executor_id="this one") as engine:
-        await engine.start("j1")
-        await engine.reaches(entered)
-        assert await engine.call(engine.engine.unfinished()) == {"j1": ("pending", "this one")}
-        engine.set(go_on)
-        await engine.comes_to("j1", "success")
-        assert await engine.call(engine.engine.unfinished()) == {}
 
 
 async def test_what_is_asked_of_the_engine_inside_a_run_takes_no_number(launched):

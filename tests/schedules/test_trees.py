@@ -82,7 +82,9 @@ async def test_a_cancelled_tree_ends_as_a_whole_parked_and_hot(project, home, pa
         assert len(failed.value.error["fields"]["unresolved"]) == 1
         await eventually(lambda: not app.worker.runs)
         assert begun == ["work"]
-        assert await inside(app, app.worker.engine.unfinished()) == {}
+        tree = [row[0] for row in await rows(app, "select id from jobs")]
+        statuses = await inside(app, app.worker.engine.statuses(tree))
+        assert set(statuses.values()) == {"cancelled"}
 
 
 async def test_a_child_that_is_cancelled_alone_fails_its_parents_call(project, home, patient):

@@ -136,15 +136,6 @@ class Engine:
         client.cancel_workflows([each.workflow_id for each in unfinished])
         client.destroy()
 
-    async def unfinished(self) -> dict[str, tuple[EngineStatus, str | None]]:
-        """Status and executor id of each job that DBOS believes to be running or to run soon."""
-        found = await outside(
-            DBOS.list_workflows_async(
-                status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
-            )
-        )
-        return {each.workflow_id: (_status(each.status), each.executor_id) for each in found}
-
     async def statuses(self, job_ids: list[str]) -> dict[str, EngineStatus]:
         """What DBOS has on record of several jobs; those it does not know are left out."""
         found = await outside(
