@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lampwork import event, values
-from lampwork.errors import InputInvalid, RecipeNotFound
+from lampwork.errors import InputInvalid
 from lampwork.genie import Genie
 from lampwork.job import JobRef
 from lampwork.output import describe
@@ -146,13 +146,7 @@ class Door(JobsDoor):
 
         Raises RecipeNotFound, InputInvalid, IdempotencyConflict.
         """
-        recipe = self.project.recipes.get(name)
-        if recipe is None:
-            known = ", ".join(self.project.recipes) or "none"
-            raise RecipeNotFound(
-                f"Project {self.project.name!r} has no recipe {name!r}. It has: {known}."
-            )
-        recorded = check_input(recipe.fn, input)
+        recorded = check_input(self.project.find_recipe(name).fn, input)
         return await self.accept(name, recorded, kind=kind, key=idempotency_key)
 
     async def run(self, recipe: Recipe[..., R], /, **input: Any) -> R:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from lampwork.errors import BranchesFailed, UnknownCall
 
 if TYPE_CHECKING:
-    from lampwork.run import Call, Run
+    from lampwork.call import Call
+    from lampwork.run import Run
 
 T = TypeVar("T")
 

@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
 
 from lampwork import event, values
+from lampwork.call import Call
 from lampwork.errors import InputInvalid
 from lampwork.gather import Gather, JobCall, MapCall, OnError
 from lampwork.recipe import Recipe, bind_input, takes_job
-from lampwork.run import Call, Run
+from lampwork.run import Run
 from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import jobs
 from lampwork.task import Assignment, TaskAnswer, check_assignment, work

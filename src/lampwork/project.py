@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from lampwork import importable
 from lampwork.app import App
-from lampwork.errors import DuplicateName, GenieNotFound, NotImportable
+from lampwork.errors import DuplicateName, GenieNotFound, NotImportable, RecipeNotFound
 from lampwork.genie import Genie
 from lampwork.job import Job
 from lampwork.models import Model, Playbook
@@ -150,11 +150,19 @@ class Project:
 
     def find_genie(self, name: str) -> Genie:
         """A genie by name. Raises GenieNotFound."""
-        found = self._genies.get(name)
-        if found is None:
-            known = ", ".join(self._genies) or "none"
-            raise GenieNotFound(f"Project {self.name!r} has no genie {name!r}. It has: {known}.")
-        return found
+        if name not in self._genies:
+            raise GenieNotFound(self._lacks("genie", name, self._genies))
+        return self._genies[name]
+
+    def find_recipe(self, name: str) -> Recipe[..., Any]:
+        """A recipe by name. Raises RecipeNotFound."""
+        if name not in self._recipes:
+            raise RecipeNotFound(self._lacks("recipe", name, self._recipes))
+        return self._recipes[name]
+
+    def _lacks(self, kind: str, name: str, defined: Iterable[str]) -> str:
+        known = ", ".join(defined) or "none"
+        return f"Project {self.name!r} has no {kind} {name!r}. It has: {known}."
 
     # --- running ---
 

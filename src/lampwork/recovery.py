@@ -39,7 +39,7 @@ async def recover(worker: Worker) -> None:
     ):
         if crashes >= _STOPPED_AFTER:
             why = f"its process crashed {crashes} times while it was executing"
-            await worker.store.write(jobs.need_attention, job_id, why)
+            worker.deliver(await worker.store.write(jobs.need_attention, job_id, why))
         elif crashes >= _ALONE_AFTER:
             suspects.append(job_id)
     for job_id in suspects:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lampwork import failpoint, values
+from lampwork.call import Call
 from lampwork.engine import CallsDiffer, Deposed, RecordedCall, ReservedCall, prove_ownership
 from lampwork.errors import (
     CallInterrupted,
@@ -25,7 +25,7 @@ from lampwork.errors import (
 )
 from lampwork.line import Lines
 from lampwork.store import inbox, jobs
-from lampwork.types import CallKind, Json, child_wait_id
+from lampwork.types import Json, child_wait_id
 from lampwork.wait import Answer, Wait
 
 if TYPE_CHECKING:
@@ -55,31 +55,11 @@ class RunEnded(BaseException):
         self.reason: EndReason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """A call that a recipe made: its number, what it is, how it is done and how it is read."""
-
-    reserved: ReservedCall
-    kind: CallKind
-    name: str
-    body: Callable[[int], Awaitable[values.Outcome]]
-    annotation: Any
-    read: Callable[[Any], Any] | None = None
-    digest: str = ""
-    opens: bool = False
-    """Whether it is written down before it begins, because a change of code must find it."""
-    conversation: str | None = None
-    """The conversation in whose line it takes a place: calls side by side do so in their order."""
-
-    @property
-    def number(self) -> int:
-        """Its place in the job's order of calls, from 1."""
-        return self.reserved.number
-
-    @property
-    def label(self) -> str:
-        """How the engine's record names it."""
-        return f"{self.kind} {self.name}"
+def reraise_if_cancelled(error: BaseException) -> None:
+    """Raise a cancellation that is meant for us, not one that a user's function made up."""
+    here = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and here is not None and here.cancelling():
+        raise error
 
 
 class Run:
@@ -313,7 +293,7 @@ class Run:
         recorded = self._recorded.get(call.number)
         if recorded is not None:
             if recorded.name != call.label:
-                raise await self.differ(_differs(call, recorded.name))
+                raise await self.differ(call.differs_from(recorded.name))
             return recorded.envelope
         begun = self._begun.get(call.number)
         if begun is not None and (begun.kind, begun.name, begun.digest) != (
@@ -321,7 +301,7 @@ class Run:
             call.name,
             call.digest,
         ):
-            raise await self.differ(_differs(call, f"{begun.kind} {begun.name}"))
+            raise await self.differ(call.differs_from(f"{begun.kind} {begun.name}"))
         await self._registered()
         if call.opens and begun is None:
             await self.store.write(
@@ -363,9 +343,7 @@ class Run:
         except StoreUnavailable as error:
             raise self._infrastructure(error) from error
         except asyncio.CancelledError as error:
-            here = asyncio.current_task()
-            if here is not None and here.cancelling():
-                raise
+            reraise_if_cancelled(error)
             outcome = values.failure(error, call=call.label)
         except BaseException as error:
             self.check()
@@ -490,10 +468,3 @@ class Run:
         for each in children:
             if each.want == "run":
                 self.worker.start_soon(each.id)
-
-
-def _differs(call: Call[Any], recorded: str) -> str:
-    return (
-        f"call {call.number} is `{call.label}` now, but was begun as `{recorded}`: the recipe's "
-        "code has changed under this job. Bring the old order of calls back, or cancel the job."
-    )

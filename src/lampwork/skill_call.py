@@ -18,6 +18,8 @@ from lampwork import failpoint, values
 from lampwork.conversation import Hold, Intent
 from lampwork.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid
+from lampwork.resolution import ask_person
+from lampwork.run import reraise_if_cancelled
 from lampwork.skill import Skill, SkillCall
 from lampwork.types import LARGEST_INLINE, Json, wait_id
 from lampwork.wait import Wait
@@ -125,7 +127,7 @@ class SkillCalls:
                 result = await self._act(skill, intent)
                 return result | {"attempts": before + attempt}
             except _STOPPERS as error:
-                _reraise_if_ours(error)
+                reraise_if_cancelled(error)
                 if skill.retry is None or attempt >= skill.retry.attempts:
                     return _error(intent, error) | {"attempts": before + attempt}
             await asyncio.sleep(skill.retry.pause(attempt))
@@ -146,7 +148,7 @@ class SkillCalls:
             except NotDone as error:
                 return _error(intent, error)
             except _STOPPERS as error:
-                _reraise_if_ours(error)
+                reraise_if_cancelled(error)
                 await self._note(intent, _sentence(error), values.users_traceback(error))
 
     async def _note(self, intent: Intent, why: str, trace: str | None = None) -> None:
@@ -177,47 +179,49 @@ class SkillCalls:
             bound = skill.bind(intent.arguments, self.metadata, call)
             return await skill.ask_reconciler(bound, call)
         except _STOPPERS as error:
-            _reraise_if_ours(error)
+            reraise_if_cancelled(error)
             return StillUnknown(f"its reconciler raised {_sentence(error)}")
 
     async def _ask_person(
         self, intent: Intent, why: str, returns: Any = values.UNTYPED
     ) -> dict[str, Json] | None:
-        """What a person says became of a call; they are asked again if a result does not fit."""
-        again, misfits = (f".{intent.resolved}" if intent.resolved else ""), 0
-        while True:
-            answer = await self.run.until(self._question(intent, again, why))
-            said: dict[str, Json] = answer.value
-            match said["resolution"]:
-                case "happened":
-                    try:
-                        text = values.given(said.get("result"), returns, intent.skill)
-                        return _recorded(intent.skill, text) | {"source": answer.source}
-                    except ResultNotRecordable as error:
-                        misfits += 1
-                        again, why = f".{intent.resolved}.{misfits}", str(error)
-                case "did_not_happen":
-                    await self._resolve(intent, answer.source)
-                    return None
-                case _:
-                    reason = said.get("reason") or "no reason given"
-                    failed: Json = {"type": "resolved_as_failed", "message": reason}
-                    return {"status": "failed", "error": failed, "source": answer.source}
+        """What a person says became of a call; None when it is to be done."""
 
-    def _question(self, intent: Intent, again: str, why: str) -> Wait:
-        return Wait(
-            id=wait_id(self.run.job_id, self.call, intent.label + again),
-            job_id=self.run.job_id,
-            call=self.call,
-            kind="resolution",
-            task_id=self.hold.task_id,
-            subject={
-                "skill": intent.skill,
-                "arguments": intent.arguments,
-                "key": intent.key,
-                "why": why,
-            },
+        def question(suffix: str, why: str) -> Wait:
+            return Wait(
+                id=wait_id(
+                    self.run.job_id, self.call, ".".join(filter(None, [intent.label, suffix]))
+                ),
+                job_id=self.run.job_id,
+                call=self.call,
+                kind="resolution",
+                task_id=self.hold.task_id,
+                subject={
+                    "skill": intent.skill,
+                    "arguments": intent.arguments,
+                    "key": intent.key,
+                    "why": why,
+                },
+            )
+
+        said = await ask_person(
+            self.run,
+            question,
+            nth=str(intent.resolved),
+            again=intent.resolved > 0,
+            why=why,
+            returns=returns,
+            what=intent.skill,
         )
+        match said.verdict:
+            case "happened":
+                return _recorded(intent.skill, said.result) | {"source": said.by}
+            case "did_not_happen":
+                await self._resolve(intent, said.by)
+                return None
+            case "fail":
+                failed: Json = {"type": "resolved_as_failed", "message": said.reason}
+                return {"status": "failed", "error": failed, "source": said.by}
 
     async def _resolve(self, intent: Intent, by: str) -> None:
         """On disk before it is done again: from here on a crash makes it unknown anew."""
@@ -265,13 +269,6 @@ def _same_effects(intents: list[Intent]) -> list[list[Intent]]:
             digest = f"{intent.skill} {json.dumps(intent.arguments, sort_keys=True)}"
         chains.setdefault(digest, []).append(intent)
     return list(chains.values())
-
-
-def _reraise_if_ours(error: BaseException) -> None:
-    """Raise a cancellation that is meant for us, not one that a skill's body made up."""
-    here = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and here is not None and here.cancelling():
-        raise error
 
 
 def _sentence(error: BaseException) -> str:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lampwork import failpoint, values
-from lampwork.errors import InputInvalid, NotDone, ResultNotRecordable, StepFailed
-from lampwork.run import Run, RunEnded
+from lampwork.errors import InputInvalid, NotDone, StepFailed
+from lampwork.resolution import ask_person
+from lampwork.run import Run, RunEnded, reraise_if_cancelled
 from lampwork.store import jobs
 from lampwork.types import Effect, wait_id
-from lampwork.wait import Answer, Wait
+from lampwork.wait import Wait
 
 _functions = ThreadPoolExecutor(64, thread_name_prefix="lampwork-function")
 """Plain functions of recipes and skills. Not the loop's own threads: those are the engine's, and a
@@ -111,9 +112,7 @@ class Step:
                 except (NotDone, RunEnded, GeneratorExit):
                     raise
                 except BaseException as error:  # sys.exit too: what it did before is not known
-                    here = asyncio.current_task()
-                    if isinstance(error, asyncio.CancelledError) and here and here.cancelling():
-                        raise
+                    reraise_if_cancelled(error)
                     why = f"it ended with {error!r}"
             found = await self._resolve(number, attempt, key, why)
             if found is not None:
@@ -122,42 +121,38 @@ class Step:
             await self.run.store.write(jobs.open_attempt, self.run.job_id, number, attempt)
 
     async def _resolve(self, number: int, attempt: int, key: str, why: str) -> values.Value | None:
-        """Ask a person what became of the effect; None when it is to be done.
+        """Ask a person what became of the effect; None when it is to be done."""
 
-        A result that does not fit the step's type is no answer: they are asked again.
-        """
-        again, misfits = f"{attempt}" if attempt > 1 else "", 0
-        while True:
-            answer = await self._ask(number, again, key, why)
-            match answer.value["resolution"]:
-                case "happened":
-                    try:
-                        returns = values.return_type(self.fn)
-                        given = values.given(answer.value.get("result"), returns, self.name)
-                        return values.Value(given)
-                    except ResultNotRecordable as error:
-                        misfits += 1
-                        again, why = f"{attempt}.{misfits}", str(error)
-                case "did_not_happen":
-                    return None
-                case _:
-                    reason = answer.value.get("reason") or "no reason given"
-                    raise StepFailed(
-                        f"{self.name} was resolved as failed by {answer.source}: {reason}",
-                        error_type="resolved_as_failed",
-                        details=reason,
-                        call=self.name,
-                    )
+        def question(suffix: str, why: str) -> Wait:
+            return Wait(
+                id=wait_id(self.run.job_id, number, suffix),
+                job_id=self.run.job_id,
+                call=number,
+                kind="resolution",
+                subject={"step": self.name, "key": key, "why": why},
+            )
 
-    async def _ask(self, number: int, again: str, key: str, why: str) -> Answer:
-        wait = Wait(
-            id=wait_id(self.run.job_id, number, again),
-            job_id=self.run.job_id,
-            call=number,
-            kind="resolution",
-            subject={"step": self.name, "key": key, "why": why},
+        said = await ask_person(
+            self.run,
+            question,
+            nth=str(attempt),
+            again=attempt > 1,
+            why=why,
+            returns=values.return_type(self.fn),
+            what=self.name,
         )
-        return await self.run.until(wait)
+        match said.verdict:
+            case "happened":
+                return values.Value(said.result)
+            case "did_not_happen":
+                return None
+            case "fail":
+                raise StepFailed(
+                    f"{self.name} was resolved as failed by {said.by}: {said.reason}",
+                    error_type="resolved_as_failed",
+                    details=said.reason,
+                    call=self.name,
+                )
 
     async def _attempt(self, key: str) -> Any:
         failpoint.hit("step.before_effect")

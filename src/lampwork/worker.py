@@ -22,7 +22,7 @@ from lampwork.run import EndReason, Run, RunEnded
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs
 from lampwork.store.store import Store
-from lampwork.types import ENDED, JobStatus
+from lampwork.types import ENDED, JobStatus, Want
 from lampwork.wait import Delivery, Waits
 
 if TYPE_CHECKING:
@@ -230,12 +230,16 @@ class Worker:
         finally:
             self._starting.discard(job_id)
 
-    def _is_ours(self, row: Any) -> bool:
-        # Several projects may share a folder; each one's jobs wait until it is open.
-        return row.project == self.project.name and row.status not in ENDED
+    async def _lacks_run(self, job_id: str, want: Want) -> bool:
+        """Whether a job is ours to run, is wanted so, and has no run here. Under its lock.
 
-    def _may_run(self, job_id: str) -> bool:
-        return not self.closing and self.alone in (None, job_id)
+        Several projects may share a folder; each one's jobs wait until it is open.
+        """
+        run = self.runs.get(job_id)
+        if self.closing or self.alone not in (None, job_id) or (run is not None and not run.ended):
+            return False
+        row = await self.store.read(jobs.get, job_id)
+        return row.want == want and row.project == self.project.name and row.status not in ENDED
 
     def _room(self) -> int:
         return self.settings.max_live - len(self.runs) - len(self._starting)
@@ -316,11 +320,7 @@ class Worker:
     async def wake(self, job_id: str) -> None:
         """Let a parked job go on, if the answers that it has would get it anywhere."""
         async with self.lock(job_id):
-            run = self.runs.get(job_id)
-            if not self._may_run(job_id) or (run is not None and run.ended is None):
-                return
-            row = await self.store.read(jobs.get, job_id)
-            if row.want != "parked" or not self._is_ours(row):
+            if not await self._lacks_run(job_id, "parked"):
                 return
             if not await self.store.read(inbox.can_move, job_id):
                 return
@@ -335,11 +335,7 @@ class Worker:
         `lost` says that whoever the engine believes to run it does not; else it is left alone.
         """
         async with self.lock(job_id):
-            run = self.runs.get(job_id)
-            if not self._may_run(job_id) or (run is not None and run.ended is None):
-                return
-            row = await self.store.read(jobs.get, job_id)
-            if row.want != "run" or not self._is_ours(row):
+            if not await self._lacks_run(job_id, "run"):
                 return
             if lost and await self.engine.status(job_id) == "pending":
                 await self.engine.cancel(job_id)

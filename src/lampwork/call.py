@@ -1,0 +1,47 @@
+"""A call that a recipe made: what it is, how it is done, how its record is read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from lampwork import values
+from lampwork.engine import ReservedCall
+from lampwork.types import CallKind
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A call that a recipe made: its number, what it is, how it is done and how it is read."""
+
+    reserved: ReservedCall
+    kind: CallKind
+    name: str
+    body: Callable[[int], Awaitable[values.Outcome]]
+    annotation: Any
+    read: Callable[[Any], Any] | None = None
+    digest: str = ""
+    opens: bool = False
+    """Whether it is written down before it begins, because a change of code must find it."""
+    conversation: str | None = None
+    """The conversation in whose line it takes a place: calls side by side do so in their order."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the job's order of calls, from 1."""
+        return self.reserved.number
+
+    @property
+    def label(self) -> str:
+        """How the engine's record names it."""
+        return f"{self.kind} {self.name}"
+
+    def differs_from(self, begun: str) -> str:
+        """Why a job whose call at this number was begun as something else can't go on."""
+        return (
+            f"call {self.number} is `{self.label}` now, but was begun as `{begun}`: the recipe's "
+            "code has changed under this job. Bring the old order of calls back, or cancel the job."
+        )
