@@ -56,11 +56,6 @@ class Genie:
         return cls(name, project, model, job_description.strip(), made, max_turns)
 
     @cached_property
-    def by_name(self) -> Mapping[str, Skill[..., Any]]:
-        """Its skills by name."""
-        return {skill.name: skill for skill in self.skills}
-
-    @cached_property
     def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:
         """Every metadata key that its skills declare, with who reads it."""
         return declared_by(self.skills)

@@ -61,10 +61,6 @@ class Output:
             value = given[_WRAPPER]
         return self.checker.problems(value)
 
-    def wrap(self, value: Json) -> Json:
-        """An answer in the form that the model gives it."""
-        return {_WRAPPER: value} if self.wrapped else value
-
     def decode(self, recorded: Json) -> Any:
         """The typed answer, from its record. Raises OutputInvalid when the type has changed."""
         return self.checker.decode(recorded)

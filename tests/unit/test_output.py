@@ -87,7 +87,8 @@ def test_an_answer_that_fits_is_recorded_as_json_and_read_back_as_its_type(outpu
 
     assert problems == []
     assert described.decode(recorded) == value
-    assert described.read(described.wrap(recorded)) == (recorded, [])
+    given = {"answer": recorded} if described.wrapped else recorded
+    assert described.read(given) == (recorded, [])
 
 
 @pytest.mark.parametrize(

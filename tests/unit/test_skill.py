@@ -220,7 +220,7 @@ def test_a_recipe_becomes_a_skill_without_its_job_parameter() -> None:
         return Point(amount)
 
     genie = project.genie("g", model="openai:gpt-5.2", job_description="", skills=[refund])
-    skill = genie.by_name["refund"]
+    skill = {each.name: each for each in genie.skills}["refund"]
 
     assert (skill.recipe, skill.doc) == ("refund", "Refund an amount.")
     assert list(skill.parameters["properties"]) == ["amount"]
