@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lampwork.answer import TaskAnswer
     from lampwork.app import App
     from lampwork.effect import DidNotHappen, Happened, StillUnknown
     from lampwork.errors import LampworkError, NotDone
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lampwork.settings import Settings
     from lampwork.skill import Skill, SkillCall
     from lampwork.step import Retry
-    from lampwork.task import TaskAnswer
 
 __all__ = [
     "Answer",
@@ -75,7 +75,7 @@ _MODULES = {
     "Skill": "skill",
     "SkillCall": "skill",
     "StillUnknown": "effect",
-    "TaskAnswer": "task",
+    "TaskAnswer": "answer",
     "Turn": "models",
     "playbook": "models",
 }

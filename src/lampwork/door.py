@@ -10,9 +10,13 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from typing_extensions import Unpack
 
 from lampwork import event, values
+from lampwork.answer import TaskAnswer
+from lampwork.assignment import Assignment, Terms, check_assignment
 from lampwork.errors import InputInvalid
 from lampwork.genie import Genie
 from lampwork.job import JobRef
@@ -20,7 +24,6 @@ from lampwork.output import describe
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.store import inbox, jobs
 from lampwork.store.store import Store
-from lampwork.task import Assignment, TaskAnswer, check_assignment
 from lampwork.types import Json, new_job_id
 from lampwork.wait import Delivery
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from lampwork.project import Project
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _ASSIGNED = "lampwork.job:assigned"
 """The recipe of a task that is assigned from outside any recipe."""
@@ -157,31 +161,35 @@ class Door(JobsDoor):
         job = await self.start(recipe, **input)
         return await self.result(job.job_id, values.return_type(recipe.fn))
 
+    @overload
     async def assign_task(
         self,
         genie: Genie | str,
         instructions: str,
         *,
-        data: Any = None,
-        on_problem: str | None = None,
-        conversation: str | None = None,
-        metadata: dict[str, Json] | None = None,
-        output: Any = None,
+        output: None = None,
+        **terms: Unpack[Terms],
+    ) -> TaskAnswer[str]: ...
+
+    @overload
+    async def assign_task(
+        self, genie: Genie | str, instructions: str, *, output: type[T], **terms: Unpack[Terms]
+    ) -> TaskAnswer[T]: ...
+
+    @overload
+    async def assign_task(
+        self, genie: Genie | str, instructions: str, *, output: Any, **terms: Unpack[Terms]
+    ) -> TaskAnswer[Any]: ...
+
+    async def assign_task(
+        self, genie: Genie | str, instructions: str, *, output: Any = None, **terms: Unpack[Terms]
     ) -> TaskAnswer[Any]:
         """Give a task to a genie, without a recipe, and wait for its answer.
 
         Raises GenieNotFound and what `job.assign_task` raises at once; JobFailed when the task
         ended without its answer.
         """
-        job = await self.assign(
-            genie,
-            instructions,
-            data=data,
-            on_problem=on_problem,
-            conversation=conversation,
-            metadata=metadata,
-            output=output,
-        )
+        job = await self.assign(genie, instructions, output=output, **terms)
         record = await self.result(job.job_id)
         return TaskAnswer.from_json(record, describe(output))
 
@@ -190,25 +198,14 @@ class Door(JobsDoor):
         genie: Genie | str,
         instructions: str,
         *,
-        data: Any = None,
-        on_problem: str | None = None,
-        conversation: str | None = None,
-        metadata: dict[str, Json] | None = None,
         output: Any = None,
         kind: str = "api",
+        **terms: Unpack[Terms],
     ) -> JobRef:
         """As `assign_task`, without waiting: the job that carries the task."""
         assignment = check_assignment(
             self.project,
-            Assignment(
-                genie=self.project.find_genie(genie) if isinstance(genie, str) else genie,
-                instructions=instructions,
-                data=data,
-                on_problem=on_problem,
-                conversation=conversation,
-                metadata=metadata or {},
-                output=output,
-            ),
+            Assignment.on(self.project, genie, instructions, output, terms),
             model=self.model,
         )
         return await self.accept(_ASSIGNED, {"assignment": assignment.to_json()}, kind=kind)

@@ -5,6 +5,7 @@
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
+    │   ├── DelegationCycle · DelegationTooDeep
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound
@@ -37,6 +38,8 @@ __all__ = [
     "ConversationBusy",
     "ConversationNotFound",
     "DatabaseTooNew",
+    "DelegationCycle",
+    "DelegationTooDeep",
     "DuplicateName",
     "FolderInUse",
     "FolderNotWritable",
@@ -161,6 +164,14 @@ class MetadataInvalid(InputInvalid):
 
 class OutputTypeInvalid(InputInvalid):
     """An output type that cannot be described to a model."""
+
+
+class DelegationCycle(InputInvalid):
+    """A genie is assigned a task below one of its own. Fields: `genies`, the chain by name."""
+
+
+class DelegationTooDeep(InputInvalid):
+    """Too many tasks, one below the other. Fields: `genies`, the chain by name."""
 
 
 class NotFound(LampworkError):

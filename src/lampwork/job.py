@@ -8,12 +8,16 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+
+from typing_extensions import Unpack
 
 from lampwork import event, values
+from lampwork.answer import TaskAnswer
+from lampwork.assignment import Assignment, Terms, check_assignment, check_lineage
 from lampwork.call import Call
 from lampwork.errors import InputInvalid
 from lampwork.gather import Gather, JobCall, MapCall, OnError
@@ -21,7 +25,7 @@ from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.run import Run
 from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import jobs
-from lampwork.task import Assignment, TaskAnswer, check_assignment, work
+from lampwork.task import work
 from lampwork.types import CallKind, Effect, Json, child_id, wait_id
 from lampwork.wait import Wait
 
@@ -123,46 +127,51 @@ class Job:
             opens=options.effect == "at_most_once",
         )
 
+    @overload
     def assign_task(
         self,
         genie: Genie | str,
         instructions: str,
         *,
-        data: Any = None,
-        on_problem: str | None = None,
-        conversation: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        output: None = None,
+        **terms: Unpack[Terms],
+    ) -> JobCall[TaskAnswer[str]]: ...
+
+    @overload
+    def assign_task(
+        self, genie: Genie | str, instructions: str, *, output: type[T], **terms: Unpack[Terms]
+    ) -> JobCall[TaskAnswer[T]]: ...
+
+    @overload
+    def assign_task(
+        self, genie: Genie | str, instructions: str, *, output: Any, **terms: Unpack[Terms]
+    ) -> JobCall[TaskAnswer[Any]]: ...
+
+    def assign_task(
+        self,
+        genie: Genie | str,
+        instructions: str,
+        *,
         output: Any = None,
-        when_busy: Literal["wait", "fail"] = "wait",
+        **terms: Unpack[Terms],
     ) -> JobCall[TaskAnswer[Any]]:
         """Give a task to a genie, by itself or by name, and wait for its answer.
 
-        `data` is any JSON value: what the task is about, shown to the genie as data. `metadata`
-        goes straight to the skills and never through the model. `conversation` continues a record,
-        in line if it is busy, unless `when_busy="fail"`. `output` is the type of the answer: a
-        pydantic model, dataclass, TypedDict or JSON Schema.
+        `output` is the type of the answer: a pydantic model, dataclass, TypedDict or JSON Schema;
+        without it the answer is text. For all else that can be said see `Terms`.
 
         Raises InstructionsMissing, MetadataUnknown, MetadataInvalid, GenieNotInProject,
-        ModelUnknown, ModelKeyMissing, OutputTypeInvalid at once; TaskNotCompleted, OutputInvalid,
-        SkillFailing, ModelUnavailable, ConversationNotFound, ConversationBusy when awaited.
+        DelegationCycle, DelegationTooDeep, ModelUnknown, ModelKeyMissing, OutputTypeInvalid at
+        once; TaskNotCompleted, OutputInvalid, SkillFailing, ModelUnavailable, ConversationNotFound,
+        ConversationBusy when awaited.
         """
-        return self._assign(
-            Assignment(
-                genie=self._run.project.find_genie(genie) if isinstance(genie, str) else genie,
-                instructions=instructions,
-                data=data,
-                on_problem=on_problem,
-                conversation=conversation,
-                metadata=metadata or {},
-                output=output,
-                when_busy=when_busy,
-            )
-        )
+        return self._assign(Assignment.on(self._run.project, genie, instructions, output, terms))
 
     def _assign(self, given: Assignment) -> JobCall[TaskAnswer[Any]]:
         assignment = check_assignment(
             self._run.project, given, model=self._run.worker.settings.model
         )
+        check_lineage(assignment, self._run.lineage)
 
         async def body(number: int) -> values.Outcome:
             record = await work(self._run, assignment, number)

@@ -71,6 +71,7 @@ class Run:
         self.worker = worker
         self.job_id: str = begun.row.id
         self.row = begun.row
+        self.lineage = begun.lineage
         self._logged_before = begun.logged
         self._logged = 0
         self._ends_before = begun.ends
@@ -413,7 +414,7 @@ class Run:
         `task_id` is that of the task whose skill call this is, if it is one.
         """
         await self.start_children(
-            [self.new_child(job_id, call=call, callable=callable, input=input)]
+            [self.new_child(job_id, call=call, callable=callable, input=input, task_id=task_id)]
         )
         await self.until(
             Wait(
@@ -442,8 +443,9 @@ class Run:
         position: int | None = None,
         detached: bool = False,
         held: bool = False,
+        task_id: str | None = None,
     ) -> jobs.NewJob:
-        """The row of a child of this job."""
+        """The row of a child of this job, or of its task that is named."""
         return jobs.NewJob(
             id=job_id,
             project=self.row.project,
@@ -452,6 +454,7 @@ class Run:
             input=input,
             trigger={"kind": "job", "job": self.job_id, "call": call},
             root_id=self.row.root_id,
+            task_id=task_id or self.lineage.task_id,
             parent_id=self.job_id,
             parent_call=call,
             position=position,

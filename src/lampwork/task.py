@@ -2,161 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
-
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lampwork import failpoint, metadata
-from lampwork.conversation import Action, Hold, StaleEpoch, Transcript
-from lampwork.errors import (
-    GenieNotInProject,
-    InputInvalid,
-    InstructionsMissing,
-    LampworkError,
-    StoreError,
-)
-from lampwork.genie import Genie
+from lampwork.assignment import Assignment
+from lampwork.conversation import Hold, StaleEpoch, Transcript
+from lampwork.errors import LampworkError, StoreError
 from lampwork.models.resolve import resolve
-from lampwork.output import Output, describe, read_type, write_type
 from lampwork.store import conversations, tasks
 from lampwork.turn import Ending, TaskInHand, take_turns
 from lampwork.types import Json, conversation_id, task_id, wait_id
 from lampwork.wait import Wait
 
 if TYPE_CHECKING:
-    from lampwork.project import Project
     from lampwork.run import Run
 
-__all__ = ["Action", "Assignment", "TaskAnswer", "check_assignment", "work"]
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What a genie is asked to do."""
-
-    genie: Genie
-    instructions: str
-    data: Json = None
-    on_problem: str | None = None
-    conversation: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    output: Any = None
-    """A type or JSON Schema as given; once checked, an `Output`, or None for plain text."""
-    when_busy: Literal["wait", "fail"] = "wait"
-
-    def to_json(self) -> dict[str, Json]:
-        """A checked assignment as the input of a job that carries it."""
-        return {
-            "genie": self.genie.name,
-            "instructions": self.instructions,
-            "data": self.data,
-            "on_problem": self.on_problem,
-            "conversation": self.conversation,
-            "metadata": dict(self.metadata),
-            "output": write_type(self.output),
-            "when_busy": self.when_busy,
-        }
-
-    @classmethod
-    def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
-        """The assignment that `to_json` wrote. Raises GenieNotFound, NotImportable."""
-        given = record | {
-            "genie": project.find_genie(record["genie"]),
-            "output": read_type(record["output"]),
-        }
-        return cls(**cast(dict[str, Any], given))
-
-
-@dataclass(frozen=True, slots=True)
-class TaskAnswer(Generic[T_co]):
-    """What came of a task that was answered."""
-
-    output: T_co
-    """The answer, typed; the text where no type was asked for."""
-    response: str
-    status: str
-    task_id: str
-    conversation_id: str
-    metadata: dict[str, Json]
-    """As recorded with the task."""
-    usage: dict[str, int]
-    """`requests`, `input_tokens`, `output_tokens`."""
-    actions: tuple[Action, ...]
-    """Each skill call with its outcome."""
-    artifacts: tuple[Json, ...] = ()
-
-    @classmethod
-    def from_json(cls, record: dict[str, Json], output: Output | None) -> TaskAnswer[Any]:
-        """The answer that `work` recorded."""
-        value = record["output"]
-        return cls(
-            output=value if output is None else output.decode(value),
-            response=record["response"],
-            status=record["status"],
-            task_id=record["task_id"],
-            conversation_id=record["conversation_id"],
-            metadata=record["metadata"],
-            usage=record["usage"],
-            actions=tuple(Action(**action) for action in record["actions"]),
-            artifacts=tuple(record["artifacts"]),
-        )
-
-    def to_json(self) -> dict[str, Json]:
-        """The record of an answer whose output is JSON."""
-        actions = [asdict(action) for action in self.actions]
-        return {
-            **{each.name: getattr(self, each.name) for each in fields(self)},
-            "actions": actions,
-            "artifacts": list(self.artifacts),
-        }
-
-
-def check_assignment(
-    project: Project, assignment: Assignment, *, model: str | None = None
-) -> Assignment:
-    """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
-
-    `model` stands in for the genie's own. Raises InstructionsMissing, GenieNotInProject,
-    MetadataUnknown, MetadataInvalid, OutputTypeInvalid, InputInvalid, ModelUnknown,
-    ModelKeyMissing.
-    """
-    genie = assignment.genie
-    if genie.project is not project:
-        raise GenieNotInProject(
-            f'Genie "{genie.name}" belongs to project "{genie.project.name}", not to '
-            f'"{project.name}". Assign the task to a genie of this project.'
-        )
-    if not (assignment.instructions or "").strip():
-        raise InstructionsMissing(
-            f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
-        )
-    checked = replace(
-        assignment,
-        instructions=_as_json("instructions", assignment.instructions),
-        on_problem=_as_json("on_problem", assignment.on_problem),
-        data=_as_json("data", assignment.data),
-        metadata=metadata.record(genie.metadata, assignment.metadata, genie=genie.name),
-        output=describe(assignment.output),
-    )
-    resolve(genie.model, model).check()
-    return checked
-
-
-def _as_json(name: str, value: Any) -> Json:
-    try:
-        recorded = to_jsonable_python(value)
-        json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode()
-    except (PydanticSerializationError, ValueError) as error:
-        raise InputInvalid(
-            f"{name}= can't be recorded as JSON: {error}. Pass plain JSON or a pydantic model.",
-            problems=[str(error)],
-        ) from error
-    return recorded
+__all__ = ["work"]
 
 
 async def work(run: Run, assignment: Assignment, call: int) -> dict[str, Json]:
@@ -229,6 +91,8 @@ def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
         id=task_id(run.job_id, call),
         job_id=run.job_id,
         call=call,
+        parent_id=run.lineage.task_id,
+        depth=len(run.lineage.genies) + 1,
         project=run.project.name,
         genie=genie.name,
         conversation_id=continued or conversation_id(run.job_id, call),

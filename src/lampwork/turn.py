@@ -26,7 +26,7 @@ from lampwork.store.conversations import Entry
 from lampwork.types import Json, child_id
 
 if TYPE_CHECKING:
-    from lampwork.task import Assignment
+    from lampwork.assignment import Assignment
 
 __all__ = ["FAILPOINTS", "Ending", "TaskInHand", "take_turns"]
 

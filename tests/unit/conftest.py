@@ -13,13 +13,16 @@ import pytest
 import sqlalchemy as sa
 
 from lampwork import Metadata, SkillCall, values
+from lampwork.answer import TaskAnswer
+from lampwork.assignment import Assignment, check_assignment
 from lampwork.genie import Genie
 from lampwork.line import Lines
 from lampwork.project import Project
 from lampwork.run import RunEnded
 from lampwork.store import inbox, schema
 from lampwork.store.store import Store
-from lampwork.task import Assignment, TaskAnswer, check_assignment, work
+from lampwork.store.tasks import Lineage
+from lampwork.task import work
 from lampwork.wait import Answer, Wait
 
 from .clerk import Effects
@@ -34,6 +37,7 @@ class DeskRun:
         self.worker = SimpleNamespace(settings=SimpleNamespace(model=None), deliver=desk.deliver)
         self.proofs = 0
         self.lines = Lines()
+        self.lineage = Lineage()
 
     async def prove(self) -> None:
         self.proofs += 1

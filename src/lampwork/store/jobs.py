@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
-from lampwork.store import blobs, conversations, inbox
+from lampwork.store import blobs, conversations, inbox, tasks
 from lampwork.store.schema import calls, ends, jobs, logs
+from lampwork.store.tasks import Lineage
 from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
 
 _KEY_LIFETIME = 24 * 3600
@@ -70,6 +71,8 @@ class NewJob:
     input: Json
     trigger: Json
     root_id: str
+    task_id: str | None = None
+    """The nearest task above."""
     parent_id: str | None = None
     parent_call: int | None = None
     position: int | None = None
@@ -85,6 +88,7 @@ class Begun:
     calls: dict[int, sa.Row[Any]]
     logged: int
     ends: int
+    lineage: Lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
             "input": job.input,
             "trigger": job.trigger,
             "root_id": job.root_id,
+            "task_id": job.task_id,
             "parent_id": job.parent_id,
             "parent_call": job.parent_call,
             "position": job.position,
@@ -195,14 +200,16 @@ def begin(connection: sa.Connection, job_id: str, executor: str) -> Begun:
     row = get(connection, job_id)
     if row.want in ("run", "parked") and row.status not in ENDED:
         connection.execute(_begin_job, {"job": job_id, "by": executor, "now": time.time()})
+    lineage = tasks.lineage(connection, row.task_id)
     if row.started_at is None:
-        return Begun(row, {}, 0, 0)
+        return Begun(row, {}, 0, 0, lineage)
     begun = connection.execute(_calls_of, {"job": job_id})
     return Begun(
         row,
         {call.number: call for call in begun},
         _highest(connection, logs, job_id),
         _highest(connection, ends, job_id),
+        lineage,
     )
 
 
@@ -358,6 +365,7 @@ def _start_ends(connection: sa.Connection, row: sa.Row[Any], ended: Ended) -> No
             input=end.input,
             trigger={"kind": "end", "job": row.id},
             root_id=row.root_id,
+            task_id=row.task_id,
             parent_id=row.id,
             parent_call=0,
             detached=True,

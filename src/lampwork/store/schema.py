@@ -23,6 +23,7 @@ jobs = sa.Table(
     sa.Column("position", sa.Integer),  # of a map's item
     sa.Column("detached", sa.Boolean, nullable=False, default=False),
     sa.Column("root_id", sa.Text, nullable=False),
+    sa.Column("task_id", sa.Text),  # the nearest task above, whose skill call led here
     sa.Column("outcome", sa.Text),  # the recorded envelope, see values.py
     sa.Column("traceback", sa.Text),
     sa.Column("executor", sa.Text),
@@ -92,6 +93,8 @@ tasks = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("job_id", sa.Text, nullable=False),
     sa.Column("call", sa.Integer, nullable=False),
+    sa.Column("parent_id", sa.Text),  # the nearest task above
+    sa.Column("depth", sa.Integer, nullable=False, server_default="1"),
     sa.Column("genie", sa.Text, nullable=False),
     sa.Column("conversation_id", sa.Text, nullable=False),
     sa.Column("history_until", sa.Integer, nullable=False),  # the last entry from before this task

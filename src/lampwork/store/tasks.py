@@ -14,7 +14,7 @@ from lampwork.store.schema import conversations as conversations_table
 from lampwork.store.schema import tasks
 from lampwork.types import Json, TaskStatus
 
-__all__ = ["Claim", "NewTask", "append", "claim", "finish", "open_or_claim"]
+__all__ = ["Claim", "Lineage", "NewTask", "append", "claim", "finish", "lineage", "open_or_claim"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class NewTask:
     id: str
     job_id: str
     call: int
+    parent_id: str | None
+    """The nearest task above."""
+    depth: int
     project: str
     genie: str
     conversation_id: str
@@ -35,6 +38,16 @@ class NewTask:
     """The body of its first entry, with `instructions`, `data`, `on_problem`."""
     metadata: dict[str, Json]
     output_schema: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The tasks above a job, through whose skill calls it came to be."""
+
+    task_id: str | None = None
+    """The nearest of them."""
+    genies: tuple[str, ...] = ()
+    """Who works on them, the nearest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,16 @@ _end = (
 )
 
 
+def lineage(connection: sa.Connection, task: str | None) -> Lineage:
+    """A task and those above it."""
+    if task is None:
+        return Lineage()
+    above = sa.select(tasks).where(tasks.c.id == task).cte("above", recursive=True)
+    above = above.union_all(sa.select(tasks).join(above, tasks.c.id == above.c.parent_id))
+    rows = connection.execute(sa.select(above).order_by(above.c.depth)).all()
+    return Lineage(task, tuple(row.genie for row in rows))
+
+
 def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
     """Open the task, or claim it when an earlier run opened it.
 
@@ -126,6 +149,8 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
             "id": new.id,
             "job_id": new.job_id,
             "call": new.call,
+            "parent_id": new.parent_id,
+            "depth": new.depth,
             "genie": new.genie,
             "conversation_id": new.conversation_id,
             "history_until": until if until is not None else -1,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lampwork.errors import DatabaseTooNew, FolderNotWritable, StoreUnavailable
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def prepare(path: Path) -> None:

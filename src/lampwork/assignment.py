@@ -1,0 +1,154 @@
+"""What a genie is asked to do: the terms of a task, checked before anything happens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing_extensions import TypedDict
+
+from lampwork import metadata
+from lampwork.errors import (
+    DelegationCycle,
+    DelegationTooDeep,
+    GenieNotInProject,
+    InputInvalid,
+    InstructionsMissing,
+)
+from lampwork.genie import Genie
+from lampwork.models.resolve import resolve
+from lampwork.output import describe, read_type, write_type
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+    from lampwork.store.tasks import Lineage
+
+__all__ = ["Assignment", "Terms", "check_assignment", "check_lineage"]
+
+DEEPEST = 5
+"""Tasks one below the other: the one that a recipe assigns is the first."""
+
+
+class Terms(TypedDict, total=False):
+    """On what terms a task is assigned, beside to whom, what for and what answer is wanted."""
+
+    data: Any
+    """What the task is about: any JSON value, shown to the genie as data."""
+    on_problem: str | None
+    """What to do on errors or doubt."""
+    conversation: str | None
+    """The id of a conversation to continue, in line if it is busy."""
+    metadata: Mapping[str, Any] | None
+    """Goes straight to the skills and never through the model."""
+    when_busy: Literal["wait", "fail"]
+    """Whether to wait in line for a busy conversation or raise ConversationBusy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a genie is asked to do."""
+
+    genie: Genie
+    instructions: str
+    data: Json = None
+    on_problem: str | None = None
+    conversation: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    output: Any = None
+    """A type or JSON Schema as given; once checked, an `Output`, or None for plain text."""
+    when_busy: Literal["wait", "fail"] = "wait"
+
+    def to_json(self) -> dict[str, Json]:
+        """A checked assignment as the input of a job that carries it."""
+        return {
+            "genie": self.genie.name,
+            "instructions": self.instructions,
+            "data": self.data,
+            "on_problem": self.on_problem,
+            "conversation": self.conversation,
+            "metadata": dict(self.metadata),
+            "output": write_type(self.output),
+            "when_busy": self.when_busy,
+        }
+
+    @classmethod
+    def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
+        """The assignment that `to_json` wrote. Raises GenieNotFound, NotImportable."""
+        given = record | {
+            "genie": project.find_genie(record["genie"]),
+            "output": read_type(record["output"]),
+        }
+        return cls(**cast(dict[str, Any], given))
+
+    @classmethod
+    def on(
+        cls, project: Project, genie: Genie | str, instructions: str, output: Any, terms: Terms
+    ) -> Assignment:
+        """The assignment of a task on these terms. Raises GenieNotFound."""
+        found = project.find_genie(genie) if isinstance(genie, str) else genie
+        given = {name: value for name, value in terms.items() if value is not None}
+        return cls(found, instructions, output=output, **cast(dict[str, Any], given))
+
+
+def check_assignment(
+    project: Project, assignment: Assignment, *, model: str | None = None
+) -> Assignment:
+    """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
+
+    `model` stands in for the genie's own. Raises InstructionsMissing, GenieNotInProject,
+    MetadataUnknown, MetadataInvalid, OutputTypeInvalid, InputInvalid, ModelUnknown,
+    ModelKeyMissing.
+    """
+    genie = assignment.genie
+    if genie.project is not project:
+        raise GenieNotInProject(
+            f'Genie "{genie.name}" belongs to project "{genie.project.name}", not to '
+            f'"{project.name}". Assign the task to a genie of this project.'
+        )
+    if not (assignment.instructions or "").strip():
+        raise InstructionsMissing(
+            f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
+        )
+    checked = replace(
+        assignment,
+        instructions=_as_json("instructions", assignment.instructions),
+        on_problem=_as_json("on_problem", assignment.on_problem),
+        data=_as_json("data", assignment.data),
+        metadata=metadata.record(genie.metadata, assignment.metadata, genie=genie.name),
+        output=describe(assignment.output),
+    )
+    resolve(genie.model, model).check()
+    return checked
+
+
+def check_lineage(assignment: Assignment, above: Lineage) -> None:
+    """Whether a task may stand below those. Raises DelegationCycle, DelegationTooDeep."""
+    name, chain = assignment.genie.name, " → ".join((*above.genies, assignment.genie.name))
+    if name in above.genies:
+        raise DelegationCycle(
+            f'Genie "{name}" already works above this task ({chain}): it would delegate to itself. '
+            "Assign the task to another genie, or do the work in the recipe.",
+            genies=[*above.genies, name],
+        )
+    if len(above.genies) >= DEEPEST:
+        raise DelegationTooDeep(
+            f"{chain}: {DEEPEST} tasks one below the other are the most. "
+            "Let a genie further up do this, or start a job of its own for it.",
+            genies=[*above.genies, name],
+        )
+
+
+def _as_json(name: str, value: Any) -> Json:
+    try:
+        recorded = to_jsonable_python(value)
+        json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode()
+    except (PydanticSerializationError, ValueError) as error:
+        raise InputInvalid(
+            f"{name}= can't be recorded as JSON: {error}. Pass plain JSON or a pydantic model.",
+            problems=[str(error)],
+        ) from error
+    return recorded
