@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lampwork.genie import Genie
     from lampwork.job import Job, JobRef
     from lampwork.metadata import Metadata
-    from lampwork.models import Answer, Call, Calls, CannotComplete, Model, Turn, playbook
+    from lampwork.models import Answer, Call, Calls, CannotComplete, Model, Price, Turn, playbook
     from lampwork.project import Project
     from lampwork.recipe import Recipe
     from lampwork.settings import Settings
@@ -41,6 +41,7 @@ __all__ = [
     "Metadata",
     "Model",
     "NotDone",
+    "Price",
     "Project",
     "Recipe",
     "Retry",
@@ -68,6 +69,7 @@ _MODULES = {
     "Metadata": "metadata",
     "Model": "models",
     "NotDone": "errors",
+    "Price": "models",
     "Project": "project",
     "Recipe": "recipe",
     "Retry": "step",

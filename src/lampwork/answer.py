@@ -27,7 +27,7 @@ class TaskAnswer(Generic[T_co]):
     metadata: dict[str, Json]
     """As recorded with the task."""
     usage: dict[str, int]
-    """`requests`, `input_tokens`, `output_tokens`."""
+    """What the model was asked for: see `Reply.usage`, which it adds up."""
     actions: tuple[Action, ...]
     """Each skill call with its outcome."""
     artifacts: tuple[Json, ...] = ()

@@ -89,7 +89,12 @@ async def test_a_providers_model_is_asked_with_skills_and_an_output_tool_and_no_
     )
 
     assert answer.output == Verdict(status="approved")
-    assert answer.usage == {"requests": 2, "input_tokens": 20, "output_tokens": 4}
+    assert answer.usage == {
+        "requests": 2,
+        "input_tokens": 20,
+        "output_tokens": 4,
+        "unpriced_requests": 2,
+    }
     (first, info), (second, _) = scripted.asked
     assert [tool.name for tool in info.function_tools] == ["approve"]
     assert [tool.name for tool in info.output_tools] == ["answer", "cannot_complete"]

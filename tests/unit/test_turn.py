@@ -39,7 +39,7 @@ async def test_a_task_ends_with_a_typed_answer_and_a_log_of_what_was_done(desk, 
     assert answer.output == VERDICT
     assert (answer.task_id, answer.conversation_id) == ("t1.1", "c1.1")
     assert answer.metadata == METADATA
-    assert answer.usage == {"requests": 3}
+    assert answer.usage == {"requests": 3, "cost_nanodollars": 0}
     assert [(a.call, a.skill, a.status) for a in answer.actions] == [
         ("2.0", "look_up", "ok"),
         ("2.1", "approve", "ok"),
@@ -58,7 +58,7 @@ async def test_a_task_ends_with_a_typed_answer_and_a_log_of_what_was_done(desk, 
         *("said", "answered"),
     ]
     row = await desk.row(schema.tasks, "t1.1")
-    assert (row.status, row.usage, row.epoch) == ("answered", {"requests": 3}, 1)
+    assert (row.status, row.usage, row.epoch) == ("answered", answer.usage, 1)
     assert (await desk.row(schema.conversations, "c1.1")).holder is None
 
 

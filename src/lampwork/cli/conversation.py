@@ -57,8 +57,8 @@ def _lines(found: ConversationDetails) -> Iterator[str]:
     skill_calls = output.counted(found.skill_calls, "skill call")
     yield f"  {turns}, {skill_calls}, begun {output.local(found.created_at)}"
     for task in found.task_records:
-        usage = ", ".join(f"{name} {count}" for name, count in (task.usage or {}).items())
-        yield f"  task {task.task_id} of job {task.job}: {task.genie}, {task.status}  {usage}"
+        usage = f"  {output.used(task.usage)}" if task.usage else ""
+        yield f"  task {task.task_id} of job {task.job}: {task.genie}, {task.status}{usage}"
     for part in found.transcript:
         yield from _part(part)
     if found.metadata:

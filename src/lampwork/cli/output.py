@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -105,6 +105,18 @@ def arguments(given: dict[str, Json], length: int = 60) -> str:
 def counted(count: int, what: str) -> str:
     """How many of what."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def used(usage: Mapping[str, int]) -> str:
+    """What a task took of its model: requests, tokens, money."""
+    parts = [counted(usage.get("requests", 0), "request")]
+    tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+    if tokens:
+        parts.append(f"{tokens:,} tokens")
+    if cost := usage.get("cost_nanodollars", 0):
+        more = "more than " if usage.keys() & {"unpriced_requests", "unmeasured_requests"} else ""
+        parts.append(f"{more}${cost / 1_000_000_000:.6f}")
+    return ", ".join(parts)
 
 
 def span(since: datetime, until: datetime | None = None) -> str:

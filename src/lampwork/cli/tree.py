@@ -102,15 +102,8 @@ def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = T
 def of_task(task: TaskView) -> Line:
     """A task and its skill calls."""
     text = f"{task.task_id}  {task.status}  conversation {task.conversation_id}"
-    text += f"  {output.span(task.created_at, task.ended_at)}{_cost(task.usage)}"
+    text += f"  {output.span(task.created_at, task.ended_at)}  {output.used(task.usage)}"
     return Line(task.status, text, [of_card(card) for card in task.skill_calls])
-
-
-def _cost(usage: dict[str, int]) -> str:
-    tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
-    requests = usage.get("requests", 0)
-    text = f"  {output.counted(requests, 'request')}"
-    return f"{text}, {tokens:,} tokens" if tokens else text
 
 
 def of_card(card: SkillCard) -> Line:

@@ -5,6 +5,7 @@ from lampwork.models.ask import (
     Described,
     LanguageModel,
     Message,
+    Part,
     Reply,
     Requested,
     Result,
@@ -12,6 +13,7 @@ from lampwork.models.ask import (
     Said,
     Told,
     Turn,
+    size,
 )
 from lampwork.models.playbook import (
     Answer,
@@ -21,6 +23,7 @@ from lampwork.models.playbook import (
     Playbook,
     playbook,
 )
+from lampwork.models.price import Price
 from lampwork.models.resolve import Model, close, resolve
 
 __all__ = [
@@ -33,7 +36,9 @@ __all__ = [
     "LanguageModel",
     "Message",
     "Model",
+    "Part",
     "Playbook",
+    "Price",
     "Reply",
     "Requested",
     "Result",
@@ -44,4 +49,5 @@ __all__ = [
     "close",
     "playbook",
     "resolve",
+    "size",
 ]

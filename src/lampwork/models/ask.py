@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lampwork.models.price import Price
 from lampwork.types import Json
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "Described",
     "LanguageModel",
     "Message",
+    "Part",
     "Reply",
     "Requested",
     "Result",
@@ -20,14 +23,27 @@ __all__ = [
     "Said",
     "Told",
     "Turn",
+    "size",
 ]
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what a genie was told, by the name of its source: `instructions`, `data`, …"""
+
+    name: str
+    text: str
+
+
+@dataclass(slots=True)
 class Told:
     """Something that the genie was told: a task, or why it is asked again."""
 
     text: str
+    parts: tuple[Part, ...] = field(default=(), compare=False)
+    """What the text is made of, where it has more than one source."""
+    bytes: int | None = field(default=None, compare=False, repr=False)
+    """Room for `size`."""
 
 
 @dataclass(slots=True)
@@ -37,9 +53,11 @@ class Said:
     raw: dict[str, Json]
     parsed: Any = field(default=None, compare=False)
     """Room for the model layer to keep what it made of `raw`."""
+    bytes: int | None = field(default=None, compare=False, repr=False)
+    """Room for `size`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Returned:
     """What came of one call of an earlier response."""
 
@@ -47,6 +65,8 @@ class Returned:
     name: str
     content: Json
     failed: bool = False
+    bytes: int | None = field(default=None, compare=False, repr=False)
+    """Room for `size`."""
 
 
 Message = Told | Said | Returned
@@ -106,6 +126,9 @@ class Ask:
     wrapped: bool
     """Whether the answer goes under the one key `answer`."""
     turn: Turn
+    max_output_tokens: int | None = None
+    """What the response may hold at the most; the model's own setting counts where it is smaller.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +150,20 @@ class Reply:
     """In pydantic-ai's own JSON, for later requests."""
     model: str
     usage: dict[str, int]
-    """`requests`, `input_tokens`, `output_tokens`."""
+    """What it took, for all tries together; each number adds up over replies.
+
+    requests                                how often the model was asked
+    input_tokens, output_tokens             all of them
+    cache_read_tokens, cache_write_tokens   of the input, what the provider's cache held or took
+    cost_nanodollars                        billionths of a dollar, rounded up
+    unpriced_requests                       those whose cost is unknown, and not in the sum
+    unmeasured_requests                     those that may have used tokens; nobody said how many
+
+    Only what is not zero is there, except `requests`, a provider's model's two sums of tokens, and
+    a cost that is known.
+    """
+    truncated: bool = False
+    """Whether the model stopped at the limit of output tokens, in the middle of what it said."""
 
 
 class LanguageModel(Protocol):
@@ -138,10 +174,63 @@ class LanguageModel(Protocol):
         """How records and people call it."""
         ...
 
+    @property
+    def max_output_tokens(self) -> int | None:
+        """What one response holds at the most by the model's own setting; None: nothing is set."""
+        ...
+
     def check(self) -> None:
         """Raise ModelUnknown or ModelKeyMissing, without any request."""
+        ...
+
+    def price(self, input_tokens: int | None = None) -> Price | None:
+        """The dearest rates that a request can be charged at; None if any of them is unknown.
+
+        `input_tokens` is what the request holds at the most, where prices depend on it.
+        """
         ...
 
     async def respond(self, ask: Ask) -> Reply:
         """Reply. Raises ModelUnavailable."""
         ...
+
+
+# --- how large a request is ---
+
+_REQUEST = 1024
+_MESSAGE = 16
+"""What a provider adds to a request and to each message, in tokens at the most: Anthropic's own
+instructions for tools are the longest, with 350 to 700 of them."""
+
+
+def size(ask: Ask) -> int:
+    """UTF-8 bytes of all that the request holds: its input tokens are no more than that.
+
+    Each message is measured once. A model's tokens hold a byte at least, and what providers add is
+    allowed for.
+    """
+    described = sum(map(_described, (*ask.skills, *ask.endings)))
+    fixed = _REQUEST + len(ask.job_description.encode()) + described
+    return fixed + sum(each.bytes or _measure(each) for each in ask.messages)
+
+
+def _measure(message: Message) -> int:
+    match message:
+        case Told(text):
+            held = len(text.encode())
+        case Said(raw):
+            held = _json(raw)
+        case Returned(call_id, name, content):
+            text = content if isinstance(content, str) else None
+            held = len(call_id) + len(name.encode())
+            held += _json(content) if text is None else len(text.encode())
+    message.bytes = held + _MESSAGE
+    return message.bytes
+
+
+def _described(each: Described) -> int:
+    return len(each.name) + len(each.description.encode()) + _json(each.parameters) + _MESSAGE
+
+
+def _json(value: Json) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())

@@ -20,6 +20,7 @@ from pydantic_core import to_jsonable_python
 
 from lampwork.errors import ModelUnavailable
 from lampwork.models.ask import Ask, Reply, Requested, Turn
+from lampwork.models.price import FREE, Price
 from lampwork.types import Json
 
 __all__ = ["Answer", "Call", "Calls", "CannotComplete", "Playbook", "playbook"]
@@ -82,8 +83,17 @@ class Playbook:
     def __call__(self, turn: Turn) -> Decision | Awaitable[Decision]:
         return self.fn(turn)
 
+    @property
+    def max_output_tokens(self) -> int | None:
+        """It has no tokens, and so no limit."""
+        return None
+
     def check(self) -> None:
         """A playbook can always be asked."""
+
+    def price(self, input_tokens: int | None = None) -> Price:
+        """Nothing."""
+        return FREE
 
     async def respond(self, ask: Ask) -> Reply:
         """What the function decides, as a response like any other. Raises ModelUnavailable."""
@@ -100,7 +110,8 @@ class Playbook:
             Requested(f"call_{ask.number}_{i}", name, arguments)
             for i, (name, arguments) in enumerate(asked)
         )
-        return Reply(text, calls, _raw(self.name, text, calls), self.name, {"requests": 1})
+        usage = {"requests": 1, "cost_nanodollars": 0}
+        return Reply(text, calls, _raw(self.name, text, calls), self.name, usage)
 
 
 def playbook(fn: Callable[[Turn], Decision | Awaitable[Decision]]) -> Playbook:

@@ -9,7 +9,7 @@ import os
 import random
 import re
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -34,7 +34,9 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from lampwork.errors import ModelError, ModelKeyMissing, ModelUnavailable, ModelUnknown
+from lampwork.models import rates
 from lampwork.models.ask import Ask, Described, Message, Reply, Requested, Returned, Said, Told
+from lampwork.models.price import Price
 from lampwork.models.resolve import Model
 from lampwork.types import Json
 
@@ -88,6 +90,21 @@ class ProviderDoor:
         """The id that the genie names."""
         return self.model.id if isinstance(self.model, Model) else self.model.model_id
 
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The `max_tokens` of its settings."""
+        return self._own_settings.get("max_tokens")
+
+    def price(self, input_tokens: int | None = None) -> Price | None:
+        """What the model says it costs, else what the price list says."""
+        if isinstance(self.model, Model):
+            if self.model.price is not None or self.model.base_url is not None:
+                return self.model.price
+            provider, _, name = self.model.id.partition(":")
+        else:
+            provider, name = self.model.system, self.model.model_name
+        return rates.dearest(provider, name, self._own_settings, input_tokens)
+
     def check(self) -> None:
         """Raise ModelUnknown or ModelKeyMissing."""
         try:
@@ -101,7 +118,7 @@ class ProviderDoor:
     async def respond(self, ask: Ask) -> Reply:
         """Ask, again after failures that pass. Raises ModelUnavailable."""
         model = await self._opened()
-        settings = self._settings()
+        settings = self._settings(ask)
         messages, parameters = _messages(ask), _parameters(ask)
         for attempt in range(1, TRIES + 1):
             try:
@@ -111,7 +128,7 @@ class ProviderDoor:
                     model_settings=settings,
                     model_request_parameters=parameters,
                 )
-                return _reply(response, self.name, attempt)
+                return _reply(response, self.name, self._usage(response, attempt))
             except Exception as error:
                 pause = _pause(error, attempt)
                 if pause is None:
@@ -134,12 +151,42 @@ class ProviderDoor:
             await model.__aenter__()
         return models[key]
 
-    def _settings(self) -> ModelSettings:
+    @property
+    def _own_settings(self) -> Mapping[str, Any]:
+        return self.model.settings or {}
+
+    def _settings(self, ask: Ask) -> ModelSettings:
         # One layer retries, ours: the SDK's own retries would multiply with it.
-        settings: dict[str, Any] = {"max_retries": 0}
-        if isinstance(self.model, Model):
-            settings |= self.model.settings or {}
+        settings: dict[str, Any] = {"max_retries": 0, **self._own_settings}
+        limits = [each for each in (ask.max_output_tokens, self.max_output_tokens) if each]
+        if limits:
+            settings["max_tokens"] = min(limits)
         return ModelSettings(**settings)
+
+    def _usage(self, response: ModelResponse, attempts: int) -> dict[str, int]:
+        used = response.usage
+        usage = {
+            "requests": attempts,
+            "input_tokens": used.input_tokens,
+            "output_tokens": used.output_tokens,
+        }
+        for name in ("cache_read_tokens", "cache_write_tokens"):
+            if count := getattr(used, name):
+                usage[name] = count
+        if used.unmeasured_requests:
+            return usage | {"unmeasured_requests": 1, "unpriced_requests": 1}
+        cost = self._cost(response)
+        return usage | ({"unpriced_requests": 1} if cost is None else {"cost_nanodollars": cost})
+
+    def _cost(self, response: ModelResponse) -> int | None:
+        if isinstance(self.model, Model):
+            if self.model.price is not None:
+                used = response.usage
+                counts = used.input_tokens, used.output_tokens, used.cache_read_tokens
+                return self.model.price.cost(*counts)
+            if self.model.base_url is not None:
+                return None
+        return rates.charged(response)
 
     def _unavailable(self, error: Exception, attempts: int) -> ModelUnavailable:
         _log.error("%s is unavailable", self.name, exc_info=error)
@@ -313,19 +360,21 @@ def _compact(value: Json) -> str:
 # --- the reply ---
 
 
-def _reply(response: ModelResponse, name: str, attempt: int) -> Reply:
+def _reply(response: ModelResponse, name: str, usage: dict[str, int]) -> Reply:
     text = "\n".join(p.content for p in response.parts if isinstance(p, TextPart) and p.content)
     calls = tuple(
         Requested(part.tool_call_id, part.tool_name, cast(Any, part.args))
         for part in response.parts
         if isinstance(part, ToolCallPart)
     )
-    usage = {
-        "requests": attempt,
-        "input_tokens": response.usage.input_tokens,
-        "output_tokens": response.usage.output_tokens,
-    }
-    return Reply(text, calls, _raw(response), response.model_name or name, usage)
+    return Reply(
+        text,
+        calls,
+        _raw(response),
+        response.model_name or name,
+        usage,
+        truncated=response.finish_reason == "length",
+    )
 
 
 def _raw(response: ModelResponse) -> dict[str, Json]:

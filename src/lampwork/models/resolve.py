@@ -9,6 +9,7 @@ from typing import Any
 
 from lampwork.models.ask import LanguageModel
 from lampwork.models.playbook import Playbook
+from lampwork.models.price import Price
 
 __all__ = ["Model", "Playbook", "close", "resolve"]
 
@@ -20,12 +21,15 @@ class Model:
     `id` is one that pydantic-ai knows. `base_url` is that of a server that speaks OpenAI's
     protocol (`openai-chat:` for chat completions); such a server gets a key only if `key_env`
     names the environment variable that holds it. `settings` are pydantic-ai's ModelSettings.
+    `price` is what it costs, where pydantic-ai's price list does not know it or knows better: at a
+    `base_url` nothing is known.
     """
 
     id: str
     base_url: str | None = None
     key_env: str | None = None
     settings: Mapping[str, Any] | None = None
+    price: Price | None = None
 
     def __hash__(self) -> int:
         return hash((self.id, self.base_url, self.key_env))
