@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from lampwork import Answer, App, Call, Calls, Genie, Project, Settings, Turn, failpoint, playbook
-from lampwork.run import EndReason, Run, RunEnded
+from lampwork.flow import EndReason, RunEnded
+from lampwork.run import Run
 from lampwork.store import jobs
 
 T = TypeVar("T")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lampwork import values
-from lampwork.engine import ReservedCall
 from lampwork.types import CallKind
+
+if TYPE_CHECKING:
+    from lampwork.run import Run
 
 T = TypeVar("T")
 
@@ -17,10 +19,12 @@ T = TypeVar("T")
 class Call(Generic[T]):
     """A call that a recipe made: its number, what it is, how it is done and how it is read."""
 
-    reserved: ReservedCall
+    number: int
+    """Its place in the job's order of calls, from 1."""
     kind: CallKind
     name: str
-    body: Callable[[int], Awaitable[values.Outcome]]
+    body: Callable[[Run, int], Awaitable[values.Outcome]]
+    """Does it, in the run that records it, under its number."""
     annotation: Any
     read: Callable[[Any], Any] | None = None
     digest: str = ""
@@ -28,11 +32,6 @@ class Call(Generic[T]):
     """Whether it is written down before it begins, because a change of code must find it."""
     conversation: str | None = None
     """The conversation in whose line it takes a place: calls side by side do so in their order."""
-
-    @property
-    def number(self) -> int:
-        """Its place in the job's order of calls, from 1."""
-        return self.reserved.number
 
     @property
     def label(self) -> str:

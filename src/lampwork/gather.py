@@ -10,7 +10,7 @@ from lampwork.errors import BranchesFailed, UnknownCall
 
 if TYPE_CHECKING:
     from lampwork.call import Call
-    from lampwork.run import Run
+    from lampwork.flow import Flow
 
 T = TypeVar("T")
 
@@ -20,26 +20,26 @@ OnError = Literal["raise", "collect"]
 class JobCall(Generic[T]):
     """A call that a recipe made: it has its number; `await` it once, or hand it to `gather`."""
 
-    def __init__(self, run: Run, call: Call[Any]) -> None:
-        self._run = run
+    def __init__(self, flow: Flow, call: Call[Any]) -> None:
+        self._flow = flow
         self._call = call
         self._started = False
-        run.unawaited[call.number] = call.label
+        flow.unawaited[call.number] = call.label
 
     def __await__(self) -> Generator[Any, None, T]:
-        self._run.unawaited.pop(self._call.number, None)
-        self._run.require_main("awaited")
+        self._flow.unawaited.pop(self._call.number, None)
+        self._flow.require_main("awaited")
         return self.perform().__await__()
 
     async def perform(self) -> T:
         """Do it, or read its record."""
-        self._run.unawaited.pop(self._call.number, None)
+        self._flow.unawaited.pop(self._call.number, None)
         if self._started:
             raise UnknownCall(
                 f"{self._call.label} was awaited twice. Keep its value, or make the call again."
             )
         self._started = True
-        return self._read(await self._run.perform(self._call))
+        return self._read(await self._flow.perform(self._call))
 
     def _read(self, value: Any) -> T:
         return value
@@ -48,8 +48,8 @@ class JobCall(Generic[T]):
 class MapCall(JobCall[list[T]]):
     """The items of a `map`: each is a child job; errors are told apart when they are read."""
 
-    def __init__(self, run: Run, call: Call[Any], on_error: OnError) -> None:
-        super().__init__(run, call)
+    def __init__(self, flow: Flow, call: Call[Any], on_error: OnError) -> None:
+        super().__init__(flow, call)
         self._on_error: OnError = on_error
 
     def _read(self, value: Any) -> list[T]:
@@ -59,28 +59,28 @@ class MapCall(JobCall[list[T]]):
 class Gather:
     """Calls that run side by side; all settle before any error is raised."""
 
-    def __init__(self, run: Run, calls: Sequence[Any], on_error: OnError) -> None:
+    def __init__(self, flow: Flow, calls: Sequence[Any], on_error: OnError) -> None:
         for call in calls:
             if not isinstance(call, JobCall | Gather):
                 raise UnknownCall(
                     f"gather takes job calls, such as job.step(…), not {type(call).__name__}. "
                     "Wrap other work in job.step(…)."
                 )
-        self._run = run
+        self._flow = flow
         self._calls = calls
         self._on_error: OnError = on_error
 
     def __await__(self) -> Generator[Any, None, list[Any]]:
-        self._run.require_main("awaited")
+        self._flow.require_main("awaited")
         return self.perform().__await__()
 
     async def perform(self) -> list[Any]:
         """Do all of them."""
-        await self._run.alive()
+        await self._flow.alive()
         branches = [asyncio.create_task(self._branch(call)) for call in self._calls]
         if not branches:
             return []
-        with self._run.paused():
+        with self._flow.paused():
             try:
                 await asyncio.wait(branches)
             except asyncio.CancelledError:
@@ -90,14 +90,14 @@ class Gather:
         for branch in branches:
             if not branch.cancelled():
                 branch.exception()  # seen, also if the run is over
-        self._run.check()
-        if self._run.interrupted is not None:
-            raise self._run.interrupted
+        self._flow.check()
+        if self._flow.interrupted is not None:
+            raise self._flow.interrupted
         results = [branch.exception() or branch.result() for branch in branches]
         return settle(results, self._on_error, "gather")
 
     async def _branch(self, call: JobCall[Any] | Gather) -> Any:
-        with self._run.acting():
+        with self._flow.acting():
             return await call.perform()
 
 

@@ -22,7 +22,6 @@ from lampwork.call import Call
 from lampwork.errors import InputInvalid
 from lampwork.gather import Gather, JobCall, MapCall, OnError
 from lampwork.recipe import Recipe, bind_input, takes_job
-from lampwork.run import Run
 from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import jobs
 from lampwork.task import work
@@ -30,7 +29,9 @@ from lampwork.types import CallKind, Effect, Json, child_id, wait_id
 from lampwork.wait import Wait
 
 if TYPE_CHECKING:
+    from lampwork.flow import Flow
     from lampwork.genie import Genie
+    from lampwork.run import Run
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,19 +68,19 @@ class Job:
     the job, and make calls only in the recipe's own flow.
     """
 
-    def __init__(self, run: Run, options: Options | None = None) -> None:
-        self._run = run
+    def __init__(self, flow: Flow, options: Options | None = None) -> None:
+        self._flow = flow
         self._options = options
 
     @property
     def id(self) -> str:
         """The job's id."""
-        return self._run.job_id
+        return self._flow.job_id
 
     @property
     def trigger(self) -> Trigger:
         """What started it."""
-        row = self._run.row
+        row = self._flow.row
         return Trigger(row.trigger["kind"], datetime.fromtimestamp(row.created_at, UTC))
 
     def options(
@@ -98,7 +99,7 @@ class Job:
         idempotency key. Raises InputInvalid for options that contradict.
         """
         options = Options(retry=retry, timeout=timeout, effect=effect, name=name, key=key)
-        return Job(self._run, options.checked())
+        return Job(self._flow, options.checked())
 
     # --- work ---
 
@@ -118,7 +119,7 @@ class Job:
         """
         options = self._options or Options()
         name = options.name or name_of(fn)
-        step = Step(self._run, fn, args, kwargs, options, name)
+        step = Step(fn, args, kwargs, options, name)
         return self._call(
             "step",
             name,
@@ -165,16 +166,14 @@ class Job:
         once; TaskNotCompleted, OutputInvalid, SkillFailing, ModelUnavailable, ConversationNotFound,
         ConversationBusy when awaited.
         """
-        return self._assign(Assignment.on(self._run.project, genie, instructions, output, terms))
+        return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 
     def _assign(self, given: Assignment) -> JobCall[TaskAnswer[Any]]:
-        assignment = check_assignment(
-            self._run.project, given, model=self._run.worker.settings.model
-        )
-        check_lineage(assignment, self._run.lineage)
+        assignment = check_assignment(self._flow.project, given, model=self._flow.model)
+        check_lineage(assignment, self._flow.lineage)
 
-        async def body(number: int) -> values.Outcome:
-            record = await work(self._run, assignment, number)
+        async def body(run: Run, number: int) -> values.Outcome:
+            record = await work(run, assignment, number)
             return values.Value(values.encode(record, values.UNTYPED, "the task's answer"))
 
         def read(record: dict[str, Json]) -> TaskAnswer[Any]:
@@ -193,10 +192,10 @@ class Job:
     def call(self, recipe: Recipe[P, T], *args: P.args, **kwargs: P.kwargs) -> JobCall[T]:
         """Run another recipe as a child job and wait for what it returns (or JobFailed)."""
         _require_recipe(recipe, "call")
-        callable, input = self._run.project.callable_of(recipe), _input(recipe, args, kwargs)
+        callable, input = self._flow.project.callable_of(recipe), _input(recipe, args, kwargs)
 
-        async def body(number: int) -> values.Outcome:
-            return await self._run.child(
+        async def body(run: Run, number: int) -> values.Outcome:
+            return await run.child(
                 job_id=child_id(self.id, number), call=number, callable=callable, input=input
             )
 
@@ -207,14 +206,14 @@ class Job:
     def start(self, recipe: Recipe[P, Any], *args: P.args, **kwargs: P.kwargs) -> JobCall[JobRef]:
         """Start another recipe and go on without waiting for it."""
         _require_recipe(recipe, "start")
-        callable, input = self._run.project.callable_of(recipe), _input(recipe, args, kwargs)
+        callable, input = self._flow.project.callable_of(recipe), _input(recipe, args, kwargs)
 
-        async def body(number: int) -> values.Outcome:
+        async def body(run: Run, number: int) -> values.Outcome:
             job_id = child_id(self.id, number)
-            child = self._run.new_child(
+            child = run.new_child(
                 job_id, call=number, callable=callable, input=input, detached=True
             )
-            await self._run.start_children([child])
+            await run.start_children([child])
             return values.Value(json.dumps(job_id))
 
         return self._call("start", callable, body, read=JobRef, opens=True)
@@ -235,16 +234,16 @@ class Job:
         """
         if limit is not None and limit < 1:
             raise InputInvalid(f"map(limit={limit}) would never start an item; give 1 or more.")
-        callable = self._run.project.callable_of(fn)
+        callable = self._flow.project.callable_of(fn)
         if not takes_job(_function(fn)):
             raise InputInvalid(
                 f"map calls {callable} as (job, item): annotate its first parameter as `job: Job`."
             )
         inputs = [_input(fn, (item,), {}) for item in items]
 
-        async def body(number: int) -> values.Outcome:
-            await self._map(number, callable, inputs, limit)
-            found = await self._run.store.read(jobs.outcomes, self.id, number)
+        async def body(run: Run, number: int) -> values.Outcome:
+            await self._map(run, number, callable, inputs, limit)
+            found = await run.store.read(jobs.outcomes, self.id, number)
             outcomes = [values.of_job(*each) for each in found]
             return values.Value(f"[{','.join(map(values.write, outcomes))}]")
 
@@ -256,16 +255,16 @@ class Job:
         call = self._new_call(
             "map", callable, body, read=read, digest=_digest(len(inputs)), opens=True
         )
-        return MapCall[T](self._run, call, on_error)
+        return MapCall[T](self._flow, call, on_error)
 
     async def _map(
-        self, number: int, callable: str, inputs: Sequence[Json], limit: int | None
+        self, run: Run, number: int, callable: str, inputs: Sequence[Json], limit: int | None
     ) -> None:
         """Start the items and wait until all have ended."""
         if not inputs:
             return
         children = [
-            self._run.new_child(
+            run.new_child(
                 child_id(self.id, number, position),
                 call=number,
                 callable=callable,
@@ -275,8 +274,8 @@ class Job:
             )
             for position, input in enumerate(inputs)
         ]
-        await self._run.start_children(children)
-        await self._run.until(
+        await run.start_children(children)
+        await run.until(
             Wait(
                 id=wait_id(self.id, number),
                 job_id=self.id,
@@ -292,7 +291,7 @@ class Job:
         All settle; then BranchesFailed is raised, or errors are returned in place with
         `on_error="collect"`. Raises UnknownCall for anything that is not a job call.
         """
-        return Gather(self._run, calls, on_error)
+        return Gather(self._flow, calls, on_error)
 
     # --- waiting ---
 
@@ -307,8 +306,8 @@ class Job:
         return self._sleep(f"until {aware.isoformat()}", aware.timestamp)
 
     def _sleep(self, name: str, due_at: Callable[[], float]) -> JobCall[None]:
-        async def body(number: int) -> values.Outcome:
-            await self._run.until(
+        async def body(run: Run, number: int) -> values.Outcome:
+            await run.until(
                 Wait(
                     id=wait_id(self.id, number),
                     job_id=self.id,
@@ -335,8 +334,8 @@ class Job:
         the type is told so. After `timeout` seconds, WaitTimedOut.
         """
 
-        async def body(number: int) -> values.Outcome:
-            return await event.receive(self._run, number, name, type, timeout)
+        async def body(run: Run, number: int) -> values.Outcome:
+            return await event.receive(run, number, name, type, timeout)
 
         return self._call("wait_for", name, body, annotation=type, opens=True)
 
@@ -355,15 +354,15 @@ class Job:
         return self._value("random", float, random.random)
 
     def _value(self, name: str, annotation: Any, make: Callable[[], Any]) -> JobCall[Any]:
-        async def body(_number: int) -> values.Outcome:
+        async def body(_run: Run, _number: int) -> values.Outcome:
             return values.Value(values.encode(make(), annotation, name))
 
         return self._call("value", name, body, annotation=annotation)
 
     def log(self, message: str) -> None:
         """Keep a line on the job's record; silent on a replay."""
-        self._run.require_main("made")
-        if self._run.log(message):
+        self._flow.require_main("made")
+        if self._flow.log(message):
             _log.info(message, extra={"event": "job.log", "job_id": self.id})
 
     def step_key(self) -> str:
@@ -378,19 +377,19 @@ class Job:
 
         Raises NotImportable for a function without a name of its own.
         """
-        self._run.require_main("made")
-        self._run.on_end(self._run.project.callable_of(fn), _input(fn, args, kwargs))
+        self._flow.require_main("made")
+        self._flow.on_end(self._flow.project.callable_of(fn), _input(fn, args, kwargs))
 
     # --- how calls are made ---
 
     def _call(self, kind: CallKind, name: str, body: Any, **how: Any) -> JobCall[Any]:
-        return JobCall(self._run, self._new_call(kind, name, body, **how))
+        return JobCall(self._flow, self._new_call(kind, name, body, **how))
 
     def _new_call(
         self,
         kind: CallKind,
         name: str,
-        body: Callable[[int], Awaitable[values.Outcome]],
+        body: Callable[[Run, int], Awaitable[values.Outcome]],
         *,
         annotation: Any = values.UNTYPED,
         read: Callable[[Any], Any] | None = None,
@@ -401,7 +400,7 @@ class Job:
         if self._options is not None and kind != "step":
             raise InputInvalid(f"options are for job.step; {kind} takes none of them.")
         return Call(
-            reserved=self._run.reserve(),
+            number=self._flow.reserve(),
             kind=kind,
             name=name,
             body=body,
@@ -415,7 +414,7 @@ class Job:
 
 async def assigned(job: Job, assignment: Json) -> Json:
     """The recipe of a task that is assigned from outside any recipe: one call, its answer."""
-    project = job._run.project  # pyright: ignore[reportPrivateUsage]  # our own recipe
+    project = job._flow.project  # pyright: ignore[reportPrivateUsage]  # our own recipe
     call = job._assign(Assignment.from_json(project, assignment))  # pyright: ignore[reportPrivateUsage]
     answer = await call
     return answer.to_json()

@@ -8,51 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator
 from concurrent.futures import Future
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lampwork import failpoint, values
-from lampwork.call import Call
 from lampwork.engine import CallsDiffer, Deposed, RecordedCall, ReservedCall, prove_ownership
-from lampwork.errors import (
-    CallInterrupted,
-    OutputInvalid,
-    ResultNotRecordable,
-    StoreUnavailable,
-    UnknownCall,
-)
-from lampwork.line import Lines
+from lampwork.errors import CallInterrupted, StoreUnavailable
+from lampwork.flow import EndReason, Flow, RunEnded
 from lampwork.store import inbox, jobs
 from lampwork.types import Json, child_wait_id
 from lampwork.wait import Answer, Wait
 
 if TYPE_CHECKING:
+    from lampwork.call import Call
     from lampwork.project import Project
     from lampwork.store.store import Store
     from lampwork.worker import Worker
 
-T = TypeVar("T")
-
-_PATIENCE = 100
-"""How often a recipe may go on after it was told that its run is over: nested `finally`s do."""
-
 _log = logging.getLogger("lampwork.job")
-
-EndReason = Literal["parked", "cancelled", "deposed", "attention", "infrastructure", "closing"]
-
-
-class RunEnded(BaseException):
-    """This run is over; the job may go on in another one.
-
-    Not an `Exception`, so that a recipe's `except Exception` does not mistake it for a failure of
-    its work. Every job call of an ended run raises it without starting.
-    """
-
-    def __init__(self, job_id: str, reason: EndReason) -> None:
-        super().__init__(f"this run of job {job_id} is over: {reason}")
-        self.reason: EndReason = reason
 
 
 def reraise_if_cancelled(error: BaseException) -> None:
@@ -62,37 +35,25 @@ def reraise_if_cancelled(error: BaseException) -> None:
         raise error
 
 
-class Run:
+class Run(Flow):
     """The state of one run. Lives on the jobs' event loop."""
 
     def __init__(
         self, worker: Worker, begun: jobs.Begun, recorded: dict[int, RecordedCall]
     ) -> None:
+        super().__init__(begun, recorded)
         self.worker = worker
-        self.job_id: str = begun.row.id
-        self.row = begun.row
-        self.lineage = begun.lineage
         self._logged_before = begun.logged
         self._logged = 0
         self._ends_before = begun.ends
         self._ends = 0
-        self.ended: EndReason | None = None
-        self._ignored = 0
-        self.interrupted: CallInterrupted | None = None
-        self.main = asyncio.current_task()
         self.waiting_for: dict[str, Wait] = {}
         self.idle_since: float | None = None
         self.shown_waiting = False
-        self._begun = begun.calls
-        self._recorded = recorded
-        self._busy = 1
         self._futures: set[asyncio.Future[Any]] = set()
-        self._numbers: set[int] = set()
-        self.unawaited: dict[int, str] = {}
-        """Calls that were made and not begun, by number."""
+        self._reserved: dict[int, ReservedCall] = {}
         self._executing: set[str] = set()
         self._registering: list[Future[None]] = []
-        self.lines = Lines()
 
     @property
     def project(self) -> Project:
@@ -103,6 +64,11 @@ class Run:
     def store(self) -> Store:
         """The database."""
         return self.worker.store
+
+    @property
+    def model(self) -> str | None:
+        """A model id that stands in for every genie's own."""
+        return self.worker.settings.model
 
     # --- its end ---
 
@@ -115,24 +81,6 @@ class Run:
                     future.set_exception(RunEnded(self.job_id, reason))
                     future.exception()  # seen: whoever waits may have left by another way
 
-    def check(self) -> None:
-        """Raise RunEnded if the run is over. Asked before anything is started."""
-        if self.ended is not None:
-            raise RunEnded(self.job_id, self.ended)
-
-    async def alive(self) -> None:
-        """Raise RunEnded if the run is over; a recipe that ignores it again and again stays here.
-
-        `while True: try: … except BaseException: pass` around a call would never give the event
-        loop back, and all jobs would stand still.
-        """
-        if self.ended is not None and asyncio.current_task() is self.main:
-            self._ignored += 1
-            if self._ignored > _PATIENCE:
-                _log.error("job %s: its recipe ignores that its run is over", self.job_id)
-                await asyncio.get_running_loop().create_future()
-        self.check()
-
     async def prove(self) -> None:
         """Return only if this run owns its job. Raises RunEnded."""
         self.check()
@@ -141,7 +89,7 @@ class Run:
         except Deposed as error:
             raise self._over("deposed") from error
         except Exception as error:
-            raise self._infrastructure(error) from error
+            raise self.unavailable(error) from error
 
     async def differ(self, why: str) -> RunEnded:
         """The code no longer fits what was begun: a person must look. Returns what to raise."""
@@ -158,47 +106,25 @@ class Run:
         self.end(reason)
         return RunEnded(self.job_id, self.ended or reason)
 
-    def _infrastructure(self, error: BaseException) -> RunEnded:
+    def unavailable(self, error: BaseException) -> RunEnded:
+        """The database, or the engine, has let it down: the job is tried again. What to raise."""
         _log.error("job %s stops for now: %s", self.job_id, error, exc_info=error)
         return self._over("infrastructure")
 
     # --- activities ---
-
-    @contextmanager
-    def acting(self) -> Generator[None]:
-        """One more activity executes."""
-        self._busy += 1
-        self.idle_since = None
-        try:
-            yield
-        finally:
-            self._rest()
-
-    @contextmanager
-    def paused(self) -> Generator[None]:
-        """The current activity only waits, from outside or for activities that it started."""
-        self._rest()
-        try:
-            yield
-        finally:
-            self._busy += 1
-            self.idle_since = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything executes; if not, all unfinished calls only wait."""
-        return self._busy > 0
 
     @property
     def answered(self) -> bool:
         """Whether an answer is here that the call which waits for it has not seen yet."""
         return any(future.done() for future in self._futures)
 
-    def _rest(self) -> None:
-        self._busy -= 1
-        if not self._busy and self.ended is None:
-            self.idle_since = asyncio.get_running_loop().time()
-            self.worker.became_idle(self)
+    def _stir(self) -> None:
+        super()._stir()
+        self.idle_since = None
+
+    def _came_to_rest(self) -> None:
+        self.idle_since = asyncio.get_running_loop().time()
+        self.worker.became_idle(self)
 
     def executing(self) -> list[str]:
         """The calls whose bodies have not ended."""
@@ -241,70 +167,16 @@ class Run:
 
     # --- calls ---
 
-    def reserve(self) -> ReservedCall:
-        """The number of a call, taken when it is made. In a run that is over it is never begun.
-
-        Raises UnknownCall outside the recipe's own flow, where the order of calls could change
-        from run to run.
-        """
-        self.require_main("made")
+    def _take_number(self) -> int:
         reserved = ReservedCall()
-        self._numbers.add(reserved.number)
-        return reserved
+        if reserved.number not in self._recorded:
+            self._reserved[reserved.number] = reserved
+        return reserved.number
 
-    def require_main(self, what: str) -> None:
-        """Raise UnknownCall unless this is the recipe's own flow."""
-        try:
-            here = asyncio.current_task()
-        except RuntimeError:  # in a thread
-            here = None
-        if here is not self.main:
-            raise UnknownCall(
-                f"A job call was {what} outside its recipe: inside a step, a thread, or an asyncio "
-                "task of your own. Make it in the recipe, and run calls side by side with "
-                "job.gather(…) or job.map(…)."
-            )
-
-    async def perform(self, call: Call[T]) -> T:
-        """Do a call, or read its record; its value, or its error raised."""
-        try:
-            if call.conversation is not None:
-                self.lines.join(call.conversation, call.number)
-            envelope = await self.store.unfold(await self.envelope(call))
-        except StoreUnavailable as error:
-            raise self._infrastructure(error) from error
-        finally:
-            if call.conversation is not None:
-                self.lines.leave(call.conversation, call.number)
-        text = values.text_of(values.read(envelope))
-        try:
-            value = values.decode(text, call.annotation, call.label)
-            return value if call.read is None else call.read(value)
-        except (ResultNotRecordable, OutputInvalid) as error:
-            # It was checked before it was recorded, so the type is another one now.
-            misfit = error
-        try:
-            raise await self.differ(str(misfit)) from misfit
-        except StoreUnavailable as error:
-            raise self._infrastructure(error) from error
-
-    async def envelope(self, call: Call[Any]) -> str:
-        """The recorded envelope of a call, done first if there is none."""
-        await self.alive()
-        recorded = self._recorded.get(call.number)
-        if recorded is not None:
-            if recorded.name != call.label:
-                raise await self.differ(call.differs_from(recorded.name))
-            return recorded.envelope
-        begun = self._begun.get(call.number)
-        if begun is not None and (begun.kind, begun.name, begun.digest) != (
-            call.kind,
-            call.name,
-            call.digest,
-        ):
-            raise await self.differ(call.differs_from(f"{begun.kind} {begun.name}"))
+    async def _unrecorded(self, call: Call[Any]) -> str:
+        """Do a call: one that must not be lost sight of is written down first."""
         await self._registered()
-        if call.opens and begun is None:
+        if call.opens and call.number not in self._begun:
             await self.store.write(
                 jobs.open_call, self.job_id, call.number, call.kind, call.name, call.digest
             )
@@ -316,7 +188,7 @@ class Run:
 
     async def _record(self, call: Call[Any]) -> str:
         try:
-            return await call.reserved.run(call.label, lambda: self._do(call))
+            return await self._reserved.pop(call.number).run(call.label, lambda: self._do(call))
         except Deposed as error:
             raise self._over("deposed") from error
         except CallsDiffer as error:
@@ -331,18 +203,18 @@ class Run:
         except RunEnded:
             raise
         except Exception as error:
-            raise self._infrastructure(error) from error
+            raise self.unavailable(error) from error
 
     async def _do(self, call: Call[Any]) -> str:
         """A call's body, as the engine sees it: it returns value or error, and never raises one."""
         failpoint.hit("call.before")
         self._executing.add(call.label)
         try:
-            outcome = await call.body(call.number)
+            outcome = await call.body(self, call.number)
         except RunEnded:
             raise
         except StoreUnavailable as error:
-            raise self._infrastructure(error) from error
+            raise self.unavailable(error) from error
         except asyncio.CancelledError as error:
             reraise_if_cancelled(error)
             outcome = values.failure(error, call=call.label)
@@ -355,7 +227,7 @@ class Run:
         try:
             return await self.store.fold(values.write(outcome))
         except StoreUnavailable as error:
-            raise self._infrastructure(error) from error
+            raise self.unavailable(error) from error
 
     def log(self, message: str) -> bool:
         """Keep a line that the recipe logged; False if an earlier run has, or this one is over."""
@@ -378,31 +250,11 @@ class Run:
             await asyncio.wrap_future(self._registering[0])
             self._registering.pop(0)
 
-    def returned(self) -> None:
-        """The recipe has returned. Raises CallInterrupted, UnknownCall for what it left."""
-        if self.interrupted is not None:
-            raise self.interrupted
-        if self.unawaited:
-            raise UnknownCall(
-                f"{', '.join(self.unawaited.values())}: made and never awaited, so it did not "
-                "happen. Put `await` before it."
-            )
-
     async def end_of_recipe(self) -> None:
-        """The recipe has ended: no more calls. Raises RunEnded if the run is over.
-
-        A call that an earlier run had begun, and that this one never made, shows that the code has
-        changed.
-        """
+        """The recipe has ended: no more calls. Raises RunEnded if the run is over."""
         self.check()
         await self._registered()
-        missing = self._begun.keys() - self._numbers
-        names = ", ".join(f"{self._begun[n].kind} {self._begun[n].name}" for n in sorted(missing))
-        if names:
-            raise await self.differ(
-                f"its code ended without the calls that were begun: {names}. "
-                "Bring them back, or cancel the job"
-            )
+        await self.require_all_begun()
 
     # --- children ---
 

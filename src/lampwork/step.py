@@ -14,8 +14,9 @@ from typing import Any
 
 from lampwork import failpoint, values
 from lampwork.errors import InputInvalid, NotDone, StepFailed
+from lampwork.flow import RunEnded
 from lampwork.resolution import ask_person
-from lampwork.run import Run, RunEnded, reraise_if_cancelled
+from lampwork.run import Run, reraise_if_cancelled
 from lampwork.store import jobs
 from lampwork.types import Effect, wait_id
 from lampwork.wait import Wait
@@ -69,28 +70,27 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step about to be done in a run."""
+    """A step that a recipe asks for."""
 
-    run: Run
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     options: Options
     name: str
 
-    async def do(self, number: int) -> values.Value:
+    async def do(self, run: Run, number: int) -> values.Value:
         """The function's result, encoded; or what it raised."""
-        key = self.options.key or f"{self.run.job_id}.{number}"
+        key = self.options.key or f"{run.job_id}.{number}"
         if self.options.effect != "at_most_once":
-            return self._encode(await self._try(key))
-        return await self._once(number, key)
+            return self._encode(await self._try(run, key))
+        return await self._once(run, number, key)
 
-    async def _try(self, key: str) -> Any:
+    async def _try(self, run: Run, key: str) -> Any:
         """Run it, again after a failure if it may be."""
         retry = self.options.retry
         failed = 0
         while True:
-            self.run.check()
+            run.check()
             try:
                 return await self._attempt(key)
             except Exception:
@@ -99,14 +99,14 @@ class Step:
                     raise
             await asyncio.sleep(retry.pause(failed))
 
-    async def _once(self, number: int, key: str) -> values.Value:
+    async def _once(self, run: Run, number: int, key: str) -> values.Value:
         """Run an at_most_once step: each attempt's intent is on disk before it starts."""
-        attempt = self.run.attempts(number)
+        attempt = run.attempts(number)
         why: str | None = "the process ended while it was executing" if attempt else None
         attempt = attempt or 1
         while True:
             if why is None:
-                await self.run.prove()
+                await run.prove()
                 try:
                     return self._encode(await self._attempt(key))
                 except (NotDone, RunEnded, GeneratorExit):
@@ -114,26 +114,28 @@ class Step:
                 except BaseException as error:  # sys.exit too: what it did before is not known
                     reraise_if_cancelled(error)
                     why = f"it ended with {error!r}"
-            found = await self._resolve(number, attempt, key, why)
+            found = await self._resolve(run, number, attempt, key, why)
             if found is not None:
                 return found
             attempt, why = attempt + 1, None
-            await self.run.store.write(jobs.open_attempt, self.run.job_id, number, attempt)
+            await run.store.write(jobs.open_attempt, run.job_id, number, attempt)
 
-    async def _resolve(self, number: int, attempt: int, key: str, why: str) -> values.Value | None:
+    async def _resolve(
+        self, run: Run, number: int, attempt: int, key: str, why: str
+    ) -> values.Value | None:
         """Ask a person what became of the effect; None when it is to be done."""
 
         def question(suffix: str, why: str) -> Wait:
             return Wait(
-                id=wait_id(self.run.job_id, number, suffix),
-                job_id=self.run.job_id,
+                id=wait_id(run.job_id, number, suffix),
+                job_id=run.job_id,
                 call=number,
                 kind="resolution",
                 subject={"step": self.name, "key": key, "why": why},
             )
 
         said = await ask_person(
-            self.run,
+            run,
             question,
             nth=str(attempt),
             again=attempt > 1,

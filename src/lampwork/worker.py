@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from lampwork import failpoint, models, values
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import LampworkError, NotImportable
+from lampwork.flow import EndReason, RunEnded
 from lampwork.job import Job
 from lampwork.recipe import read_input, takes_job
-from lampwork.run import EndReason, Run, RunEnded
+from lampwork.run import Run
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs
 from lampwork.store.store import Store

@@ -21,7 +21,7 @@ from tests.support import armed, inside, opened, rows
 
 from lampwork import App, values
 from lampwork.errors import JobEnded
-from lampwork.run import RunEnded
+from lampwork.flow import RunEnded
 
 PROGRAMS = 6
 """Played side by side, in one process."""

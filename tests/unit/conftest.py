@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from lampwork import Metadata, SkillCall, values
 from lampwork.answer import TaskAnswer
 from lampwork.assignment import Assignment, check_assignment
+from lampwork.flow import RunEnded
 from lampwork.genie import Genie
 from lampwork.line import Lines
 from lampwork.project import Project
-from lampwork.run import RunEnded
 from lampwork.store import inbox, schema
 from lampwork.store.store import Store
 from lampwork.store.tasks import Lineage

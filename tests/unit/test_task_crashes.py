@@ -9,6 +9,7 @@ import pytest
 
 from lampwork import SkillCall, failpoint
 from lampwork.effect import Happened
+from lampwork.flow import RunEnded
 from lampwork.models import (
     Answer,
     Ask,
@@ -18,7 +19,6 @@ from lampwork.models import (
     Turn,
     playbook,
 )
-from lampwork.run import RunEnded
 from lampwork.store import schema
 from lampwork.turn import FAILPOINTS
 
