@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Generic, TypeVar
 
-from lampwork.conversation import Action
+from lampwork.conversation import Action, Transcript
 from lampwork.output import Output
+from lampwork.store.tasks import Claim
 from lampwork.types import Json
 
-__all__ = ["Action", "TaskAnswer"]
+__all__ = ["Action", "TaskAnswer", "answer_record"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -56,3 +57,28 @@ class TaskAnswer(Generic[T_co]):
             "actions": actions,
             "artifacts": list(self.artifacts),
         }
+
+
+def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
+    """The record of a task that was answered, from its entries and its row."""
+    assert so_far.answer is not None
+    return {
+        "output": so_far.answer["output"],
+        "response": so_far.answer["response"],
+        "status": "answered",
+        "task_id": so_far.task_id,
+        "conversation_id": claim.conversation_id,
+        "metadata": claim.metadata,
+        "usage": so_far.usage,
+        "actions": [
+            {
+                "call": action.call,
+                "skill": action.skill,
+                "arguments": action.arguments,
+                "status": action.status,
+                "error": action.error,
+            }
+            for action in so_far.actions.values()
+        ],
+        "artifacts": [],
+    }

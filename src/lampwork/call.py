@@ -23,7 +23,7 @@ class Call(Generic[T]):
     """Its place in the job's order of calls, from 1."""
     kind: CallKind
     name: str
-    body: Callable[[Run, int], Awaitable[values.Outcome]]
+    body: Callable[[Run, int], Awaitable[values.Outcome | values.Recorded]]
     """Does it, in the run that records it, under its number."""
     annotation: Any
     read: Callable[[Any], Any] | None = None

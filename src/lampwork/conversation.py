@@ -238,11 +238,20 @@ class Hold:
         self.take(first, new)
 
     async def finish(
-        self, *new: Entry, after: int, status: TaskStatus, usage: Json, outcome: Json
+        self, *new: Entry, after: int, status: TaskStatus, usage: Json, outcome: Json, envelope: str
     ) -> list[Delivery]:
-        """Append the last entries and end the task. Returns who is told that it is their turn."""
+        """Append the last entries, end the task, and record what came of the call that assigned it.
+
+        Returns who is told that it is their turn.
+        """
         return await self._write(
-            tasks.finish, new, after=after, status=status, usage=usage, outcome=outcome
+            tasks.finish,
+            new,
+            after=after,
+            status=status,
+            usage=usage,
+            outcome=outcome,
+            envelope=envelope,
         )
 
     def take(self, first: int, new: Sequence[Entry]) -> None:

@@ -260,4 +260,6 @@ class Flow(ABC):
             call.digest,
         ):
             raise await self.differ(call.differs_from(f"{begun.kind} {begun.name}"))
+        if begun is not None and begun.envelope is not None:
+            return begun.envelope
         return await self._unrecorded(call)

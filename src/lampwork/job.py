@@ -172,9 +172,8 @@ class Job:
         assignment = check_assignment(self._flow.project, given, model=self._flow.model)
         check_lineage(assignment, self._flow.lineage)
 
-        async def body(run: Run, number: int) -> values.Outcome:
-            record = await work(run, assignment, number)
-            return values.Value(values.encode(record, values.UNTYPED, "the task's answer"))
+        async def body(run: Run, number: int) -> values.Recorded:
+            return await work(run, assignment, number)
 
         def read(record: dict[str, Json]) -> TaskAnswer[Any]:
             return TaskAnswer.from_json(record, assignment.output)
@@ -389,7 +388,7 @@ class Job:
         self,
         kind: CallKind,
         name: str,
-        body: Callable[[Run, int], Awaitable[values.Outcome]],
+        body: Callable[[Run, int], Awaitable[values.Outcome | values.Recorded]],
         *,
         annotation: Any = values.UNTYPED,
         read: Callable[[Any], Any] | None = None,

@@ -12,10 +12,17 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from lampwork import failpoint, values
-from lampwork.engine import CallsDiffer, Deposed, RecordedCall, ReservedCall, prove_ownership
+from lampwork.engine import (
+    CallsDiffer,
+    Deposed,
+    RecordedCall,
+    RecordedElsewhere,
+    ReservedCall,
+    prove_ownership,
+)
 from lampwork.errors import CallInterrupted, StoreUnavailable
 from lampwork.flow import EndReason, Flow, RunEnded
-from lampwork.store import inbox, jobs
+from lampwork.store import calls, inbox, jobs
 from lampwork.types import Json, child_wait_id
 from lampwork.wait import Answer, Wait
 
@@ -178,7 +185,7 @@ class Run(Flow):
         await self._registered()
         if call.opens and call.number not in self._begun:
             await self.store.write(
-                jobs.open_call, self.job_id, call.number, call.kind, call.name, call.digest
+                calls.begin, self.job_id, call.number, call.kind, call.name, call.digest
             )
         return await self._record(call)
 
@@ -224,6 +231,8 @@ class Run(Flow):
         finally:
             self._executing.discard(call.label)
         failpoint.hit("call.after")
+        if isinstance(outcome, values.Recorded):
+            raise RecordedElsewhere(outcome.envelope)
         try:
             return await self.store.fold(values.write(outcome))
         except StoreUnavailable as error:

@@ -17,7 +17,7 @@ from lampwork.errors import InputInvalid, NotDone, StepFailed
 from lampwork.flow import RunEnded
 from lampwork.resolution import ask_person
 from lampwork.run import Run, reraise_if_cancelled
-from lampwork.store import jobs
+from lampwork.store import calls
 from lampwork.types import Effect, wait_id
 from lampwork.wait import Wait
 
@@ -118,7 +118,7 @@ class Step:
             if found is not None:
                 return found
             attempt, why = attempt + 1, None
-            await run.store.write(jobs.open_attempt, run.job_id, number, attempt)
+            await run.store.write(calls.begin_again, run.job_id, number, attempt)
 
     async def _resolve(
         self, run: Run, number: int, attempt: int, key: str, why: str

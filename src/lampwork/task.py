@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lampwork import failpoint, metadata
+from lampwork import failpoint, metadata, values
+from lampwork.answer import answer_record
 from lampwork.assignment import Assignment
 from lampwork.conversation import Hold, StaleEpoch, Transcript
 from lampwork.errors import LampworkError, StoreError
 from lampwork.models.resolve import resolve
-from lampwork.store import conversations, tasks
+from lampwork.store import calls, conversations, tasks
 from lampwork.turn import Ending, TaskInHand, take_turns
 from lampwork.types import Json, conversation_id, task_id, wait_id
 from lampwork.wait import Wait
@@ -21,32 +21,27 @@ if TYPE_CHECKING:
 __all__ = ["work"]
 
 
-async def work(run: Run, assignment: Assignment, call: int) -> dict[str, Json]:
+async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
     """Do the task that call number `call` of a job assigns, or go on with it after a crash.
 
-    Returns the answer's record (see TaskAnswer.from_json). Raises TaskNotCompleted, OutputInvalid,
-    SkillFailing, SkillFailed, TurnLimitReached, ModelUnavailable, ConversationNotFound,
-    ConversationBusy.
+    Returns what is recorded of that call: the answer (see TaskAnswer.from_json), or a TaskError or
+    ModelError that the task ended with. Raises ConversationNotFound, ConversationBusy, if it could
+    not be opened.
     """
     while True:
         try:
-            outcome = await _work_under_one_claim(run, assignment, call)
+            return await _work_under_one_claim(run, assignment, call)
         except StaleEpoch:
             # The conversation is not what this run has read: prove, claim, read again.
             await run.prove()
-            continue
-        if "error" in outcome:
-            raise LampworkError.from_record(outcome["error"])
-        return outcome["answer"]
 
 
-async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> dict[str, Json]:
-    """The task's outcome: `{"answer": …}` or `{"error": …}`."""
+async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
     new = _new_task(run, assignment, call)
     claim = await _claim(run, new)
-    transcript = await _read(run, new, claim)
     if claim.outcome is not None:
-        return _outcome(transcript, claim)
+        return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
+    transcript = await _read(run, new, claim)
     task = await _take_in_hand(run, assignment, new, claim, transcript)
     try:
         ending = await take_turns(task)
@@ -146,52 +141,32 @@ async def _take_in_hand(
     )
 
 
-async def _finish(task: TaskInHand, ending: Ending) -> dict[str, Json]:
-    """Write the end down, in one with the conversation's release."""
+async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
+    """Write the end down, in one with the call's outcome and the conversation's release."""
     hold, so_far = task.hold, task.hold.transcript
     after = so_far.last_seq
     hold.take(after + 1, ending.entries)
-    # An answer is in the last entry already; the row only says where.
-    outcome: dict[str, Json] = {"answered": so_far.last_seq}
-    if ending.error is not None:
+    if ending.error is None:
+        # The answer is in the last entry already; the row only says where.
+        outcome: dict[str, Json] = {"answered": so_far.last_seq}
+        record = answer_record(so_far, hold.claim)
+        came_of_it: values.Outcome = values.Value(
+            values.encode(record, values.UNTYPED, "the task's answer")
+        )
+    else:
         where = {"task_id": hold.task_id, "conversation_id": hold.conversation_id}
-        record = ending.error.to_record()
-        outcome = {"error": record | {"fields": record["fields"] | where}}
+        error = ending.error.to_record()
+        error["fields"] |= where
+        outcome, came_of_it = {"error": error}, values.Failure(error)
+    envelope = values.write(came_of_it)
     told = await hold.finish(
         *ending.entries,
         after=after,
         status="failed" if ending.error is not None else "answered",
         usage=so_far.usage,
         outcome=outcome,
+        envelope=envelope,
     )
     failpoint.hit("answer.appended")
     hold.run.worker.deliver(told)
-    return _outcome(so_far, replace(hold.claim, outcome=outcome))
-
-
-def _outcome(so_far: Transcript, claim: tasks.Claim) -> dict[str, Json]:
-    """The outcome of a task that has ended, from its row and its entries."""
-    if so_far.answer is None:
-        return claim.outcome
-    return {
-        "answer": {
-            "output": so_far.answer["output"],
-            "response": so_far.answer["response"],
-            "status": "answered",
-            "task_id": so_far.task_id,
-            "conversation_id": claim.conversation_id,
-            "metadata": claim.metadata,
-            "usage": so_far.usage,
-            "actions": [
-                {
-                    "call": action.call,
-                    "skill": action.skill,
-                    "arguments": action.arguments,
-                    "status": action.status,
-                    "error": action.error,
-                }
-                for action in so_far.actions.values()
-            ],
-            "artifacts": [],
-        }
-    }
+    return values.Recorded(envelope)

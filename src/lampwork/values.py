@@ -48,6 +48,13 @@ class Failure:
 Outcome = Value | Failure
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An outcome that is on record already: its envelope, folded."""
+
+    envelope: str
+
+
 def return_type(fn: Callable[..., Any]) -> Any:
     """The return annotation of a function, UNTYPED without one."""
     return parameter_types(fn).get("return", UNTYPED)

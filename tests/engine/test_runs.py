@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from tests.support import eventually
 
-from lampwork.engine import CallsDiffer, Deposed, prove_ownership, reserve
+from lampwork.engine import CallsDiffer, Deposed, RecordedElsewhere, prove_ownership, reserve
 from lampwork.engine.steps import outside
 
 
@@ -353,3 +353,25 @@ async def test_a_call_under_another_name_than_the_recorded_one_is_told_and_not_d
         assert "step old" in str(told[0])
         assert "step new" in str(told[0])
         assert await engine.calls("j1") == [(1, "step old", await one())]
+
+
+async def test_a_call_that_is_recorded_elsewhere_leaves_a_gap_and_its_job_goes_on(launched):
+    """DBOS lets an exception that is no `Exception` out of a step unrecorded, and does not mind
+    that a number is missing, on a replay either."""
+    bodies: list[str] = []
+
+    async def execute(job_id: str) -> str:
+        async def elsewhere() -> str:
+            bodies.append("elsewhere")
+            raise RecordedElsewhere("ours")
+
+        got = await reserve().run("step a", one)
+        ours = await reserve().run("task b", elsewhere)
+        last = await reserve().run("step c", two)
+        return f"{got}, {ours}, {last}"
+
+    async with launched(execute) as engine:
+        await engine.start("j1")
+        await engine.comes_to("j1", "success")
+        assert await engine.calls("j1") == [(1, "step a", await one()), (3, "step c", await two())]
+        assert bodies == ["elsewhere"]

@@ -46,9 +46,10 @@ def chain(project):
         if not conversation.startswith("free "):
             await job.wait_for("go")
         conversation = conversation.removeprefix("free ")
-        task = await job.assign_task(talker, "Say.", conversation=conversation)
+        task = await job.assign_task(listener, "Say.", conversation=conversation)
         return task.response
 
+    listener = project.genie("listener", model=caller, job_description="You listen.")
     talker = project.genie("talker", model=caller, job_description="You talk.", skills=[ask_on])
 
     @project.recipe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from lampwork.flow import RunEnded
 from lampwork.genie import Genie
 from lampwork.line import Lines
 from lampwork.project import Project
-from lampwork.store import inbox, schema
+from lampwork.store import calls, inbox, schema
 from lampwork.store.store import Store
 from lampwork.store.tasks import Lineage
 from lampwork.task import work
@@ -100,8 +101,10 @@ class Desk:
     ) -> TaskAnswer[Any]:
         """Do a task, as `job.assign_task` would."""
         assignment = check_assignment(self.project, Assignment(genie, instructions, **inputs))
-        record: Any = await work(run or self.run(job), assignment, call)  # type: ignore[arg-type]
-        return TaskAnswer.from_json(record, assignment.output)
+        await self.store.write(calls.begin, job, call, "task", genie.name, "")
+        recorded = await work(run or self.run(job), assignment, call)  # type: ignore[arg-type]
+        envelope = values.read(await self.store.unfold(recorded.envelope))
+        return TaskAnswer.from_json(json.loads(values.text_of(envelope)), assignment.output)
 
     async def answer(self, wait_id: str, value: Any) -> None:
         """Answer a wait as a person would."""

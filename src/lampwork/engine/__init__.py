@@ -2,7 +2,14 @@
 
 from lampwork.engine.engine import Engine, EngineStatus
 from lampwork.engine.history import RecordedCall, recorded_calls
-from lampwork.engine.steps import CallsDiffer, Deposed, ReservedCall, prove_ownership, reserve
+from lampwork.engine.steps import (
+    CallsDiffer,
+    Deposed,
+    RecordedElsewhere,
+    ReservedCall,
+    prove_ownership,
+    reserve,
+)
 
 __all__ = [
     "CallsDiffer",
@@ -10,6 +17,7 @@ __all__ = [
     "Engine",
     "EngineStatus",
     "RecordedCall",
+    "RecordedElsewhere",
     "ReservedCall",
     "prove_ownership",
     "recorded_calls",

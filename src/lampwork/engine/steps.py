@@ -26,6 +26,18 @@ class CallsDiffer(Exception):
     """The call at this number is not the one that was recorded there: the code has changed."""
 
 
+class RecordedElsewhere(BaseException):
+    """For a call's body to raise: its outcome is in our own tables, and the engine keeps none.
+
+    DBOS records what a step returns and each `Exception` that it raises, and lets any other
+    exception through.
+    """
+
+    def __init__(self, envelope: str) -> None:
+        super().__init__("recorded elsewhere")
+        self.envelope = envelope
+
+
 class ReservedCall:
     """A number in the run's order of calls, taken when the call was made."""
 
@@ -36,10 +48,13 @@ class ReservedCall:
     async def run(self, name: str, body: Callable[[], Awaitable[str]]) -> str:
         """The envelope recorded under this number; runs `body` for it if there is none yet.
 
+        A body that raises RecordedElsewhere leaves no record here.
         Raises Deposed, CallsDiffer, or whatever the database raised.
         """
         try:
             return await self._reservation.run_async({"name": name}, _coroutine_function(body))
+        except RecordedElsewhere as elsewhere:
+            return elsewhere.envelope
         except (DBOSWorkflowCancelledError, DBOSWorkflowConflictIDError) as error:
             raise Deposed(str(error)) from error
         except (DBOSUnexpectedStepError, DBOSStepNondeterminismError) as error:

@@ -165,16 +165,35 @@ class Insights:
         return await self.store.read(queries.unfinished_of_others, project)
 
     async def _finished(self, rows: Rows) -> dict[str, list[Finished]]:
-        """The finished calls of the jobs in a tree."""
+        """The finished calls of the jobs in a tree: the engine's records and our own."""
         wanted = [each for each in rows.with_calls if each not in self._ended]
         found = await asyncio.to_thread(_recorded, self._home, wanted)
-        calls = {each: [await self._call(call) for call in found[each]] for each in wanted}
+        calls = {
+            each: [
+                await self._call(c.number, c.name, c.envelope, c.started_at, c.ended_at)
+                for c in found[each]
+            ]
+            + [
+                await self._call(
+                    row.number, f"{row.kind} {row.name}", row.envelope, row.opened_at, row.ended_at
+                )
+                for row in rows.begun[each]
+                if row.envelope is not None
+            ]
+            for each in wanted
+        }
         if len(self._ended) < _KEPT:
             self._ended |= {each: calls[each] for each in wanted if each in rows.ended}
         return calls | {each: self._ended[each] for each in rows.with_calls if each not in calls}
 
-    async def _call(self, call: RecordedCall) -> Finished:
-        folded = call.envelope
+    async def _call(
+        self,
+        number: int,
+        label: str,
+        folded: str,
+        started_at: float | None,
+        ended_at: float | None,
+    ) -> Finished:
         outcome = None
         if folded not in self._too_large:
             text = await self.store.unfold(folded)
@@ -182,14 +201,8 @@ class Insights:
             if text is not folded and isinstance(outcome, values.Value):
                 self._too_large.add(folded)
                 outcome = None
-        return Finished(
-            call.number,
-            call.name,
-            call.started_at,
-            call.ended_at,
-            outcome,
-            blob=folded.partition(":")[2] if outcome is None else None,
-        )
+        blob = folded.partition(":")[2] if outcome is None else None
+        return Finished(number, label, started_at, ended_at, outcome, blob)
 
     # --- conversations ---
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
-from lampwork.store import blobs, conversations, inbox, tasks
-from lampwork.store.schema import calls, ends, jobs, logs
+from lampwork.store import blobs, calls, conversations, inbox, tasks
+from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.tasks import Lineage
 from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
 
@@ -55,8 +55,6 @@ _mark_job = (
         changed_at=sa.bindparam("now"),
     )
 )
-_insert_call = insert(calls).on_conflict_do_nothing()
-_calls_of = sa.select(calls).where(calls.c.job_id == sa.bindparam("job"))
 _ends_of = sa.select(ends).where(ends.c.job_id == sa.bindparam("job")).order_by(ends.c.number)
 
 
@@ -203,10 +201,9 @@ def begin(connection: sa.Connection, job_id: str, executor: str) -> Begun:
     lineage = tasks.lineage(connection, row.task_id)
     if row.started_at is None:
         return Begun(row, {}, 0, 0, lineage)
-    begun = connection.execute(_calls_of, {"job": job_id})
     return Begun(
         row,
-        {call.number: call for call in begun},
+        calls.of_job(connection, job_id),
         _highest(connection, logs, job_id),
         _highest(connection, ends, job_id),
         lineage,
@@ -216,33 +213,6 @@ def begin(connection: sa.Connection, job_id: str, executor: str) -> Begun:
 def _highest(connection: sa.Connection, table: sa.Table, job_id: str) -> int:
     query = sa.select(sa.func.max(table.c.number)).where(table.c.job_id == job_id)
     return connection.execute(query).scalar() or 0
-
-
-def open_call(
-    connection: sa.Connection, job_id: str, number: int, kind: str, name: str, digest: str
-) -> None:
-    """Write down that a call begins, before anything of it happens."""
-    connection.execute(
-        _insert_call,
-        {
-            "job_id": job_id,
-            "number": number,
-            "kind": kind,
-            "name": name,
-            "digest": digest,
-            "attempts": 1,
-            "opened_at": time.time(),
-        },
-    )
-
-
-def open_attempt(connection: sa.Connection, job_id: str, number: int, nth: int) -> None:
-    """Write down that a call is begun again, before it is, since it had not happened."""
-    connection.execute(
-        sa.update(calls)
-        .where(calls.c.job_id == job_id, calls.c.number == number)
-        .values(attempts=nth)
-    )
 
 
 def mark(connection: sa.Connection, job_id: str, status: JobStatus) -> None:

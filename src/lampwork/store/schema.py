@@ -51,6 +51,8 @@ calls = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=1),  # begun, of an at_most_once step
     sa.Column("opened_at", sa.Float, nullable=False),
+    sa.Column("envelope", sa.Text),  # its outcome, if it is recorded here, see values.py
+    sa.Column("ended_at", sa.Float),
 )
 
 waits = sa.Table(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from lampwork.store import conversations, inbox
+from lampwork.store import calls, conversations, inbox
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.schema import conversations as conversations_table
 from lampwork.store.schema import tasks
@@ -102,6 +102,7 @@ _end = (
     .values(
         {name: sa.bindparam(f"new_{name}") for name in ("status", "usage", "outcome", "ended_at")}
     )
+    .returning(tasks.c.job_id, tasks.c.call)
 )
 
 
@@ -248,8 +249,11 @@ def finish(
     status: TaskStatus,
     usage: Json,
     outcome: Json,
+    envelope: str,
 ) -> list[inbox.Delivery]:
     """End a task: its last entries, its outcome, and its conversation for the next in line.
+
+    `envelope` is recorded as what came of the job's call, see values.py.
 
     Returns the answer to the wait of the one whose turn it is. Raises StaleEpoch.
     """
@@ -264,7 +268,8 @@ def finish(
             "new_outcome": outcome,
             "new_ended_at": time.time(),
         },
-    ).rowcount
-    if not ended:
+    ).first()
+    if ended is None:
         raise StaleEpoch(f"task {task} has ended, or goes on under another epoch")
+    calls.record(connection, ended.job_id, ended.call, envelope)
     return conversations.release(connection, task, conversation)

@@ -1,0 +1,72 @@
+"""Calls that were begun, and the outcomes of those that are recorded here, not by the engine.
+
+A task's answer is on record in the transaction that ends the task; to record it as a step of the
+engine's too would cost as much again. Every function runs inside one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from lampwork.store import blobs
+from lampwork.store.schema import calls
+from lampwork.types import LARGEST_INLINE
+
+_insert = insert(calls).on_conflict_do_nothing()
+_of_job = sa.select(calls).where(calls.c.job_id == sa.bindparam("job"))
+_record = (
+    sa.update(calls)
+    .where(calls.c.job_id == sa.bindparam("job"), calls.c.number == sa.bindparam("nth"))
+    .values(envelope=sa.bindparam("folded"), ended_at=sa.bindparam("now"))
+)
+
+
+def begin(
+    connection: sa.Connection, job_id: str, number: int, kind: str, name: str, digest: str
+) -> None:
+    """Write down that a call begins, before anything of it happens."""
+    connection.execute(
+        _insert,
+        {
+            "job_id": job_id,
+            "number": number,
+            "kind": kind,
+            "name": name,
+            "digest": digest,
+            "attempts": 1,
+            "opened_at": time.time(),
+        },
+    )
+
+
+def begin_again(connection: sa.Connection, job_id: str, number: int, nth: int) -> None:
+    """Write down that a call is begun again, before it is, since it had not happened."""
+    connection.execute(
+        sa.update(calls)
+        .where(calls.c.job_id == job_id, calls.c.number == number)
+        .values(attempts=nth)
+    )
+
+
+def record(connection: sa.Connection, job_id: str, number: int, envelope: str) -> None:
+    """Record what came of a call, with all that its outcome rests on (see values.py)."""
+    if len(envelope) > LARGEST_INLINE:
+        envelope = blobs.fold(connection, envelope)
+    connection.execute(
+        _record, {"job": job_id, "nth": number, "folded": envelope, "now": time.time()}
+    )
+
+
+def of_job(connection: sa.Connection, job_id: str) -> dict[int, sa.Row[Any]]:
+    """The calls of a job that were begun, by number."""
+    return {row.number: row for row in connection.execute(_of_job, {"job": job_id})}
+
+
+def envelope(connection: sa.Connection, job_id: str, number: int) -> str:
+    """What is recorded of a call here, folded."""
+    query = sa.select(calls.c.envelope).where(calls.c.job_id == job_id, calls.c.number == number)
+    return connection.execute(query).scalar_one()
