@@ -20,8 +20,9 @@ from lampwork.errors import (
 )
 from lampwork.genie import Genie
 from lampwork.models.resolve import resolve
-from lampwork.output import describe, read_type, write_type
+from lampwork.output import describe
 from lampwork.types import Json
+from lampwork.written_type import read_type, write_type
 
 if TYPE_CHECKING:
     from lampwork.project import Project

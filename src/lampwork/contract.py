@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NoReturn, NotRequired, get_type_hints
+from typing import Annotated, Any, NoReturn, NotRequired, cast, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -16,6 +16,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_jsonable_pyt
 from typing_extensions import TypedDict
 
 from lampwork.errors import SkillInvalid
+from lampwork.json_schema import fields_at
 from lampwork.metadata import Key, is_metadata, mentions_metadata
 from lampwork.recipe import is_job
 from lampwork.types import Json
@@ -80,17 +81,51 @@ class Contract:
         try:
             return self.arguments.validate_python(arguments), []
         except ValidationError as error:
-            return {}, problems_of(error)
+            return {}, problems_of(error, arguments, self.schema)
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """One phrase per problem, for the model to act on."""
+_UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def problems_of(error: ValidationError, value: Json, schema: dict[str, Json]) -> list[str]:
+    """One phrase per problem of a value, for the model to act on: where, what, what is allowed."""
     phrases: list[str] = []
     for found in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in found["loc"])
-        given = "" if found["type"] == "missing" else f" (given: {_short(found['input'])})"
-        phrases.append(f"{where}: {found['msg']}{given}" if where else f"{found['msg']}{given}")
+        kind, place, message = found["type"], found["loc"], found["msg"]
+        if kind != "missing":
+            message += f" (given: {_short(found['input'])})"
+        if kind in _UNKNOWN_FIELD:
+            allowed = fields_at(schema, place[:-1])
+            message += f"; allowed are: {', '.join(allowed)}" if allowed else ""
+        where = _where(place, value, missing=kind == "missing")
+        phrases.append(f"{where}: {message}" if where else message)
     return phrases
+
+
+def _where(place: tuple[str | int, ...], value: Json, *, missing: bool) -> str:
+    """A place in a value. The forms of a union, which pydantic has among the keys, stand apart.
+
+    >>> _where(("pet", "cat", "lives"), {"pet": {"lives": -1}}, missing=False)
+    'pet.lives (as cat)'
+    """
+    path: list[str] = []
+    forms: list[str] = []
+    here: Any = value
+    for position, part in enumerate(place):
+        if (isinstance(here, dict) and part in here) or (
+            isinstance(here, list) and isinstance(part, int) and part < len(cast(list[Json], here))
+        ):
+            here = cast(Any, here)[part]
+            path.append(str(part))
+        elif missing and position == len(place) - 1:
+            path.append(str(part))
+        else:
+            forms.append(str(part))
+    where = ".".join(path)
+    if not forms:
+        return where
+    form = f"as {', '.join(forms)}"
+    return f"{where} ({form})" if where else form
 
 
 def _short(value: Any) -> str:

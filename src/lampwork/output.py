@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
-from dataclasses import dataclass, replace
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticCustomError, SchemaError, from_json
+from pydantic_core import (
+    PydanticCustomError,
+    PydanticSerializationError,
+    SchemaError,
+    from_json,
+)
 
-from lampwork import importable
 from lampwork.contract import problems_of
-from lampwork.errors import NotImportable, OutputInvalid, OutputTypeInvalid
+from lampwork.errors import OutputInvalid, OutputTypeInvalid
+from lampwork.json_schema import NotASchema, Schema, wrapped
 from lampwork.types import Json
 
-__all__ = ["Output", "describe", "read_type", "write_type"]
-
-_BY_NAME = "python_type"
+__all__ = ["Output", "describe"]
 
 _WRAPPER = "answer"
 """The one key of an answer that is no object by itself: models can only give objects."""
+
+_MOST_PROBLEMS = 20
+"""Of one answer; further ones are counted only."""
 
 
 class _Checker(Protocol):
@@ -59,7 +68,12 @@ class Output:
             if not isinstance(given, dict) or given.keys() != {_WRAPPER}:
                 return None, [f'Give the answer as an object with the one key "{_WRAPPER}"']
             value = given[_WRAPPER]
-        return self.checker.problems(value)
+        if problem := _unwritable(value):
+            return None, [problem]
+        recorded, problems = self.checker.problems(value)
+        if len(problems) > _MOST_PROBLEMS:
+            problems[_MOST_PROBLEMS:] = [f"and {len(problems) - _MOST_PROBLEMS} more"]
+        return recorded, problems
 
     def decode(self, recorded: Json) -> Any:
         """The typed answer, from its record. Raises OutputInvalid when the type has changed."""
@@ -83,20 +97,33 @@ def describe(output: Any) -> Output | None:
         return _new_from_type(output)
 
 
-def write_type(output: Output | None) -> Json:
-    """An output type as JSON: by its name where it can be found again, else its schema."""
-    if output is None:
-        return None
+_FINITE = "a number must be finite, not NaN or infinity"
+
+
+def _unwritable(value: Json) -> str | None:
+    """Why a value is no JSON, if it is none."""
     try:
-        return {_BY_NAME: importable.name_of(output.annotation)}
-    except NotImportable:
-        return output.schema
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "The answer has half a surrogate pair in it, which is no text"
+    except ValueError:
+        places = ", ".join(_not_finite(value))
+        return f"{places}: {_FINITE}"
+    return None
 
 
-def read_type(written: Json) -> Any:
-    """The type that `write_type` wrote. Raises NotImportable."""
-    named = cast(dict[str, str], written) if isinstance(written, dict) else {}
-    return importable.load(named[_BY_NAME]) if _BY_NAME in named else cast(Json, written)
+def _not_finite(value: Json, place: str = "") -> Iterator[str]:
+    match value:
+        case float() if value - value != 0:
+            yield place or "The answer"
+        case dict():
+            for key, each in cast(dict[str, Json], value).items():
+                yield from _not_finite(each, f"{place}.{key}" if place else key)
+        case list():
+            for key, each in enumerate(cast(list[Json], value)):
+                yield from _not_finite(each, f"{place}.{key}" if place else str(key))
+        case _:
+            pass
 
 
 # --- python types ---
@@ -105,24 +132,57 @@ def read_type(written: Json) -> Any:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Typed:
     adapter: TypeAdapter[Any]
-    closed: dict[str, Json] | None
-    """The schema, for types that allow unknown fields in some of their parts only."""
+    schema: dict[str, Json]
+    somewhere_open: bool
+    """Whether the type allows unknown fields in some of its parts; all others are closed."""
 
     def problems(self, value: Json) -> tuple[Json, list[str]]:
         try:
             read = self._validate(value)
         except ValidationError as error:
-            return value, problems_of(error)
-        if self.closed is not None and (unknown := _unknown_fields(self.closed, value)):
+            return value, problems_of(error, value, self.schema)
+        except Exception as error:  # a validator of the user's
+            return value, [f"It was not accepted: {type(error).__name__}: {error}"]
+        if self.somewhere_open and (unknown := Schema(self.schema).unknown_fields(value)):
             return value, unknown
-        recorded = self.adapter.dump_json(read, by_alias=True, round_trip=True)
-        return json.loads(recorded), []
+        return self._recorded(value, read)
+
+    def _recorded(self, value: Json, read: Any) -> tuple[Json, list[str]]:
+        """The form of a value that reads back as the same: defaults filled in, where that does."""
+        try:
+            dumped = self._dump(read, by_alias=True)
+            if self._validate(dumped) == read:
+                return dumped, []
+        except (ValidationError, PydanticSerializationError):
+            pass
+        if places := ", ".join(_not_finite(self.adapter.dump_python(read))):
+            return value, [f"{places}: {_FINITE}"]
+        forms = (
+            (functools.partial(self._dump, read, by_alias=True), self._validate),
+            (lambda: value, self._validate),
+            (functools.partial(self._dump, read, by_alias=False), self._read),
+        )
+        for same in (operator.eq, self._look_the_same):
+            for form, read_back in forms:
+                try:
+                    recorded = form()
+                    if same(read_back(recorded), read):
+                        return recorded, []
+                except (ValidationError, PydanticSerializationError):
+                    continue
+        return value, ["It can't be written down so that it reads back the same"]
+
+    def _dump(self, read: Any, *, by_alias: bool) -> Json:
+        return json.loads(self.adapter.dump_json(read, by_alias=by_alias, round_trip=True))
+
+    def _look_the_same(self, one: Any, other: Any) -> bool:
+        return self.adapter.dump_python(one) == self.adapter.dump_python(other)
 
     def decode(self, recorded: Json) -> Any:
         try:
-            return self._validate(recorded)
+            return self._read(recorded)
         except ValidationError as error:
-            problems = problems_of(error)
+            problems = problems_of(error, recorded, self.schema)
             raise OutputInvalid(
                 f"The recorded answer does not fit its type: {'; '.join(problems)}. "
                 "It was checked against another version of it, or against its JSON Schema alone.",
@@ -131,26 +191,65 @@ class _Typed:
             ) from error
 
     def _validate(self, value: Json) -> Any:
-        extra = "forbid" if self.closed is None else None
+        extra = None if self.somewhere_open else "forbid"
         return self.adapter.validate_json(json.dumps(value), extra=extra)
+
+    def _read(self, recorded: Json) -> Any:
+        """As `_validate`, of a recorded value: its fields may be called by name."""
+        extra = None if self.somewhere_open else "forbid"
+        return self.adapter.validate_json(
+            json.dumps(recorded), extra=extra, by_alias=True, by_name=True
+        )
 
 
 def _new_from_type(annotation: Any) -> Output:
     try:
+        if inspect.isroutine(annotation) or isinstance(annotation, functools.partial):
+            raise TypeError("it is a function")
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        if (unreadable := _unreadable(adapter.core_schema)) is not None:
+            raise TypeError(unreadable)
         schema = adapter.json_schema(by_alias=True)
-    except (PydanticUserError, PydanticCustomError, SchemaError, TypeError, ValueError) as error:
+    except (
+        PydanticUserError,
+        PydanticCustomError,
+        SchemaError,
+        NameError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise OutputTypeInvalid(
             f"output={annotation!r} can't be described to a model: "
             f"{str(error).splitlines()[0].rstrip('.')}. "
             "Use a pydantic model, a dataclass, a TypedDict, a Literal or a JSON Schema."
         ) from error
-    somewhere_open = _close(schema)
-    checker = _Typed(adapter, schema if somewhere_open else None)
-    return replace(_output(schema, checker), annotation=annotation)
+    checker = _Typed(adapter, schema, somewhere_open=_close(schema))
+    return _output(schema, checker, annotation)
 
 
 _from_type = functools.lru_cache(maxsize=1024)(_new_from_type)
+
+_UNREADABLE = {
+    "generator": "an iterator is read once only; use list[…]",
+    "is-subclass": "no JSON is a class",
+    "callable": "no JSON is a function",
+}
+"""What pydantic describes, and JSON can never be, by the name of its core schema."""
+
+
+def _unreadable(core_schema: Any) -> str | None:
+    if isinstance(core_schema, list):
+        parts: Any = cast(list[Any], core_schema)
+    elif isinstance(core_schema, dict):
+        node = cast(dict[str, Any], core_schema)
+        kind = node.get("type")
+        if isinstance(kind, str) and kind in _UNREADABLE:
+            return _UNREADABLE[kind]
+        parts = [each for name, each in node.items() if name != "metadata"]
+    else:
+        return None
+    return next(filter(None, map(_unreadable, parts)), None)
 
 
 def _close(schema: Json) -> bool:
@@ -173,63 +272,27 @@ def _close(schema: Json) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Schema:
-    schema: dict[str, Json]
+class _Described:
+    schema: Schema
 
     def problems(self, value: Json) -> tuple[Json, list[str]]:
-        errors = sorted(_validator(self.schema).iter_errors(value), key=lambda e: list(e.path))
-        return value, [_sentence(error) for error in errors]
+        return value, self.schema.problems(value)
 
     def decode(self, recorded: Json) -> Any:
         return recorded
 
 
-def _from_json_schema(schema: dict[str, Json]) -> Output:
-    from jsonschema.exceptions import SchemaError as WrongSchema
-    from jsonschema.validators import validator_for
-    from referencing.exceptions import Unresolvable
-
+def _from_json_schema(given: dict[str, Json]) -> Output:
+    schema = Schema(given)
     try:
-        validator_for(schema).check_schema(schema)
-        next(iter(_validator(schema).iter_errors({})), None)
-    except (WrongSchema, Unresolvable) as error:
-        raise OutputTypeInvalid(
-            f"output= is no usable JSON Schema: {str(error).splitlines()[0]}. "
-            "References to other documents are not followed."
-        ) from error
-    return _output(schema, _Schema(schema))
+        schema.check()
+        json.dumps(given)
+    except (NotASchema, TypeError, ValueError) as error:
+        raise OutputTypeInvalid(f"output= is no usable JSON Schema: {error}.") from error
+    return _output(given, _Described(schema), None)
 
 
-def _validator(schema: dict[str, Json]) -> Any:
-    from jsonschema.validators import Draft202012Validator, validator_for
-    from referencing import Registry
-
-    kind: Any = validator_for(schema, default=Draft202012Validator)
-    # An empty registry: a `$ref` to a URL is never fetched.
-    nothing: Registry[Any] = Registry()
-    return kind(schema, registry=nothing)
-
-
-def _unknown_fields(schema: dict[str, Json], value: Json) -> list[str]:
-    found = _validator(schema).iter_errors(value)
-    return [_sentence(error) for error in found if error.validator == "additionalProperties"]
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(str(part) for part in error.absolute_path)
-    return f"{where}: {error.message}" if where else str(error.message)
-
-
-def _output(schema: dict[str, Json], checker: _Checker) -> Output:
+def _output(schema: dict[str, Json], checker: _Checker, annotation: Any) -> Output:
     if schema.get("type") == "object":
-        return Output(schema, schema, False, checker)
-    inner = {key: value for key, value in schema.items() if key not in ("$defs", "$schema")}
-    parameters: dict[str, Json] = {
-        "type": "object",
-        "properties": {_WRAPPER: inner},
-        "required": [_WRAPPER],
-        "additionalProperties": False,
-    }
-    if "$defs" in schema:
-        parameters["$defs"] = schema["$defs"]
-    return Output(schema, parameters, True, checker)
+        return Output(schema, schema, False, checker, annotation)
+    return Output(schema, wrapped(schema, _WRAPPER), True, checker, annotation)

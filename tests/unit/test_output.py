@@ -100,15 +100,23 @@ def test_an_answer_that_fits_is_recorded_as_json_and_read_back_as_its_type(outpu
             {"title": 1, "lines": [], "mood": "good"},
             [
                 "title: Input should be a valid string (given: 1)",
-                "mood: Extra inputs are not permitted (given: 'good')",
+                "mood: Extra inputs are not permitted (given: 'good'); "
+                "allowed are: title, lines, due",
             ],
         ),
-        (Point, {"x": 1, "z": 2}, ["z: Unexpected keyword argument (given: 2)"]),
-        (Pair, {"a": 1, "b": "c", "d": 1}, ["d: Extra inputs are not permitted (given: 1)"]),
+        (Point, {"x": 1, "z": 2}, ["z: Unexpected keyword argument (given: 2); allowed are: x, y"]),
+        (
+            Pair,
+            {"a": 1, "b": "c", "d": 1},
+            ["d: Extra inputs are not permitted (given: 1); allowed are: a, b"],
+        ),
         (
             Open,
             {"line": {"text": "a", "colour": "red"}},
-            ["line: Additional properties are not allowed ('colour' was unexpected)"],
+            [
+                "line: Additional properties are not allowed ('colour' was unexpected); "
+                "allowed are: text"
+            ],
         ),
         (
             Literal["yes", "no"],

@@ -119,7 +119,10 @@ def test_any_parameter_name_is_a_good_one() -> None:
         ({"note": "a", "lines": [{"text": "b"}]}, []),
         ({"note": "a"}, ["lines: Field required"]),
         ({"note": "a", "lines": [{}]}, ["lines.0.text: Field required"]),
-        ({"note": "a", "lines": [], "x": 1}, ["x: Extra inputs are not permitted (given: 1)"]),
+        (
+            {"note": "a", "lines": [], "x": 1},
+            ["x: Extra inputs are not permitted (given: 1); allowed are: note, lines, level"],
+        ),
         (
             {"note": "a", "lines": [], "level": 0},
             ["level: Input should be greater than or equal to 1 (given: 0)"],
