@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from lampwork.cli import output, tree
-from lampwork.cli.options import Options, shared
+from lampwork.cli.noun import Noun
+from lampwork.cli.options import Options, me
 from lampwork.cli.reading import reading
 from lampwork.cli.working import executor_lacking
 from lampwork.door import JobsDoor
@@ -21,49 +21,7 @@ from lampwork.insights import Executor, Insights, JobDetails, to_json
 T = TypeVar("T")
 
 
-class _Job(click.Group):
-    """`job ID [VERB …]`: click wants the verb first, people name the job first."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        leading = 0
-        while args[leading : leading + 1] in (["--json"], ["--home"]):
-            leading += 2 if args[leading] == "--home" else 1
-        words = args[leading:]
-        if words and not words[0].startswith("-"):
-            job, *rest = words
-            verb = "show" if not rest or rest[0].startswith("-") else rest.pop(0)
-            if verb not in self.commands:
-                raise click.UsageError(f"No verb {verb!r}. There are: {', '.join(_VERBS)}.", ctx)
-            args = [verb, job, *args[:leading], *rest]
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return ["ID", "[VERB …]", "[OPTIONS]"]
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        verbs = [self.commands[name] for name in _VERBS]
-        with formatter.section("Verbs"):
-            formatter.write_dl([(verb.name or "", verb.get_short_help_str(200)) for verb in verbs])
-
-
-class _Verb(click.Command):
-    """A verb, in whose usage the job comes first."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        shown = "ID" if info_name == "show" else f"ID {info_name}"
-        return super().make_context(shown, args, parent, **extra)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [piece for piece in super().collect_usage_pieces(ctx) if piece != "JOB_ID"]
-
-
-@click.group("job", cls=_Job)
+@click.group("job", cls=Noun, which="ID", parameter="job_id")
 def command() -> None:
     """Show a job: its status, what it waits for, its calls and the jobs below it.
 
@@ -71,15 +29,7 @@ def command() -> None:
     """
 
 
-def _verb(name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
-    def define(fn: Callable[..., int]) -> click.Command:
-        taking = click.argument("job_id", metavar="JOB_ID")(shared(fn))
-        return command.command(name, cls=_Verb, **settings)(taking)
-
-    return define
-
-
-@_verb("show", hidden=True)
+@command.verb("show", hidden=True)
 def show(job_id: str, home: Path | None, as_json: bool) -> int:
     """Show a job."""
     options = Options(home, as_json)
@@ -92,7 +42,7 @@ def show(job_id: str, home: Path | None, as_json: bool) -> int:
     return 0
 
 
-@_verb("cancel")
+@command.verb("cancel")
 def cancel(job_id: str, home: Path | None, as_json: bool) -> int:
     """Cancel it and all jobs below it; what executes gets some seconds to end."""
 
@@ -102,7 +52,7 @@ def cancel(job_id: str, home: Path | None, as_json: bool) -> int:
     return _do(Options(home, as_json), job_id, do, f"Job {job_id} is being cancelled.")
 
 
-@_verb("send")
+@command.verb("send")
 @click.argument("name")
 @click.argument("value", metavar="JSON", default="null")
 def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -> int:
@@ -112,12 +62,12 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
     event = read_json("The value", value, example='"text"')
 
     async def do(_insights: Insights, door: JobsDoor) -> None:
-        await door.send_event(job_id, name, event, source=_me())
+        await door.send_event(job_id, name, event, source=me())
 
     return _do(Options(home, as_json), job_id, do, f"Sent {name} to job {job_id}.")
 
 
-@_verb("resolve")
+@command.verb("resolve")
 @click.argument("wait_id", metavar="WAIT")
 @click.argument("resolution", type=click.Choice(["happened", "did_not_happen", "fail"]))
 @click.option("--result", metavar="JSON", default="null", help="What it returned, if it happened.")
@@ -141,12 +91,12 @@ def resolve(
 
     async def do(insights: Insights, door: JobsDoor) -> None:
         await insights.check_wait(job_id, wait_id)
-        await door.resolve(wait_id, resolution, result=returned, reason=reason, by=_me())
+        await door.resolve(wait_id, resolution, result=returned, reason=reason, by=me())
 
     return _do(Options(home, as_json), job_id, do, f"Resolved {wait_id}: {resolution}.")
 
 
-@_verb("go-on")
+@command.verb("go-on")
 def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
     """Let it run again, after a stop for attention and once its code is mended."""
 
@@ -154,17 +104,6 @@ def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
         await door.go_on(job_id)
 
     return _do(Options(home, as_json), job_id, do, f"Job {job_id} goes on.")
-
-
-_VERBS = [name for name in command.commands if name != "show"]
-
-
-def _me() -> str:
-    """Who answers, for the record."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name
-        return "cli"
 
 
 def _of(options: Options, job_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:

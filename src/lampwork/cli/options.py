@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,3 +52,11 @@ def shared(command: Command) -> Command:
     """The options that all verbs share, as the keyword arguments `home` and `as_json`."""
     as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     return home_option(as_json(command))
+
+
+def me() -> str:
+    """Who does it, for the record."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name
+        return "cli"
