@@ -362,7 +362,7 @@ async def test_a_transcript_keeps_the_order_and_tells_refused_from_done(tmp_path
         assert [(fact.key, fact.value, fact.shown_to_model) for fact in found.metadata] == [
             ("account", "ACC-1", False)
         ]
-        assert found.task_records[0].usage == {"requests": 2}
+        assert found.task_records[0].usage == {"requests": 2, "cost_nanodollars": 0}
 
 
 async def test_a_transcript_tells_what_was_unknown_and_who_resolved_it(tmp_path: Path) -> None:
