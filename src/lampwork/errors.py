@@ -12,7 +12,7 @@
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy
     ├── ModelError
-    │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable
+    │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     ├── CallError                   a job call that cannot be made
     │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut
@@ -35,6 +35,7 @@ __all__ = [
     "CallError",
     "CallInterrupted",
     "Conflict",
+    "ContextTooLong",
     "ConversationBusy",
     "ConversationNotFound",
     "DatabaseTooNew",
@@ -245,7 +246,17 @@ class ModelKeyMissing(ModelError):
 
 
 class ModelUnavailable(ModelError):
-    """The provider did not answer usefully, after bounded retries."""
+    """No model answered usefully, after bounded retries and fallbacks.
+
+    Fields: `model` (the genie's own), `attempts`, `error_type` and `status_code` of the last
+    failure, `tried` (each model with its last error), `usage` (requests that may have cost).
+    """
+
+
+class ContextTooLong(ModelError):
+    """The request does not fit into the model. Fields: `model`, `models`, `parts` (the largest)."""
+
+    status = 413
 
 
 class CallError(LampworkError):

@@ -24,7 +24,18 @@ from pydantic_ai.usage import RequestUsage
 
 from lampwork import Metadata
 from lampwork.errors import ModelKeyMissing, ModelUnavailable, ModelUnknown
-from lampwork.models import Answer, Call, Model, Turn, close, playbook, provider, resolve
+from lampwork.models import (
+    Answer,
+    Call,
+    Model,
+    Turn,
+    building,
+    close,
+    playbook,
+    provider,
+    reply,
+    resolve,
+)
 
 
 class Verdict(BaseModel):
@@ -168,7 +179,7 @@ async def test_a_response_is_stored_without_its_empty_fields_and_read_back_the_s
         provider_details={"left": None},
     )
 
-    raw = provider._raw(given)
+    raw = reply.raw_of(given)
 
     assert raw["parts"][0]["args"] == {"a": None}
     assert "provider_name" not in raw["parts"][0]
@@ -201,6 +212,8 @@ def http(status: int, **fields: Any) -> api.ModelHTTPError:
         http(500),
         api.ModelConnectionError("m", "reset"),
         api.UnexpectedModelBehavior("?"),
+        api.ModelAPIError("m", "no JSON"),
+        TypeError("no list"),
     ],
     ids=lambda each: type(each).__name__,
 )
@@ -223,7 +236,7 @@ async def test_a_failure_that_stays_ends_the_task_after_three_tries(desk, no_pau
     assert len(scripted.asked) == 3
 
 
-@pytest.mark.parametrize("failure", [http(400), http(429, retry_after=3600.0), ValueError("bug")])
+@pytest.mark.parametrize("failure", [http(400), http(429, retry_after=3600.0), api.UserError("?")])
 async def test_a_failure_that_will_not_pass_is_not_tried_again(desk, no_pause, failure):
     scripted = Scripted(failure, response(TextPart("Fine.")))
 
@@ -239,7 +252,7 @@ async def test_retry_after_is_honoured(desk, monkeypatch):
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(provider.asyncio, "sleep", pause)
+    monkeypatch.setattr(provider, "sleep", pause)
     scripted = Scripted(http(429, retry_after=7.0), http(500), response(TextPart("Fine.")))
 
     await desk.assign(genie_of(desk, scripted.model))
@@ -262,9 +275,12 @@ def no_keys(monkeypatch):
     [
         ("gpt-5.2", "Unknown model: gpt-5.2"),
         ("nowhere:gpt", "Unknown model: nowhere:gpt"),
-        ("anthropic:claude-sonnet-4-5", "needs another package"),
-        (Model("anthropic:x", base_url="http://localhost:1"), "openai-chat:<model>"),
-        (Model("openai-chat:", base_url="http://localhost:1"), "openai-chat:<model>"),
+        ("mistral:mistral-large", "needs another package"),
+        (Model("bedrock:x", base_url="http://localhost:1"), "needs another package"),
+        (Model("deepseek:x", base_url="http://localhost:1"), "openai-chat:<model>"),
+        (Model("nowhere:x", base_url="http://localhost:1"), "Unknown provider: nowhere"),
+        (Model("x", base_url="http://localhost:1"), "Unknown model: x"),
+        (Model("openai-chat:", base_url="http://localhost:1"), "names no model"),
         (42, "is no model"),
     ],
 )
@@ -302,10 +318,10 @@ async def test_a_compatible_server_gets_only_the_key_that_is_meant_for_it(monkey
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-yours")
     monkeypatch.setenv("MY_KEY", "mine")
 
-    bare = await resolve(Model("openai-chat:m", base_url="http://localhost:1"))._opened()
-    keyed = await resolve(
+    bare = await building.opened(Model("openai-chat:m", base_url="http://localhost:1"))
+    keyed = await building.opened(
         Model("openai-chat:m", base_url="http://localhost:1", key_env="MY_KEY")
-    )._opened()
+    )
 
     assert bare.client.api_key == "api-key-not-set"
     assert keyed.client.api_key == "mine"

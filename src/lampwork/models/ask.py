@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ __all__ = [
     "Result",
     "Returned",
     "Said",
+    "TextDelta",
     "Told",
     "Turn",
     "size",
@@ -110,6 +111,21 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of text that a genie is just saying.
+
+    A reply can break off and be asked for again: then its text begins anew, under the next
+    `attempt`, and what came under the ones before is void.
+    """
+
+    task_id: str
+    number: int
+    """Of the entry that the response will be in its conversation."""
+    attempt: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One request."""
 
@@ -129,6 +145,8 @@ class Ask:
     max_output_tokens: int | None = None
     """What the response may hold at the most; the model's own setting counts where it is smaller.
     """
+    on_text: Callable[[TextDelta], None] | None = None
+    """Who hears the text while it is said; without anybody nothing is streamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +209,7 @@ class LanguageModel(Protocol):
         ...
 
     async def respond(self, ask: Ask) -> Reply:
-        """Reply. Raises ModelUnavailable."""
+        """Reply. Raises ModelUnavailable, ContextTooLong."""
         ...
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from lampwork.errors import ModelUnavailable
-from lampwork.models.ask import Ask, Reply, Requested, Turn
+from lampwork.models.ask import Ask, Reply, Requested, TextDelta, Turn
 from lampwork.models.price import FREE, Price
 from lampwork.types import Json
 
@@ -110,6 +110,8 @@ class Playbook:
             Requested(f"call_{ask.number}_{i}", name, arguments)
             for i, (name, arguments) in enumerate(asked)
         )
+        if text and ask.on_text is not None:
+            ask.on_text(TextDelta(ask.task_id, ask.number, 1, text))
         usage = {"requests": 1, "cost_nanodollars": 0}
         return Reply(text, calls, _raw(self.name, text, calls), self.name, usage)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lampwork.errors import InputInvalid
 from lampwork.models.ask import LanguageModel
 from lampwork.models.playbook import Playbook
 from lampwork.models.price import Price
@@ -18,18 +19,28 @@ __all__ = ["Model", "Playbook", "close", "resolve"]
 class Model:
     """A model with more to say than its id.
 
-    `id` is one that pydantic-ai knows. `base_url` is that of a server that speaks OpenAI's
-    protocol (`openai-chat:` for chat completions); such a server gets a key only if `key_env`
-    names the environment variable that holds it. `settings` are pydantic-ai's ModelSettings.
-    `price` is what it costs, where pydantic-ai's price list does not know it or knows better: at a
-    `base_url` nothing is known.
+    `id` is one that pydantic-ai knows. `base_url` is that of another server that speaks the
+    provider's protocol (`openai-chat:` for chat completions); such a server gets a key only if
+    `key_env` names the environment variable that holds it. `settings` are pydantic-ai's
+    ModelSettings. `fallbacks` are asked in their order when this model has failed; each comes with
+    its own address, key, settings and price. `price` is what it costs, where pydantic-ai's price
+    list does not know it or knows better: at a `base_url` nothing is known.
     """
 
     id: str
     base_url: str | None = None
     key_env: str | None = None
     settings: Mapping[str, Any] | None = None
+    fallbacks: tuple[str | Model, ...] = ()
     price: Price | None = None
+
+    def __post_init__(self) -> None:
+        given: Any = self.fallbacks
+        if isinstance(given, str):
+            raise InputInvalid(
+                f'Model("{self.id}", fallbacks="{given}"): give a tuple of ids, ("{given}",).'
+            )
+        object.__setattr__(self, "fallbacks", tuple(given))
 
     def __hash__(self) -> int:
         return hash((self.id, self.base_url, self.key_env))
