@@ -200,15 +200,21 @@ class Door(JobsDoor):
         *,
         output: Any = None,
         kind: str = "api",
+        idempotency_key: str | None = None,
         **terms: Unpack[Terms],
     ) -> JobRef:
-        """As `assign_task`, without waiting: the job that carries the task."""
+        """As `assign_task`, without waiting: the job that carries the task.
+
+        The same `idempotency_key` within 24 hours leads to the same job. Raises
+        IdempotencyConflict.
+        """
         assignment = check_assignment(
             self.project,
             Assignment.on(self.project, genie, instructions, output, terms),
             model=self.model,
         )
-        return await self.accept(_ASSIGNED, {"assignment": assignment.to_json()}, kind=kind)
+        input = {"assignment": assignment.to_json()}
+        return await self.accept(_ASSIGNED, input, kind=kind, key=idempotency_key)
 
     async def accept(
         self, callable: str, input: Json, *, kind: str, key: str | None = None

@@ -24,6 +24,7 @@ from lampwork.errors import (
     ConversationNotFound,
     GenieNotFound,
     GenieNotInProject,
+    IdempotencyConflict,
     InstructionsMissing,
     JobFailed,
     MetadataInvalid,
@@ -236,6 +237,16 @@ async def test_an_unknown_conversation_fails_the_task(opened: Open) -> None:
         with pytest.raises(JobFailed) as caught:
             await app.assign_task(chatty, "One", conversation="c0")
     assert caught.value.error["code"] == ConversationNotFound.code
+
+
+async def test_a_task_assigned_twice_with_one_key_is_one_task(opened: Open) -> None:
+    async with opened(project) as app:
+        first = await app.assign(chatty, "Write.", idempotency_key="letter 7")
+        again = await app.assign(chatty, "Write.", idempotency_key="letter 7")
+        assert again == first
+        with pytest.raises(IdempotencyConflict, match="letter 7"):
+            await app.assign(chatty, "Write more.", idempotency_key="letter 7")
+        await app.result(first)
 
 
 # --- recipes as skills ---
