@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lampwork.answer import TaskAnswer
     from lampwork.app import App
+    from lampwork.check import Finding
     from lampwork.effect import DidNotHappen, Happened, StillUnknown
     from lampwork.errors import LampworkError, NotDone
     from lampwork.genie import Genie
     from lampwork.job import Job, JobRef
+    from lampwork.knowledge import Knowledge, Passage
     from lampwork.metadata import Metadata
     from lampwork.models import Answer, Call, Calls, CannotComplete, Model, Price, Turn, playbook
     from lampwork.project import Project
@@ -33,14 +35,17 @@ __all__ = [
     "Calls",
     "CannotComplete",
     "DidNotHappen",
+    "Finding",
     "Genie",
     "Happened",
     "Job",
     "JobRef",
+    "Knowledge",
     "LampworkError",
     "Metadata",
     "Model",
     "NotDone",
+    "Passage",
     "Price",
     "Project",
     "Recipe",
@@ -61,15 +66,18 @@ _MODULES = {
     "Calls": "models",
     "CannotComplete": "models",
     "DidNotHappen": "effect",
+    "Finding": "check",
     "Genie": "genie",
     "Happened": "effect",
     "Job": "job",
     "JobRef": "job",
+    "Knowledge": "knowledge",
     "LampworkError": "errors",
     "Metadata": "metadata",
     "Model": "models",
     "NotDone": "errors",
     "Price": "models",
+    "Passage": "knowledge",
     "Project": "project",
     "Recipe": "recipe",
     "Retry": "step",

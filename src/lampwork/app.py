@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lampwork import recovery
 from lampwork.door import Door
+from lampwork.eligibility import warn_of_ineligible
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
@@ -80,6 +81,7 @@ class App(Door):
         self._stack.callback(self._loop.close)
         store.submit(executors.start, executor_id, project.name).result()
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
+        warn_of_ineligible(project.genies.values())
         self.worker = Worker(project, self.settings, store, engine, executor_id)
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()

@@ -11,6 +11,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from typing_extensions import TypedDict
 
 from lampwork import metadata
+from lampwork.eligibility import require_eligible
 from lampwork.errors import (
     DelegationCycle,
     DelegationTooDeep,
@@ -47,6 +48,8 @@ class Terms(TypedDict, total=False):
     """Goes straight to the skills and never through the model."""
     when_busy: Literal["wait", "fail"]
     """Whether to wait in line for a busy conversation or raise ConversationBusy."""
+    knowledge: Literal["public_only"] | None
+    """That public documents are enough: a genie with permissioned knowledge takes the task then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Assignment:
     output: Any = None
     """A type or JSON Schema as given; once checked, an `Output`, or None for plain text."""
     when_busy: Literal["wait", "fail"] = "wait"
+    knowledge: Literal["public_only"] | None = None
 
     def to_json(self) -> dict[str, Json]:
         """A checked assignment as the input of a job that carries it."""
@@ -74,6 +78,7 @@ class Assignment:
             "metadata": dict(self.metadata),
             "output": write_type(self.output),
             "when_busy": self.when_busy,
+            "knowledge": self.knowledge,
         }
 
     @classmethod
@@ -101,8 +106,8 @@ def check_assignment(
     """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
 
     `model` stands in for the genie's own. Raises InstructionsMissing, GenieNotInProject,
-    MetadataUnknown, MetadataInvalid, OutputTypeInvalid, InputInvalid, ModelUnknown,
-    ModelKeyMissing.
+    GenieNotEligible, MetadataUnknown, MetadataInvalid, OutputTypeInvalid, InputInvalid,
+    ModelUnknown, ModelKeyMissing.
     """
     genie = assignment.genie
     if genie.project is not project:
@@ -114,6 +119,7 @@ def check_assignment(
         raise InstructionsMissing(
             f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
         )
+    require_eligible(genie, public_only=assignment.knowledge == "public_only")
     checked = replace(
         assignment,
         instructions=_as_json("instructions", assignment.instructions),

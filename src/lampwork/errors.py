@@ -5,7 +5,7 @@
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
-    │   ├── DelegationCycle · DelegationTooDeep
+    │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound
@@ -44,6 +44,7 @@ __all__ = [
     "DuplicateName",
     "FolderInUse",
     "FolderNotWritable",
+    "GenieNotEligible",
     "GenieNotFound",
     "GenieNotInProject",
     "IdempotencyConflict",
@@ -173,6 +174,10 @@ class DelegationCycle(InputInvalid):
 
 class DelegationTooDeep(InputInvalid):
     """Too many tasks, one below the other. Fields: `genies`, the chain by name."""
+
+
+class GenieNotEligible(InputInvalid):
+    """The genie has skills that take a user, and a background task has none. Fields: `reasons`."""
 
 
 class NotFound(LampworkError):

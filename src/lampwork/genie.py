@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from lampwork.errors import DuplicateName, SkillInvalid
+from lampwork.knowledge import Knowledge
 from lampwork.metadata import Key, declared_by
 from lampwork.models.resolve import Model, Playbook
 from lampwork.skill import Skill
@@ -29,6 +30,8 @@ class Genie:
     skills: tuple[Skill[..., Any], ...] = ()
     max_turns: int = 50
     """Model responses in one task at the most; then the task fails with TurnLimitReached."""
+    knowledge: tuple[Knowledge, ...] = ()
+    """Each is among its skills too, as `search_<name>`."""
 
     @classmethod
     def define(
@@ -39,13 +42,15 @@ class Genie:
         model: str | Model | Playbook,
         job_description: str,
         skills: Iterable[Any] = (),
+        knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
     ) -> Genie:
         """A genie with these skills; a recipe among them becomes a skill.
 
         Raises SkillInvalid, DuplicateName.
         """
-        made = tuple(_as_skill(name, each) for each in skills)
+        bases = tuple(knowledge)
+        made = (*(_as_skill(name, each) for each in skills), *(base.skill for base in bases))
         names = [skill.name for skill in made]
         twice = {each for each in names if names.count(each) > 1}
         if twice:
@@ -53,7 +58,7 @@ class Genie:
                 f'Genie "{name}" has two skills called {", ".join(sorted(twice))}. '
                 "Give one of them another name=."
             )
-        return cls(name, project, model, job_description.strip(), made, max_turns)
+        return cls(name, project, model, job_description.strip(), made, max_turns, bases)
 
     @cached_property
     def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:

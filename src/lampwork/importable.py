@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,12 @@ def load(path: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise NotImportable(f"{path} can't be imported: {error}") from error
     return found
+
+
+def source_file(fn: Callable[..., Any]) -> str | None:
+    """The file of the module that defines a function."""
+    module = sys.modules.get(inspect.unwrap(fn).__module__)
+    return getattr(module, "__file__", None)
 
 
 def _main_name() -> str | None:

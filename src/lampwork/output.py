@@ -23,6 +23,7 @@ from lampwork.contract import problems_of
 from lampwork.errors import OutputInvalid, OutputTypeInvalid
 from lampwork.json_schema import NotASchema, Schema, wrapped
 from lampwork.types import Json
+from lampwork.values import unreadable
 
 __all__ = ["Output", "describe"]
 
@@ -207,8 +208,8 @@ def _new_from_type(annotation: Any) -> Output:
         if inspect.isroutine(annotation) or isinstance(annotation, functools.partial):
             raise TypeError("it is a function")
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        if (unreadable := _unreadable(adapter.core_schema)) is not None:
-            raise TypeError(unreadable)
+        if (why := unreadable(adapter.core_schema)) is not None:
+            raise TypeError(why)
         schema = adapter.json_schema(by_alias=True)
     except (
         PydanticUserError,
@@ -229,27 +230,6 @@ def _new_from_type(annotation: Any) -> Output:
 
 
 _from_type = functools.lru_cache(maxsize=1024)(_new_from_type)
-
-_UNREADABLE = {
-    "generator": "an iterator is read once only; use list[…]",
-    "is-subclass": "no JSON is a class",
-    "callable": "no JSON is a function",
-}
-"""What pydantic describes, and JSON can never be, by the name of its core schema."""
-
-
-def _unreadable(core_schema: Any) -> str | None:
-    if isinstance(core_schema, list):
-        parts: Any = cast(list[Any], core_schema)
-    elif isinstance(core_schema, dict):
-        node = cast(dict[str, Any], core_schema)
-        kind = node.get("type")
-        if isinstance(kind, str) and kind in _UNREADABLE:
-            return _UNREADABLE[kind]
-        parts = [each for name, each in node.items() if name != "metadata"]
-    else:
-        return None
-    return next(filter(None, map(_unreadable, parts)), None)
 
 
 def _close(schema: Json) -> bool:

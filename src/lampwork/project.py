@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import inspect
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
@@ -13,17 +11,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
+from typing_extensions import Unpack
+
 from lampwork import importable
 from lampwork.app import App
+from lampwork.check import Finding, check
 from lampwork.errors import DuplicateName, GenieNotFound, NotImportable, RecipeNotFound
 from lampwork.genie import Genie
 from lampwork.job import Job
+from lampwork.knowledge import Knowledge, Search
 from lampwork.models import Model, Playbook
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
-from lampwork.skill import Skill
-from lampwork.step import Retry
-from lampwork.types import Effect
+from lampwork.skill import Skill, SkillOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +42,7 @@ class Project:
         self._recipes: dict[str, Recipe[..., Any]] = {}
         self._genies: dict[str, Genie] = {}
         self._skills: dict[str, Skill[..., Any]] = {}
+        self._knowledge: dict[str, Knowledge] = {}
 
     @property
     def recipes(self) -> Mapping[str, Recipe[..., Any]]:
@@ -57,6 +58,15 @@ class Project:
     def skills(self) -> Mapping[str, Skill[..., Any]]:
         """The skills by name."""
         return MappingProxyType(self._skills)
+
+    @property
+    def knowledge_bases(self) -> Mapping[str, Knowledge]:
+        """What genies may search, by name."""
+        return MappingProxyType(self._knowledge)
+
+    def check(self) -> list[Finding]:
+        """What is wrong, or looks wrong, with the definitions; the gravest first."""
+        return check(self)
 
     @overload
     def recipe(self, fn: Callable[Concatenate[Job, P], Awaitable[R]], /) -> Recipe[P, R]: ...
@@ -84,36 +94,17 @@ class Project:
 
     @overload
     def skill(
-        self,
-        fn: None = None,
-        /,
-        *,
-        effect: Effect = "at_most_once",
-        timeout: float | None = None,
-        retry: Retry | None = None,
-        name: str | None = None,
+        self, fn: None = None, /, **options: Unpack[SkillOptions]
     ) -> Callable[[Callable[P, R]], Skill[P, R]]: ...
 
-    def skill(
-        self,
-        fn: Any = None,
-        /,
-        *,
-        effect: Effect = "at_most_once",
-        timeout: float | None = None,
-        retry: Retry | None = None,
-        name: str | None = None,
-    ) -> Any:
-        """Define a skill; its docstring says when to use it.
+    def skill(self, fn: Any = None, /, **options: Unpack[SkillOptions]) -> Any:
+        """Define a skill; its docstring says when to use it. Options: see `SkillOptions`.
 
-        `effect`: `read` and `idempotent` may be repeated after a crash, with the same idempotency
-        key; `at_most_once` is never repeated by us: after a crash in the middle, or any exception
-        but NotDone, its reconciler or a person says what became of it. `timeout` is in seconds.
         Raises SkillInvalid, DuplicateName.
         """
 
         def define(fn: Callable[P, R]) -> Skill[P, R]:
-            skill = Skill[P, R].define(fn, effect=effect, timeout=timeout, retry=retry, name=name)
+            skill = Skill[P, R].define(fn, **options)
             _add(self._skills, skill.name, skill, "skill")
             if skill.recipe is not None:
                 recipe: Recipe[..., Any] = Recipe(fn, name=skill.recipe)  # type: ignore[arg-type]
@@ -129,9 +120,10 @@ class Project:
         model: str | Model | Playbook,
         job_description: str,
         skills: Iterable[Any] = (),
+        knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
     ) -> Genie:
-        """Define a genie. Recipes are accepted among its skills.
+        """Define a genie. Recipes are accepted among its skills; knowledge is what it may search.
 
         A task that takes more than `max_turns` model responses fails with TurnLimitReached.
 
@@ -143,10 +135,25 @@ class Project:
             model=model,
             job_description=job_description,
             skills=skills,
+            knowledge=knowledge,
             max_turns=max_turns,
         )
         _add(self._genies, name, genie, "genie")
         return genie
+
+    def knowledge(
+        self, name: str, *, search: Search, permissioned: bool = False, k: int = 5
+    ) -> Knowledge:
+        """Define documents that genies may search, as `search(query, k, user)`.
+
+        Its docstring says what is in them. A genie with `permissioned` ones, of which each user may
+        see others, takes no tasks in the background unless public documents are enough for them.
+
+        Raises SkillInvalid, DuplicateName.
+        """
+        base = Knowledge.define(name, search, permissioned=permissioned, k=k)
+        _add(self._knowledge, name, base, "knowledge")
+        return base
 
     def find_genie(self, name: str) -> Genie:
         """A genie by name. Raises GenieNotFound."""
@@ -221,16 +228,12 @@ class Project:
     def version(self) -> str:
         """A digest of the source files that define the recipes and skills."""
         functions = [each.fn for each in (*self._recipes.values(), *self._skills.values())]
-        files = {_source_file(fn) for fn in functions} - {None}
+        functions += [base.search for base in self._knowledge.values()]
+        files = {importable.source_file(fn) for fn in functions} - {None}
         digest = hashlib.sha256()
         for file in sorted(filter(None, files)):
             digest.update(Path(file).read_bytes())
         return digest.hexdigest()[:16]
-
-
-def _source_file(fn: Callable[..., Any]) -> str | None:
-    module = sys.modules.get(inspect.unwrap(fn).__module__)
-    return getattr(module, "__file__", None)
 
 
 def _add(defined: dict[str, Definition], name: str, new: Definition, kind: str) -> None:

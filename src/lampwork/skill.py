@@ -7,10 +7,12 @@ async def approve_invoice(note: str, invoice_id: Metadata[str], call: SkillCall)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args
+
+from typing_extensions import TypedDict, Unpack
 
 from lampwork import metadata, values
 from lampwork.contract import Contract, SkillCall
@@ -20,10 +22,32 @@ from lampwork.models.ask import Described
 from lampwork.step import Retry, call_function
 from lampwork.types import Json
 
-__all__ = ["Skill", "SkillCall"]
+__all__ = ["Skill", "SkillCall", "SkillOptions"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class SkillOptions(TypedDict, total=False):
+    """What `@project.skill(…)` takes."""
+
+    effect: Effect
+    """`read` and `idempotent` may be repeated after a crash, with the same idempotency key;
+    `at_most_once`, the default, is never repeated by us: after a crash in the middle, or any
+    exception but NotDone, its reconciler or a person says what became of it."""
+    timeout: float | None
+    """Seconds."""
+    retry: Retry | None
+    name: str | None
+    """How models and records call it, instead of the function's own name."""
+    confirm: bool
+    """Whether the user for whom the genie works must confirm each call."""
+    approval: str | Sequence[str] | None
+    """The people or groups of whom another one must approve each call."""
+    as_user: str | None
+    """The service whose connection of the verified user it acts with."""
+    give_up_after: int | None
+    """Failures in a row with which the task fails (SkillFailing), 3 by default; None never."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,28 +62,33 @@ class Skill(Generic[P, R]):
     retry: Retry | None = None
     recipe: str | None = None
     """The recipe that a call starts as a child job, None for a function."""
+    confirm: bool = False
+    approval: tuple[str, ...] = ()
+    """Who may approve a call; empty if nobody needs to."""
+    as_user: str | None = None
+    give_up_after: int | None = 3
 
     @classmethod
     def define(
         cls,
         fn: Callable[P, Any],
-        *,
-        effect: Effect = "at_most_once",
-        timeout: float | None = None,
-        retry: Retry | None = None,
-        name: str | None = None,
+        **options: Unpack[SkillOptions],
     ) -> Skill[P, R]:
         """Make a skill of a function. Its docstring says when to use it.
 
         Raises SkillInvalid.
         """
-        name = name or str(getattr(fn, "__name__", type(fn).__name__))
+        given: dict[str, Any] = {**options}
+        name = given.pop("name", None) or str(getattr(fn, "__name__", type(fn).__name__))
+        approval = given.pop("approval", None) or ()
+        given["approval"] = (approval,) if isinstance(approval, str) else tuple(approval)
         contract = Contract.of(fn, name)
-        problem = _contradiction(effect, timeout, retry, contract)
+        recipe = name if contract.is_recipe else None
+        skill = cls(name, fn, contract, recipe=recipe, **given)
+        problem = _contradiction(skill)
         if problem:
             raise SkillInvalid(f'skill "{name}": {problem}', skill=name)
-        recipe = name if contract.is_recipe else None
-        return cls(name, fn, contract, effect, timeout, retry, recipe)
+        return skill
 
     @classmethod
     def of_recipe(cls, recipe: Any) -> Skill[Any, Any]:
@@ -167,18 +196,26 @@ class Skill(Generic[P, R]):
         return values.encode(result, self.contract.returns, f"the result of {self.name}")
 
 
-def _contradiction(
-    effect: Effect, timeout: float | None, retry: Retry | None, contract: Contract
-) -> str | None:
-    if effect not in get_args(Effect):
-        return f"effect={effect!r} is none of {', '.join(get_args(Effect))}."
-    if timeout is not None and timeout <= 0:
-        return f"timeout={timeout} is not a positive number of seconds."
-    if retry is not None and effect == "at_most_once":
+def _contradiction(skill: Skill[..., Any]) -> str | None:
+    if skill.effect not in get_args(Effect):
+        return f"effect={skill.effect!r} is none of {', '.join(get_args(Effect))}."
+    if skill.timeout is not None and skill.timeout <= 0:
+        return f"timeout={skill.timeout} is not a positive number of seconds."
+    if skill.retry is not None and skill.effect == "at_most_once":
         return (
             "retry= on an at_most_once skill would run its effect twice. Make the effect "
             "idempotent (pass call.idempotency_key on), or drop retry=."
         )
-    if contract.is_recipe and (timeout is not None or retry is not None):
+    if skill.give_up_after is not None and skill.give_up_after < 1:
+        return (
+            f"give_up_after={skill.give_up_after} would fail every task. Give 1 or more, or None."
+        )
+    if skill.as_user == "" or not all(skill.approval):
+        return "as_user= and approval= take names, not empty texts."
+    if not skill.contract.is_recipe:
+        return None
+    if skill.timeout is not None or skill.retry is not None:
         return "a recipe is a job of its own: it takes no timeout= or retry= here."
+    if skill.as_user is not None:
+        return "a recipe is a job of its own, without a user: put as_user= on a function."
     return None

@@ -46,9 +46,6 @@ FAILPOINTS = (
 RE_ASKED_AT_MOST = 2
 """How often a genie is asked again for a reply that can't be its answer."""
 
-FAILURES_IN_A_ROW = 3
-"""Of one skill in one task."""
-
 
 @dataclass(frozen=True, slots=True)
 class TaskInHand:
@@ -111,7 +108,8 @@ def _stop_if_hopeless(task: TaskInHand) -> None:
             f'Skill "{skill}" was resolved as failed: {reason}.', skill=skill, reason=reason
         )
     for skill, errors in so_far.failures.items():
-        if len(errors) >= FAILURES_IN_A_ROW:
+        limit = task.skills[skill].give_up_after if skill in task.skills else None
+        if limit is not None and len(errors) >= limit:
             raise SkillFailing(
                 f'Skill "{skill}" failed {len(errors)} times in a row, at last with: {errors[-1]}. '
                 "Mend the skill or what it depends on, then assign the task again.",

@@ -182,6 +182,38 @@ def _typed(value: Any, annotation: Any) -> str:
     return text
 
 
+def check_type(annotation: Any) -> None:
+    """Raise ResultNotRecordable if no value of this type could be recorded and read back."""
+    if annotation is UNTYPED:
+        return
+    why = unreadable(_adapter(annotation).core_schema)
+    if why is not None:
+        raise ResultNotRecordable(f"{annotation!r} can't be recorded: {why}.")
+
+
+_UNREADABLE = {
+    "generator": "an iterator is read once only; use list[…]",
+    "is-subclass": "no JSON is a class",
+    "callable": "no JSON is a function",
+}
+"""What pydantic has adapters for, and JSON can never be, by the name of its core schema."""
+
+
+def unreadable(core_schema: Any) -> str | None:
+    """Why no JSON is of a type, by pydantic's core schema of it; None if some may be."""
+    if isinstance(core_schema, list):
+        parts: Any = cast(list[Any], core_schema)
+    elif isinstance(core_schema, dict):
+        node = cast(dict[str, Any], core_schema)
+        kind = node.get("type")
+        if isinstance(kind, str) and kind in _UNREADABLE:
+            return _UNREADABLE[kind]
+        parts = [each for name, each in node.items() if name != "metadata"]
+    else:
+        return None
+    return next(filter(None, map(unreadable, parts)), None)
+
+
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         return _cached_adapter(annotation)

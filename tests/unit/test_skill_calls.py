@@ -54,6 +54,30 @@ async def test_a_failing_skill_is_told_to_the_model_and_after_three_times_the_ta
     assert "Traceback" in results[0]["error"]["traceback"]
 
 
+@pytest.mark.parametrize(("give_up_after", "calls"), [(1, 1), (2, 2), (None, 6)])
+async def test_a_skill_says_how_often_it_may_fail_in_a_row(desk, give_up_after, calls):
+    acts: list[int] = []
+
+    @desk.project.skill(effect="read", give_up_after=give_up_after)
+    async def flaky(n: int) -> str:
+        """Fail."""
+        acts.append(n)
+        raise ValueError("no luck")
+
+    @playbook
+    def insists(turn: Turn):
+        return Call("flaky", n=turn.number) if turn.number <= 6 else Answer("enough")
+
+    clerk = genie_of(desk, insists, [flaky])
+    if give_up_after is None:
+        assert (await desk.assign(clerk)).output == "enough"
+    else:
+        with pytest.raises(SkillFailing):
+            await desk.assign(clerk)
+
+    assert len(acts) == calls
+
+
 async def test_a_success_between_failures_starts_the_count_anew(desk):
     @desk.project.skill(effect="read")
     async def moody(n: int) -> str:

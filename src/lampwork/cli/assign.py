@@ -38,6 +38,7 @@ from lampwork.metadata import from_texts
 )
 @click.option("--conversation", metavar="ID", help="Continue this conversation.")
 @click.option("--on-problem", metavar="TEXT", help="What to do on errors or doubt.")
+@click.option("--public-only", is_flag=True, help="Public documents of its knowledge are enough.")
 @click.option("--wait", is_flag=True, help="Wait for the answer; execute here if no worker does.")
 @shared
 def command(
@@ -47,6 +48,7 @@ def command(
     output: Path | None,
     conversation: str | None,
     on_problem: str | None,
+    public_only: bool,
     wait: bool,
     home: Path | None,
     as_json: bool,
@@ -70,6 +72,7 @@ def command(
             instructions,
             data=about,
             on_problem=on_problem,
+            knowledge="public_only" if public_only else None,
             conversation=conversation,
             metadata=from_texts(genie.metadata, metadata),
             output=schema,

@@ -1,0 +1,229 @@
+"""`project.check()`: what is wrong with definitions, found without running anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lampwork import Answer, Finding, Project, Turn, playbook
+
+HEAD = """
+from collections.abc import Callable
+from lampwork import Answer, Job, Metadata, Project, playbook
+
+project = Project("shop")
+model = playbook(lambda turn: Answer("done"))
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., Project]:
+    """A project whose source is this, in a file of its own."""
+
+    def load(source: str, name: str = "written") -> Project:
+        file = tmp_path / f"{name}.py"
+        file.write_text(HEAD + source)
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.project
+
+    yield load
+    for name in ("written", "beside"):
+        sys.modules.pop(name, None)
+
+
+def found(project: Project) -> list[tuple[str, str]]:
+    return [(each.code, each.severity) for each in project.check()]
+
+
+def test_a_project_of_good_definitions_has_no_findings(written) -> None:
+    project = written('''
+@project.skill(effect="read")
+def look_up(order: str) -> dict[str, int]:
+    """Look an order up."""
+
+@project.skill(effect="idempotent")
+def approve(note: str, invoice: Metadata[str]) -> str:
+    """Approve the invoice when all amounts match."""
+
+clerk = project.genie("clerk", model=model, job_description="", skills=[look_up, approve])
+
+@project.recipe()
+async def review(job: Job) -> str:
+    return (await job.assign_task(clerk, "Review.", metadata={"invoice": "1"})).output
+''')
+
+    assert project.check() == []
+
+
+def test_a_finding_says_what_and_where_it_is_and_what_to_do(written, tmp_path) -> None:
+    project = written("""
+@project.skill(effect="read")
+def look_up(order: str) -> str: ...
+""")
+
+    assert project.check() == [
+        Finding(
+            code="skill_without_docstring",
+            severity="warning",
+            message='Skill "look_up" has no docstring, so a model can\'t know its use.',
+            mend="Write one that says when to use it.",
+            file=str(tmp_path / "written.py"),
+            line=8,
+        )
+    ]
+
+
+def test_ten_parameters_of_the_model_are_too_many_and_metadata_is_none_of_its(written) -> None:
+    nine = ", ".join(f"p{n}: int" for n in range(9))
+    project = written(f'''
+@project.skill()
+def nine({nine}, id: Metadata[str]) -> None:
+    """Nine."""
+
+@project.skill()
+def ten({nine}, last: int) -> None:
+    """Ten."""
+''')
+
+    assert [each.message for each in project.check()] == [
+        'Skill "ten" asks a model for 10 parameters.'
+    ]
+
+
+def test_what_nobody_can_serialise_is_an_error_and_comes_first(written) -> None:
+    project = written('''
+class Opaque: ...
+
+@project.skill()
+def undocumented() -> str: ...
+
+@project.skill()
+def opaque() -> Opaque:
+    """Give something."""
+
+@project.skill()
+def function() -> Callable[[], int]:
+    """Give a function."""
+
+@project.recipe()
+async def review(job: Job) -> Opaque: ...
+''')
+
+    assert found(project) == [
+        ("output_not_recordable", "error"),
+        ("output_not_recordable", "error"),
+        ("output_not_recordable", "error"),
+        ("skill_without_docstring", "warning"),
+    ]
+    assert "no JSON is a function" in project.check()[1].message
+
+
+def test_two_skills_of_a_genie_in_nearly_the_same_words_are_named(written) -> None:
+    project = written('''
+@project.skill(effect="read")
+def find(order: str) -> str:
+    """Find the order of a customer by its number, and say what was in it."""
+
+@project.skill(effect="read")
+def search(order: str) -> str:
+    """Find the order of a customer by its number and say what was in it."""
+
+@project.skill(effect="read")
+def cancel(order: str) -> str:
+    """Cancel the order of a customer before it is sent."""
+
+for name in ("a", "b"):
+    project.genie(name, model=model, job_description="", skills=[find, search, cancel])
+''')
+
+    assert [each.message.split(" are described")[0] for each in project.check()] == [
+        'Skills "find" and "search" of genie "a"',
+        'Skills "find" and "search" of genie "b"',
+    ]
+
+
+SKILL = '''
+@project.skill()
+def approve(invoice: Metadata[str], tone: Metadata[str] = "plain") -> None:
+    """Approve."""
+
+clerk = project.genie("clerk", model=model, job_description="", skills=[approve])
+'''
+
+
+@pytest.mark.parametrize(
+    ("metadata", "warned"),
+    [
+        ("", True),
+        (", metadata=None", True),
+        (', metadata={"invoce": "1"}', True),
+        (', metadata={"invoice": "1"}', False),
+        (", metadata={key: '1'}", False),
+        (", metadata=dict(invoice='1')", False),
+        (", metadata={**known}", False),
+        (", **terms", False),
+    ],
+)
+def test_metadata_that_no_recipe_gives_is_named_unless_only_a_run_can_tell(
+    written, metadata: str, warned: bool
+) -> None:
+    project = written(f"""{SKILL}
+@project.recipe()
+async def review(job: Job) -> None:
+    await job.assign_task(clerk, "Review."{metadata})
+""")
+
+    assert found(project) == ([("metadata_never_given", "warning")] if warned else [])
+
+
+def test_metadata_may_be_given_in_a_module_beside_the_recipe(written) -> None:
+    written(
+        """
+async def review_one(job, clerk):
+    await job.assign_task(clerk, "Review.", metadata={"invoice": "1"})
+""",
+        name="beside",
+    )
+    project = written(f"""{SKILL}
+from beside import review_one
+
+@project.recipe()
+async def review(job: Job) -> None:
+    await review_one(job, clerk)
+""")
+
+    assert project.check() == []
+
+
+def test_of_tasks_that_are_assigned_from_outside_nothing_is_said(written) -> None:
+    project = written(f"""{SKILL}
+@project.recipe()
+async def other(job: Job) -> None: ...
+""")
+
+    assert project.check() == []
+
+
+def test_knowledge_whose_search_says_nothing_is_named() -> None:
+    project = Project("shop")
+
+    @playbook
+    def model(turn: Turn) -> Answer:
+        return Answer("done")
+
+    def search(query: str, k: int, user: str | None) -> list[Any]:
+        return []
+
+    base = project.knowledge("hr", search=search)
+    project.genie("clerk", model=model, job_description="", knowledge=[base])
+
+    assert found(project) == [("knowledge_without_docstring", "warning")]
