@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from lampwork.job import Job, JobRef
     from lampwork.knowledge import Knowledge, Passage
     from lampwork.metadata import Metadata
-    from lampwork.models import Answer, Call, Calls, CannotComplete, Model, Price, Turn, playbook
+    from lampwork.models import (
+        Answer,
+        Call,
+        Calls,
+        CannotComplete,
+        Model,
+        Price,
+        TextDelta,
+        Turn,
+        playbook,
+    )
     from lampwork.project import Project
     from lampwork.recipe import Recipe
     from lampwork.settings import Settings
@@ -55,6 +65,7 @@ __all__ = [
     "SkillCall",
     "StillUnknown",
     "TaskAnswer",
+    "TextDelta",
     "Turn",
     "playbook",
 ]
@@ -86,6 +97,7 @@ _MODULES = {
     "SkillCall": "skill",
     "StillUnknown": "effect",
     "TaskAnswer": "answer",
+    "TextDelta": "models",
     "Turn": "models",
     "playbook": "models",
 }

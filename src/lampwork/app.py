@@ -6,9 +6,9 @@ import asyncio
 import os
 import threading
 import uuid
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from lampwork import recovery
@@ -18,7 +18,7 @@ from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
 from lampwork.lock import FolderLock
-from lampwork.models import resolve
+from lampwork.models import TextDelta, resolve
 from lampwork.settings import Settings
 from lampwork.store import executors, inbox, jobs
 from lampwork.store.store import Store
@@ -100,6 +100,14 @@ class App(Door):
     async def _end(self) -> None:
         self._sweeping.cancel()
         await self.worker.close()
+
+    def on_text(self, listener: Callable[[TextDelta], object]) -> AbstractContextManager[None]:
+        """Tell what genies say while they say it: `with app.on_text(show): …`.
+
+        `listener` is called on the event loop of the caller, for each piece of text of each task
+        that this process works on. While nobody listens, models are not asked to stream.
+        """
+        return self.worker.texts.heard_by(listener)
 
     def close(self) -> None:
         """End all runs and close; blocks for as long as running effects take, up to the grace."""

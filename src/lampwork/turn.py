@@ -171,6 +171,7 @@ def _ask(task: TaskInHand) -> Ask:
             on_problem=task.assignment.on_problem,
             history=so_far.history,
         ),
+        on_text=task.hold.run.worker.texts.tell,
     )
 
 

@@ -23,6 +23,7 @@ from lampwork.run import Run
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs
 from lampwork.store.store import Store
+from lampwork.texts import Texts
 from lampwork.types import ENDED, JobStatus, Want
 from lampwork.wait import Delivery, Waits
 
@@ -51,6 +52,7 @@ class Worker:
         self.executor_id = executor_id
         self.version = project.version
         self.waits = Waits()
+        self.texts = Texts()
         self.runs: dict[str, Run] = {}
         self.on_job_ended: list[Callable[[jobs.EndedJob], None]] = []
         self.on_progress: list[Callable[[Run], None]] = []

@@ -24,6 +24,7 @@ from lampwork.store import calls, inbox, schema
 from lampwork.store.store import Store
 from lampwork.store.tasks import Lineage
 from lampwork.task import work
+from lampwork.texts import Texts
 from lampwork.wait import Answer, Wait
 
 from .clerk import Effects
@@ -35,7 +36,9 @@ class DeskRun:
     def __init__(self, desk: Desk, job_id: str) -> None:
         self.desk = desk
         self.store, self.project, self.job_id = desk.store, desk.project, job_id
-        self.worker = SimpleNamespace(settings=SimpleNamespace(model=None), deliver=desk.deliver)
+        self.worker = SimpleNamespace(
+            settings=SimpleNamespace(model=None), deliver=desk.deliver, texts=Texts()
+        )
         self.proofs = 0
         self.lines = Lines()
         self.lineage = Lineage()

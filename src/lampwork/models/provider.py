@@ -11,6 +11,7 @@ from pydantic_ai import exceptions as api
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model as ProviderModel
+from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.settings import ModelSettings
 
 from lampwork.errors import ModelError
@@ -205,11 +206,20 @@ class OneModel:
             raise api.UnexpectedModelBehavior(
                 f"The response could not be read: {type(error).__name__}: {error}"
             ) from error
-        # Providers say why they end; models that are made of code do not.
-        breaks_off = response.finish_reason is None and isinstance(self.model, Model)
-        if response.state != "complete" or (breaks_off and (ask.on_text or not response.parts)):
-            raise api.UnexpectedModelBehavior("The response broke off.")
+        if response.state != "complete" or not self._is_whole(model, response, ask):
+            raise api.UnexpectedModelBehavior("The response broke off: it says no reason to end.")
         return response
+
+    def _is_whole(self, model: ProviderModel, response: ModelResponse, ask: Ask) -> bool:
+        """Whether the provider has ended its response: it says why, models made of code do not."""
+        if not isinstance(self.model, Model):
+            return True
+        if ask.on_text is None:
+            return response.finish_reason is not None or bool(response.parts)
+        if isinstance(model, OpenAIChatModel):
+            # pydantic-ai takes a stream that just ends for a whole one; the reason given is here.
+            return "finish_reason" in (response.provider_details or {})
+        return response.finish_reason is not None
 
     def _settings(self, model: ProviderModel, ask: Ask) -> ModelSettings:
         settings: dict[str, Any] = {"request_timeout": ANSWERED_WITHIN, **self.settings}
