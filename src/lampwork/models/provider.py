@@ -188,16 +188,17 @@ class OneModel:
         self, model: ProviderModel, ask: Ask, request: Request, attempt: int
     ) -> ModelResponse:
         """One try. What is no response in the provider's format is UnexpectedModelBehavior."""
+        messages = request.messages_for(model)
         given: Any = {
             "model_settings": self._settings(model, ask),
             "model_request_parameters": request.parameters,
         }
         try:
             if ask.on_text is None:
-                response = await model_request(model, request.messages, **given)
+                response = await model_request(model, messages, **given)
             else:
                 tell, place = ask.on_text, (ask.task_id, ask.number, attempt)
-                async with model_request_stream(model, request.messages, **given) as streamed:
+                async with model_request_stream(model, messages, **given) as streamed:
                     response = await reply.stream(
                         streamed, lambda text: tell(TextDelta(*place, text))
                     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -12,10 +12,14 @@ from pydantic_ai.messages import (
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
+    ModelResponsePart,
+    ThinkingPart,
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_ai.models import Model as ProviderModel
 from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.tools import ToolDefinition
 
 from lampwork.models.ask import Ask, Described, Message, Returned, Said, Told
@@ -35,6 +39,37 @@ class Request:
     def of(cls, ask: Ask) -> Request:
         """The request that asks this."""
         return cls(_messages(ask), _parameters(ask))
+
+    def messages_for(self, model: ProviderModel) -> list[ModelMessage]:
+        """The messages as this model can take them.
+
+        pydantic-ai renders as text what another provider thought, but of OpenAI's own two wires it
+        takes one for the other: chat completions would send a thought of the responses' wire under
+        a field that is named by the thought's id, which is refused.
+        """
+        if not isinstance(model, OpenAIChatModel):
+            return self.messages
+        fields = {*_THOUGHTS_ON_CHAT, model.profile.get("openai_chat_thinking_field")}
+        return [_without_foreign_thoughts(each, fields) for each in self.messages]
+
+
+_THOUGHTS_ON_CHAT = ("content", "reasoning", "reasoning_content")
+"""Where pydantic-ai finds thoughts in a chat completion; it keeps the name as the thought's id."""
+
+
+def _without_foreign_thoughts(message: ModelMessage, fields: set[str | None]) -> ModelMessage:
+    if not isinstance(message, ModelResponse):
+        return message
+    if not any(isinstance(part, ThinkingPart) for part in message.parts):
+        return message
+    parts = [_as_text(part, fields) for part in message.parts]
+    return replace(message, parts=parts)
+
+
+def _as_text(part: ModelResponsePart, fields: set[str | None]) -> ModelResponsePart:
+    if isinstance(part, ThinkingPart) and part.id not in fields:
+        return ThinkingPart(part.content)
+    return part
 
 
 def _parameters(ask: Ask) -> ModelRequestParameters:
