@@ -66,6 +66,8 @@ class Flow(ABC):
         self.main = asyncio.current_task()
         self.unawaited: dict[int, str] = {}
         """Calls that were made and not begun, by number."""
+        self.made = 0
+        """The number of the last call that was made."""
         self.lines = Lines()
         self._begun = begun.calls
         self._recorded = recorded
@@ -205,9 +207,9 @@ class Flow(ABC):
         from run to run.
         """
         self.require_main("made")
-        number = self._take_number()
-        self._numbers.add(number)
-        return number
+        self.made = self._take_number()
+        self._numbers.add(self.made)
+        return self.made
 
     def require_main(self, what: str) -> None:
         """Raise UnknownCall unless this is the recipe's own flow."""

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from lampwork.errors import BranchesFailed, UnknownCall
+from lampwork import origin
+from lampwork.errors import BranchesFailed, LampworkError, UnknownCall
 
 if TYPE_CHECKING:
     from lampwork.call import Call
@@ -39,10 +40,17 @@ class JobCall(Generic[T]):
                 f"{self._call.label} was awaited twice. Keep its value, or make the call again."
             )
         self._started = True
-        return self._read(await self._flow.perform(self._call))
+        try:
+            return self._read(await self._flow.perform(self._call))
+        except LampworkError as error:
+            self._mark(error)
+            raise
 
     def _read(self, value: Any) -> T:
         return value
+
+    def _mark(self, error: LampworkError) -> None:
+        origin.mark(error, self._call.number, self._flow.made)
 
 
 class MapCall(JobCall[list[T]]):
@@ -53,6 +61,9 @@ class MapCall(JobCall[list[T]]):
         self._on_error: OnError = on_error
 
     def _read(self, value: Any) -> list[T]:
+        for item in value:
+            if isinstance(item, LampworkError):
+                self._mark(item)
         return settle(value, self._on_error, self._call.label)
 
 

@@ -21,6 +21,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import PydanticSerializationError
 
 from lampwork.errors import JobFailed, LampworkError, ResultNotRecordable, StepFailed
+from lampwork.origin import Origin
 from lampwork.types import Json
 
 UNTYPED: Any = inspect.Parameter.empty
@@ -43,6 +44,8 @@ class Failure:
 
     error: dict[str, Json]
     traceback: str | None = None
+    origin: Origin | None = None
+    """Of a job's outcome: the calls that its error came from."""
 
 
 Outcome = Value | Failure
@@ -282,11 +285,10 @@ def write(outcome: Outcome) -> str:
     """The envelope of an outcome, the one form in which the engine and our rows keep it."""
     if isinstance(outcome, Value):
         return f'{{"value":{outcome.text}}}'
-    return json.dumps(
-        {"error": outcome.error, "traceback": outcome.traceback},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+    record: dict[str, Json] = {"error": outcome.error, "traceback": outcome.traceback}
+    if outcome.origin is not None:
+        record["origin"] = {"calls": outcome.origin.calls, "made": outcome.origin.made}
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
 def read(envelope: str) -> Outcome:
@@ -294,7 +296,12 @@ def read(envelope: str) -> Outcome:
     if envelope.startswith('{"value":'):
         return Value(envelope[len('{"value":') : -1])
     record = json.loads(envelope)
-    return Failure(record["error"], record["traceback"])
+    origin = record.get("origin")
+    return Failure(
+        record["error"],
+        record["traceback"],
+        Origin(tuple(origin["calls"]), origin["made"]) if origin else None,
+    )
 
 
 def result(outcome: Outcome, annotation: Any, what: str) -> Any:

@@ -11,9 +11,10 @@ import logging
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lampwork import failpoint, models, values
+from lampwork import failpoint, models, origin, values
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import LampworkError, NotImportable
 from lampwork.flow import EndReason, RunEnded
@@ -200,7 +201,7 @@ class Worker:
         except BaseException as error:
             # A dying run has no outcome, whatever the recipe made of it.
             run.check()
-            return values.failure(error, call=f"recipe {name}")
+            return replace(values.failure(error, call=f"recipe {name}"), origin=origin.of(error))
 
     def _after_end(self, job_id: str, ended: jobs.Ended) -> None:
         """What the end of a job sets off in this process."""
