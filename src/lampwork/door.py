@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from lampwork import event, values
+from lampwork import copies, event, values
 from lampwork.answer import TaskAnswer
 from lampwork.assignment import Assignment, Terms, check_assignment
+from lampwork.copies import CopyPlan
 from lampwork.errors import InputInvalid
 from lampwork.genie import Genie
 from lampwork.job import JobRef
@@ -103,6 +104,46 @@ class JobsDoor:
         """
         await self.store.write(jobs.go_on, job_id)
         self._mended(job_id)
+
+    # --- copies ---
+
+    async def plan_retry(self, job_id: str) -> CopyPlan:
+        """What a retry would keep and do again. Raises JobNotFound, CopyRefused."""
+        return await copies.plan(self.store, job_id, "retry")
+
+    async def plan_rerun(self, job_id: str) -> CopyPlan:
+        """What a rerun would do again. Raises JobNotFound, CopyRefused."""
+        return await copies.plan(self.store, job_id, "rerun")
+
+    async def plan_fork(self, job_id: str, *, at: int) -> CopyPlan:
+        """What a fork would keep and do again. Raises JobNotFound, CopyRefused, InputInvalid."""
+        return await copies.plan(self.store, job_id, "fork", at=at)
+
+    async def retry(self, job_id: str) -> JobRef:
+        """Do a failed or cancelled job again from the call that failed it, as a new job.
+
+        `copies.plan` says what is kept. Raises JobNotFound, CopyRefused.
+        """
+        return await self.copy(await self.plan_retry(job_id))
+
+    async def rerun(self, job_id: str) -> JobRef:
+        """Do a job again from its input, as a new job. Raises JobNotFound, CopyRefused."""
+        return await self.copy(await self.plan_rerun(job_id))
+
+    async def fork(self, job_id: str, *, at: int) -> JobRef:
+        """Do a job again from its call number `at`, as a new job that keeps the calls before it.
+
+        Raises JobNotFound, CopyRefused, InputInvalid.
+        """
+        return await self.copy(await self.plan_fork(job_id, at=at))
+
+    async def copy(self, plan: CopyPlan) -> JobRef:
+        """Carry a plan out: what is kept is what it shows. Raises CopyRefused."""
+        job_id = new_job_id()
+        self._accepting(job_id)
+        await copies.make(self.store, plan, job_id)
+        self._accepted(job_id)
+        return JobRef(job_id)
 
     # --- what the executing process is told ---
 

@@ -10,7 +10,7 @@
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound
     ├── Conflict
-    │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy
+    │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     ├── CallError                   a job call that cannot be made
@@ -38,6 +38,7 @@ __all__ = [
     "ContextTooLong",
     "ConversationBusy",
     "ConversationNotFound",
+    "CopyRefused",
     "DatabaseTooNew",
     "DelegationCycle",
     "DelegationTooDeep",
@@ -230,6 +231,10 @@ class JobEnded(Conflict):
 
 class ConversationBusy(Conflict):
     """Another task holds the conversation, and waiting was not wanted or would never end."""
+
+
+class CopyRefused(Conflict):
+    """No such copy of the job can be made now. Fields: `root`, the job at the top of its tree."""
 
 
 class ModelError(LampworkError):

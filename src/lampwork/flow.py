@@ -250,18 +250,20 @@ class Flow(ABC):
     async def _envelope(self, call: Call[Any]) -> str:
         """The recorded envelope of a call, done first if there is none."""
         await self.alive()
-        recorded = self._recorded.get(call.number)
+        begun, recorded = self._begun.get(call.number), self._recorded.get(call.number)
+        label, envelope = None, None
         if recorded is not None:
-            if recorded.name != call.label:
-                raise await self.differ(call.differs_from(recorded.name))
-            return recorded.envelope
-        begun = self._begun.get(call.number)
+            label, envelope = recorded.name, recorded.envelope
+        elif begun is not None and begun.envelope is not None:
+            label, envelope = f"{begun.kind} {begun.name}", begun.envelope
+        if envelope is not None:
+            if label != call.label:
+                raise await self.differ(call.differs_from(label))
+            return envelope
         if begun is not None and (begun.kind, begun.name, begun.digest) != (
             call.kind,
             call.name,
             call.digest,
         ):
             raise await self.differ(call.differs_from(f"{begun.kind} {begun.name}"))
-        if begun is not None and begun.envelope is not None:
-            return begun.envelope
         return await self._unrecorded(call)

@@ -81,7 +81,8 @@ class Job:
     def trigger(self) -> Trigger:
         """What started it."""
         row = self._flow.row
-        return Trigger(row.trigger["kind"], datetime.fromtimestamp(row.created_at, UTC))
+        at = row.trigger.get("at", row.created_at)  # a copy has its original's
+        return Trigger(row.trigger["kind"], datetime.fromtimestamp(at, UTC))
 
     def options(
         self,

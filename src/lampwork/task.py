@@ -70,7 +70,7 @@ async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
                 call=new.call,
                 kind="conversation",
                 task_id=new.id,
-                subject={"conversation": new.conversation_id},
+                subject={"conversation": claim.conversation_id},
             )
         )
         claim = await run.store.write(tasks.open_or_claim, new)
@@ -86,6 +86,7 @@ def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
         id=task_id(run.job_id, call),
         job_id=run.job_id,
         call=call,
+        root_id=run.row.root_id,
         parent_id=run.lineage.task_id,
         depth=len(run.lineage.genies) + 1,
         project=run.project.name,

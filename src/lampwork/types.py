@@ -22,6 +22,9 @@ Want = Literal["run", "parked", "held", "cancelled", "attention"]
 CallKind = Literal["step", "task", "call", "start", "map", "sleep", "wait_for", "value"]
 WaitKind = Literal["event", "timer", "child", "map", "conversation", "resolution"]
 
+CopyKind = Literal["retry", "rerun", "fork"]
+"""What a copy of a job keeps: what had not failed, nothing, or what came before a call."""
+
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """The job statuses that never change again."""
 

@@ -150,7 +150,7 @@ class Worker:
             self.background(self.start_queued())
 
     async def _begin(self, job_id: str) -> Run:
-        begun = await self.store.write(jobs.begin, job_id, self.executor_id)
+        begun = await self.store.write(jobs.begin, job_id, self.executor_id, self.version)
         if begun.row.want not in ("run", "parked") or begun.row.status in ENDED:
             raise RunEnded(job_id, "cancelled")
         recorded: dict[int, RecordedCall] = {}

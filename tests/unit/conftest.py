@@ -42,6 +42,7 @@ class DeskRun:
         self.proofs = 0
         self.lines = Lines()
         self.lineage = Lineage()
+        self.row = SimpleNamespace(root_id=job_id)
 
     async def prove(self) -> None:
         self.proofs += 1

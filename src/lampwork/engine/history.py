@@ -1,7 +1,8 @@
-"""A job's recorded calls, read from any process."""
+"""The recorded calls of jobs, read from any process."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +24,15 @@ class RecordedCall:
     ended_at: float | None
 
 
-def recorded_calls(home: Path, job_id: str) -> list[RecordedCall]:
-    """The finished calls of a job, in the order of their numbers."""
+def recorded_calls(home: Path, job_ids: Iterable[str]) -> dict[str, list[RecordedCall]]:
+    """The finished calls of each of these jobs, in the order of their numbers. Blocks."""
     if not (home / "engine.db").exists():
-        return []
+        return {job_id: [] for job_id in job_ids}
     refuse_pickle()
     engine = open_engine_file(home)
     client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
     try:
-        return recorded(client.list_workflow_steps(job_id))
+        return {job_id: recorded(client.list_workflow_steps(job_id)) for job_id in job_ids}
     finally:
         client.destroy()
         engine.dispose()

@@ -175,7 +175,12 @@ class Insights:
             ]
             + [
                 await self._call(
-                    row.number, f"{row.kind} {row.name}", row.envelope, row.opened_at, row.ended_at
+                    row.number,
+                    f"{row.kind} {row.name}",
+                    row.envelope,
+                    row.opened_at,
+                    row.ended_at,
+                    row.kept_from,
                 )
                 for row in rows.begun[each]
                 if row.envelope is not None
@@ -193,6 +198,7 @@ class Insights:
         folded: str,
         started_at: float | None,
         ended_at: float | None,
+        kept_from: str | None = None,
     ) -> Finished:
         outcome = None
         if folded not in self._too_large:
@@ -202,7 +208,7 @@ class Insights:
                 self._too_large.add(folded)
                 outcome = None
         blob = folded.partition(":")[2] if outcome is None else None
-        return Finished(number, label, started_at, ended_at, outcome, blob)
+        return Finished(number, label, started_at, ended_at, outcome, blob, kept_from)
 
     # --- conversations ---
 

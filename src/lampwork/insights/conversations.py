@@ -53,6 +53,7 @@ def conversation_details(connection: sa.Connection, conversation_id: str) -> Con
     ]
     return ConversationDetails(
         **shown,
+        copied_from=row.copied_from,
         task_records=tuple(_record(task) for task in tasks),
         metadata=tuple(facts),
         transcript=tuple(transcript(queries.entries_of(connection, row.id))),

@@ -44,6 +44,8 @@ class Finished:
     outcome: values.Outcome | None
     """None when it is a value too large to be read here; `blob` is its digest then."""
     blob: str | None = None
+    kept_from: str | None = None
+    """The job that made it, if this one, a copy, has kept it."""
 
 
 Calls = Mapping[str, Sequence[Finished]]
@@ -92,6 +94,7 @@ def _shown(row: queries.Row, waits: tuple[WaitingOn, ...]) -> dict[str, Any]:
         "project": row.project,
         "cancelling": row.want == "cancelled" and row.status not in ENDED,
         "attention": row.attention,
+        **({f"{row.copied_as}_of": row.copy_of} if row.copy_of is not None else {}),
     }
 
 
@@ -118,6 +121,8 @@ class Rows:
     """By job id, the outcomes of the root and of the jobs that failed or were cancelled."""
     unknown: frozenset[tuple[str, int]]
     """The places of steps of which nobody knows whether they happened."""
+    copies: Sequence[queries.Row]
+    """The copies of the root."""
     log: Sequence[queries.Row] = field(default=())
 
 
@@ -139,12 +144,13 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
     begun: dict[str, list[queries.Row]] = defaultdict(list)
     for call in queries.begun_calls(connection, ids):
         begun[call.job_id].append(call)
+    copies = queries.copies(connection, job_id)
     tasks = queries.tasks_of(connection, ids)
     return Rows(
         root=root,
         with_calls=ids,
         ended=frozenset(row.id for row in jobs if row.status in ENDED),
-        waits=waiting_on(connection, jobs),
+        waits=waiting_on(connection, [*jobs, *copies]),
         children=children,
         counts=queries.counts_of_children(connection, ids),
         begun=begun,
@@ -160,6 +166,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             for wait in queries.open_waits(connection, ids)
             if wait.kind == "resolution" and wait.task_id is None
         ),
+        copies=copies,
         log=queries.log_lines(connection, job_id),
     )
 
@@ -189,6 +196,8 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
         output=json.loads(outcome.text) if isinstance(outcome, values.Value) else None,
         traceback=row.traceback,
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
+        forked_at=row.copied_at,
+        copies=tuple(JobView(**_shown(each, rows.waits[each.id])) for each in rows.copies),
     )
 
 
@@ -238,6 +247,7 @@ def _call(
         jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),
         jobs_total=total,
         jobs_ended=ended,
+        kept_from=None if over is None else over.kept_from,
         **(_came_of(over) if over is not None else _open(unknown=place in rows.unknown)),
     )
 

@@ -82,6 +82,10 @@ class JobView:
     """Whether it is to be cancelled and what executes has not ended yet."""
     attention: str | None
     """Why a person must look, if the job was stopped for that."""
+    retry_of: str | None = None
+    rerun_of: str | None = None
+    fork_of: str | None = None
+    """The job that this one is a copy of."""
 
     @property
     def carries_task(self) -> bool:
@@ -169,6 +173,8 @@ class CallView:
     """The jobs that it started, or the first of them."""
     jobs_total: int = 0
     jobs_ended: int = 0
+    kept_from: str | None = None
+    """The job that made it, of a call that a copy of a job has kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +206,10 @@ class JobDetails(JobTree):
     """What it returned."""
     traceback: str | None
     log: tuple[LogLine, ...]
+    forked_at: int | None
+    """Of a fork: the call from which on it was done anew."""
+    copies: tuple[JobView, ...]
+    """Its retries, reruns and forks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +348,8 @@ class TaskRecord:
 class ConversationDetails(ConversationView):
     """All of a conversation."""
 
+    copied_from: str | None
+    """The conversation whose beginning it has, if a copy of a job goes on with it."""
     task_records: tuple[TaskRecord, ...]
     metadata: tuple[Fact, ...]
     transcript: tuple[TranscriptPart, ...] = field(default=())

@@ -1,12 +1,15 @@
 """Calls that were begun, and the outcomes of those that are recorded here, not by the engine.
 
 A task's answer is on record in the transaction that ends the task; to record it as a step of the
-engine's too would cost as much again. Every function runs inside one transaction.
+engine's too would cost as much again. What a copy of a job keeps comes with its row. Every function
+runs inside one transaction.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +18,22 @@ from sqlalchemy.dialects.sqlite import insert
 from lampwork.store import blobs
 from lampwork.store.schema import calls
 from lampwork.types import LARGEST_INLINE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A finished call, wherever its outcome is on record."""
+
+    number: int
+    label: str
+    """`kind name`."""
+    envelope: str
+    """Folded."""
+    made_by: str
+    """The job that made it; a copy may have kept it since."""
+    started_at: float | None
+    ended_at: float | None
+
 
 _insert = insert(calls).on_conflict_do_nothing()
 _of_job = sa.select(calls).where(calls.c.job_id == sa.bindparam("job"))
@@ -70,3 +89,42 @@ def envelope(connection: sa.Connection, job_id: str, number: int) -> str:
     """What is recorded of a call here, folded."""
     query = sa.select(calls.c.envelope).where(calls.c.job_id == job_id, calls.c.number == number)
     return connection.execute(query).scalar_one()
+
+
+def finished(row: sa.Row[Any]) -> Finished | None:
+    """A call of `of_job`, if its outcome is recorded here."""
+    if row.envelope is None:
+        return None
+    return Finished(
+        number=row.number,
+        label=f"{row.kind} {row.name}",
+        envelope=row.envelope,
+        made_by=row.kept_from or row.job_id,
+        started_at=row.opened_at,
+        ended_at=row.ended_at,
+    )
+
+
+def keep(connection: sa.Connection, job_id: str, of: str, kept: Iterable[Finished]) -> None:
+    """Give a copy finished calls of its original, with what was written down when they began."""
+    begun, now = of_job(connection, of), time.time()
+    rows: list[dict[str, Any]] = []
+    for each in kept:
+        row = begun.get(each.number)
+        kind, _, name = each.label.partition(" ")
+        rows.append(
+            {
+                "job_id": job_id,
+                "number": each.number,
+                "kind": kind,
+                "name": name,
+                "digest": "" if row is None else row.digest,
+                "attempts": 0 if row is None else row.attempts,
+                "opened_at": each.started_at or now,
+                "envelope": each.envelope,
+                "ended_at": each.ended_at,
+                "kept_from": each.made_by,
+            }
+        )
+    if rows:
+        connection.execute(sa.insert(calls), rows)

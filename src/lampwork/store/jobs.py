@@ -193,14 +193,16 @@ def if_ended(connection: sa.Connection, job_id: str) -> EndedJob | None:
     return EndedJob(row.id, row.status, row.outcome) if row.status in ENDED else None
 
 
-def begin(connection: sa.Connection, job_id: str, executor: str) -> Begun:
+def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -> Begun:
     """A run starts: a job that is wanted is running from here on; others are left as they are."""
     row = get(connection, job_id)
     if row.want in ("run", "parked") and row.status not in ENDED:
         connection.execute(_begin_job, {"job": job_id, "by": executor, "now": time.time()})
     lineage = tasks.lineage(connection, row.task_id)
-    if row.started_at is None:
+    if row.started_at is None and row.copy_of is None:
         return Begun(row, {}, 0, 0, lineage)
+    if row.started_at is None:  # who made the copy had not loaded its code
+        connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(version=version))
     return Begun(
         row,
         calls.of_job(connection, job_id),

@@ -28,6 +28,8 @@ _IN_A_LIST = [
         "position",
         "detached",
         "root_id",
+        "copy_of",
+        "copied_as",
         "created_at",
         "started_at",
         "changed_at",
@@ -119,6 +121,13 @@ def tasks_of(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]
 def begun_calls(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]:
     """The calls of these jobs that were written down when they began."""
     return connection.execute(sa.select(calls).where(calls.c.job_id.in_(job_ids))).all()
+
+
+def copies(connection: sa.Connection, job_id: str) -> Sequence[Row]:
+    """The copies of a job, the oldest first."""
+    return connection.execute(
+        sa.select(*_IN_A_LIST).where(jobs.c.copy_of == job_id).order_by(jobs.c.created_at)
+    ).all()
 
 
 def children(

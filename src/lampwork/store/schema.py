@@ -23,6 +23,9 @@ jobs = sa.Table(
     sa.Column("position", sa.Integer),  # of a map's item
     sa.Column("detached", sa.Boolean, nullable=False, default=False),
     sa.Column("root_id", sa.Text, nullable=False),
+    sa.Column("copy_of", sa.Text),  # the job that this one is a copy of
+    sa.Column("copied_as", sa.Text),  # retry, rerun, fork
+    sa.Column("copied_at", sa.Integer),  # of a fork: the call from which on it is done anew
     sa.Column("task_id", sa.Text),  # the nearest task above, whose skill call led here
     sa.Column("outcome", sa.Text),  # the recorded envelope, see values.py
     sa.Column("traceback", sa.Text),
@@ -39,6 +42,7 @@ jobs = sa.Table(
     sa.Index("jobs_by_parent", "parent_id", "parent_call", "position"),
     sa.Index("jobs_by_root", "root_id"),
     sa.Index("jobs_by_key", "project", "idempotency_key"),
+    sa.Index("jobs_by_copy", "copy_of", sqlite_where=sa.text("copy_of is not null")),
 )
 
 calls = sa.Table(
@@ -49,10 +53,12 @@ calls = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False, default=1),  # begun, of an at_most_once step
+    # Of an at_most_once step how often it was begun; 0 for any other step, which a copy has kept.
+    sa.Column("attempts", sa.Integer, nullable=False, default=1),
     sa.Column("opened_at", sa.Float, nullable=False),
     sa.Column("envelope", sa.Text),  # its outcome, if it is recorded here, see values.py
     sa.Column("ended_at", sa.Float),
+    sa.Column("kept_from", sa.Text),  # the job that made it, if this one, a copy, has kept it
 )
 
 waits = sa.Table(
@@ -124,7 +130,10 @@ conversations = sa.Table(
     sa.Column("holder", sa.Text),  # the task that may write
     sa.Column("epoch", sa.Integer, nullable=False),  # of the holder
     sa.Column("last_seq", sa.Integer, nullable=False),
+    sa.Column("copied_from", sa.Text),  # the conversation whose beginning it has
+    sa.Column("copied_for", sa.Text),  # the copy of a job, its tree's root, that goes on with it
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Index("conversations_by_copy", "copied_for", sqlite_where=sa.text("copied_for is not null")),
 )
 
 line = sa.Table(

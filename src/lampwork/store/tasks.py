@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from lampwork.store import calls, conversations, inbox
+from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.schema import conversations as conversations_table
 from lampwork.store.schema import tasks
 from lampwork.types import Json, TaskStatus
+from lampwork.types import conversation_id as new_conversation
 
 __all__ = ["Claim", "Lineage", "NewTask", "append", "claim", "finish", "lineage", "open_or_claim"]
 
@@ -24,6 +26,8 @@ class NewTask:
     id: str
     job_id: str
     call: int
+    root_id: str
+    """The job at the top of its tree."""
     parent_id: str | None
     """The nearest task above."""
     depth: int
@@ -31,7 +35,7 @@ class NewTask:
     genie: str
     conversation_id: str
     continues: bool
-    """Whether the conversation is there already."""
+    """Whether the conversation is there already; a copy of a job may continue another for it."""
     wait_id: str | None
     """Under which it waits when the conversation is busy; None refuses instead."""
     told: dict[str, Json]
@@ -132,6 +136,9 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
 def _open(connection: sa.Connection, new: NewTask) -> Claim:
     until: int | None = 0
     if new.continues:
+        own_id = new_conversation(new.job_id, new.call)
+        goes_on = continued(connection, new.conversation_id, root=new.root_id, new_id=own_id)
+        new = replace(new, conversation_id=goes_on)
         until = conversations.obtain(
             connection,
             new.conversation_id,

@@ -13,3 +13,22 @@ def upgrade() -> None:
     op.add_column("tasks", sa.Column("depth", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("calls", sa.Column("envelope", sa.Text(), nullable=True))
     op.add_column("calls", sa.Column("ended_at", sa.Float(), nullable=True))
+    _copies_of_jobs()
+
+
+def _copies_of_jobs() -> None:
+    op.add_column("jobs", sa.Column("copy_of", sa.Text(), nullable=True))
+    op.add_column("jobs", sa.Column("copied_as", sa.Text(), nullable=True))
+    op.add_column("jobs", sa.Column("copied_at", sa.Integer(), nullable=True))
+    op.create_index(
+        "jobs_by_copy", "jobs", ["copy_of"], sqlite_where=sa.text("copy_of is not null")
+    )
+    op.add_column("calls", sa.Column("kept_from", sa.Text(), nullable=True))
+    op.add_column("conversations", sa.Column("copied_from", sa.Text(), nullable=True))
+    op.add_column("conversations", sa.Column("copied_for", sa.Text(), nullable=True))
+    op.create_index(
+        "conversations_by_copy",
+        "conversations",
+        ["copied_for"],
+        sqlite_where=sa.text("copied_for is not null"),
+    )
