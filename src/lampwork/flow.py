@@ -250,16 +250,11 @@ class Flow(ABC):
     async def _envelope(self, call: Call[Any]) -> str:
         """The recorded envelope of a call, done first if there is none."""
         await self.alive()
-        begun, recorded = self._begun.get(call.number), self._recorded.get(call.number)
-        label, envelope = None, None
-        if recorded is not None:
-            label, envelope = recorded.name, recorded.envelope
-        elif begun is not None and begun.envelope is not None:
-            label, envelope = f"{begun.kind} {begun.name}", begun.envelope
-        if envelope is not None:
-            if label != call.label:
-                raise await self.differ(call.differs_from(label))
-            return envelope
+        if (recorded := self._recorded.get(call.number)) is not None:
+            return await self._on_record(call, recorded.name, recorded.envelope)
+        begun = self._begun.get(call.number)
+        if begun is not None and begun.envelope is not None:
+            return await self._on_record(call, f"{begun.kind} {begun.name}", begun.envelope)
         if begun is not None and (begun.kind, begun.name, begun.digest) != (
             call.kind,
             call.name,
@@ -267,3 +262,8 @@ class Flow(ABC):
         ):
             raise await self.differ(call.differs_from(f"{begun.kind} {begun.name}"))
         return await self._unrecorded(call)
+
+    async def _on_record(self, call: Call[Any], label: str, envelope: str) -> str:
+        if label != call.label:
+            raise await self.differ(call.differs_from(label))
+        return envelope

@@ -105,6 +105,23 @@ async def test_the_same_call_with_another_identity_needs_attention(project, home
         assert "task clerk" in await stopped(app, job_id)
 
 
+async def test_the_instructions_of_a_task_that_was_answered_may_change(project, home):
+    """What a call was asked to do matters while it is open; its recorded answer is used."""
+    genie, instructions = clerk(project), "Look."
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        answer = (await job.assign_task(genie, instructions)).response
+        return f"{answer} {await job.wait_for('go', str)}"
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+        instructions = "Look again."
+        await app.send_event(job_id, "go", "now")
+        assert await result(app, job_id) == "done now"
+
+
 async def test_a_recorded_call_that_differs_needs_attention_before_anything_runs(project, home):
     """The first call is on record under another name; what follows must not run."""
     changed = False

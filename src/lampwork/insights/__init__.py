@@ -230,7 +230,7 @@ def _recorded(home: Path, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
     """What the engine has on record of these jobs. Blocks."""
     from lampwork.engine import recorded_calls  # 0.2 s; lists do without it
 
-    return {each: recorded_calls(home, each) for each in job_ids}
+    return recorded_calls(home, job_ids)
 
 
 def _is_alive(pid: int) -> bool:
