@@ -48,6 +48,8 @@ class Terms(TypedDict, total=False):
     """Goes straight to the skills and never through the model."""
     when_busy: Literal["wait", "fail"]
     """Whether to wait in line for a busy conversation or raise ConversationBusy."""
+    when_paused: Literal["wait", "fail"]
+    """Whether to raise GenieInactive, the default, or wait until a paused genie is started."""
     knowledge: Literal["public_only"] | None
     """That public documents are enough: a genie with permissioned knowledge takes the task then."""
 
@@ -65,6 +67,7 @@ class Assignment:
     output: Any = None
     """A type or JSON Schema as given; once checked, an `Output`, or None for plain text."""
     when_busy: Literal["wait", "fail"] = "wait"
+    when_paused: Literal["wait", "fail"] = "fail"
     knowledge: Literal["public_only"] | None = None
 
     def to_json(self) -> dict[str, Json]:
@@ -78,6 +81,7 @@ class Assignment:
             "metadata": dict(self.metadata),
             "output": write_type(self.output),
             "when_busy": self.when_busy,
+            "when_paused": self.when_paused,
             "knowledge": self.knowledge,
         }
 

@@ -23,7 +23,7 @@ from lampwork.genie import Genie
 from lampwork.job import JobRef
 from lampwork.output import describe
 from lampwork.recipe import Recipe, bind_input, check_input
-from lampwork.store import inbox, jobs
+from lampwork.store import inbox, jobs, pauses
 from lampwork.store.store import Store
 from lampwork.types import Json, new_job_id
 from lampwork.wait import Delivery
@@ -256,6 +256,19 @@ class Door(JobsDoor):
         )
         input = {"assignment": assignment.to_json()}
         return await self.accept(_ASSIGNED, input, kind=kind, key=idempotency_key)
+
+    async def pause_genie(self, genie: Genie | str, *, by: str, why: str = "") -> None:
+        """Let a genie take no new tasks; those that it works on go on. Raises GenieNotFound."""
+        name = self.project.find_genie(genie).name if isinstance(genie, str) else genie.name
+        await self.store.write(pauses.pause, self.project.name, name, by, why)
+
+    async def start_genie(self, genie: Genie | str, *, by: str) -> None:
+        """Let a paused genie take tasks again; those that wait for it go on.
+
+        Raises GenieNotFound.
+        """
+        name = self.project.find_genie(genie).name if isinstance(genie, str) else genie.name
+        self._answered(await self.store.write(pauses.start, self.project.name, name, by))
 
     async def accept(
         self, callable: str, input: Json, *, kind: str, key: str | None = None

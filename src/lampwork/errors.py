@@ -11,6 +11,7 @@
     │   ├── ConversationNotFound · WaitNotFound
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
+    │   ├── GenieInactive
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     ├── CallError                   a job call that cannot be made
@@ -45,6 +46,7 @@ __all__ = [
     "DuplicateName",
     "FolderInUse",
     "FolderNotWritable",
+    "GenieInactive",
     "GenieNotEligible",
     "GenieNotFound",
     "GenieNotInProject",
@@ -235,6 +237,10 @@ class ConversationBusy(Conflict):
 
 class CopyRefused(Conflict):
     """No such copy of the job can be made now. Fields: `root`, the job at the top of its tree."""
+
+
+class GenieInactive(Conflict):
+    """The genie is paused and takes no new tasks. Fields: `genie`, `by`, `why`."""
 
 
 class ModelError(LampworkError):

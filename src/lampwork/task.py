@@ -55,8 +55,7 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
 async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
     """Open or claim the task, waiting in line if its conversation is busy."""
     await run.lines.turn(new.conversation_id, new.call)
-    claim = await run.store.write(tasks.open_or_claim, new)
-    run.lines.leave(new.conversation_id, new.call)
+    claim = await _open_or_claim(run, new)
     failpoint.hit("task.opened")
     if not claim.is_new:
         # A task that this run has just opened has no earlier writer to be mistaken for. Two runs
@@ -73,10 +72,20 @@ async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
                 subject={"conversation": claim.conversation_id},
             )
         )
-        claim = await run.store.write(tasks.open_or_claim, new)
+        claim = await _open_or_claim(run, new)
         await run.prove()
     failpoint.hit("task.claimed")
     return claim
+
+
+async def _open_or_claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
+    """Open or claim the task, waiting until its genie is started if it is paused."""
+    found = await run.store.write(tasks.open_or_claim, new)
+    run.lines.leave(new.conversation_id, new.call)
+    while isinstance(found, Wait):
+        await run.until(found)
+        found = await run.store.write(tasks.open_or_claim, new)
+    return found
 
 
 def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
@@ -94,6 +103,7 @@ def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
         conversation_id=continued or conversation_id(run.job_id, call),
         continues=continued is not None,
         wait_id=wait_id(run.job_id, call) if assignment.when_busy == "wait" else None,
+        waits_if_paused=assignment.when_paused == "wait",
         told={
             "genie": genie.name,
             "instructions": assignment.instructions,

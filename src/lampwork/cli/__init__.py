@@ -23,6 +23,8 @@ _VERBS = {
     "worker": "Execute the jobs, until it is stopped.",
     "jobs": "List jobs.",
     "job": "Show a job; cancel it, send it an event, resolve an unknown outcome.",
+    "genies": "List a project's genies.",
+    "genie": "Show a genie; pause it, start it.",
     "conversations": "List what genies were told and have done.",
     "conversation": "Show the transcript of a conversation.",
 }

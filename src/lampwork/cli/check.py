@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from lampwork.check import Finding
 from lampwork.cli import output
 from lampwork.cli.options import Options, shared
 from lampwork.cli.project import load
+from lampwork.cli.reading import reading
+from lampwork.insights import PauseView
 from lampwork.project import Project
 
 
@@ -24,8 +28,11 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
     Exits with 1 if something will fail. Warnings and notes are for people to judge.
     """
     checked = load(project)
-    found = checked.check()
-    if Options(home, as_json).as_json:
+    paused = asyncio.run(
+        reading(Options(home, as_json), lambda insights: insights.paused(checked.name))
+    )
+    found = [*checked.check(), *itertools.starmap(_paused, (paused or {}).items())]
+    if as_json:
         items = to_jsonable_python(found)
         output.say_json({"project": checked.name, "items": items, "next": None})
     else:
@@ -33,6 +40,17 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
             output.say(f"{_place(finding)}{finding.severity}: {finding.message} {finding.mend}")
         output.say(_summary(checked, found))
     return 1 if any(finding.severity == "error" for finding in found) else 0
+
+
+def _paused(genie: str, pause: PauseView) -> Finding:
+    """That a genie is paused here, which is not in the code."""
+    why = f": {pause.why}" if pause.why else ""
+    return Finding(
+        code="genie_paused",
+        severity="note",
+        message=f'Genie "{genie}" is paused by {pause.by}{why}.',
+        mend=f"Its new tasks fail or wait until you type: lampwork genie {genie} start",
+    )
 
 
 def _place(finding: Finding) -> str:

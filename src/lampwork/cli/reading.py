@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from lampwork.cli.options import Options
-from lampwork.insights import Insights
+from lampwork.insights import GenieView, Insights
+from lampwork.insights.genies import genie_views
+
+if TYPE_CHECKING:
+    from lampwork.genie import Genie
 
 T = TypeVar("T")
 
@@ -25,3 +29,13 @@ async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) ->
         return None
     async with Insights.opened(home) as insights:
         return await read(insights)
+
+
+async def views_of(options: Options, genies: Sequence[Genie]) -> tuple[GenieView, ...]:
+    """Genies of a project; where nothing was ever written none is paused."""
+
+    async def read(insights: Insights) -> tuple[GenieView, ...]:
+        return await insights.genies(genies, options.settings.model)
+
+    found = await reading(options, read)
+    return genie_views(genies, {}, options.settings.model) if found is None else found

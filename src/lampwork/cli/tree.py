@@ -151,6 +151,8 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
         case "event":
             name = (wait.subject or {})["name"]
             return [options.to_type("job", job_id, "send", name, "JSON")]
+        case "paused":
+            return [options.to_type("genie", wait.genie or "", "start")]
         case _:
             return []
 

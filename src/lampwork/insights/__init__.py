@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lampwork import values
 from lampwork.errors import WaitNotFound
 from lampwork.insights.conversations import conversation_details, page_of_conversations
+from lampwork.insights.genies import genie_views, paused_in
 from lampwork.insights.jobs import (
     Depth,
     Finished,
@@ -31,10 +32,12 @@ from lampwork.insights.views import (
     ConversationDetails,
     ConversationView,
     Executor,
+    GenieView,
     JobDetails,
     JobTree,
     JobView,
     Page,
+    PauseView,
     Refusal,
     Said,
     SkillCard,
@@ -50,6 +53,7 @@ from lampwork.store.store import Store
 
 if TYPE_CHECKING:
     from lampwork.engine import RecordedCall
+    from lampwork.genie import Genie
 
 __all__ = [
     "AskedAgain",
@@ -57,11 +61,13 @@ __all__ = [
     "ConversationDetails",
     "ConversationView",
     "Executor",
+    "GenieView",
     "Insights",
     "JobDetails",
     "JobTree",
     "JobView",
     "Page",
+    "PauseView",
     "Refusal",
     "Said",
     "SkillCard",
@@ -209,6 +215,19 @@ class Insights:
                 outcome = None
         blob = folded.partition(":")[2] if outcome is None else None
         return Finished(number, label, started_at, ended_at, outcome, blob, kept_from)
+
+    # --- genies ---
+
+    async def genies(self, genies: Sequence[Genie], model: str | None) -> tuple[GenieView, ...]:
+        """Genies of one project; `model` stands in for each one's own."""
+        if not genies:
+            return ()
+        paused = await self.paused(genies[0].project.name)
+        return genie_views(genies, paused, model)
+
+    async def paused(self, project: str) -> Mapping[str, PauseView]:
+        """The paused genies of a project, by name."""
+        return await self.store.read(paused_in, project)
 
     # --- conversations ---
 

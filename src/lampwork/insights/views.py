@@ -44,8 +44,8 @@ class WaitingOn:
     """One thing that a job waits for; of a child job, what that one waits for in turn."""
 
     kind: str
-    """A wait's kind (`event timer child map conversation resolution`), or `task` for a genie at
-    work, `turn` for a place under a map's limit, `attention` for a person who mends the job."""
+    """A wait's kind (`event timer child map conversation resolution paused`), or `task` for a genie
+    at work, `turn` for a place under a map's limit, `attention` for a person who mends the job."""
     what: str
     """In words."""
     since: datetime
@@ -219,6 +219,47 @@ class Executor:
     pid: int
     project: str
     """Whose jobs alone it executes."""
+
+
+# --- genies ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseView:
+    """That a genie takes no new tasks."""
+
+    by: str
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillView:
+    """A skill of a genie."""
+
+    name: str
+    doc: str
+    effect: str
+    metadata: tuple[str, ...]
+    """The keys that it reads."""
+    recipe: str | None
+    """The recipe that a call starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenieView:
+    """A genie of a project."""
+
+    genie: str
+    status: Literal["active", "paused"]
+    model: str
+    project: str
+    job_description: str
+    skills: tuple[SkillView, ...]
+    knowledge: tuple[str, ...]
+    obstacles: tuple[str, ...]
+    """What keeps it from tasks in the background, if anything does."""
+    paused: PauseView | None
 
 
 # --- conversations ---

@@ -114,7 +114,7 @@ def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> Wait
         until=moment_or_none(wait.due_at),
         wait_id=wait.id,
         task=None if task is None else task.id,
-        genie=None if task is None else task.genie,
+        genie=wait.subject.get("genie") if task is None else task.genie,
         job=job,
         subject=wait.subject,
         metadata=metadata,
@@ -147,6 +147,9 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
             return f"{total - ended} of {total} items of {subject['callable']}"
         case "conversation":
             return f"conversation {subject['conversation']}, which another task holds"
+        case "paused":
+            because = f": {subject['why']}" if subject["why"] else ""
+            return f"genie {subject['genie']}, paused by {subject['by']}{because}"
         case "resolution":
             about = f" for {_facts(metadata)}" if metadata else ""
             return f"whether {_effect(subject)}{about} happened: {subject['why']}"

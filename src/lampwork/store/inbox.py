@@ -30,6 +30,7 @@ _KINDS: dict[WaitKind, str] = {
     "child": "another job",
     "map": "other jobs",
     "conversation": "its turn",
+    "paused": "its genie to be started",
 }
 
 AnswerKind = Literal["answer", "message", "expired"]

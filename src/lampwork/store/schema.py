@@ -76,6 +76,7 @@ waits = sa.Table(
     sa.Column("answered", sa.Boolean, nullable=False, default=False),
     sa.Column("parked", sa.Boolean, nullable=False, default=False),  # a parked run stands here
     sa.Index("waits_by_job", "job_id"),
+    sa.Index("waits_paused", "kind", sqlite_where=sa.text("kind = 'paused' and not answered")),
     sa.Index("waits_parked", "job_id", sqlite_where=sa.text("parked and answered")),
     sa.Index("waits_by_topic", "topic", "answered", sqlite_where=sa.text("topic is not null")),
     sa.Index("waits_by_due", "due_at", sqlite_where=sa.text("due_at is not null and not answered")),
@@ -155,6 +156,16 @@ entries = sa.Table(
     sa.Column("task_id", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("genie", sa.Text, primary_key=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from lampwork.store import calls, conversations, inbox
+from lampwork.store import calls, conversations, inbox, pauses
 from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.schema import conversations as conversations_table
@@ -38,6 +38,8 @@ class NewTask:
     """Whether the conversation is there already; a copy of a job may continue another for it."""
     wait_id: str | None
     """Under which it waits when the conversation is busy; None refuses instead."""
+    waits_if_paused: bool
+    """Whether it waits for a genie that is paused; if not, it is refused."""
     told: dict[str, Json]
     """The body of its first entry, with `instructions`, `data`, `on_problem`."""
     metadata: dict[str, Json]
@@ -120,17 +122,26 @@ def lineage(connection: sa.Connection, task: str | None) -> Lineage:
     return Lineage(task, tuple(row.genie for row in rows))
 
 
-def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim:
-    """Open the task, or claim it when an earlier run opened it.
+def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait:
+    """Open the task, or claim it when an earlier run opened it; or its wait for a paused genie.
 
-    Raises ConversationNotFound, ConversationBusy; then nothing was opened.
+    Raises ConversationNotFound, ConversationBusy, GenieInactive; then nothing was opened.
     """
     found = claim(connection, new.id)
     if found is None:
-        return _open(connection, new)
+        return _wait_if_paused(connection, new) or _open(connection, new)
     if found.holds or found.wait_id is not None or found.outcome is not None:
         return found
     return _regain(connection, new, found)
+
+
+def _wait_if_paused(connection: sa.Connection, new: NewTask) -> inbox.Wait | None:
+    if not new.waits_if_paused:
+        pauses.require_active(connection, new.project, new.genie)
+        return None
+    return pauses.wait_if_paused(
+        connection, new.project, new.genie, job_id=new.job_id, call=new.call, task=new.id
+    )
 
 
 def _open(connection: sa.Connection, new: NewTask) -> Claim:

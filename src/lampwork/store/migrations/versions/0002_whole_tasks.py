@@ -14,6 +14,7 @@ def upgrade() -> None:
     op.add_column("calls", sa.Column("envelope", sa.Text(), nullable=True))
     op.add_column("calls", sa.Column("ended_at", sa.Float(), nullable=True))
     _copies_of_jobs()
+    _paused_genies()
 
 
 def _copies_of_jobs() -> None:
@@ -31,4 +32,18 @@ def _copies_of_jobs() -> None:
         "conversations",
         ["copied_for"],
         sqlite_where=sa.text("copied_for is not null"),
+    )
+
+
+def _paused_genies() -> None:
+    op.create_table(
+        "pauses",
+        sa.Column("project", sa.Text(), primary_key=True),
+        sa.Column("genie", sa.Text(), primary_key=True),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+    )
+    op.create_index(
+        "waits_paused", "waits", ["kind"], sqlite_where=sa.text("kind = 'paused' and not answered")
     )

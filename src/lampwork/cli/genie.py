@@ -1,0 +1,109 @@
+"""`lampwork genie NAME`: one genie, paused and started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import click
+
+from lampwork.cli import output
+from lampwork.cli.noun import Noun
+from lampwork.cli.options import Options, me
+from lampwork.cli.project import load
+from lampwork.cli.reading import views_of
+from lampwork.door import Door
+from lampwork.insights import GenieView, Insights, to_json
+
+_of_project = click.option("--project", help="The project, as a file or `module:name`.")
+
+
+@click.group("genie", cls=Noun, which="NAME", parameter="name")
+def command() -> None:
+    """Show a genie: its model, its skills, whether it takes tasks.
+
+    A verb after the NAME does something about it. All take --project, --json and --home.
+    """
+
+
+@command.verb("show", hidden=True)
+@_of_project
+def show(name: str, project: str | None, home: Path | None, as_json: bool) -> int:
+    """Show a genie."""
+    options = Options(home, as_json)
+    loaded = load(project)
+    [genie] = asyncio.run(views_of(options, [loaded.find_genie(name)]))
+    if as_json:
+        output.say_json(to_json(genie))
+    else:
+        for line in _lines(genie):
+            output.say(line)
+    return 0
+
+
+@command.verb("pause")
+@click.option("--why", default="", metavar="TEXT", help="For the record, and for who assigns.")
+@_of_project
+def pause(name: str, why: str, project: str | None, home: Path | None, as_json: bool) -> int:
+    """Let it take no new tasks; those that it works on go on."""
+
+    async def do(door: Door) -> None:
+        await door.pause_genie(name, by=me(), why=why)
+
+    return _do(Options(home, as_json), project, name, do, f"Paused {name}.")
+
+
+@command.verb("start")
+@_of_project
+def start(name: str, project: str | None, home: Path | None, as_json: bool) -> int:
+    """Let it take tasks again; those that wait for it go on."""
+
+    async def do(door: Door) -> None:
+        await door.start_genie(name, by=me())
+
+    return _do(Options(home, as_json), project, name, do, f"Started {name}.")
+
+
+def _do(
+    options: Options,
+    project: str | None,
+    name: str,
+    act: Callable[[Door], Awaitable[None]],
+    done: str,
+) -> int:
+    loaded = load(project)
+    genie = loaded.find_genie(name)
+
+    async def do() -> GenieView:
+        async with Insights.opened(options.settings.home) as insights:
+            await act(Door(loaded, insights.store))
+            [shown] = await insights.genies([genie], options.settings.model)
+            return shown
+
+    shown = asyncio.run(do())
+    if options.as_json:
+        output.say_json(to_json(shown))
+    else:
+        output.say(done)
+    return 0
+
+
+def _lines(genie: GenieView) -> Iterator[str]:
+    yield f"Genie {genie.genie} of {genie.project}: {genie.status}"
+    if genie.paused is not None:
+        why = f": {genie.paused.why}" if genie.paused.why else ""
+        yield f"  paused by {genie.paused.by}, {output.local(genie.paused.at)}{why}"
+    yield f"  model     {genie.model}"
+    if genie.obstacles:
+        yield "  takes no background tasks"
+        yield from (f"    {each}" for each in genie.obstacles)
+    if genie.skills:
+        yield "\nSkills"
+    for skill in genie.skills:
+        kind = f"recipe {skill.recipe}" if skill.recipe else skill.effect
+        yield f"  {skill.name}  {kind}  {output.cut(skill.doc, 80)}".rstrip()
+        if skill.metadata:
+            yield f"    metadata {', '.join(skill.metadata)}"
+    if genie.job_description:
+        yield f"\nJob description\n{output.indented(genie.job_description)}"

@@ -1,0 +1,45 @@
+"""`lampwork genies`: the list of a project's genies."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from lampwork.cli import output
+from lampwork.cli.options import Options, shared
+from lampwork.cli.project import load
+from lampwork.cli.reading import views_of
+from lampwork.insights import GenieView, to_json
+
+
+@click.command("genies")
+@click.argument("project", required=False, metavar="[PROJECT]")
+@shared
+def command(project: str | None, home: Path | None, as_json: bool) -> int:
+    """List the genies of a project: their models and skills, and who can take tasks."""
+    options = Options(home, as_json)
+    loaded = load(project)
+    found = asyncio.run(views_of(options, list(loaded.genies.values())))
+    if as_json:
+        output.say_json({"items": to_json(found), "next": None})
+    elif not found:
+        output.say(f"Project {loaded.name} has no genies.")
+    else:
+        output.table(
+            ("GENIE", "STATUS", "MODEL", "SKILLS", "TASKS"), [_row(each) for each in found]
+        )
+    return 0
+
+
+def _row(genie: GenieView) -> list[str]:
+    skills = ", ".join(skill.name for skill in genie.skills)
+    return [genie.genie, genie.status, genie.model, skills or "none", _tasks(genie)]
+
+
+def _tasks(genie: GenieView) -> str:
+    if genie.paused is not None:
+        why = f": {genie.paused.why}" if genie.paused.why else ""
+        return f"no new ones, says {genie.paused.by}{why}"
+    return "none in the background" if genie.obstacles else "yes"

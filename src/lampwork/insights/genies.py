@@ -1,0 +1,59 @@
+"""Genies as they are read: what the code says of them, and whether they are paused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lampwork import eligibility
+from lampwork.insights.views import GenieView, PauseView, SkillView, moment
+from lampwork.models.resolve import resolve
+from lampwork.store import pauses, queries
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from lampwork.genie import Genie
+    from lampwork.skill import Skill
+
+
+def paused_in(connection: sa.Connection, project: str) -> Mapping[str, PauseView]:
+    """The paused genies of a project, by name."""
+    return {row.genie: _pause(row) for row in pauses.of_project(connection, project)}
+
+
+def _pause(row: queries.Row) -> PauseView:
+    return PauseView(by=row.by, at=moment(row.at), why=row.why)
+
+
+def genie_views(
+    genies: Sequence[Genie], paused: Mapping[str, PauseView], model: str | None
+) -> tuple[GenieView, ...]:
+    """What there is to know of genies; `model` stands in for each one's own."""
+    return tuple(_view(genie, paused.get(genie.name), model) for genie in genies)
+
+
+def _view(genie: Genie, pause: PauseView | None, model: str | None) -> GenieView:
+    return GenieView(
+        genie=genie.name,
+        status="active" if pause is None else "paused",
+        model=resolve(genie.model, model).name,
+        project=genie.project.name,
+        job_description=genie.job_description,
+        skills=tuple(map(_skill, genie.skills)),
+        knowledge=tuple(base.name for base in genie.knowledge),
+        obstacles=tuple(
+            f'skill "{each.skill}" {each.why}' for each in eligibility.obstacles(genie)
+        ),
+        paused=pause,
+    )
+
+
+def _skill(skill: Skill[..., object]) -> SkillView:
+    return SkillView(
+        name=skill.name,
+        doc=skill.doc,
+        effect=skill.effect,
+        metadata=tuple(skill.metadata),
+        recipe=skill.recipe,
+    )
