@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lampwork.answer import TaskAnswer
     from lampwork.app import App
+    from lampwork.artifact import Artifact
     from lampwork.check import Finding
     from lampwork.effect import DidNotHappen, Happened, StillUnknown
     from lampwork.errors import LampworkError, NotDone
+    from lampwork.files.file import File
     from lampwork.genie import Genie
     from lampwork.job import Job, JobRef
     from lampwork.knowledge import Knowledge, Passage
@@ -34,17 +36,19 @@ if TYPE_CHECKING:
     )
     from lampwork.project import Project
     from lampwork.recipe import Recipe
-    from lampwork.settings import Settings
+    from lampwork.settings import ReadingCaps, Settings
     from lampwork.skill import Skill, SkillCall
     from lampwork.step import Retry
 
 __all__ = [
     "Answer",
     "App",
+    "Artifact",
     "Call",
     "Calls",
     "CannotComplete",
     "DidNotHappen",
+    "File",
     "Finding",
     "Genie",
     "Happened",
@@ -58,6 +62,7 @@ __all__ = [
     "Passage",
     "Price",
     "Project",
+    "ReadingCaps",
     "Recipe",
     "Retry",
     "Settings",
@@ -73,11 +78,13 @@ __all__ = [
 _MODULES = {
     "Answer": "models",
     "App": "app",
+    "Artifact": "artifact",
     "Call": "models",
     "Calls": "models",
     "CannotComplete": "models",
     "DidNotHappen": "effect",
     "Finding": "check",
+    "File": "files.file",
     "Genie": "genie",
     "Happened": "effect",
     "Job": "job",
@@ -90,6 +97,7 @@ _MODULES = {
     "Price": "models",
     "Passage": "knowledge",
     "Project": "project",
+    "ReadingCaps": "settings",
     "Recipe": "recipe",
     "Retry": "step",
     "Settings": "settings",

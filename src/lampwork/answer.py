@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Generic, TypeVar
 
+from lampwork.artifact import Artifact
 from lampwork.conversation import Action, Transcript
 from lampwork.output import Output
 from lampwork.store.tasks import Claim
@@ -31,7 +32,8 @@ class TaskAnswer(Generic[T_co]):
     """What the model was asked for: see `Reply.usage`, which it adds up."""
     actions: tuple[Action, ...]
     """Each skill call with its outcome."""
-    artifacts: tuple[Json, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    """Files that its skills have saved; `app.read_artifact(…)` gives their bytes."""
 
     @classmethod
     def from_json(cls, record: dict[str, Json], output: Output | None) -> TaskAnswer[Any]:
@@ -45,17 +47,16 @@ class TaskAnswer(Generic[T_co]):
             conversation_id=record["conversation_id"],
             metadata=record["metadata"],
             usage=record["usage"],
-            actions=tuple(Action(**action) for action in record["actions"]),
-            artifacts=tuple(record["artifacts"]),
+            actions=tuple(map(_action, record["actions"])),
+            artifacts=tuple(Artifact(**each) for each in record["artifacts"]),
         )
 
     def to_json(self) -> dict[str, Json]:
         """The record of an answer whose output is JSON."""
-        actions = [asdict(action) for action in self.actions]
         return {
             **{each.name: getattr(self, each.name) for each in fields(self)},
-            "actions": actions,
-            "artifacts": list(self.artifacts),
+            "actions": list(map(_action_record, self.actions)),
+            "artifacts": [artifact.to_json() for artifact in self.artifacts],
         }
 
 
@@ -70,15 +71,19 @@ def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
         "conversation_id": claim.conversation_id,
         "metadata": claim.metadata,
         "usage": so_far.usage,
-        "actions": [
-            {
-                "call": action.call,
-                "skill": action.skill,
-                "arguments": action.arguments,
-                "status": action.status,
-                "error": action.error,
-            }
-            for action in so_far.actions.values()
+        "actions": list(map(_action_record, so_far.actions.values())),
+        "artifacts": [
+            artifact.to_json()
+            for call in so_far.actions
+            for artifact in so_far.artifacts.get(call, ())
         ],
-        "artifacts": [],
     }
+
+
+def _action_record(action: Action) -> dict[str, Json]:
+    return asdict(action) | {"artifacts": list(action.artifacts)}
+
+
+def _action(record: dict[str, Json]) -> Action:
+    given: dict[str, Any] = record | {"artifacts": tuple(record.get("artifacts", ()))}
+    return Action(**given)

@@ -73,7 +73,7 @@ class App(Door):
         self._stack.callback(lock.release)
         store = Store(self.settings.home)
         self._stack.callback(store.close)
-        super().__init__(project, store, model=self.settings.model)
+        super().__init__(project, store, model=self.settings.model, reading=self.settings.reading)
         executor_id = uuid.uuid4().hex
         engine = Engine(self.settings.home, executor_id=executor_id, version=project.version)
         engine.reclaim()
@@ -93,12 +93,16 @@ class App(Door):
         self.worker.on_job_ended.append(self._job_ended)
         self._seen = await self.store.read(inbox.newest_id)
         self.worker.background(recovery.recover(self.worker))
-        self._sweeping = asyncio.create_task(recovery.keep_sweeping(self.worker))
+        self._regularly = [
+            asyncio.create_task(recovery.keep_sweeping(self.worker)),
+            asyncio.create_task(recovery.keep_collecting(self.worker)),
+        ]
         self._looking: asyncio.Task[None] | None = None
         self._unseen = False
 
     async def _end(self) -> None:
-        self._sweeping.cancel()
+        for each in self._regularly:
+            each.cancel()
         await self.worker.close()
 
     def on_text(self, listener: Callable[[TextDelta], object]) -> AbstractContextManager[None]:

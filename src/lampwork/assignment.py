@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -19,6 +19,9 @@ from lampwork.errors import (
     InputInvalid,
     InstructionsMissing,
 )
+from lampwork.files.file import Given, Source
+from lampwork.files.file import check as check_files
+from lampwork.files.snapshot import Snapshot
 from lampwork.genie import Genie
 from lampwork.models.resolve import resolve
 from lampwork.output import describe
@@ -46,6 +49,8 @@ class Terms(TypedDict, total=False):
     """The id of a conversation to continue, in line if it is busy."""
     metadata: Mapping[str, Any] | None
     """Goes straight to the skills and never through the model."""
+    files: Sequence[Given]
+    """Up to ten files: paths, `File(name, content)`, artifacts of earlier tasks."""
     when_busy: Literal["wait", "fail"]
     """Whether to wait in line for a busy conversation or raise ConversationBusy."""
     when_paused: Literal["wait", "fail"]
@@ -69,9 +74,16 @@ class Assignment:
     when_busy: Literal["wait", "fail"] = "wait"
     when_paused: Literal["wait", "fail"] = "fail"
     knowledge: Literal["public_only"] | None = None
+    files: Sequence[Given | Source] = ()
+    """Once taken (see files/taking.py), all of them are a `Snapshot`."""
+
+    @property
+    def taken(self) -> list[Snapshot]:
+        """The files, once they have been taken."""
+        return [each for each in self.files if isinstance(each, Snapshot)]
 
     def to_json(self) -> dict[str, Json]:
-        """A checked assignment as the input of a job that carries it."""
+        """A checked assignment, its files taken, as the input of a job that carries it."""
         return {
             "genie": self.genie.name,
             "instructions": self.instructions,
@@ -83,6 +95,7 @@ class Assignment:
             "when_busy": self.when_busy,
             "when_paused": self.when_paused,
             "knowledge": self.knowledge,
+            "files": [each.to_json() for each in self.taken],
         }
 
     @classmethod
@@ -91,6 +104,7 @@ class Assignment:
         given = record | {
             "genie": project.find_genie(record["genie"]),
             "output": read_type(record["output"]),
+            "files": tuple(map(Snapshot.from_json, record.get("files", ()))),
         }
         return cls(**cast(dict[str, Any], given))
 
@@ -110,7 +124,8 @@ def check_assignment(
     """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
 
     `model` stands in for the genie's own. Raises InstructionsMissing, GenieNotInProject,
-    GenieNotEligible, MetadataUnknown, MetadataInvalid, OutputTypeInvalid, InputInvalid,
+    GenieNotEligible, MetadataUnknown, MetadataInvalid, OutputTypeInvalid, TooManyFiles,
+    FileRejected, InputInvalid,
     ModelUnknown, ModelKeyMissing.
     """
     genie = assignment.genie
@@ -131,6 +146,7 @@ def check_assignment(
         data=_as_json("data", assignment.data),
         metadata=metadata.record(genie.metadata, assignment.metadata, genie=genie.name),
         output=describe(assignment.output),
+        files=check_files(assignment.files),
     )
     resolve(genie.model, model).check()
     return checked

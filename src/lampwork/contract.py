@@ -6,7 +6,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, NotRequired, cast, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, from_json, to_jsonable_python
 from typing_extensions import TypedDict
 
+from lampwork.artifact import Artifact, Saved, Saving
 from lampwork.errors import SkillInvalid
 from lampwork.json_schema import fields_at
 from lampwork.metadata import Key, is_metadata, mentions_metadata
@@ -41,6 +42,19 @@ class SkillCall:
     conversation_id: str
     user: str | None = None
     connection: str | None = None
+    saving: Saving | None = field(default=None, repr=False, compare=False)
+    """Where artifacts go; None where the skill is called without a task, as in a unit test."""
+
+    def save_artifact(self, name: str, content: bytes, media_type: str) -> Saved:
+        """Save a file that the skill has produced; one of this call's of the same name gives way.
+
+        In a plain function it is on disk when this returns; an async one may `await` what it
+        returns, and need not: the call has no result before all that it saved is on disk. Without
+        a task nothing is saved. Raises ArtifactInvalid.
+        """
+        if self.saving is None:
+            return Saved(Artifact.of(name, content, media_type), None)
+        return self.saving.add(name, content, media_type)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

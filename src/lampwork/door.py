@@ -9,21 +9,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from lampwork import copies, event, values
 from lampwork.answer import TaskAnswer
+from lampwork.artifact import Artifact
 from lampwork.assignment import Assignment, Terms, check_assignment
 from lampwork.copies import CopyPlan
 from lampwork.errors import InputInvalid
+from lampwork.files.taking import take
 from lampwork.genie import Genie
 from lampwork.job import JobRef
+from lampwork.models.resolve import resolve
 from lampwork.output import describe
 from lampwork.recipe import Recipe, bind_input, check_input
-from lampwork.store import inbox, jobs, pauses
+from lampwork.settings import ReadingCaps
+from lampwork.store import artifacts, inbox, jobs, pauses
 from lampwork.store.store import Store
 from lampwork.types import Json, new_job_id
 from lampwork.wait import Delivery
@@ -166,11 +171,20 @@ class JobsDoor:
 class Door(JobsDoor):
     """What can be done with a project through its database: its recipes and genies, and jobs."""
 
-    def __init__(self, project: Project, store: Store, *, model: str | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        store: Store,
+        *,
+        model: str | None = None,
+        reading: ReadingCaps | None = None,
+    ) -> None:
         super().__init__(store)
         self.project = project
         self.model = model
         """A model id that stands in for every genie's own."""
+        self.reading = reading or ReadingCaps()
+        """The limits for files."""
 
     async def start(
         self, recipe: Recipe[..., Any], /, *, idempotency_key: str | None = None, **input: Any
@@ -254,8 +268,26 @@ class Door(JobsDoor):
             Assignment.on(self.project, genie, instructions, output, terms),
             model=self.model,
         )
-        input = {"assignment": assignment.to_json()}
-        return await self.accept(_ASSIGNED, input, kind=kind, key=idempotency_key)
+        if assignment.files:
+            taken = await take(
+                self.store,
+                assignment.files,
+                caps=self.reading,
+                project=self.project.name,
+                model=resolve(assignment.genie.model, self.model),
+            )
+            assignment = replace(assignment, files=taken)
+        return await self.accept(
+            _ASSIGNED,
+            {"assignment": assignment.to_json()},
+            kind=kind,
+            key=idempotency_key,
+            blobs=[each for file in assignment.taken for each in file.blobs],
+        )
+
+    async def read_artifact(self, artifact: Artifact) -> bytes:
+        """The content of an artifact of this project. Raises ArtifactNotFound."""
+        return await self.store.read(artifacts.content, self.project.name, artifact.digest)
 
     async def pause_genie(self, genie: Genie | str, *, by: str, why: str = "") -> None:
         """Let a genie take no new tasks; those that it works on go on. Raises GenieNotFound."""
@@ -271,9 +303,15 @@ class Door(JobsDoor):
         self._answered(await self.store.write(pauses.start, self.project.name, name, by))
 
     async def accept(
-        self, callable: str, input: Json, *, kind: str, key: str | None = None
+        self,
+        callable: str,
+        input: Json,
+        *,
+        kind: str,
+        key: str | None = None,
+        blobs: Sequence[str] = (),
     ) -> JobRef:
-        """Write a new job down; `kind` says what started it."""
+        """Write a new job down; `kind` says what started it, `blobs` what its input names."""
         job_id = new_job_id()
         new = jobs.NewJob(
             id=job_id,
@@ -283,6 +321,7 @@ class Door(JobsDoor):
             input=input,
             trigger={"kind": kind},
             root_id=job_id,
+            blobs=blobs,
         )
         digest = hashlib.sha256(json.dumps([callable, input], sort_keys=True).encode()).hexdigest()
         if key is None:

@@ -6,9 +6,11 @@
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible
+    │   ├── TooManyFiles · FileRejected · ArtifactInvalid
+    │   ├── DelegationCycle · DelegationTooDeep
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
-    │   ├── ConversationNotFound · WaitNotFound
+    │   ├── ConversationNotFound · WaitNotFound · ArtifactNotFound
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     │   ├── GenieInactive
@@ -32,6 +34,8 @@ from typing import Any, ClassVar
 
 __all__ = [
     "AlreadyAnswered",
+    "ArtifactInvalid",
+    "ArtifactNotFound",
     "BranchesFailed",
     "CallError",
     "CallInterrupted",
@@ -44,6 +48,7 @@ __all__ = [
     "DelegationCycle",
     "DelegationTooDeep",
     "DuplicateName",
+    "FileRejected",
     "FolderInUse",
     "FolderNotWritable",
     "GenieInactive",
@@ -80,6 +85,7 @@ __all__ = [
     "StoreUnavailable",
     "TaskError",
     "TaskNotCompleted",
+    "TooManyFiles",
     "TurnLimitReached",
     "UnknownCall",
     "WaitNotFound",
@@ -183,6 +189,18 @@ class GenieNotEligible(InputInvalid):
     """The genie has skills that take a user, and a background task has none. Fields: `reasons`."""
 
 
+class TooManyFiles(InputInvalid):
+    """More files than a task takes. Fields: `files`, how many there were."""
+
+
+class FileRejected(InputInvalid):
+    """A file that a task can't have. Fields: `file`, its name, `cap`, the limit that it broke."""
+
+
+class ArtifactInvalid(InputInvalid):
+    """An artifact that can't be saved: its name, its content or its media type."""
+
+
 class NotFound(LampworkError):
     """Something that was named does not exist, or belongs to another project."""
 
@@ -211,6 +229,10 @@ class ConversationNotFound(NotFound):
 
 class WaitNotFound(NotFound):
     """Nothing waits under that id."""
+
+
+class ArtifactNotFound(NotFound):
+    """No such artifact, or one of another project."""
 
 
 class Conflict(LampworkError):

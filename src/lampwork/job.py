@@ -17,13 +17,14 @@ from typing_extensions import Unpack
 
 from lampwork import event, values
 from lampwork.answer import TaskAnswer
+from lampwork.artifact import Artifact
 from lampwork.assignment import Assignment, Terms, check_assignment, check_lineage
 from lampwork.call import Call
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, StoreUnavailable
 from lampwork.gather import Gather, JobCall, MapCall, OnError
 from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.step import Options, Retry, Step, name_of, step_key
-from lampwork.store import jobs
+from lampwork.store import artifacts, jobs
 from lampwork.task import work
 from lampwork.types import CallKind, Effect, Json, child_id, wait_id
 from lampwork.wait import Wait
@@ -188,6 +189,21 @@ class Job:
             opens=True,
             conversation=assignment.conversation,
         )
+
+    async def read_artifact(self, artifact: Artifact) -> bytes:
+        """The content of an artifact of this project, for a step to work on.
+
+        It is the same on every replay, by its digest, so nothing is recorded and the call has no
+        number. Raises ArtifactNotFound.
+        """
+        flow = self._flow
+        await flow.alive()
+        try:
+            found = await flow.store.read(artifacts.content, flow.project.name, artifact.digest)
+        except StoreUnavailable as error:
+            raise flow.unavailable(error) from error
+        flow.check()
+        return found
 
     def call(self, recipe: Recipe[P, T], *args: P.args, **kwargs: P.kwargs) -> JobCall[T]:
         """Run another recipe as a child job and wait for what it returns (or JobFailed)."""

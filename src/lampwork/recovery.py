@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from lampwork.run import Run
-from lampwork.store import executors, inbox, jobs
+from lampwork.store import blobs, executors, inbox, jobs
 from lampwork.worker import Worker
 
 _log = logging.getLogger("lampwork.worker")
@@ -127,6 +128,24 @@ async def keep_sweeping(worker: Worker) -> None:
             await sweep(worker)
         except Exception as error:
             _log.error("a sweep failed: %s", error, exc_info=error)
+
+
+async def keep_collecting(worker: Worker) -> None:
+    """Collect blobs until the process ends, at once for those of the process before this one."""
+    while True:
+        try:
+            await collect(worker)
+        except Exception as error:
+            _log.error("collecting blobs failed: %s", error, exc_info=error)
+        await asyncio.sleep(blobs.GRACE)
+
+
+async def collect(worker: Worker) -> int:
+    """Delete the blobs that nobody owns and nobody will; how many they were."""
+    total = 0
+    while count := await worker.store.write(blobs.collect, time.time()):
+        total += count
+    return total
 
 
 async def look(worker: Worker, after: int) -> int:

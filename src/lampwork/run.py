@@ -234,7 +234,7 @@ class Run(Flow):
         if isinstance(outcome, values.Recorded):
             raise RecordedElsewhere(outcome.envelope)
         try:
-            return await self.store.fold(values.write(outcome))
+            return await self.store.fold(values.write(outcome), self.job_id)
         except StoreUnavailable as error:
             raise self.unavailable(error) from error
 

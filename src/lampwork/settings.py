@@ -7,6 +7,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingCaps:
+    """What a file that is given to a task may have, and what reading it may take."""
+
+    file_bytes: int = 50 * MEBIBYTE
+    characters: int = 2_000_000
+    """Of the text that is taken from it."""
+    pages: int = 500
+    """Of a PDF."""
+    cells: int = 500_000
+    """Of a spreadsheet, those that hold something; and rows, held or not."""
+    unpacked_bytes: int = 200 * MEBIBYTE
+    """Of a spreadsheet or a Word document with all its parts, and of one stream of a PDF."""
+    pixels: int = 50_000_000
+    """Of an image."""
+    memory_bytes: int = 512 * MEBIBYTE
+    """Of the process that reads it."""
+    cpu_seconds: int = 20
+    seconds: int = 60
+    """On the clock, for one file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -24,6 +48,8 @@ class Settings:
     """Seconds between two looks at whether what is meant to happen does."""
     grace: float = 10.0
     """Seconds that running effects get when a job is cancelled or the process closes."""
+    reading: ReadingCaps = ReadingCaps()
+    """The limits for files that are given to tasks."""
 
     @classmethod
     def load(cls, *, home: str | Path | None = None, **given: Any) -> Settings:

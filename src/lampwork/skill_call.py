@@ -7,20 +7,25 @@ known. What nobody knows is asked of the skill's reconciler, then of a person, n
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from lampwork import failpoint, values
-from lampwork.conversation import Hold, Intent
+from lampwork.artifact import Saving
+from lampwork.conversation import Hold, Intent, StaleEpoch
 from lampwork.effect import DidNotHappen, Happened, StillUnknown
-from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid
+from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid, StoreUnavailable
 from lampwork.resolution import ask_person
 from lampwork.run import reraise_if_cancelled
 from lampwork.skill import Skill, SkillCall
+from lampwork.store import artifacts
 from lampwork.types import LARGEST_INLINE, Json, wait_id
 from lampwork.wait import Wait
 
@@ -69,15 +74,23 @@ class SkillCalls:
             # The later ones had not been started while the first had no result.
             intent.begun = intent.begun and position == 0
             with self.run.acting():
-                started = time.monotonic()
+                started, found_begun = time.monotonic(), intent.begun or intent.resolved > 0
                 result = await self._perform(intent)
                 result["seconds"] = round(time.monotonic() - started, 3)
+                if intent.saved or found_begun:
+                    await self._name_artifacts(intent, result)
                 shown_waiting = intent.unknown is not None
                 await self.hold.append(
                     ("result", {"call": intent.label, **result}),
                     status="working" if shown_waiting else None,
                 )
             failpoint.hit("result.appended")
+
+    async def _name_artifacts(self, intent: Intent, result: dict[str, Json]) -> None:
+        """In the result of a call stands what it has saved, in this run or an earlier one."""
+        saved = await self.run.store.read(artifacts.of_call, self.hold.task_id, intent.label)
+        if saved:
+            result["artifacts"] = saved
 
     async def _perform(self, intent: Intent) -> dict[str, Json]:
         """The body of the result entry."""
@@ -231,21 +244,36 @@ class SkillCalls:
     # --- the act ---
 
     async def _act(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
-        try:
-            bound = skill.bind(intent.arguments, self.metadata, self._facts(intent))
-        except (SkillInvalid, ValidationError) as error:
-            raise NotDone(str(error)) from error
-        failpoint.hit("skill.before_effect")
-        limit = asyncio.timeout(skill.timeout)
-        try:
-            async with limit:
-                value = await skill.act(bound)
-        except TimeoutError as error:
-            if limit.expired():
-                raise TimeoutError(f"it took longer than {skill.timeout:g} s") from error
-            raise
-        failpoint.hit("skill.after_effect")
+        async with self._saving(intent) as saving:
+            try:
+                bound = skill.bind(intent.arguments, self.metadata, self._facts(intent, saving))
+            except (SkillInvalid, ValidationError) as error:
+                raise NotDone(str(error)) from error
+            failpoint.hit("skill.before_effect")
+            limit = asyncio.timeout(skill.timeout)
+            try:
+                async with limit:
+                    value = await skill.act(bound)
+            except TimeoutError as error:
+                if limit.expired():
+                    raise TimeoutError(f"it took longer than {skill.timeout:g} s") from error
+                raise
+            failpoint.hit("skill.after_effect")
         return self._encoded(skill, value)
+
+    @asynccontextmanager
+    async def _saving(self, intent: Intent) -> AsyncGenerator[Saving]:
+        """Where the artifacts of one attempt go; left when they are on disk."""
+        saving = Saving(functools.partial(self.hold.save_artifact, call=intent.label))
+        try:
+            yield saving
+        finally:
+            intent.saved |= saving.saved
+            try:
+                await saving.end()
+            except (StaleEpoch, StoreUnavailable) as error:
+                # No outcome of the skill: the call is taken up again when the database is there.
+                raise self.run.unavailable(error) from error
 
     def _encoded(self, skill: Skill[..., Any], value: Any) -> dict[str, Json]:
         try:
@@ -253,8 +281,9 @@ class SkillCalls:
         except ResultNotRecordable as error:
             return _done_but(skill.name, str(error))
 
-    def _facts(self, intent: Intent) -> SkillCall:
-        return SkillCall(intent.key, self.hold.task_id, self.hold.conversation_id)
+    def _facts(self, intent: Intent, saving: Saving | None = None) -> SkillCall:
+        names = intent.key, self.hold.task_id, self.hold.conversation_id
+        return SkillCall(*names, saving=saving)
 
 
 def _same_effects(intents: list[Intent]) -> list[list[Intent]]:

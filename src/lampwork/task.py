@@ -9,6 +9,8 @@ from lampwork.answer import answer_record
 from lampwork.assignment import Assignment
 from lampwork.conversation import Hold, StaleEpoch, Transcript
 from lampwork.errors import LampworkError, StoreError
+from lampwork.files.snapshot import load
+from lampwork.files.taking import take
 from lampwork.models.resolve import resolve
 from lampwork.store import calls, conversations, tasks
 from lampwork.turn import Ending, TaskInHand, take_turns
@@ -38,6 +40,8 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
     new = _new_task(run, assignment, call)
+    if assignment.files:
+        new.told["files"] = await _take_files(run, assignment, new)
     claim = await _claim(run, new)
     if claim.outcome is not None:
         return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
@@ -117,14 +121,37 @@ def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
     )
 
 
+async def _take_files(run: Run, assignment: Assignment, new: tasks.NewTask) -> list[Json]:
+    """The files of a task that is opened now; of one that has been, as they were then."""
+    opened_with = await run.store.read(tasks.files_of, new.id)
+    if opened_with is not None:
+        return opened_with
+    settings, genie = run.worker.settings, assignment.genie
+    taken = await take(
+        run.store,
+        assignment.files,
+        caps=settings.reading,
+        project=new.project,
+        model=resolve(genie.model, settings.model),
+    )
+    run.check()
+    return [each.to_json() for each in taken]
+
+
 async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
     """What was written before, up to what the task may see."""
     transcript = Transcript(new.id)
+    if claim.files is not None:
+        new.told["files"] = claim.files
     if claim.is_new and not new.continues:
+        transcript.contents = await load(run.store, [new.told])
         transcript.take(1, "told", new.told)
         return transcript
     query = (conversations.read, claim.conversation_id, new.id, claim.history_until)
-    transcript.read(await run.store.read(*query))
+    rows = await run.store.read(*query)
+    told = [row.body for row in rows if row.kind == "told"]
+    transcript.contents = await load(run.store, [*told, new.told])
+    transcript.read(rows)
     transcript.last_seq = claim.last_seq
     return transcript
 

@@ -163,7 +163,7 @@ def _ask(task: TaskInHand) -> Ask:
         turn=Turn(
             instructions=task.assignment.instructions,
             data=task.assignment.data,
-            files=(),
+            files=so_far.files,
             skills=tuple(task.skills),
             results=tuple(so_far.results),
             number=so_far.turns + 1,

@@ -177,7 +177,7 @@ class Worker:
         """The recipe's outcome, as the engine is to record it."""
         outcome = await self._outcome(run)
         await run.end_of_recipe()
-        return await self.store.fold(values.write(outcome))
+        return await self.store.fold(values.write(outcome), run.job_id)
 
     async def _outcome(self, run: Run) -> values.Outcome:
         """What the recipe returned or raised; nothing if the run ended meanwhile."""

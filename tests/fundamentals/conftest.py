@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ Open = Callable[..., AbstractAsyncContextManager[App]]
 def opened(tmp_path: Path) -> Open:
     """`async with opened(project, park_after=0.0) as app`: the same folder each time in a test."""
 
-    def open(project: Project, **settings: float) -> AbstractAsyncContextManager[App]:
+    def open(project: Project, **settings: Any) -> AbstractAsyncContextManager[App]:
         return project.open(settings=Settings(home=tmp_path / "state", **settings))
 
     return open

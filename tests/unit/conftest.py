@@ -20,6 +20,7 @@ from lampwork.flow import RunEnded
 from lampwork.genie import Genie
 from lampwork.line import Lines
 from lampwork.project import Project
+from lampwork.settings import ReadingCaps
 from lampwork.store import calls, inbox, schema
 from lampwork.store.store import Store
 from lampwork.store.tasks import Lineage
@@ -37,7 +38,9 @@ class DeskRun:
         self.desk = desk
         self.store, self.project, self.job_id = desk.store, desk.project, job_id
         self.worker = SimpleNamespace(
-            settings=SimpleNamespace(model=None), deliver=desk.deliver, texts=Texts()
+            settings=SimpleNamespace(model=None, reading=ReadingCaps()),
+            deliver=desk.deliver,
+            texts=Texts(),
         )
         self.proofs = 0
         self.lines = Lines()

@@ -25,7 +25,15 @@ Start = Callable[[Door], Awaitable[JobRef]]
 
 _INTERRUPTED = 130
 
-_TASK_FIELDS = ("response", "task_id", "conversation_id", "metadata", "usage", "actions")
+_TASK_FIELDS = (
+    "response",
+    "task_id",
+    "conversation_id",
+    "metadata",
+    "usage",
+    "actions",
+    "artifacts",
+)
 
 
 def carry_out(

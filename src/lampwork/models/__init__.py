@@ -2,6 +2,7 @@
 
 from lampwork.models.ask import (
     Ask,
+    Attached,
     Described,
     LanguageModel,
     Message,
@@ -30,6 +31,7 @@ from lampwork.models.resolve import Model, close, resolve
 __all__ = [
     "Answer",
     "Ask",
+    "Attached",
     "Call",
     "Calls",
     "CannotComplete",

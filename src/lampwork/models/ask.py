@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Protocol
 
 from lampwork.models.price import Price
@@ -12,6 +13,7 @@ from lampwork.types import Json
 
 __all__ = [
     "Ask",
+    "Attached",
     "Described",
     "LanguageModel",
     "Message",
@@ -36,6 +38,32 @@ class Part:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file of a task, as a request or a playbook has it."""
+
+    name: str
+    media_type: str
+    digest: str
+    """SHA-256 of the file, in hex."""
+    text: str | None
+    """As it was extracted; None of an image."""
+    content: bytes | None = field(default=None, repr=False)
+    """Of an image."""
+    notes: tuple[str, ...] = ()
+    """What to know of the text: a guessed encoding, pages without any."""
+
+    @property
+    def shown(self) -> str:
+        """What stands before an image, or the text in a frame that it can't end itself."""
+        facts = f'name="{escape(self.name)}" type="{escape(self.media_type)}"'
+        if self.notes:
+            facts += f' note="{escape("; ".join(self.notes))}"'
+        if self.text is None:
+            return f"<file {facts}/>"
+        return f"<file {facts}>\n{escape(self.text, quote=False)}\n</file>"
+
+
 @dataclass(slots=True)
 class Told:
     """Something that the genie was told: a task, or why it is asked again."""
@@ -43,6 +71,8 @@ class Told:
     text: str
     parts: tuple[Part, ...] = field(default=(), compare=False)
     """What the text is made of, where it has more than one source."""
+    files: tuple[Attached, ...] = ()
+    """What is shown after the text."""
     bytes: int | None = field(default=None, compare=False, repr=False)
     """Room for `size`."""
 
@@ -98,7 +128,7 @@ class Turn:
 
     instructions: str
     data: Json
-    files: tuple[Any, ...]
+    files: tuple[Attached, ...]
     skills: tuple[str, ...]
     results: tuple[Result, ...]
     number: int
@@ -197,6 +227,11 @@ class LanguageModel(Protocol):
         """What one response holds at the most by the model's own setting; None: nothing is set."""
         ...
 
+    @property
+    def sees(self) -> bool:
+        """Whether it takes images, as far as is known."""
+        ...
+
     def check(self) -> None:
         """Raise ModelUnknown or ModelKeyMissing, without any request."""
         ...
@@ -221,6 +256,11 @@ _MESSAGE = 16
 instructions for tools are the longest, with 350 to 700 of them."""
 
 
+_IMAGE = 65_536
+"""Tokens of an image at the most, whatever its bytes: the dearest known are the 48,169 of
+gpt-4o-mini in high detail."""
+
+
 def size(ask: Ask) -> int:
     """UTF-8 bytes of all that the request holds: its input tokens are no more than that.
 
@@ -234,8 +274,8 @@ def size(ask: Ask) -> int:
 
 def _measure(message: Message) -> int:
     match message:
-        case Told(text):
-            held = len(text.encode())
+        case Told(text, files=files):
+            held = len(text.encode()) + sum(map(_file, files))
         case Said(raw):
             held = _json(raw)
         case Returned(call_id, name, content):
@@ -244,6 +284,11 @@ def _measure(message: Message) -> int:
             held += _json(content) if text is None else len(text.encode())
     message.bytes = held + _MESSAGE
     return message.bytes
+
+
+def _file(file: Attached) -> int:
+    image = 0 if file.text is not None else _IMAGE
+    return len(file.shown.encode()) + image
 
 
 def _described(each: Described) -> int:

@@ -88,6 +88,11 @@ class Playbook:
         """It has no tokens, and so no limit."""
         return None
 
+    @property
+    def sees(self) -> bool:
+        """It is given images as they are."""
+        return True
+
     def check(self) -> None:
         """A playbook can always be asked."""
 

@@ -59,6 +59,11 @@ class ProviderDoor:
         limits = [model.settings.get("max_tokens") for model in self.models]
         return None if None in limits else max(limit for limit in limits if limit is not None)
 
+    @property
+    def sees(self) -> bool:
+        """Whether all of them take images."""
+        return all(model.sees for model in self.models)
+
     def price(self, input_tokens: int | None = None) -> Price | None:
         """The dearest of their rates, None if one of them is unknown."""
         prices = [model.price(input_tokens) for model in self.models]
@@ -141,6 +146,15 @@ class OneModel:
         """The settings that it came with."""
         return self.model.settings or {}
 
+    @property
+    def sees(self) -> bool:
+        """Whether it takes images, as it says itself or as pydantic-ai knows."""
+        return self._takes_images(building.build(self.model))
+
+    def _takes_images(self, model: ProviderModel) -> bool:
+        said = not isinstance(self.model, Model) or self.model.sees
+        return said and bool(model.profile.get("supports_image_input", True))
+
     def price(self, input_tokens: int | None) -> Price | None:
         """What it says it costs, else what the price list says."""
         if isinstance(self.model, Model):
@@ -188,6 +202,8 @@ class OneModel:
         self, model: ProviderModel, ask: Ask, request: Request, attempt: int
     ) -> ModelResponse:
         """One try. What is no response in the provider's format is UnexpectedModelBehavior."""
+        if request.images and not self._takes_images(model):
+            request = request.without_images()
         messages = request.messages_for(model)
         given: Any = {
             "model_settings": self._settings(model, ask),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_ai.messages import (
+    BinaryContent,
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
@@ -15,6 +17,7 @@ from pydantic_ai.messages import (
     ModelResponsePart,
     ThinkingPart,
     ToolReturnPart,
+    UserContent,
     UserPromptPart,
 )
 from pydantic_ai.models import Model as ProviderModel
@@ -22,7 +25,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.tools import ToolDefinition
 
-from lampwork.models.ask import Ask, Described, Message, Returned, Said, Told
+from lampwork.models.ask import Ask, Attached, Described, Message, Returned, Said, Told
 from lampwork.types import Json
 
 __all__ = ["Request"]
@@ -34,11 +37,19 @@ class Request:
 
     messages: list[ModelMessage]
     parameters: ModelRequestParameters
+    images: bool
+    """Whether there are any in it."""
 
     @classmethod
     def of(cls, ask: Ask) -> Request:
         """The request that asks this."""
-        return cls(_messages(ask), _parameters(ask))
+        told = (message for message in ask.messages if isinstance(message, Told))
+        images = any(file.content for message in told for file in message.files)
+        return cls(_messages(ask), _parameters(ask), images)
+
+    def without_images(self) -> Request:
+        """The same for a model that takes none. They are of earlier tasks, of other models'."""
+        return replace(self, messages=list(map(_without_images, self.messages)), images=False)
 
     def messages_for(self, model: ProviderModel) -> list[ModelMessage]:
         """The messages as this model can take them.
@@ -55,6 +66,20 @@ class Request:
 
 _THOUGHTS_ON_CHAT = ("content", "reasoning", "reasoning_content")
 """Where pydantic-ai finds thoughts in a chat completion; it keeps the name as the thought's id."""
+
+
+def _without_images(message: ModelMessage) -> ModelMessage:
+    if not isinstance(message, ModelRequest):
+        return message
+    return replace(message, parts=[_blind(part) for part in message.parts])
+
+
+def _blind(part: ModelRequestPart) -> ModelRequestPart:
+    if not isinstance(part, UserPromptPart) or isinstance(part.content, str):
+        return part
+    note = "It is an image, and you are not shown images."
+    shown = [note if isinstance(each, BinaryContent) else each for each in part.content]
+    return replace(part, content=shown)
 
 
 def _without_foreign_thoughts(message: ModelMessage, fields: set[str | None]) -> ModelMessage:
@@ -118,14 +143,21 @@ def _parsed(said: Said) -> ModelResponse:
 
 def _part(message: Message) -> ModelRequestPart:
     match message:
-        case Told(text):
-            return UserPromptPart(text)
+        case Told(text, files=files):
+            return UserPromptPart([text, *_shown(files)] if files else text)
         case Returned(call_id, name, content, failed):
             text = content if isinstance(content, str) else _compact(content)
             # As text: a result that looks like one of pydantic-ai's file parts stays what it is.
             return ToolReturnPart(name, text, call_id, outcome="failed" if failed else "success")
         case Said():
             raise AssertionError("a response is no part of a request")
+
+
+def _shown(files: Sequence[Attached]) -> Iterator[UserContent]:
+    for file in files:
+        yield file.shown
+        if file.content is not None:
+            yield BinaryContent(file.content, media_type=file.media_type)
 
 
 def _compact(value: Json) -> str:

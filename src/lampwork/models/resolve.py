@@ -24,7 +24,8 @@ class Model:
     `key_env` names the environment variable that holds it. `settings` are pydantic-ai's
     ModelSettings. `fallbacks` are asked in their order when this model has failed; each comes with
     its own address, key, settings and price. `price` is what it costs, where pydantic-ai's price
-    list does not know it or knows better: at a `base_url` nothing is known.
+    list does not know it or knows better: at a `base_url` nothing is known. `sees=False` says that
+    it takes no images, where pydantic-ai does not know.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Model:
     settings: Mapping[str, Any] | None = None
     fallbacks: tuple[str | Model, ...] = ()
     price: Price | None = None
+    sees: bool = True
 
     def __post_init__(self) -> None:
         given: Any = self.fallbacks

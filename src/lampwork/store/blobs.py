@@ -1,33 +1,122 @@
-"""Large values, stored once under the digest of their content."""
+"""Large values and files, stored once under the digest of their content, and collected.
+
+A blob is kept for as long as it has an owner: a job, or an artifact of a task. Who stores content
+and names its owner in one transaction has nothing to fear. Who names it later, as a file is stored
+before its task is opened, has `GRACE` for it: storing content anew makes it young again, and
+`own` refuses a blob that has gone. All of it is serialised by the database, in any process.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from lampwork.store.schema import blobs
+from lampwork.errors import StoreUnavailable
+from lampwork.store.schema import blob_owners, blobs, readings
+
+GRACE = 3600.0
+"""Seconds that a blob without an owner is kept: between its content and its owner lies no more
+than the reading of ten files."""
+
+_COLLECTED_AT_ONCE = 100
+"""Blobs that one transaction deletes, so that the writer soon serves others."""
 
 
-def put(connection: sa.Connection, content: bytes) -> str:
-    """Store content; returns its SHA-256 in hex."""
-    digest = hashlib.sha256(content).hexdigest()
+def digest_of(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def put(connection: sa.Connection, digest: str, content: bytes) -> None:
+    """Store content under its digest, or make it young again where it is."""
+    if not refresh(connection, digest):
+        connection.execute(
+            sa.insert(blobs).values(digest=digest, content=content, put_at=time.time())
+        )
+
+
+def refresh(connection: sa.Connection, digest: str) -> bool:
+    """Give a blob its grace anew; whether it is there."""
+    row = connection.execute(_age_of, {"of": digest}).first()
+    if row is not None and row.put_at < time.time() - GRACE / 2:
+        # SQLite reads the whole row to change it, so not each time.
+        connection.execute(
+            sa.update(blobs).where(blobs.c.digest == digest).values(put_at=time.time())
+        )
+    return row is not None
+
+
+def own(connection: sa.Connection, owner: str, digests: Iterable[str]) -> None:
+    """Keep blobs for as long as the owner is there.
+
+    Raises StoreUnavailable if one of them has been collected: then it must be stored again.
+    """
+    for digest in digests:
+        if connection.execute(_age_of, {"of": digest}).first() is None:
+            raise StoreUnavailable(
+                f"The content {digest[:12]}… is no longer stored, because nobody claimed it "
+                f"within {GRACE:.0f} s. Try again."
+            )
+        connection.execute(_insert_owner, {"digest": digest, "owner": owner})
+
+
+def disown(connection: sa.Connection, owner: str, digest: str) -> None:
+    """Keep a blob no longer for this owner."""
     connection.execute(
-        insert(blobs)
-        .values(digest=digest, content=content, created_at=time.time())
-        .on_conflict_do_nothing()
+        sa.delete(blob_owners).where(blob_owners.c.digest == digest, blob_owners.c.owner == owner)
     )
-    return digest
 
+
+def get(connection: sa.Connection, digest: str) -> bytes:
+    """The content under a digest."""
+    return connection.execute(
+        sa.select(blobs.c.content).where(blobs.c.digest == digest)
+    ).scalar_one()
+
+
+def get_all(connection: sa.Connection, digests: Sequence[str]) -> dict[str, bytes]:
+    """The contents under these digests."""
+    return {digest: get(connection, digest) for digest in digests}
+
+
+def collect(connection: sa.Connection, now: float) -> int:
+    """Delete blobs that nobody owns and whose grace is over, some at a time; how many it were."""
+    gone = list(
+        connection.execute(
+            sa.select(blobs.c.digest)
+            .where(
+                blobs.c.put_at < now - GRACE,
+                ~sa.exists().where(blob_owners.c.digest == blobs.c.digest),
+            )
+            .limit(_COLLECTED_AT_ONCE)
+        ).scalars()
+    )
+    connection.execute(sa.delete(blobs).where(blobs.c.digest.in_(gone)))
+    forgotten = readings.c.text.in_(gone) | readings.c.digest.in_(gone)
+    connection.execute(sa.delete(readings).where(forgotten))
+    return len(gone)
+
+
+_age_of = sa.select(blobs.c.put_at).where(blobs.c.digest == sa.bindparam("of"))
+_insert_owner = insert(blob_owners).on_conflict_do_nothing()
+
+
+# --- long texts, which stand in rows by their address ---
 
 _BLOB = "blob:"
 
 
-def fold(connection: sa.Connection, text: str) -> str:
+def fold(connection: sa.Connection, text: str, owner: str) -> str:
     """Store a long text; its address, which stands for it in rows."""
-    return _BLOB + put(connection, text.encode())
+    content = text.encode()
+    digest = digest_of(content)
+    put(connection, digest, content)
+    own(connection, owner, [digest])
+    return _BLOB + digest
 
 
 def unfold(connection: sa.Connection, folded: str) -> str:
@@ -38,10 +127,3 @@ def unfold(connection: sa.Connection, folded: str) -> str:
 def is_folded(text: str) -> bool:
     """Whether a text is the address of another one."""
     return text.startswith(_BLOB)
-
-
-def get(connection: sa.Connection, digest: str) -> bytes:
-    """The content under a digest."""
-    return connection.execute(
-        sa.select(blobs.c.content).where(blobs.c.digest == digest)
-    ).scalar_one()

@@ -74,7 +74,7 @@ def begin_again(connection: sa.Connection, job_id: str, number: int, nth: int) -
 def record(connection: sa.Connection, job_id: str, number: int, envelope: str) -> None:
     """Record what came of a call, with all that its outcome rests on (see values.py)."""
     if len(envelope) > LARGEST_INLINE:
-        envelope = blobs.fold(connection, envelope)
+        envelope = blobs.fold(connection, envelope, job_id)
     connection.execute(
         _record, {"job": job_id, "nth": number, "folded": envelope, "now": time.time()}
     )

@@ -76,6 +76,8 @@ class NewJob:
     position: int | None = None
     detached: bool = False
     want: Want = "run"
+    blobs: Sequence[str] = ()
+    """The digests of what its input names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,9 @@ def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
     ]
     if rows:
         connection.execute(_insert_job, rows)
+    for job in new:
+        if job.blobs:
+            blobs.own(connection, job.id, job.blobs)
 
 
 def create_children(connection: sa.Connection, parent_id: str, new: Sequence[NewJob]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from lampwork.store import calls, conversations, inbox, pauses
+from lampwork.store import blobs, calls, conversations, inbox, pauses
 from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.schema import conversations as conversations_table
@@ -41,7 +41,7 @@ class NewTask:
     waits_if_paused: bool
     """Whether it waits for a genie that is paused; if not, it is refused."""
     told: dict[str, Json]
-    """The body of its first entry, with `instructions`, `data`, `on_problem`."""
+    """The body of its first entry, with `instructions`, `data`, `on_problem`, `files` if any."""
     metadata: dict[str, Json]
     output_schema: Json
 
@@ -73,6 +73,8 @@ class Claim:
     metadata: dict[str, Json]
     outcome: Json
     """Not None when the task has ended."""
+    files: Json = None
+    """As they were when it was opened, see files/snapshot.py; None of a task without."""
     is_new: bool = False
 
 
@@ -87,6 +89,7 @@ _next_epoch = (
         tasks.c.history_until,
         tasks.c.metadata,
         tasks.c.outcome,
+        tasks.c.files,
     )
 )
 _hold_under = (
@@ -162,6 +165,10 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
     else:
         conversations.create(connection, new.conversation_id, new.project, new.id)
     holds = until is not None
+    files = new.told.get("files")
+    if files is not None:
+        kept = [digest for each in files for digest in (each["digest"], each["text"]) if digest]
+        blobs.own(connection, new.job_id, kept)
     connection.execute(
         _insert_task,
         {
@@ -180,6 +187,7 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
             "data": new.told["data"],
             "metadata": new.metadata,
             "output_schema": new.output_schema,
+            "files": files,
             "created_at": time.time(),
         },
     )
@@ -196,6 +204,7 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
         wait_id=None if holds else new.wait_id,
         metadata=new.metadata,
         outcome=None,
+        files=files,
         is_new=True,
     )
 
@@ -217,6 +226,7 @@ def claim(connection: sa.Connection, task: str) -> Claim | None:
         wait_id=None if last is not None else conversations.place_in_line(connection, task),
         metadata=row.metadata,
         outcome=row.outcome,
+        files=row.files,
     )
 
 
@@ -239,6 +249,12 @@ def _regain(connection: sa.Connection, new: NewTask, found: Claim) -> Claim:
         until = last
         connection.execute(sa.update(tasks).where(tasks.c.id == new.id).values(history_until=until))
     return replace(found, holds=True, last_seq=last, history_until=until)
+
+
+def files_of(connection: sa.Connection, task: str) -> Json | None:
+    """The files with which a task was opened; None if it was not."""
+    row = connection.execute(sa.select(tasks.c.files).where(tasks.c.id == task)).first()
+    return None if row is None else row.files
 
 
 def append(

@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("calls", sa.Column("ended_at", sa.Float(), nullable=True))
     _copies_of_jobs()
     _paused_genies()
+    _files()
 
 
 def _copies_of_jobs() -> None:
@@ -47,3 +48,42 @@ def _paused_genies() -> None:
     op.create_index(
         "waits_paused", "waits", ["kind"], sqlite_where=sa.text("kind = 'paused' and not answered")
     )
+
+
+def _files() -> None:
+    """Files of tasks, artifacts, and who keeps a blob."""
+    op.add_column("tasks", sa.Column("files", sa.JSON(), nullable=True))
+    op.create_table(
+        "artifacts",
+        sa.Column("task_id", sa.Text(), nullable=False),
+        sa.Column("call", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("task_id", "call", "name"),
+    )
+    op.create_index("artifacts_by_digest", "artifacts", ["digest"])
+    op.create_table(
+        "readings",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("reader", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=True),
+        sa.Column("notes", sa.JSON(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", "reader"),
+    )
+    op.create_index("readings_by_text", "readings", ["text"])
+    op.create_table(
+        "blob_owners",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", "owner"),
+    )
+    op.create_index("blob_owners_by_owner", "blob_owners", ["owner"])
+    op.execute("ALTER TABLE blobs RENAME COLUMN created_at TO put_at")
+    op.create_index("blobs_by_age", "blobs", ["digest", "put_at"])
+    # Nobody has written down whose the blobs of before are, so they are kept.
+    op.execute("INSERT INTO blob_owners (digest, owner) SELECT digest, 'before 0002' FROM blobs")

@@ -1,0 +1,98 @@
+"""What a user gives in `files=`, checked as far as code and arguments alone can tell."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from lampwork.artifact import Artifact
+from lampwork.errors import FileRejected, InputInvalid, TooManyFiles
+from lampwork.files import names
+from lampwork.files.snapshot import Snapshot
+
+__all__ = ["AT_MOST", "File", "Given", "Source", "check"]
+
+AT_MOST = 10
+"""Files of one task."""
+
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file by its content: `File("po.pdf", content)`.
+
+    What it is, is told by the content; a `media_type` that says otherwise is refused.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str | None = None
+
+
+Given = str | os.PathLike[str] | File | Artifact
+"""What `files=` takes: a path, a file by its content, an artifact of an earlier task."""
+
+Source = Path | File | Artifact | Snapshot
+"""A file as it was given, checked; a Snapshot where it has been taken already."""
+
+
+def check(given: Iterable[Given | Snapshot]) -> tuple[Source, ...]:
+    """The files of an assignment. No disk is looked at. Raises TooManyFiles, FileRejected."""
+    if isinstance(given, str | bytes | os.PathLike | File | Artifact):
+        raise InputInvalid("files= takes a list, also of one file: files=[…].")
+    sources = tuple(_source(each) for each in given)
+    if len(sources) > AT_MOST:
+        raise TooManyFiles(
+            f"A task takes {AT_MOST} files at the most, and these are {len(sources)}. "
+            "Assign several tasks, or put them together.",
+            files=len(sources),
+        )
+    seen: set[str] = set()
+    for each in sources:
+        if each.name.casefold() in seen:
+            raise _rejected(each.name, "another file of the task has that name. Rename one of them")
+        seen.add(each.name.casefold())
+    return sources
+
+
+def _source(given: Any) -> Source:
+    match given:
+        case Snapshot():
+            return given
+        case File() | Artifact():
+            if isinstance(given, File) and not isinstance(cast(Any, given.content), bytes):
+                kind = type(given.content).__name__
+                raise _rejected(given.name, f"its content is {kind}, not bytes")
+            name = _plain(given.name)
+            if isinstance(given, Artifact):
+                return Artifact(name, given.media_type, given.digest, given.size)
+            return replace(given, name=name)
+        case str() | os.PathLike():
+            text = os.fspath(cast("str | os.PathLike[str]", given))
+            if _URL.match(text):
+                raise _rejected(
+                    text, "addresses are not fetched. Fetch it in a step, and pass File(name, …)"
+                )
+            path = Path(text)
+            _plain(path.name)
+            return path
+        case _:
+            raise InputInvalid(
+                f"files= takes paths, File(name, content) and artifacts, not {given!r}."
+            )
+
+
+def _plain(name: Any) -> str:
+    try:
+        return names.plain(name)
+    except (TypeError, ValueError) as error:
+        raise _rejected(name, f"{error}. Pass it as File(name, content) under another") from error
+
+
+def _rejected(name: Any, why: str) -> FileRejected:
+    return FileRejected(f"File {name!r:.220} is rejected: {why}.", file=str(name)[:220], cap=None)

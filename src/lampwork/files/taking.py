@@ -1,0 +1,158 @@
+"""From what a user gave to what a task has: taken as it is now, read, judged, kept.
+
+It happens where a task is assigned from outside, before its job is accepted, or in the job's call,
+before the task is opened; never again on a replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from lampwork.artifact import Artifact
+from lampwork.errors import FileRejected
+from lampwork.files import kinds, names, reading
+from lampwork.files.file import File, Given, Source, check
+from lampwork.files.kinds import Kind
+from lampwork.files.reads import Broken, over
+from lampwork.files.snapshot import Snapshot
+from lampwork.settings import ReadingCaps
+from lampwork.store import artifacts, blobs, files
+
+if TYPE_CHECKING:
+    from lampwork.models.ask import LanguageModel
+    from lampwork.store.store import Store
+
+__all__ = ["take"]
+
+_AT_ONCE = 4
+"""Files whose content is in memory at once, of one task."""
+
+
+async def take(
+    store: Store,
+    given: Sequence[Given | Source],
+    *,
+    caps: ReadingCaps,
+    project: str,
+    model: LanguageModel,
+) -> tuple[Snapshot, ...]:
+    """The files as they are now. Nobody owns their blobs yet, see blobs.py.
+
+    Raises TooManyFiles, FileRejected, ArtifactNotFound: of several the first in their order.
+    """
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(source: Source) -> Snapshot:
+        async with room:
+            return await _take(store, source, caps, project)
+
+    taken = await asyncio.gather(*map(one, check(given)), return_exceptions=True)
+    for each in taken:
+        if isinstance(each, BaseException):
+            raise each
+    snapshots = tuple(cast(list[Snapshot], taken))
+    _check_sight(snapshots, model)
+    return snapshots
+
+
+async def _take(store: Store, source: Source, caps: ReadingCaps, project: str) -> Snapshot:
+    if isinstance(source, Snapshot):
+        return source
+    declared = None if isinstance(source, Path) else source.media_type
+    try:
+        content = await _content(store, source, caps, project)
+        digest = await asyncio.to_thread(blobs.digest_of, content)
+        kind, text, notes = await _read(store, digest, content, caps)
+        problem = kinds.lie(source.name, declared, kind)
+        if problem is not None:
+            raise Broken(problem)
+    except Broken as broken:
+        raise _rejected(source, broken) from None
+    media_type = kinds.media_type(source.name, declared, kind)
+    name = names.plain(source.name)
+    return Snapshot(name, media_type, digest, len(content), text, notes)
+
+
+async def _content(
+    store: Store, source: Path | File | Artifact, caps: ReadingCaps, project: str
+) -> bytes:
+    match source:
+        case Path():
+            content = await asyncio.to_thread(_of_path, source, caps)
+        case File():
+            content = source.content
+        case Artifact():
+            content = await store.read(artifacts.content, project, source.digest)
+    if not content:
+        raise Broken("it is empty")
+    if len(content) > caps.file_bytes:
+        raise over("file_bytes", caps, f"it has {len(content):,} bytes")
+    return content
+
+
+def _of_path(path: Path, caps: ReadingCaps) -> bytes:
+    try:
+        # Not blocking: who opens a pipe waits for its other end.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                what = "a folder" if stat.S_ISDIR(facts.st_mode) else "no ordinary file"
+                raise Broken(f"it is {what}")
+            if facts.st_size > caps.file_bytes:
+                raise over("file_bytes", caps, f"it has {facts.st_size:,} bytes")
+            return file.read(caps.file_bytes + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise Broken(f"it can't be opened: {why}") from error
+
+
+async def _read(
+    store: Store, digest: str, content: bytes, caps: ReadingCaps
+) -> tuple[Kind, str | None, tuple[str, ...]]:
+    """The kind of a file, the digest of its text, and notes; from an earlier reading if any."""
+    reader = _reader(caps)
+    found = await store.write(files.put, digest, content, reader)
+    if found is not None:
+        return found.kind, found.text, tuple(found.notes)
+    read = await reading.read(content, caps)
+    text = await store.write(
+        files.keep_reading,
+        digest,
+        reader,
+        kind=read.kind,
+        text=None if read.text is None else read.text.encode(),
+        notes=list(read.notes),
+    )
+    return read.kind, text, read.notes
+
+
+def _reader(caps: ReadingCaps) -> str:
+    """What a reading depends on beside the content."""
+    return f"{reading.VERSION} {hashlib.sha256(repr(caps).encode()).hexdigest()[:16]}"
+
+
+def _check_sight(snapshots: Sequence[Snapshot], model: LanguageModel) -> None:
+    for each in snapshots:
+        if each.text is None and not model.sees:
+            raise FileRejected(
+                f'File "{each.name}" is rejected: it is an image, and {model.name} does not take '
+                "images. Give the genie a model that does, or say in text what the image shows.",
+                file=each.name,
+                cap=None,
+            )
+
+
+def _rejected(source: Path | File | Artifact, broken: Broken) -> FileRejected:
+    name = str(source) if isinstance(source, Path) else source.name
+    do = "Give another file."
+    if broken.cap is not None:
+        do = f"Give a smaller one, or raise ReadingCaps.{broken.cap} in the Settings."
+    return FileRejected(
+        f'File "{name}" is rejected: {broken.problem}. {do}', file=source.name, cap=broken.cap
+    )

@@ -1,0 +1,54 @@
+"""What was read from files, by the digest of their content, so that it is read once."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from lampwork.store import blobs
+from lampwork.store.schema import readings
+from lampwork.types import Json
+
+
+def put(connection: sa.Connection, digest: str, content: bytes, reader: str) -> sa.Row[Json] | None:
+    """Store a file's content; what this reader has made of it before, if it has.
+
+    That is a row with `kind`, `text` (the digest of a blob, None of an image) and `notes`.
+    """
+    blobs.put(connection, digest, content)
+    found = connection.execute(
+        sa.select(readings).where(readings.c.digest == digest, readings.c.reader == reader)
+    ).first()
+    if found is not None and found.text is not None:
+        blobs.refresh(connection, found.text)
+    return found
+
+
+def keep_reading(
+    connection: sa.Connection,
+    digest: str,
+    reader: str,
+    *,
+    kind: str,
+    text: bytes | None,
+    notes: list[str],
+) -> str | None:
+    """Keep what a reader made of a content; the digest of its text."""
+    text_digest = None if text is None else blobs.digest_of(text)
+    if text is not None and text_digest is not None:
+        blobs.put(connection, text_digest, text)
+    connection.execute(
+        insert(readings)
+        .values(
+            digest=digest,
+            reader=reader,
+            kind=kind,
+            text=text_digest,
+            notes=notes,
+            at=time.time(),
+        )
+        .on_conflict_do_nothing()
+    )
+    return text_digest
