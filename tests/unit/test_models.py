@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import Any, Literal
 
 import pytest
@@ -23,7 +25,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 
 from lampwork import Metadata
-from lampwork.errors import ModelKeyMissing, ModelUnavailable, ModelUnknown
+from lampwork.errors import InputInvalid, ModelKeyMissing, ModelUnavailable, ModelUnknown
 from lampwork.models import (
     Answer,
     Call,
@@ -307,6 +309,33 @@ async def test_a_missing_key_is_named_before_any_request(no_keys, model, key_env
     assert f"set {key_env} in the environment" in raised.value.message
 
 
+def test_a_fallback_whose_key_is_missing_is_named_before_it_is_needed(no_keys, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "mine")
+    model = Model("openai:gpt-5.2", key_env="MY_KEY", fallbacks=("deepseek:deepseek-chat",))
+
+    with pytest.raises(ModelKeyMissing) as raised:
+        resolve(model).check()
+
+    assert raised.value.key_env == "DEEPSEEK_API_KEY"
+
+
+def test_fallbacks_of_fallbacks_are_asked_after_them_each_once():
+    last = Model("openai:c", fallbacks=("openai:a",))
+    model = Model("openai:a", fallbacks=[Model("openai:b", fallbacks=[last]), "openai:d"])
+
+    assert [each.name for each in resolve(model).models] == [
+        "openai:a",
+        "openai:b",
+        "openai:c",
+        "openai:d",
+    ]
+
+
+def test_one_id_is_no_list_of_fallbacks():
+    with pytest.raises(InputInvalid, match=r'give a tuple of ids, \("openai:b",\)'):
+        Model("openai:a", fallbacks="openai:b")  # type: ignore[arg-type]
+
+
 async def test_a_missing_key_fails_the_assignment_before_anything_happens(desk, no_keys):
     with pytest.raises(ModelKeyMissing):
         await desk.assign(genie_of(desk, "openai:gpt-5.2"))
@@ -351,3 +380,29 @@ async def test_an_async_playbook_is_awaited(desk):
         return Answer("done")
 
     assert (await desk.assign(genie_of(desk, slow))).output == "done"
+
+
+def test_a_project_of_playbooks_does_not_import_the_model_layer(tmp_path):
+    program = """
+import sys
+from lampwork import Answer, Job, Project, Turn, playbook
+
+project = Project("shop")
+
+@playbook
+def script(turn: Turn):
+    return Answer("done")
+
+clerk = project.genie("clerk", model=script, job_description="You help.")
+
+@project.recipe()
+async def ask(job: Job) -> str:
+    return (await job.assign_task(clerk, "Help.")).output
+
+print(project.run(ask), {"pydantic_ai", "genai_prices", "openai"} & sys.modules.keys())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert ran.stdout == "done set()\n", ran

@@ -105,6 +105,17 @@ def test_what_a_model_says_of_its_price_counts_and_elsewhere_nothing_is_known():
     assert resolve(clerk).price() == Price(0, 0)
 
 
+def test_with_fallbacks_the_dearest_rates_and_the_largest_limit_count():
+    cheap = Model("openai:gpt-5-mini", settings={"max_tokens": 100})
+    dear = Model("a:b", price=Price(1, 1), settings={"max_tokens": 200}, fallbacks=[cheap])
+
+    assert resolve(dear).price() == Price(1, Decimal(2))
+    assert resolve(dear).max_output_tokens == 200
+    unknown = Model("a:b", price=Price(1, 1), settings={"max_tokens": 1}, fallbacks=("a:c", cheap))
+    assert resolve(unknown).price() is None
+    assert resolve(unknown).max_output_tokens is None
+
+
 # --- what a reply says of its cost ---
 
 

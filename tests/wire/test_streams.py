@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lampwork import TextDelta
+from lampwork import Answer, TextDelta, Turn, playbook
 from lampwork.models import Told, resolve
 
 from .wires import EACH_WIRE, ask, asks, genie, model_at, project, says
@@ -54,6 +54,35 @@ async def test_a_streamed_reply_is_the_same_as_a_whole_one(aimock, wire):
     assert (streamed.text, streamed.calls) == (whole.text, whole.calls)
     assert (streamed.usage, streamed.truncated) == (whole.usage, whole.truncated)
     assert "".join(each.text for each in heard) == TEXT
+
+
+async def test_texts_around_a_call_are_heard_as_the_reply_has_them(aimock):
+    call = {"type": "toolCall", "name": "note", "arguments": {"text": "seen"}}
+    texts = [{"type": "text", "text": each} for each in ("Noted.", "All is well.")]
+    blocks = {"blocks": [texts[0], call, texts[1]]}
+    server = aimock({"match": {"userMessage": "Check"}, "response": blocks})
+    heard: list[TextDelta] = []
+
+    reply = await resolve(model_at(server.url, "anthropic")).respond(
+        ask(Told("Check."), on_text=heard.append)
+    )
+
+    assert "".join(each.text for each in heard) == reply.text == "Noted.\nAll is well."
+    assert [each.name for each in reply.calls] == ["note"]
+
+
+async def test_a_playbook_is_heard_too(tmp_path):
+    @playbook
+    def clerk(turn: Turn):
+        return Answer(TEXT)
+
+    heard: list[TextDelta] = []
+
+    async with project.open(tmp_path / "home") as app:
+        with app.on_text(heard.append):
+            answer = await app.assign_task(genie(clerk), "Check the invoice.")
+
+    assert heard == [TextDelta(answer.task_id, 2, 1, TEXT)]
 
 
 @EACH_WIRE

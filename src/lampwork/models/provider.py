@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from asyncio import sleep
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic_ai import exceptions as api
@@ -109,12 +110,12 @@ def _with_fallbacks(model: Any) -> Iterator[Any]:
     while waiting:
         each = waiting.pop(0)
         each = Model(each) if isinstance(each, str) else each
-        if each in seen:
-            continue
-        seen.append(each)
-        yield each
         if isinstance(each, Model):
             waiting = [*each.fallbacks, *waiting]
+            each = replace(each, fallbacks=())
+        if each not in seen:
+            seen.append(each)
+            yield each
 
 
 async def _may_do_better(model: OneModel, failed: list[Failure]) -> bool:
