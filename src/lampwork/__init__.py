@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lampwork.settings import ReadingCaps, Settings
     from lampwork.skill import Skill, SkillCall
     from lampwork.step import Retry
+    from lampwork.trigger import Cron, Poll, Polled
 
 __all__ = [
     "Answer",
@@ -47,6 +48,7 @@ __all__ = [
     "Call",
     "Calls",
     "CannotComplete",
+    "Cron",
     "DidNotHappen",
     "File",
     "Finding",
@@ -60,6 +62,8 @@ __all__ = [
     "Model",
     "NotDone",
     "Passage",
+    "Poll",
+    "Polled",
     "Price",
     "Project",
     "ReadingCaps",
@@ -82,6 +86,7 @@ _MODULES = {
     "Call": "models",
     "Calls": "models",
     "CannotComplete": "models",
+    "Cron": "trigger",
     "DidNotHappen": "effect",
     "Finding": "check",
     "File": "files.file",
@@ -94,6 +99,8 @@ _MODULES = {
     "Metadata": "metadata",
     "Model": "models",
     "NotDone": "errors",
+    "Poll": "trigger",
+    "Polled": "trigger",
     "Price": "models",
     "Passage": "knowledge",
     "Project": "project",

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lampwork import recovery
 from lampwork.door import Door
@@ -17,8 +17,11 @@ from lampwork.eligibility import warn_of_ineligible
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
+from lampwork.job import JobRef
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
+from lampwork.recipe import Recipe
+from lampwork.schedule import Schedule
 from lampwork.settings import Settings
 from lampwork.store import executors, inbox, jobs
 from lampwork.store.store import Store
@@ -83,6 +86,7 @@ class App(Door):
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         warn_of_ineligible(project.genies.values())
         self.worker = Worker(project, self.settings, store, engine, executor_id)
+        self.schedule = Schedule(self.worker, lambda: self.clock())
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()
         self._stack.callback(lambda: self._loop.submit(self._end()).result())
@@ -93,6 +97,8 @@ class App(Door):
         self.worker.on_job_ended.append(self._job_ended)
         self._seen = await self.store.read(inbox.newest_id)
         self.worker.background(recovery.recover(self.worker))
+        if self.settings.triggers:
+            self.worker.background(self.schedule.begin())
         self._regularly = [
             asyncio.create_task(recovery.keep_sweeping(self.worker)),
             asyncio.create_task(recovery.keep_collecting(self.worker)),
@@ -103,6 +109,7 @@ class App(Door):
     async def _end(self) -> None:
         for each in self._regularly:
             each.cancel()
+        await self.schedule.close()
         await self.worker.close()
 
     def on_text(self, listener: Callable[[TextDelta], object]) -> AbstractContextManager[None]:
@@ -149,6 +156,21 @@ class App(Door):
             if not waiter.done():
                 waiter.set_result(ended)
 
+    async def fire(
+        self,
+        recipe: Recipe[..., Any] | str,
+        *,
+        trigger: str | None = None,
+        by: str = "api",
+    ) -> list[JobRef]:
+        """Fire a recipe's trigger now, paused or not; the jobs that it starts.
+
+        A Cron starts one, a Poll one for each item that is new. `trigger` names one of several,
+        as `lampwork triggers` does. Raises TriggerNotFound, PollFailed.
+        """
+        name = recipe.name if isinstance(recipe, Recipe) else recipe
+        return list(map(JobRef, await self._loop.call(self.schedule.fire(name, trigger, by))))
+
     # --- what other processes wrote ---
 
     def _look(self) -> None:
@@ -161,6 +183,7 @@ class App(Door):
         while self._unseen and not self.worker.closing:
             self._unseen = False
             self._seen = await recovery.look(self.worker, self._seen)
+            await self.schedule.look()
 
     # --- what this process wrote ---
 
@@ -176,6 +199,9 @@ class App(Door):
 
     def _answered(self, deliveries: Iterable[Delivery]) -> None:
         self._loop.call_soon(self.worker.deliver, deliveries)
+
+    def _scheduled(self) -> None:
+        self._loop.call_soon(lambda: self.worker.background(self.schedule.look()))
 
     def _cancelled(self, job_ids: Iterable[str]) -> None:
         self._loop.call_soon(self._finish_cancelled, job_ids)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -28,7 +29,7 @@ from lampwork.models.resolve import resolve
 from lampwork.output import describe
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.settings import ReadingCaps
-from lampwork.store import artifacts, inbox, jobs, pauses
+from lampwork.store import artifacts, inbox, jobs, pauses, triggers
 from lampwork.store.store import Store
 from lampwork.types import Json, new_job_id
 from lampwork.wait import Delivery
@@ -51,6 +52,8 @@ class JobsDoor:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.clock: Callable[[], float] = time.time
+        """The clock of triggers, in epoch seconds."""
 
     async def result(self, job_id: str, annotation: Any = values.UNTYPED) -> Any:
         """Wait until a job has ended; what it returned, as `annotation`.
@@ -150,6 +153,54 @@ class JobsDoor:
         self._accepted(job_id)
         return JobRef(job_id)
 
+    # --- triggers: the recipe's only one, or the one that is named ---
+
+    async def pause_trigger(
+        self,
+        recipe: str,
+        *,
+        trigger: str | None = None,
+        project: str | None = None,
+        by: str,
+        why: str = "",
+    ) -> None:
+        """Let a trigger fire no more until it is started. Raises TriggerNotFound."""
+        await self._order(triggers.pause, (recipe, trigger, project), by, why)
+
+    async def start_trigger(
+        self,
+        recipe: str,
+        *,
+        trigger: str | None = None,
+        project: str | None = None,
+        by: str,
+        why: str = "",
+    ) -> None:
+        """Let a trigger fire again; a Cron catches up as it says. Raises TriggerNotFound."""
+        await self._order(triggers.start, (recipe, trigger, project), by, why)
+
+    async def ask_to_fire(
+        self,
+        recipe: str,
+        *,
+        trigger: str | None = None,
+        project: str | None = None,
+        by: str,
+    ) -> None:
+        """Let the executing process fire a trigger now, paused or not. Raises TriggerNotFound."""
+        await self._order(triggers.ask, (recipe, trigger, project), by)
+
+    async def _order(
+        self,
+        carry_out: Callable[[Any, int, triggers.Order], None],
+        meant: tuple[str, str | None, str | None],
+        by: str,
+        why: str = "",
+    ) -> None:
+        row = await self.store.read(triggers.find, *meant)
+        await self.store.write(carry_out, row.id, triggers.Order(by, self.clock(), why))
+        self._scheduled()
+
     # --- what the executing process is told ---
 
     def _accepting(self, job_id: str) -> None:
@@ -166,6 +217,9 @@ class JobsDoor:
 
     def _cancelled(self, job_ids: Iterable[str]) -> None:
         """Jobs are meant to be cancelled."""
+
+    def _scheduled(self) -> None:
+        """A trigger was paused, started or asked for."""
 
 
 class Door(JobsDoor):

@@ -2,15 +2,14 @@
 
     LampworkError
     ├── ProjectError                a definition is wrong
-    │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid
+    │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid
-    │   ├── DelegationCycle · DelegationTooDeep
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
-    │   ├── ConversationNotFound · WaitNotFound · ArtifactNotFound
+    │   ├── ConversationNotFound · WaitNotFound · ArtifactNotFound · TriggerNotFound
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     │   ├── GenieInactive
@@ -18,7 +17,7 @@
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     ├── CallError                   a job call that cannot be made
     │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
-    ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut
+    ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     └── StoreError
@@ -73,6 +72,7 @@ __all__ = [
     "NotImportable",
     "OutputInvalid",
     "OutputTypeInvalid",
+    "PollFailed",
     "ProjectError",
     "ProjectNotFound",
     "RecipeNotFound",
@@ -86,6 +86,8 @@ __all__ = [
     "TaskError",
     "TaskNotCompleted",
     "TooManyFiles",
+    "TriggerInvalid",
+    "TriggerNotFound",
     "TurnLimitReached",
     "UnknownCall",
     "WaitNotFound",
@@ -150,6 +152,10 @@ class NotImportable(ProjectError):
 
 class SkillInvalid(ProjectError):
     """A skill whose signature cannot be turned into a schema, or whose options contradict."""
+
+
+class TriggerInvalid(ProjectError):
+    """A trigger that could never start its recipe. Fields: `recipe`, `place` (file and line)."""
 
 
 class InputInvalid(LampworkError):
@@ -233,6 +239,10 @@ class WaitNotFound(NotFound):
 
 class ArtifactNotFound(NotFound):
     """No such artifact, or one of another project."""
+
+
+class TriggerNotFound(NotFound):
+    """The recipe has no such trigger, or has several and none was named. Fields: `known`."""
 
 
 class Conflict(LampworkError):
@@ -342,6 +352,12 @@ class WaitTimedOut(LampworkError):
     """What was waited for did not come in time. Fields: `name`, `timeout` in seconds."""
 
     status = 504
+
+
+class PollFailed(LampworkError):
+    """The function of a poll raised, or did not return items in time. Fields: `function`."""
+
+    status = 502
 
 
 class TaskError(LampworkError):

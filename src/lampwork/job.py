@@ -9,7 +9,6 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
@@ -26,6 +25,7 @@ from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import artifacts, jobs
 from lampwork.task import work
+from lampwork.trigger import Trigger
 from lampwork.types import CallKind, Effect, Json, child_id, wait_id
 from lampwork.wait import Wait
 
@@ -52,14 +52,6 @@ class JobRef(str):
         return str(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """What started a job: `kind` (`api`, `cli`, `job`, `end`), and when, in UTC."""
-
-    kind: str
-    at: datetime
-
-
 class Job:
     """One execution of a recipe.
 
@@ -81,9 +73,7 @@ class Job:
     @property
     def trigger(self) -> Trigger:
         """What started it."""
-        row = self._flow.row
-        at = row.trigger.get("at", row.created_at)  # a copy has its original's
-        return Trigger(row.trigger["kind"], datetime.fromtimestamp(at, UTC))
+        return Trigger.of(self._flow.row)
 
     def options(
         self,

@@ -24,6 +24,7 @@ from lampwork.models import Model, Playbook
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
 from lampwork.skill import Skill, SkillOptions
+from lampwork.trigger import Cron, Poll, check_triggers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,17 +74,21 @@ class Project:
 
     @overload
     def recipe(
-        self, fn: None = None, /, *, name: str | None = None
+        self, fn: None = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
     ) -> Callable[[Callable[Concatenate[Job, P], Awaitable[R]]], Recipe[P, R]]: ...
 
-    def recipe(self, fn: Any = None, /, *, name: str | None = None) -> Any:
+    def recipe(
+        self, fn: Any = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
+    ) -> Any:
         """Define a recipe: `@project.recipe()` over `async def name(job: Job, …)`.
 
-        Raises ProjectError, DuplicateName.
+        `triggers`, such as `[Cron("@daily")]`, start jobs of it by themselves where a worker
+        executes. Raises ProjectError, TriggerInvalid, DuplicateName.
         """
 
         def define(fn: Callable[Concatenate[Job, P], Awaitable[R]]) -> Recipe[P, R]:
             recipe = Recipe(fn, name=name)
+            recipe.triggers = check_triggers(recipe, triggers)
             _add(self._recipes, recipe.name, recipe, "recipe")
             return recipe
 

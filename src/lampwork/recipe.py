@@ -16,6 +16,7 @@ from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.job import Job
+    from lampwork.trigger import Definition
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +36,7 @@ class Recipe(Generic[P, R]):
         self.fn = fn
         self.name: str = name or fn.__name__
         self.doc: str = inspect.getdoc(fn) or ""
+        self.triggers: tuple[Definition, ...] = ()
         if not takes_job(fn):
             raise ProjectError(
                 f"Recipe {self.name!r} needs its job: annotate the first parameter as `job: Job`."
@@ -55,7 +57,7 @@ def bind_input(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     Raises InputInvalid when the arguments do not fit the signature, ResultNotRecordable when a
     value cannot be recorded.
     """
-    signature, types = _parameters(fn), values.parameter_types(fn)
+    signature, types = parameters(fn), values.parameter_types(fn)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -79,7 +81,7 @@ def check_input(fn: Callable[..., Any], given: Any) -> Json:
             problems=["not an object"],
         )
     fields = cast(dict[str, Json], given)
-    signature, types = _parameters(fn), values.parameter_types(fn)
+    signature, types = parameters(fn), values.parameter_types(fn)
     problems = [
         f"{name}: there is no such parameter" for name in fields if name not in signature.parameters
     ]
@@ -129,7 +131,7 @@ def _misfits(name: str, value: Json, annotation: Any) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _parameters(fn: Callable[..., Any]) -> inspect.Signature:
+def parameters(fn: Callable[..., Any]) -> inspect.Signature:
     """The signature, without the job."""
     signature = inspect.signature(fn)
     parameters = list(signature.parameters.values())

@@ -50,6 +50,9 @@ class Settings:
     """Seconds that running effects get when a job is cancelled or the process closes."""
     reading: ReadingCaps = ReadingCaps()
     """The limits for files that are given to tasks."""
+    triggers: bool = False
+    """Whether the project's triggers fire here. `lampwork worker` lets them; a script that opens
+    the project to run one recipe should not start whatever is due."""
 
     @classmethod
     def load(cls, *, home: str | Path | None = None, **given: Any) -> Settings:

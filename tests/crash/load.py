@@ -11,10 +11,13 @@ from lampwork import (
     Answer,
     Call,
     Calls,
+    Cron,
     DidNotHappen,
     Happened,
     Job,
     Metadata,
+    Poll,
+    Polled,
     Project,
     SkillCall,
     Turn,
@@ -27,7 +30,13 @@ AT_MOST_ONCE = {"letter", "parcel", "wire", "mail"}
 """Effects that no key makes safe to repeat."""
 
 ITEMS = [f"item {i}" for i in range(3)]
-EFFECTS = {"fee", *AT_MOST_ONCE, *ITEMS, "post left", "post later", "last", "aside", "closed"}
+ARRIVALS = [f"arrival {i}" for i in range(2)]
+EFFECTS = {
+    *("fee", "post left", "post later", "last", "aside", "closed"),
+    *AT_MOST_ONCE,
+    *ITEMS,
+    *ARRIVALS,
+}
 
 RESULT = [
     1,
@@ -155,3 +164,25 @@ async def everything(job: Job, load: str) -> list[object]:
     finally:
         last = await job.step(charge, job, f"{load}/last")
     return [early, together, items, done, last]
+
+
+# --- what starts by itself ---
+
+loads: list[str] = []
+"""Those of this life, for which something arrives."""
+
+
+def arrivals(cursor: int | None) -> Polled:
+    """One thing after the other arrives for each load; what had arrived is told again."""
+    here = min((cursor or 0) + 1, len(ARRIVALS)) if loads else 0
+    return Polled([{"id": f"{load}/{each}"} for load in loads for each in ARRIVALS[:here]], here)
+
+
+@project.recipe(triggers=[Poll(arrivals, every=0.25)])
+async def receive(job: Job, arrival: dict[str, str]) -> str:
+    return await job.step(charge, job, arrival["id"])
+
+
+@project.recipe(triggers=[Cron("0 0 29 2 *", catch_up="all")])
+async def leap_day(job: Job) -> str:
+    return str(job.trigger.scheduled_at)

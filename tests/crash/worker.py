@@ -12,11 +12,12 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
-from tests.crash.load import everything, project
+from tests.crash.load import ARRIVALS, everything, loads, project
 
 from lampwork import App, failpoint
 from lampwork.settings import Settings
@@ -39,11 +40,23 @@ async def live(order: dict[str, Any]) -> None:
             say(accepted=load, job_id=job.job_id)
         if order.get("dies") == "accepted":
             os.kill(os.getpid(), signal.SIGKILL)
+        loads.extend(order["loads"])
+        app.clock = lambda: order.get("clock") or time.time()
+        await app._loop.call(app.schedule.begin())
         for load in order["loads"]:
             job = await app.start(everything, idempotency_key=load, load=load)
             say(load=load, result=await app.result(job.job_id))
+        await all_arrived(app)
         await all_ended(app)
     say(counts=counts)
+
+
+async def all_arrived(app: App) -> None:
+    """What the poll finds has started its jobs."""
+    counted = sa.text("select count(*) from jobs where callable = 'receive'")
+    expected = len(ARRIVALS) * len(loads)
+    while await app.store.read(lambda each: each.execute(counted).scalar()) < expected:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def all_ended(app: App) -> None:

@@ -2,7 +2,8 @@
 
 A comment before a block says where it comes from: `<!-- docs/examples/x.py -->` before a file,
 `<!-- part of … -->` before some of its lines, `<!-- prints … -->` before what it prints. Blocks of
-`console` are typed one after the other, page by page, beside docs/examples/shop.py as project.py.
+`console` are typed one after the other, page by page, beside the example of the page's own name, or
+else docs/examples/shop.py, as project.py.
 """
 
 from __future__ import annotations
@@ -150,7 +151,8 @@ class Terminal:
 
     def _until(self, words: list[str], shown: str) -> str:
         """What the command prints; one that only looks is typed again until it shows that."""
-        looks = words[0] in ("jobs", "conversations", "conversation") or words[0::2] == ["job"]
+        lists = ("jobs", "triggers", "conversations", "conversation")
+        looks = words[0] in lists or words[0::2] == ["job"]
         until = time.monotonic() + DEADLINE
         while True:
             said, _ = self._popen(words).communicate(timeout=DEADLINE)
@@ -188,9 +190,11 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+def terminal(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.delenv("LAMPWORK_HOME")
-    (tmp_path / "project.py").write_text((DOCS / "examples" / "shop.py").read_text("utf-8"))
+    own = DOCS / "examples" / Path(page).with_suffix(".py")
+    example = own if own.exists() else DOCS / "examples" / "shop.py"
+    (tmp_path / "project.py").write_text(example.read_text("utf-8"))
     terminal = Terminal(tmp_path)
     yield terminal
     terminal.close()

@@ -25,6 +25,8 @@ _VERBS = {
     "job": "Show a job; cancel it, send it an event, resolve an unknown outcome.",
     "genies": "List a project's genies.",
     "genie": "Show a genie; pause it, start it.",
+    "triggers": "List what starts jobs by itself.",
+    "trigger": "Show the triggers of a recipe; fire, pause or start one.",
     "conversations": "List what genies were told and have done.",
     "conversation": "Show the transcript of a conversation.",
 }

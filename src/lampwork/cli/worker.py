@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ from lampwork.project import Project
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
 def command(project: str | None, home: Path | None, as_json: bool) -> int:
-    """Execute the jobs of the folder until SIGTERM or Ctrl-C.
+    """Execute the jobs of the folder, and let triggers fire, until SIGTERM or Ctrl-C.
 
     What executes then gets some seconds to end; the rest goes on with the next worker. One worker
     executes a folder; any process may queue jobs for it and answer what they wait for.
@@ -34,7 +35,7 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
 
 
 async def _work(project: Project, options: Options) -> int:
-    settings = options.settings
+    settings = replace(options.settings, triggers=True)
     with stop_signals() as stopped:
         async with App.opened(project, settings) as app:
             if options.as_json:

@@ -26,6 +26,7 @@ from lampwork.insights.jobs import (
     page_of_jobs,
     read_rows,
 )
+from lampwork.insights.triggers import TriggerDetails, TriggerView, triggers_of, triggers_seen
 from lampwork.insights.views import (
     AskedAgain,
     CallView,
@@ -75,6 +76,8 @@ __all__ = [
     "TaskView",
     "Told",
     "TranscriptPart",
+    "TriggerDetails",
+    "TriggerView",
     "WaitingOn",
     "to_json",
 ]
@@ -228,6 +231,16 @@ class Insights:
     async def paused(self, project: str) -> Mapping[str, PauseView]:
         """The paused genies of a project, by name."""
         return await self.store.read(paused_in, project)
+
+    # --- triggers ---
+
+    async def triggers(self) -> Page[TriggerView]:
+        """The triggers of the projects that are or were executed here."""
+        return Page(await self.store.read(triggers_seen), None)
+
+    async def triggers_of(self, recipe: str, project: str | None = None) -> Page[TriggerDetails]:
+        """The triggers of a recipe in full. Raises TriggerNotFound."""
+        return Page(await self.store.read(triggers_of, recipe, project), None)
 
     # --- conversations ---
 

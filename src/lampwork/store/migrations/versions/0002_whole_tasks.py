@@ -16,6 +16,7 @@ def upgrade() -> None:
     _copies_of_jobs()
     _paused_genies()
     _files()
+    _triggers()
 
 
 def _copies_of_jobs() -> None:
@@ -87,3 +88,44 @@ def _files() -> None:
     op.create_index("blobs_by_age", "blobs", ["digest", "put_at"])
     # Nobody has written down whose the blobs of before are, so they are kept.
     op.execute("INSERT INTO blob_owners (digest, owner) SELECT digest, 'before 0002' FROM blobs")
+
+
+def _triggers() -> None:
+    op.create_table(
+        "triggers",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("recipe", sa.Text(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("definition", sa.JSON(), nullable=False),
+        sa.Column("defined", sa.Boolean(), nullable=False),
+        sa.Column("cursor", sa.JSON(), nullable=True),
+        sa.Column("polled_at", sa.Float(), nullable=True),
+        sa.Column("fired_at", sa.Float(), nullable=True),
+        sa.Column("job_id", sa.Text(), nullable=True),
+        sa.Column("paused", sa.JSON(), nullable=True),
+        sa.Column("started", sa.JSON(), nullable=True),
+        sa.Column("asked", sa.JSON(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("project", "recipe", "identity"),
+    )
+    op.create_table(
+        "polled",
+        sa.Column("trigger_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("job_id", sa.Text(), nullable=True),
+        sa.Column("rejected", sa.Text(), nullable=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("trigger_id", "key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "polled_rejected",
+        "polled",
+        ["trigger_id", "at"],
+        unique=False,
+        sqlite_where=sa.text("rejected is not null"),
+    )

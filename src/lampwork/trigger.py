@@ -1,0 +1,335 @@
+"""What starts jobs by itself: `Cron` by the clock, `Poll` by what a function finds.
+
+@project.recipe(triggers=[Cron("0 6 * * 1-5", timezone="Europe/Berlin"), Poll(orders, every=30)])
+async def review(job: Job, order: Order | None = None) -> None: ...
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
+
+from croniter import croniter
+
+from lampwork import importable
+from lampwork.errors import NotImportable, TriggerInvalid
+from lampwork.recipe import parameters
+from lampwork.store.jobs import NewJob
+from lampwork.types import Json, TriggerKind, new_job_id
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+    from lampwork.recipe import Recipe
+
+CatchUp = Literal["skip", "once", "all"]
+
+_TOO_LATE = 120.0
+"""Seconds after which a time that a running process has slept through counts as missed."""
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """Start a job at each time that a cron expression names.
+
+    `expression` is minute, hour, day of month, month and day of week, or `@hourly`, `@daily` and
+    the like, on the clock of `timezone`. `catch_up` says what becomes of the times at which no
+    worker executed: nothing (`skip`), one job for all of them (`once`), or one for each (`all`).
+
+    Where clocks go forward, a time that is left out comes at the first moment after the gap. Where
+    they go back, a time with a fixed hour comes once, the first time; `*` and `*/n` hours go on.
+    """
+
+    kind: ClassVar[TriggerKind] = "cron"
+
+    expression: str
+    timezone: str = "UTC"
+    catch_up: CatchUp = "skip"
+
+    @property
+    def identity(self) -> str:
+        """What it is known by in its recipe, over restarts."""
+        return f"cron {_normal(self.expression)} {self.timezone}"
+
+    @property
+    def described(self) -> dict[str, Json]:
+        """The definition as JSON."""
+        return {
+            "expression": _normal(self.expression),
+            "timezone": self.timezone,
+            "catch_up": self.catch_up,
+        }
+
+    def after(self, moment: float) -> float:
+        """The next time, in epoch seconds."""
+        return _after(self.expression, self.timezone, math.floor(moment))
+
+    def due(self, settled: float, now: float, *, at_most: int) -> tuple[list[float], float]:
+        """The times to start jobs for, oldest first, and until when everything is settled then.
+
+        `settled` is until when everything was settled before; more may be due after `at_most`.
+        """
+        match self.catch_up:
+            case "skip":
+                since = max(settled, now - _TOO_LATE)
+                times = list(self._times(since, now))
+                return times, max([since, *times])
+            case "once":
+                recent = self.after(now - _DAY) <= now
+                *_, last = self._times(max(settled, now - _DAY) if recent else settled, now)
+                return [last], last
+            case "all":
+                each = self._times(settled, now)
+                times = [time for time, _ in zip(each, range(at_most), strict=False)]
+                return times, times[-1]
+
+    def _times(self, after: float, until: float) -> Iterator[float]:
+        while (after := self.after(after)) <= until:
+            yield after
+
+
+@lru_cache(maxsize=4096)
+def _after(expression: str, timezone: str, moment: int) -> float:
+    zone = zoneinfo.ZoneInfo(timezone)
+    times = _parsed(expression, datetime.fromtimestamp(moment, zone))
+    any_hour = times.expressions[1].startswith("*")
+    while True:
+        found = times.get_next(float)
+        if any_hour or not datetime.fromtimestamp(found, zone).fold:
+            return found
+
+
+def _parsed(expression: str, start: datetime) -> Any:
+    return croniter(expression, start)
+
+
+def _normal(expression: str) -> str:
+    return " ".join(expression.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Start a job for each item that a function returns, once per item, ever.
+
+    `fn` is a plain or async function at the top of a module. It is called every `every` seconds
+    and returns items; `key` is the field, or a function of an item, that tells them apart. It may
+    take one parameter, `cursor`, and return `Polled(items, cursor)`: what the next call gets. A
+    call that takes longer than `timeout` seconds has failed, and is tried again the next time.
+
+    The items that have started a job are remembered under the function's name, or under `name`;
+    give one if the function may be renamed or moved.
+    """
+
+    kind: ClassVar[TriggerKind] = "poll"
+
+    fn: Callable[..., Any]
+    every: float | timedelta
+    key: str | Callable[[Any], Any] = "id"
+    timeout: float = 60.0
+    name: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What it is known by in its recipe, over restarts."""
+        return f"poll {self.name or importable.name_of(self.fn)}"
+
+    @property
+    def described(self) -> dict[str, Json]:
+        """The definition as JSON."""
+        return {"function": importable.name_of(self.fn), "every": self.interval}
+
+    @property
+    def interval(self) -> float:
+        """Seconds from the start of one call to the start of the next."""
+        return self.every.total_seconds() if isinstance(self.every, timedelta) else self.every
+
+    @property
+    def takes_cursor(self) -> bool:
+        """Whether the function is given the cursor."""
+        return bool(inspect.signature(self.fn).parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll's function may return: items, and the cursor, JSON, that its next call gets."""
+
+    items: Iterable[Any]
+    cursor: Json
+
+
+Definition = Cron | Poll
+
+
+def new_jobs(
+    project: Project,
+    recipe: Recipe[..., Any],
+    trigger: Definition,
+    given: Sequence[tuple[Json, dict[str, Json]]],
+    *,
+    by: str | None = None,
+) -> list[NewJob]:
+    """The jobs that a trigger starts: for each of `given` its input, and the facts of its trigger.
+
+    Their ids sort in the order in which they are given. `by` says who fired it by hand.
+    """
+    what: dict[str, Json] = {"kind": trigger.kind, "trigger": trigger.identity}
+    who = {} if by is None else {"by": by}
+    ids = sorted(new_job_id() for _ in given)
+    return [
+        NewJob(
+            id=job_id,
+            project=project.name,
+            callable=recipe.name,
+            version=project.version,
+            input=input,
+            trigger=what | facts | who,
+            root_id=job_id,
+        )
+        for job_id, (input, facts) in zip(ids, given, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What started a job: `kind` (`api`, `cli`, `job`, `end`, `cron`, `poll`), and when, in UTC."""
+
+    kind: str
+    at: datetime
+    scheduled_at: datetime | None = None
+    """The time of its Cron for which it was started."""
+    key: str | None = None
+    """The key of the item for which its Poll started it."""
+    by: str | None = None
+    """Who fired its Cron or Poll by hand."""
+
+    @classmethod
+    def of(cls, row: Any) -> Trigger:
+        """That of a job's row."""
+        facts = row.trigger
+        at = facts.get("at", row.created_at)  # a copy has its original's
+        scheduled_at = facts.get("scheduled_at")
+        return cls(
+            facts["kind"],
+            datetime.fromtimestamp(at, UTC),
+            scheduled_at=None if scheduled_at is None else datetime.fromisoformat(scheduled_at),
+            key=facts.get("key"),
+            by=facts.get("by"),
+        )
+
+
+# --- checked where they are defined ---
+
+
+def check_triggers(recipe: Recipe[..., Any], given: Any) -> tuple[Definition, ...]:
+    """The triggers of a recipe. Raises TriggerInvalid."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise _invalid(recipe, f"triggers={given!r} is no list. Give [Cron(…), Poll(…)]")
+    known: dict[str, Definition] = {}
+    for trigger in cast(Iterable[Any], given):
+        if not isinstance(trigger, Definition):
+            raise _invalid(recipe, f"{trigger!r} is no trigger. Use Cron(…) or Poll(…)")
+        problem = _cron_problem(trigger) if isinstance(trigger, Cron) else _poll_problem(trigger)
+        problem = problem or _unfilled(recipe, trigger)
+        if problem is None and trigger.identity in known:
+            problem = f"{trigger.identity!r} is there twice. Drop one of them"
+        if problem is not None:
+            raise _invalid(recipe, problem)
+        known[trigger.identity] = trigger
+    return tuple(known.values())
+
+
+def _invalid(recipe: Recipe[..., Any], problem: str) -> TriggerInvalid:
+    code = inspect.unwrap(recipe.fn).__code__
+    place = f"{code.co_filename}:{code.co_firstlineno}"
+    return TriggerInvalid(
+        f"recipe {recipe.name!r} ({place}): {problem}.", recipe=recipe.name, place=place
+    )
+
+
+_RANDOM = re.compile(r"(?<![a-z])[rh](?![a-z])", re.IGNORECASE)
+"""Fields that croniter fills by chance, so that no two processes would agree on the times."""
+
+
+def _cron_problem(cron: Cron) -> str | None:
+    if cron.catch_up not in get_args(CatchUp):
+        return f"catch_up={cron.catch_up!r} is none of {', '.join(get_args(CatchUp))}"
+    try:
+        zone = zoneinfo.ZoneInfo(cron.timezone)
+    except (KeyError, ValueError, TypeError, OSError):
+        near = difflib.get_close_matches(str(cron.timezone), zoneinfo.available_timezones(), n=1)
+        instead = near[0] if near else "Europe/Berlin"
+        return f'there is no time zone {cron.timezone!r}. Name one as in timezone="{instead}"'
+    expression = cast(Any, cron.expression)
+    what = f"{expression!r} is no cron expression"
+    if not isinstance(expression, str):
+        return f'{what}. Give a text, as in Cron("*/15 * * * *")'
+    normal = _normal(expression)
+    if not normal.startswith("@") and normal.count(" ") != 4:
+        return f'{what} of five fields. Give minute, hour, day, month, weekday: "*/15 * * * *"'
+    if _RANDOM.search(normal):
+        return f"{expression!r} leaves a field to chance. Say when it is to come"
+    try:
+        times = _parsed(expression, datetime.now(zone))
+    except ValueError as error:
+        return f"{what}: {error}".rstrip(".")
+    try:
+        times.get_next(float)
+    except ValueError:
+        return f"{expression!r} never comes: no year has such a day. Give another day or month"
+    return None
+
+
+def _poll_problem(poll: Poll) -> str | None:
+    every = cast(Any, poll.every)
+    if not (isinstance(every, int | float | timedelta) and 0 < poll.interval < math.inf):
+        return f"every={poll.every!r} is no length of time. Give seconds or a timedelta above zero"
+    if not 0 < poll.timeout < math.inf:
+        return f"timeout={poll.timeout!r} is no positive number of seconds"
+    key = cast(Any, poll.key)
+    if not (callable(key) or (isinstance(key, str) and key)):
+        return f"key={poll.key!r} is neither the name of an item's field nor a function of an item"
+    try:
+        what = importable.name_of(poll.fn)
+        takes = list(inspect.signature(poll.fn).parameters.values())
+    except (NotImportable, TypeError, ValueError) as error:
+        return f"Poll can't call {poll.fn!r}. {error}".rstrip(".")
+    if takes and [each.name for each in takes] != ["cursor"]:
+        names = ", ".join(each.name for each in takes)
+        return f"{what} takes {names}; a poll gives it `cursor`, or nothing. Drop the others"
+    if inspect.isasyncgenfunction(poll.fn):
+        return f"{what} is an async generator. Return a list of items instead"
+    return None
+
+
+def _unfilled(recipe: Recipe[..., Any], trigger: Definition) -> str | None:
+    """Why the trigger could not start the recipe."""
+    takes = parameters(recipe.fn).parameters.values()
+    if isinstance(trigger, Cron):
+        lacking = [each.name for each in takes if _is_required(each)]
+        if lacking:
+            return (
+                f"Cron gives a recipe nothing, and this one needs {', '.join(lacking)}. "
+                "Give them defaults, or use another recipe"
+            )
+        return None
+    unnamed = [str(each) for each in takes if each.kind not in _NAMED]
+    if unnamed:
+        return f"Poll gives parameters by name, and can't fill {', '.join(unnamed)}. Name them"
+    return None
+
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return parameter.default is inspect.Parameter.empty and parameter.kind not in variable
