@@ -302,7 +302,10 @@ class ModelUnavailable(ModelError):
 
 
 class ContextTooLong(ModelError):
-    """The request does not fit into the model. Fields: `model`, `models`, `parts` (the largest)."""
+    """The request does not fit into the model.
+
+    Fields: `model`, `models` (all that were asked), `parts` (the largest), `usage`.
+    """
 
     status = 413
 

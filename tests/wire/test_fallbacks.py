@@ -241,6 +241,7 @@ async def test_a_request_that_is_too_long_for_all_is_too_long(aimock):
         await resolve(chain(server.url, "openai", "google")).respond(ask(Told("Check.")))
 
     assert raised.value.models == ["openai:gpt-5-mini", "google:gemini-2.5-flash"]
+    assert raised.value.usage == {"requests": 2}
 
 
 async def test_a_request_that_is_too_long_for_one_and_meets_another_down_may_be_tried_later(

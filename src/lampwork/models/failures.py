@@ -143,7 +143,7 @@ def raised_by(failures: Sequence[Failure], ask: Ask, count: Count) -> ModelError
     """The error that says which models were asked, and how each failed."""
     first, last = failures[0], failures[-1]
     if all(each.verdict == "too_long" for each in failures):
-        return _too_long(failures, ask)
+        return _too_long(failures, ask, count)
     if len(failures) == 1 and isinstance(first.error, ModelError):
         return first.error
     return ModelUnavailable(
@@ -161,17 +161,18 @@ LARGEST_PARTS = 5
 """So many are named."""
 
 
-def _too_long(failures: Sequence[Failure], ask: Ask) -> ContextTooLong:
+def _too_long(failures: Sequence[Failure], ask: Ask, count: Count) -> ContextTooLong:
     largest = _sizes(ask).most_common(LARGEST_PARTS)
     models = [each.model for each in failures]
     return ContextTooLong(
         f"The request is too long for {' and for '.join(models)}. Its largest parts, in "
-        f"characters: {', '.join(f'{name} {count:,}' for name, count in largest)}. Give the task "
+        f"characters: {', '.join(f'{name} {length:,}' for name, length in largest)}. Give the task "
         "less, let skills return less, start a new conversation, or name a model with more room "
         "in fallbacks=.",
         model=models[0],
         models=models,
-        parts=[{"name": name, "characters": count} for name, count in largest],
+        parts=[{"name": name, "characters": length} for name, length in largest],
+        usage=count.usage,
     )
 
 
