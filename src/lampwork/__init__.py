@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lampwork.genie import Genie
     from lampwork.job import Job, JobRef
     from lampwork.knowledge import Knowledge, Passage
-    from lampwork.metadata import Metadata
+    from lampwork.metadata import Metadata, Sealed
     from lampwork.models import (
         Answer,
         Call,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         playbook,
     )
     from lampwork.project import Project
+    from lampwork.proof import Proof
     from lampwork.recipe import Recipe
     from lampwork.settings import ReadingCaps, Settings
     from lampwork.skill import Skill, SkillCall
@@ -66,9 +67,11 @@ __all__ = [
     "Polled",
     "Price",
     "Project",
+    "Proof",
     "ReadingCaps",
     "Recipe",
     "Retry",
+    "Sealed",
     "Settings",
     "Skill",
     "SkillCall",
@@ -104,9 +107,11 @@ _MODULES = {
     "Price": "models",
     "Passage": "knowledge",
     "Project": "project",
+    "Proof": "proof",
     "ReadingCaps": "settings",
     "Recipe": "recipe",
     "Retry": "step",
+    "Sealed": "metadata",
     "Settings": "settings",
     "Skill": "skill",
     "SkillCall": "skill",

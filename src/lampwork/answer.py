@@ -7,7 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from lampwork.artifact import Artifact
 from lampwork.conversation import Action, Transcript
+from lampwork.metadata import sealed_again, unsealed
 from lampwork.output import Output
+from lampwork.proof import Evidence, Proof
 from lampwork.store.tasks import Claim
 from lampwork.types import Json
 
@@ -26,12 +28,14 @@ class TaskAnswer(Generic[T_co]):
     status: str
     task_id: str
     conversation_id: str
-    metadata: dict[str, Json]
-    """As recorded with the task."""
+    metadata: dict[str, Any]
+    """As given, in JSON; what was `Sealed` still is."""
     usage: dict[str, int]
     """What the model was asked for: see `Reply.usage`, which it adds up."""
     actions: tuple[Action, ...]
     """Each skill call with its outcome."""
+    proof: Proof
+    """What its requests carried of the metadata, and which skills read it."""
     artifacts: tuple[Artifact, ...] = ()
     """Files that its skills have saved; `app.read_artifact(…)` gives their bytes."""
 
@@ -45,19 +49,31 @@ class TaskAnswer(Generic[T_co]):
             status=record["status"],
             task_id=record["task_id"],
             conversation_id=record["conversation_id"],
-            metadata=record["metadata"],
+            metadata=sealed_again(record["metadata"], set(map(tuple, record.get("sealed", ())))),
             usage=record["usage"],
             actions=tuple(map(_action, record["actions"])),
+            proof=_proof(record),
             artifacts=tuple(Artifact(**each) for each in record["artifacts"]),
         )
 
     def to_json(self) -> dict[str, Json]:
         """The record of an answer whose output is JSON."""
+        metadata, sealed = unsealed(self.metadata)
         return {
             **{each.name: getattr(self, each.name) for each in fields(self)},
+            "metadata": metadata,
+            "sealed": list(map(list, sealed)),
             "actions": list(map(_action_record, self.actions)),
+            "proof": self.proof.to_json(),
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
         }
+
+
+def _proof(record: dict[str, Json]) -> Proof:
+    if "proof" in record:
+        return Proof.from_json(record["proof"])
+    # An answer of the time before there were scans.
+    return Evidence.of(record["usage"].get("requests", 0)).proof(record["metadata"], ())
 
 
 def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
@@ -70,6 +86,7 @@ def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
         "task_id": so_far.task_id,
         "conversation_id": claim.conversation_id,
         "metadata": claim.metadata,
+        "sealed": claim.sealed,
         "usage": so_far.usage,
         "actions": list(map(_action_record, so_far.actions.values())),
         "artifacts": [
@@ -77,6 +94,7 @@ def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
             for call in so_far.actions
             for artifact in so_far.artifacts.get(call, ())
         ],
+        "proof": so_far.evidence.proof(claim.metadata, claim.sealed).to_json(),
     }
 
 

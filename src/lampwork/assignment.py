@@ -24,6 +24,7 @@ from lampwork.files.file import check as check_files
 from lampwork.files.snapshot import Snapshot
 from lampwork.genie import Genie
 from lampwork.models.resolve import resolve
+from lampwork.needles import Path
 from lampwork.output import describe
 from lampwork.types import Json
 from lampwork.written_type import read_type, write_type
@@ -48,7 +49,8 @@ class Terms(TypedDict, total=False):
     conversation: str | None
     """The id of a conversation to continue, in line if it is busy."""
     metadata: Mapping[str, Any] | None
-    """Goes straight to the skills and never through the model."""
+    """Goes straight to the skills and never through the model; what is `Sealed`, not even by
+    accident."""
     files: Sequence[Given]
     """Up to ten files: paths, `File(name, content)`, artifacts of earlier tasks."""
     when_busy: Literal["wait", "fail"]
@@ -69,6 +71,8 @@ class Assignment:
     on_problem: str | None = None
     conversation: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sealed: tuple[Path, ...] = ()
+    """Where the metadata is sealed; once checked, it has no `Sealed` in it any more."""
     output: Any = None
     """A type or JSON Schema as given; once checked, an `Output`, or None for plain text."""
     when_busy: Literal["wait", "fail"] = "wait"
@@ -91,6 +95,7 @@ class Assignment:
             "on_problem": self.on_problem,
             "conversation": self.conversation,
             "metadata": dict(self.metadata),
+            "sealed": list(map(list, self.sealed)),
             "output": write_type(self.output),
             "when_busy": self.when_busy,
             "when_paused": self.when_paused,
@@ -101,12 +106,14 @@ class Assignment:
     @classmethod
     def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
         """The assignment that `to_json` wrote. Raises GenieNotFound, NotImportable."""
-        given = record | {
+        sealed: list[list[str | int]] = record.get("sealed", [])
+        given: dict[str, Any] = record | {
             "genie": project.find_genie(record["genie"]),
+            "sealed": tuple(tuple(path) for path in sealed),
             "output": read_type(record["output"]),
             "files": tuple(map(Snapshot.from_json, record.get("files", ()))),
         }
-        return cls(**cast(dict[str, Any], given))
+        return cls(**given)
 
     @classmethod
     def on(
@@ -139,12 +146,15 @@ def check_assignment(
             f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
         )
     require_eligible(genie, public_only=assignment.knowledge == "public_only")
+    given, sealed = assignment.metadata, assignment.sealed
+    recorded, sealed = metadata.record(genie.metadata, given, sealed, genie=genie.name)
     checked = replace(
         assignment,
         instructions=_as_json("instructions", assignment.instructions),
         on_problem=_as_json("on_problem", assignment.on_problem),
         data=_as_json("data", assignment.data),
-        metadata=metadata.record(genie.metadata, assignment.metadata, genie=genie.name),
+        metadata=recorded,
+        sealed=sealed,
         output=describe(assignment.output),
         files=check_files(assignment.files),
     )

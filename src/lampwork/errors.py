@@ -20,6 +20,7 @@
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
+    │   ├── MetadataLeaked
     └── StoreError
         ├── FolderInUse · FolderNotWritable · DatabaseTooNew · StoreUnavailable
 
@@ -62,6 +63,7 @@ __all__ = [
     "JobNotFound",
     "LampworkError",
     "MetadataInvalid",
+    "MetadataLeaked",
     "MetadataUnknown",
     "ModelError",
     "ModelKeyMissing",
@@ -381,6 +383,10 @@ class SkillFailing(TaskError):
 
 class SkillFailed(TaskError):
     """A person resolved an unknown outcome of a skill as failed. Fields: `skill`, `reason`."""
+
+
+class MetadataLeaked(TaskError):
+    """A request would have carried a sealed value, and was not sent. Fields: `key`, `source`."""
 
 
 class TurnLimitReached(TaskError):

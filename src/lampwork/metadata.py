@@ -4,32 +4,39 @@ A skill declares a key by annotating a parameter `Metadata[T]`. The parameter is
 value is filled in from what the task was assigned with, whatever the model says.
 
     async def approve_invoice(note: str, invoice_id: Metadata[str]) -> Receipt: ...
+
+Nothing keeps the same value out of instructions, files or results, where the model would read it:
+the scan says where it did (see scan.py), and a `Sealed` value is kept out (see seal.py).
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Protocol, TypeVar, cast, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from lampwork.errors import MetadataInvalid, MetadataUnknown
+from lampwork.needles import FEWEST, Path, named, needles, within
 from lampwork.types import Json
 
 __all__ = [
     "Declares",
     "Key",
     "Metadata",
+    "Sealed",
     "declared_by",
     "from_texts",
     "inject",
     "is_metadata",
     "mentions_metadata",
     "record",
+    "sealed_again",
+    "unsealed",
     "withheld",
 ]
 
@@ -47,6 +54,35 @@ _FROM_TASK = _FromTask()
 
 Metadata = Annotated[T, _FROM_TASK]
 """`Metadata[str]` is a `str` to the skill's body and to type checkers."""
+
+
+class Sealed:
+    """A metadata value that no request may carry: `metadata={"invoice_id": Sealed("INV-7")}`.
+
+    Skills get the value. In what they return and raise it is replaced by `«invoice_id»`, which is
+    the value again in what the genie passes to skills and in its answer. A request that would
+    carry it all the same is not sent (MetadataLeaked). It may stand inside a dict or list, and may
+    hold one. Its text never shows the value.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    @property
+    def value(self) -> Any:
+        """What is sealed."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Sealed(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Sealed, self._value))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,14 +136,20 @@ def declared_by(skills: Iterable[Declares]) -> dict[str, list[tuple[str, Key]]]:
 
 
 def record(
-    declared: Mapping[str, list[tuple[str, Key]]], given: Mapping[str, Any] | None, *, genie: str
-) -> dict[str, Json]:
+    declared: Mapping[str, list[tuple[str, Key]]],
+    given: Mapping[str, Any],
+    sealed: Collection[Path] = (),
+    *,
+    genie: str,
+) -> tuple[dict[str, Json], tuple[Path, ...]]:
     """The metadata as it is recorded with the task: JSON that fits every skill that declares it.
 
-    Raises MetadataUnknown, MetadataInvalid.
+    With it, where it is sealed: what is given as `Sealed`, and at those paths already. Raises
+    MetadataUnknown, MetadataInvalid.
     """
     recorded: dict[str, Json] = {}
-    for name, value in (given or {}).items():
+    plain, paths = unsealed(given)
+    for name, value in plain.items():
         if name not in declared:
             raise _unknown(name, sorted(declared), genie)
         recorded[name] = value = _as_json(name, value)
@@ -120,7 +162,65 @@ def record(
                     skill=skill,
                     problems=[problem],
                 )
-    return recorded
+    paths = tuple(sorted({*paths, *sealed}, key=str))
+    if paths:
+        _check_sealed(recorded, paths)
+    return recorded, paths
+
+
+def unsealed(given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """The values without their seals, and where those were."""
+    paths: list[Path] = []
+    plain = _without_seals(dict(given), (), paths)
+    return plain, tuple(paths)
+
+
+def _without_seals(value: Any, path: Path, paths: list[Path]) -> Any:
+    match value:
+        case Sealed():
+            paths.append(path)
+            return _without_seals(value.value, path, paths)
+        case dict():
+            items = cast(dict[Any, Any], value).items()
+            return {key: _without_seals(inner, (*path, key), paths) for key, inner in items}
+        case list() | tuple():
+            inner = enumerate(cast(list[Any], value))
+            return [_without_seals(each, (*path, i), paths) for i, each in inner]
+        case _:
+            return value
+
+
+def sealed_again(metadata: Mapping[str, Json], paths: Collection[Path]) -> dict[str, Any]:
+    """Recorded metadata as it was given, with its seals."""
+    return {key: _with_seals(value, (key,), paths) for key, value in metadata.items()}
+
+
+def _with_seals(value: Json, path: Path, paths: Collection[Path]) -> Any:
+    if path in paths:
+        return Sealed(value)
+    match value:
+        case dict():
+            items = cast(dict[str, Json], value).items()
+            return {key: _with_seals(inner, (*path, key), paths) for key, inner in items}
+        case list():
+            inner = enumerate(cast(list[Json], value))
+            return [_with_seals(each, (*path, i), paths) for i, each in inner]
+        case _:
+            return value
+
+
+def _check_sealed(metadata: Mapping[str, Json], paths: Collection[Path]) -> None:
+    """A seal that can't be kept is refused."""
+    wanted, others = needles(metadata, paths)
+    for path in paths:
+        if any(within(each.path, path) for each in wanted):
+            continue
+        why = next((why for each, why in others.items() if within(each, path)), "it is empty")
+        raise MetadataInvalid(
+            f'Metadata "{named(path)}" can\'t be sealed: nobody could tell whether a request '
+            f"carries it ({why}). Seal at least {FEWEST} characters, or pass it plainly.",
+            key=named(path),
+        )
 
 
 def from_texts(

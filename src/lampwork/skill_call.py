@@ -24,6 +24,7 @@ from lampwork.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid, StoreUnavailable
 from lampwork.resolution import ask_person
 from lampwork.run import reraise_if_cancelled
+from lampwork.seal import Seal
 from lampwork.skill import Skill, SkillCall
 from lampwork.store import artifacts
 from lampwork.types import LARGEST_INLINE, Json, wait_id
@@ -53,6 +54,7 @@ class SkillCalls:
     """The number of the task's own call in its job."""
     skills: dict[str, Skill[..., Any]]
     metadata: dict[str, Json]
+    seal: Seal
 
     async def perform_all(self) -> None:
         """Bring every open call to its result, side by side. Returns when all have settled."""
@@ -79,6 +81,8 @@ class SkillCalls:
                 result["seconds"] = round(time.monotonic() - started, 3)
                 if intent.saved or found_begun:
                     await self._name_artifacts(intent, result)
+                for said in result.keys() & {"value", "error"}:
+                    result[said] = self.seal.hide(result[said])
                 shown_waiting = intent.unknown is not None
                 await self.hold.append(
                     ("result", {"call": intent.label, **result}),
@@ -120,7 +124,7 @@ class SkillCalls:
             job_id=intent.child or "",
             call=self.call,
             callable=skill.recipe or "",
-            input=intent.arguments | given,
+            input=self._arguments(skill, intent) | given,
             task_id=self.hold.task_id,
         )
         if isinstance(outcome, values.Value):
@@ -165,7 +169,8 @@ class SkillCalls:
                 await self._note(intent, _sentence(error), values.users_traceback(error))
 
     async def _note(self, intent: Intent, why: str, trace: str | None = None) -> None:
-        note: dict[str, Json] = {"call": intent.label, "why": why, "traceback": trace}
+        note: dict[str, Json] = self.seal.hide({"why": why, "traceback": trace})
+        note["call"] = intent.label
         await self.hold.append(("unknown", note), status="waiting")
 
     async def _find_out(
@@ -189,7 +194,7 @@ class SkillCalls:
     ) -> Happened[Any] | DidNotHappen | StillUnknown:
         call = self._facts(intent)
         try:
-            bound = skill.bind(intent.arguments, self.metadata, call)
+            bound = skill.bind(self._arguments(skill, intent), self.metadata, call)
             return await skill.ask_reconciler(bound, call)
         except _STOPPERS as error:
             reraise_if_cancelled(error)
@@ -246,7 +251,8 @@ class SkillCalls:
     async def _act(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
         async with self._saving(intent) as saving:
             try:
-                bound = skill.bind(intent.arguments, self.metadata, self._facts(intent, saving))
+                arguments = self._arguments(skill, intent)
+                bound = skill.bind(arguments, self.metadata, self._facts(intent, saving))
             except (SkillInvalid, ValidationError) as error:
                 raise NotDone(str(error)) from error
             failpoint.hit("skill.before_effect")
@@ -280,6 +286,14 @@ class SkillCalls:
             return _recorded(skill.name, skill.encode(value))
         except ResultNotRecordable as error:
             return _done_but(skill.name, str(error))
+
+    def _arguments(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        """What the genie asked for, with sealed values in place of their names."""
+        readings = list(self.seal.readings(intent.arguments))
+        for reading in readings[:-1]:
+            if not skill.contract.fit(reading)[1]:
+                return reading
+        return readings[-1]
 
     def _facts(self, intent: Intent, saving: Saving | None = None) -> SkillCall:
         names = intent.key, self.hold.task_id, self.hold.conversation_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint, metadata, values
@@ -12,6 +13,9 @@ from lampwork.errors import LampworkError, StoreError
 from lampwork.files.snapshot import load
 from lampwork.files.taking import take
 from lampwork.models.resolve import resolve
+from lampwork.needles import Matcher, needles
+from lampwork.scan import Scanner
+from lampwork.seal import Seal
 from lampwork.store import calls, conversations, tasks
 from lampwork.turn import Ending, TaskInHand, take_turns
 from lampwork.types import Json, conversation_id, task_id, wait_id
@@ -52,7 +56,7 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     except (StaleEpoch, StoreError):
         raise
     except LampworkError as error:
-        ending = Ending([("failed", {"error": error.to_record()})], error=error)
+        ending = _failed(error, task.scanner.under_way)
     return await _finish(task, ending)
 
 
@@ -117,6 +121,7 @@ def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
             "withheld": withheld,
         },
         metadata=dict(assignment.metadata),
+        sealed=list(map(list, assignment.sealed)),
         output_schema=None if output is None else output.schema,
     )
 
@@ -145,7 +150,7 @@ async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
         new.told["files"] = claim.files
     if claim.is_new and not new.continues:
         transcript.contents = await load(run.store, [new.told])
-        transcript.take(1, "told", new.told)
+        transcript.take(1, "told", new.told, epoch=claim.epoch)
         return transcript
     query = (conversations.read, claim.conversation_id, new.id, claim.history_until)
     rows = await run.store.read(*query)
@@ -169,6 +174,7 @@ async def _take_in_hand(
         await hold.append(("told", new.told), status="working")
     genie = assignment.genie
     withheld = metadata.withheld(genie.skills, claim.metadata)
+    wanted, _ = needles(claim.metadata, [tuple(path) for path in claim.sealed])
     return TaskInHand(
         assignment,
         new.call,
@@ -176,14 +182,24 @@ async def _take_in_hand(
         resolve(genie.model, run.worker.settings.model),
         claim.metadata,
         {skill.name: skill for skill in genie.skills if skill.name not in withheld},
+        Scanner(Matcher(wanted), transcript.evidence.carrying),
+        Seal(wanted),
     )
+
+
+def _failed(error: LampworkError, scan: dict[str, Json] | None) -> Ending:
+    """The end of a task by an error; `scan` is of the request that it was the answer to."""
+    entry: dict[str, Json] = {"error": error.to_record()}
+    if scan is not None:
+        entry["scan"] = scan
+    return Ending([("failed", entry)], error=error)
 
 
 async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
     """Write the end down, in one with the call's outcome and the conversation's release."""
     hold, so_far = task.hold, task.hold.transcript
-    after = so_far.last_seq
-    hold.take(after + 1, ending.entries)
+    after, at = so_far.last_seq, time.time()
+    hold.take(after + 1, ending.entries, at)
     if ending.error is None:
         # The answer is in the last entry already; the row only says where.
         outcome: dict[str, Json] = {"answered": so_far.last_seq}
@@ -199,6 +215,7 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
     envelope = values.write(came_of_it)
     told = await hold.finish(
         *ending.entries,
+        at=at,
         after=after,
         status="failed" if ending.error is not None else "answered",
         usage=so_far.usage,

@@ -20,6 +20,8 @@ from lampwork.errors import (
 from lampwork.genie import Genie
 from lampwork.models.ask import Ask, Described, LanguageModel, Reply, Requested, Turn
 from lampwork.output import Output
+from lampwork.scan import Scanner
+from lampwork.seal import Seal
 from lampwork.skill import Skill
 from lampwork.skill_call import SkillCalls
 from lampwork.store.conversations import Entry
@@ -58,6 +60,8 @@ class TaskInHand:
     metadata: dict[str, Json]
     skills: dict[str, Skill[..., Any]]
     """Those that this task may use."""
+    scanner: Scanner
+    seal: Seal
 
     @property
     def genie(self) -> Genie:
@@ -81,19 +85,23 @@ class Ending:
 async def take_turns(task: TaskInHand) -> Ending:
     """Work until the genie has answered or can't. What was done before a crash is not done again.
 
-    Raises ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached.
+    Raises MetadataLeaked, ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached.
     """
-    run = task.hold.run
-    calls = SkillCalls(run, task.hold, task.call, task.skills, task.metadata)
+    run, scanner = task.hold.run, task.scanner
+    calls = SkillCalls(run, task.hold, task.call, task.skills, task.metadata, task.seal)
     while True:
         await calls.perform_all()
         _stop_if_hopeless(task)
         run.check()
+        ask = _ask(task)
+        scan = await scanner.scan(ask)
         failpoint.hit("model.before")
-        reply = await task.model.respond(_ask(task))
+        scanner.under_way = scan or {}
+        reply = await task.model.respond(ask)
         failpoint.hit("model.after")
         run.check()
-        judged = judge(task, reply)
+        judged = judge(task, reply, scan)
+        scanner.under_way = None
         if judged.ending is not None:
             return judged.ending
         await task.hold.append(*judged.entries, after=task.hold.transcript.last_seq)
@@ -186,8 +194,8 @@ class Judged:
     ending: Ending | None = None
 
 
-def judge(task: TaskInHand, reply: Reply) -> Judged:
-    """Judge each call of a reply, then the reply as an answer."""
+def judge(task: TaskInHand, reply: Reply, scan: dict[str, Json] | None) -> Judged:
+    """Judge each call of a reply, then the reply as an answer. `scan` is of what it replies to."""
     number = task.hold.transcript.last_seq + 1
     calls: list[dict[str, Json]] = []
     said: dict[str, Json] = {
@@ -196,6 +204,8 @@ def judge(task: TaskInHand, reply: Reply) -> Judged:
         "usage": reply.usage,
         "calls": calls,
     }
+    if scan is not None:
+        said["scan"] = scan
     judged = Judged([("said", said)])
     ends = [call for call in reply.calls if _is_ending(task, call)]
     acts = len(ends) < len(reply.calls)
@@ -245,7 +255,7 @@ def _judge_skill_call(
         verdict: dict[str, Json] = _reply_to(call, "refused", reply)
         return verdict | {"arguments": arguments, "argument_refused": sorted(spoofed)}
     if not problems:
-        _, problems = skill.contract.fit(arguments)
+        problems = _misfits(task, skill, arguments)
     if problems:
         reply = "The skill was not run, because its arguments are not valid: " + _listed(problems)
         return _reply_to(call, "invalid", reply) | {"arguments": arguments}
@@ -256,10 +266,23 @@ def _judge_skill_call(
         "key": f"{task.hold.task_id}.{label}",
         "effect": skill.effect,
     }
+    if handed := [name for name in skill.metadata if name in task.metadata]:
+        intent["metadata"] = handed
     if skill.recipe is not None:
         intent["child"] = f"{child_id(task.hold.run.job_id, task.call)}.{label}"
     entries.append(("intent", intent))
     return {"id": call.id, "name": call.name, "verdict": "accepted"}
+
+
+def _misfits(task: TaskInHand, skill: Skill[..., Any], arguments: dict[str, Json]) -> list[str]:
+    """What is wrong with the arguments in each of their readings."""
+    problems: list[str] = []
+    for reading in task.seal.readings(arguments):
+        _, misfits = skill.contract.fit(reading)
+        if not misfits:
+            return []
+        problems = problems or misfits
+    return task.seal.hide(problems)
 
 
 def _judge_ending(
@@ -269,19 +292,31 @@ def _judge_ending(
         reason, missing = _declined(call)
         _end_declined(task, reason, missing, judged)
         return _reply_to(call, "cannot_complete", "Noted.")
-    output = cast(Output, task.output)
-    value, problems = output.read(call.arguments)
+    value, problems = _read_answer(task, cast(Output, task.output), call.arguments)
     if problems:
         _ask_again(task, value, problems, judged, text=None)
         return _reply_to(call, "answer_invalid", _not_valid(problems))
-    response = reply.text or json.dumps(value, ensure_ascii=False)
+    response = task.seal.reveal(reply.text) or json.dumps(value, ensure_ascii=False)
     _end_answered(value, response, judged)
     return _reply_to(call, "answer", "Received.")
 
 
+def _read_answer(task: TaskInHand, output: Output, given: Json) -> tuple[Json, list[str]]:
+    """An answer as it is recorded, or as it was given with what is wrong with it."""
+    attempts: list[tuple[Json, list[str]]] = []
+    for reading in task.seal.readings(given):
+        value, problems = output.read(reading)
+        if not problems:
+            return value, []
+        attempts.append((value, problems))
+    value, problems = attempts[0]
+    return task.seal.hide(value), task.seal.hide(problems)
+
+
 def _judge_text(task: TaskInHand, reply: Reply, judged: Judged) -> None:
     if task.output is None and reply.text.strip():
-        _end_answered(reply.text, reply.text, judged)
+        text = task.seal.reveal(reply.text)
+        _end_answered(text, text, judged)
     elif task.output is None:
         _ask_again(task, reply.text, ["the reply was empty"], judged)
     else:

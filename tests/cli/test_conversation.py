@@ -43,7 +43,8 @@ def test_metadata_stands_apart_as_never_shown_to_the_model(lampwork: Any) -> Non
         "task": f"t{job_id[1:]}.1",
         "key": "invoice_id",
         "value": "I-1",
-        "shown_to_model": False,
+        "sealed": False,
+        "carried_from": [],
     }
     transcript, _, metadata = text.partition("\nMetadata: ")
     assert 'invoice_id = "I-1"' in metadata

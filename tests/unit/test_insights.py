@@ -359,9 +359,12 @@ async def test_a_transcript_keeps_the_order_and_tells_refused_from_done(tmp_path
         card: Any = found.transcript[3]
         assert (refused.arguments["account"], refused.argument_refused) == ("EVIL", ("account",))
         assert (card.arguments, card.result, card.status) == ({"name": "B"}, "B of ACC-1", "ok")
-        assert [(fact.key, fact.value, fact.shown_to_model) for fact in found.metadata] == [
-            ("account", "ACC-1", False)
-        ]
+        [fact] = found.metadata
+        assert (fact.key, fact.value, fact.sealed) == ("account", "ACC-1", False)
+        assert fact.carried_from == ("result of skill look_up",)
+        assert found.task_records[0].proof_in_words == (
+            "2 calls: 1 clean, 1 carried it from result of skill look_up"
+        )
         assert found.task_records[0].usage == {"requests": 2, "cost_nanodollars": 0}
 
 

@@ -44,7 +44,7 @@ def test_a_type_checker_sees_the_plain_type_and_the_mark_is_there_at_run_time() 
 def test_values_are_recorded_as_json_exactly_as_given() -> None:
     given = {"invoice_id": "INV-1", "day": date(2026, 1, 2), "account": Account(id=7)}
 
-    recorded = record(DECLARED, given, genie="clerk")
+    recorded, _ = record(DECLARED, given, genie="clerk")
 
     assert recorded == {"invoice_id": "INV-1", "day": "2026-01-02", "account": {"id": 7}}
     assert inject(SKILLS[1].metadata, recorded) == {

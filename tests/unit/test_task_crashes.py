@@ -221,7 +221,8 @@ async def test_a_conversation_that_changed_is_read_again(desk, skills, effects):
         desk.store.submit(
             lambda connection: (
                 connection.exec_driver_sql(
-                    "INSERT INTO entries SELECT 'c1.1', last_seq + 1, 't1.1', 'asked_again', "
+                    "INSERT INTO entries (conversation_id, seq, task_id, kind, body, at) "
+                    "SELECT 'c1.1', last_seq + 1, 't1.1', 'asked_again', "
                     '\'{"problems": ["p"], "text": "Again."}\', 0 FROM conversations'
                 )
                 and connection.exec_driver_sql("UPDATE conversations SET last_seq = last_seq + 1")

@@ -17,7 +17,7 @@ from lampwork.errors import InputInvalid
 from lampwork.genie import Genie
 from lampwork.insights import Insights
 from lampwork.job import JobRef
-from lampwork.metadata import from_texts
+from lampwork.metadata import Sealed, from_texts
 
 
 @click.command("assign")
@@ -28,6 +28,13 @@ from lampwork.metadata import from_texts
     multiple=True,
     metavar="KEY=VALUE",
     help="For the skills, never for the model; JSON where the skill takes no text. Repeatable.",
+)
+@click.option(
+    "--sealed",
+    "seals",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As --metadata, and a request that would carry the value is not sent. Repeatable.",
 )
 @click.option("--data", metavar="JSON", help="What the task is about.")
 @click.option(
@@ -44,6 +51,7 @@ from lampwork.metadata import from_texts
 def command(
     words: tuple[str, ...],
     pairs: tuple[str, ...],
+    seals: tuple[str, ...],
     data: str | None,
     output: Path | None,
     conversation: str | None,
@@ -58,7 +66,8 @@ def command(
     Without --wait it is queued for a worker, and the id of the job that carries it is printed.
     """
     project_word, name, instructions = _split(words)
-    metadata = _texts(pairs)
+    metadata = _texts((*pairs, *seals))
+    sealed = _texts(seals).keys()
     about = None if data is None else read_json("--data", data, example='"text"')
     schema = None if output is None else _read_schema(output)
     project = load(project_word)
@@ -74,7 +83,10 @@ def command(
             on_problem=on_problem,
             knowledge="public_only" if public_only else None,
             conversation=conversation,
-            metadata=from_texts(genie.metadata, metadata),
+            metadata={
+                key: Sealed(value) if key in sealed else value
+                for key, value in from_texts(genie.metadata, metadata).items()
+            },
             output=schema,
             kind="cli",
         )
@@ -111,6 +123,8 @@ def _texts(pairs: tuple[str, ...]) -> dict[str, Any]:
         if not equals or not key:
             raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--metadata")
         if key in texts:
-            raise click.BadParameter(f"{key!r} is given twice", param_hint="--metadata")
+            raise click.BadParameter(
+                f"{key!r} is given twice", param_hint="--metadata and --sealed"
+            )
         texts[key] = value
     return texts

@@ -21,6 +21,7 @@ from lampwork.insights import (
     Said,
     SkillCard,
     TaskEnd,
+    TaskRecord,
     Told,
     TranscriptPart,
     to_json,
@@ -64,7 +65,22 @@ def _lines(found: ConversationDetails) -> Iterator[str]:
     if found.metadata:
         yield "\nMetadata: for the skills, from the record; Lampwork shows it to no model"
         for fact in found.metadata:
-            yield f"  {fact.key} = {output.inline(fact.value)}  ({fact.task})"
+            sealed = ", sealed" if fact.sealed else ""
+            yield f"  {fact.key} = {output.inline(fact.value)}  ({fact.task}{sealed})"
+        for task in found.task_records:
+            yield from _proof(task)
+
+
+def _proof(task: TaskRecord) -> Iterator[str]:
+    proof = task.proof
+    if not proof.keys:
+        return
+    yield f"Proof of {task.task_id}: {proof}"
+    for key, reads in proof.keys.items():
+        by = ", ".join(f"{each.skill} ({each.call}, {output.local(each.at)})" for each in reads)
+        yield f"  {key} was read by {by or 'no skill'}"
+    for what, why in proof.not_scanned.items():
+        yield f"  {what} was not scanned: {why}"
 
 
 def _part(part: TranscriptPart) -> Iterator[str]:

@@ -32,6 +32,7 @@ _TASK_FIELDS = (
     "metadata",
     "usage",
     "actions",
+    "proof",
     "artifacts",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.views import (
@@ -22,6 +22,7 @@ from lampwork.insights.views import (
     moment,
     moment_or_none,
 )
+from lampwork.proof import Evidence, Proof
 from lampwork.store import queries
 from lampwork.types import Json
 
@@ -46,18 +47,37 @@ def conversation_details(connection: sa.Connection, conversation_id: str) -> Con
     row = queries.conversation(connection, conversation_id)
     [shown] = _shown(connection, [row])
     tasks = queries.tasks_in(connection, [row.id])
-    facts = [
-        Fact(task=task.id, key=key, value=value)
-        for task in tasks
-        for key, value in task.metadata.items()
-    ]
+    entries = queries.entries_of(connection, row.id)
+    records = [_record(task, _proof(task, entries)) for task in tasks]
     return ConversationDetails(
         **shown,
         copied_from=row.copied_from,
-        task_records=tuple(_record(task) for task in tasks),
-        metadata=tuple(facts),
-        transcript=tuple(transcript(queries.entries_of(connection, row.id))),
+        task_records=tuple(records),
+        metadata=tuple(fact for each in zip(tasks, records, strict=True) for fact in _facts(*each)),
+        transcript=tuple(transcript(entries)),
     )
+
+
+def _proof(task: queries.Row, entries: Iterable[queries.Row]) -> Proof:
+    evidence = Evidence()
+    for entry in entries:
+        if entry.task_id == task.id:
+            evidence.take(entry.kind, entry.body, entry.at, entry.epoch)
+    stopped_at = None if task.ended_at is None else task.epoch
+    return evidence.proof(task.metadata, task.sealed, stopped_at=stopped_at)
+
+
+def _facts(task: queries.Row, record: TaskRecord) -> Iterator[Fact]:
+    for key, value in task.metadata.items():
+        yield Fact(
+            task=task.id,
+            key=key,
+            value=value,
+            sealed=any(path[0] == key for path in task.sealed),
+            carried_from=tuple(
+                each.source for each in record.proof.carried if each.key.split(".")[0] == key
+            ),
+        )
 
 
 def _shown(connection: sa.Connection, rows: Sequence[queries.Row]) -> list[dict[str, Any]]:
@@ -93,7 +113,7 @@ def _conversation(
     }
 
 
-def _record(task: queries.Row) -> TaskRecord:
+def _record(task: queries.Row, proof: Proof) -> TaskRecord:
     outcome: dict[str, Json] = task.outcome or {}
     return TaskRecord(
         task_id=task.id,
@@ -105,6 +125,8 @@ def _record(task: queries.Row) -> TaskRecord:
         usage=task.usage,
         output_schema=task.output_schema,
         error=error_view(outcome["error"]) if "error" in outcome else None,
+        proof=proof,
+        proof_in_words=str(proof),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
 
+from lampwork.proof import Proof
 from lampwork.types import Json
 
 T = TypeVar("T")
@@ -362,12 +363,17 @@ TranscriptPart = Told | Said | SkillCard | Refusal | AskedAgain | TaskEnd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One metadata value of a task. Skills get it from the record; no request carries it."""
+    """One metadata value of a task. Skills get it from the record; Lampwork shows it to no model.
+
+    `carried_from` are the parts of requests that carried it all the same; see the task's proof.
+    """
 
     task: str
     key: str
     value: Json
-    shown_to_model: Literal[False] = False
+    sealed: bool
+    """Whether it is, or a value inside it."""
+    carried_from: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,6 +389,8 @@ class TaskRecord:
     usage: dict[str, int] | None
     output_schema: Json
     error: ErrorView | None
+    proof: Proof
+    proof_in_words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

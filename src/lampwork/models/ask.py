@@ -73,6 +73,8 @@ class Told:
     """What the text is made of, where it has more than one source."""
     files: tuple[Attached, ...] = ()
     """What is shown after the text."""
+    earlier: str | None = field(default=None, compare=False)
+    """The earlier task of the conversation that it is of; None: the task in hand."""
     bytes: int | None = field(default=None, compare=False, repr=False)
     """Room for `size`."""
 
@@ -84,6 +86,8 @@ class Said:
     raw: dict[str, Json]
     parsed: Any = field(default=None, compare=False)
     """Room for the model layer to keep what it made of `raw`."""
+    earlier: str | None = field(default=None, compare=False)
+    """The earlier task of the conversation that it is of; None: the task in hand."""
     bytes: int | None = field(default=None, compare=False, repr=False)
     """Room for `size`."""
 
@@ -96,6 +100,8 @@ class Returned:
     name: str
     content: Json
     failed: bool = False
+    earlier: str | None = field(default=None, compare=False)
+    """The earlier task of the conversation that it is of; None: the task in hand."""
     bytes: int | None = field(default=None, compare=False, repr=False)
     """Room for `size`."""
 

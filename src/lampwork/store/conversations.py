@@ -68,8 +68,9 @@ def append(
     epoch: int,
     new: Sequence[Entry],
     after: int | None = None,
+    at: float | None = None,
 ) -> int:
-    """Append entries; the number of the first, the others follow it.
+    """Append entries; the number of the first, the others follow it. `at` is now without a time.
 
     Raises StaleEpoch when another epoch or task holds the conversation, or when `after` is given
     and is not its last number.
@@ -86,7 +87,7 @@ def append(
     ).scalar()
     if last is None:
         raise StaleEpoch(f"task {task} does not write to {conversation} under epoch {epoch}")
-    first, now = last - len(new) + 1, time.time()
+    first, now = last - len(new) + 1, time.time() if at is None else at
     connection.execute(
         _insert_entry,
         [
@@ -94,6 +95,7 @@ def append(
                 "conversation_id": conversation,
                 "seq": first + position,
                 "task_id": task,
+                "epoch": epoch,
                 "kind": kind,
                 "body": body,
                 "at": now,

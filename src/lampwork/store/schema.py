@@ -113,6 +113,7 @@ tasks = sa.Table(
     sa.Column("on_problem", sa.Text),
     sa.Column("data", sa.JSON(none_as_null=False), nullable=False),
     sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("sealed", sa.JSON, nullable=False, server_default="[]"),  # paths in the metadata
     sa.Column("output_schema", sa.JSON),
     sa.Column("files", sa.JSON(none_as_null=True)),  # see files/snapshot.py
     sa.Column("usage", sa.JSON),
@@ -155,6 +156,7 @@ entries = sa.Table(
     sa.Column("conversation_id", sa.Text, primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("task_id", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer),  # of the task when it was written
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("body", sa.JSON, nullable=False),
     sa.Column("at", sa.Float, nullable=False),

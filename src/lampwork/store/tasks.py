@@ -43,6 +43,8 @@ class NewTask:
     told: dict[str, Json]
     """The body of its first entry, with `instructions`, `data`, `on_problem`, `files` if any."""
     metadata: dict[str, Json]
+    sealed: Sequence[Sequence[str | int]]
+    """Where the metadata is sealed, as paths."""
     output_schema: Json
 
 
@@ -71,6 +73,7 @@ class Claim:
     wait_id: str | None
     """Under which it waits in line."""
     metadata: dict[str, Json]
+    sealed: Sequence[Sequence[str | int]]
     outcome: Json
     """Not None when the task has ended."""
     files: Json = None
@@ -88,6 +91,7 @@ _next_epoch = (
         tasks.c.conversation_id,
         tasks.c.history_until,
         tasks.c.metadata,
+        tasks.c.sealed,
         tasks.c.outcome,
         tasks.c.files,
     )
@@ -186,6 +190,7 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
             "on_problem": new.told["on_problem"],
             "data": new.told["data"],
             "metadata": new.metadata,
+            "sealed": new.sealed,
             "output_schema": new.output_schema,
             "files": files,
             "created_at": time.time(),
@@ -203,6 +208,7 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
         holds=holds,
         wait_id=None if holds else new.wait_id,
         metadata=new.metadata,
+        sealed=new.sealed,
         outcome=None,
         files=files,
         is_new=True,
@@ -225,6 +231,7 @@ def claim(connection: sa.Connection, task: str) -> Claim | None:
         holds=last is not None,
         wait_id=None if last is not None else conversations.place_in_line(connection, task),
         metadata=row.metadata,
+        sealed=row.sealed,
         outcome=row.outcome,
         files=row.files,
     )
@@ -263,11 +270,12 @@ def append(
     task: str,
     epoch: int,
     new: Sequence[Entry],
+    at: float,
     after: int | None = None,
     status: TaskStatus | None = None,
 ) -> int:
     """Append a task's entries, and show its status if that changes. Raises StaleEpoch."""
-    first = conversations.append(connection, conversation, task, epoch, new, after)
+    first = conversations.append(connection, conversation, task, epoch, new, after, at)
     if status is not None:
         connection.execute(sa.update(tasks).where(tasks.c.id == task).values(status=status))
     return first
@@ -279,6 +287,7 @@ def finish(
     task: str,
     epoch: int,
     new: Sequence[Entry],
+    at: float,
     after: int,
     status: TaskStatus,
     usage: Json,
@@ -291,7 +300,7 @@ def finish(
 
     Returns the answer to the wait of the one whose turn it is. Raises StaleEpoch.
     """
-    conversations.append(connection, conversation, task, epoch, new, after)
+    conversations.append(connection, conversation, task, epoch, new, after, at)
     ended = connection.execute(
         _end,
         {

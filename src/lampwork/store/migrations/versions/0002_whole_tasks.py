@@ -11,6 +11,8 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("task_id", sa.Text(), nullable=True))
     op.add_column("tasks", sa.Column("parent_id", sa.Text(), nullable=True))
     op.add_column("tasks", sa.Column("depth", sa.Integer(), nullable=False, server_default="1"))
+    op.add_column("tasks", sa.Column("sealed", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("entries", sa.Column("epoch", sa.Integer(), nullable=True))
     op.add_column("calls", sa.Column("envelope", sa.Text(), nullable=True))
     op.add_column("calls", sa.Column("ended_at", sa.Float(), nullable=True))
     _copies_of_jobs()
