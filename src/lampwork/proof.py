@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from lampwork.errors import MetadataLeaked
 from lampwork.needles import named, needles
 from lampwork.types import Json
 
@@ -62,6 +63,8 @@ class Proof:
     cut_off: int
     """How many more may have been sent and were cut off by a crash; each was the same as the next
     one on record."""
+    stopped: str | None
+    """Of a request that was not sent, the sealed key that it would have carried, and its source."""
     carried: tuple[Carried, ...]
     keys: dict[str, tuple[Read, ...]]
     """Each key, and who read it."""
@@ -77,9 +80,11 @@ class Proof:
             return f"{calls}, no metadata"
         found = [] if self._looked_for_nothing else [f"{self.clean} clean"]
         found += [self._told(each) for each in self.carried]
-        text = f"{calls}: {', '.join(found)}" if found else calls
+        text = f"{calls}: {', '.join(found)}" if found and self.requests else calls
         if self.cut_off:
             text += f"; {self.cut_off} more may have been cut off by a crash"
+        if self.stopped:
+            text += f"; one was not sent, it would have carried {self.stopped}"
         if self.not_scanned:
             text += f"; not scanned: {', '.join(self.not_scanned)}"
         return text
@@ -134,6 +139,7 @@ class Evidence:
     _epoch: int | None = None
     """Of the last entry."""
     _cut_off: int = 0
+    _stopped: str | None = None
     _ended: bool = False
 
     @classmethod
@@ -159,8 +165,11 @@ class Evidence:
                 self._open.discard(body["call"])
             case "failed":
                 self._ended = True
+                code, fields = body["error"]["code"], body["error"]["fields"]
+                if code == MetadataLeaked.code:
+                    self._stopped = f"{fields['key']} from {fields['source']}"
                 if "scan" in body:
-                    self._count(body["error"]["fields"].get("attempts", 1), body["scan"])
+                    self._count(fields.get("attempts", 1), body["scan"])
             case "answered" | "not_completed":
                 self._ended = True
             case _:
@@ -217,6 +226,7 @@ class Evidence:
             requests=self._requests,
             clean=clean,
             cut_off=cut_off,
+            stopped=self._stopped,
             carried=tuple(self._carried()),
             keys={
                 key: tuple(read for name, read in self._reads if name == key) for key in metadata

@@ -15,6 +15,7 @@ from lampwork.models.ask import Ask, Message
 from lampwork.models.pieces import APART, Piece, pieces_of, standing_pieces
 from lampwork.needles import Matcher
 from lampwork.proof import Hit
+from lampwork.seal import Seal
 from lampwork.types import Json
 
 __all__ = ["Scanner"]
@@ -29,8 +30,9 @@ _NONE: _Hits = frozenset()
 class Scanner:
     """The scan of one task's requests. What has been scanned is remembered, not scanned again."""
 
-    def __init__(self, matcher: Matcher, carrying: Iterable[Hit]) -> None:
+    def __init__(self, matcher: Matcher, seal: Seal, carrying: Iterable[Hit]) -> None:
         self._matcher = matcher
+        self._seal = seal
         self._on_record = frozenset(carrying)
         """What the request before carried, as far as its record says."""
         self._messages: dict[int, tuple[Message, _Hits]] = {}
@@ -99,10 +101,10 @@ class Scanner:
 
     def _refuse_sealed(self, carrying: _Hits) -> None:
         if leaking := sorted(hit for hit in carrying if hit.key in self._sealed):
-            hit = leaking[0]
+            key, source = leaking[0].key, self._seal.hide(leaking[0].source)  # a file's name, say
             raise MetadataLeaked(
-                f'The request would have carried the sealed metadata "{hit.key}": it stands in '
-                f"{hit.source}. Nothing was sent. Take it out there, or pass it without a seal.",
-                key=hit.key,
-                source=hit.source,
+                f'The request would have carried the sealed metadata "{key}": it stands in '
+                f"{source}. Nothing was sent. Take it out there, or pass it without a seal.",
+                key=key,
+                source=source,
             )

@@ -175,6 +175,7 @@ async def _take_in_hand(
     genie = assignment.genie
     withheld = metadata.withheld(genie.skills, claim.metadata)
     wanted, _ = needles(claim.metadata, [tuple(path) for path in claim.sealed])
+    seal = Seal(wanted)
     return TaskInHand(
         assignment,
         new.call,
@@ -182,8 +183,8 @@ async def _take_in_hand(
         resolve(genie.model, run.worker.settings.model),
         claim.metadata,
         {skill.name: skill for skill in genie.skills if skill.name not in withheld},
-        Scanner(Matcher(wanted), transcript.evidence.carrying),
-        Seal(wanted),
+        Scanner(Matcher(wanted), seal, transcript.evidence.carrying),
+        seal,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from lampwork.models.ask import Ask, Described, Message, Returned, Said, Told
+from lampwork.models.ask import Ask, Attached, Described, Message, Returned, Said, Told
 from lampwork.types import Json
 
 __all__ = ["APART", "Piece", "pieces_of", "standing_pieces", "texts_in"]
@@ -49,9 +49,9 @@ def _described(source: str, each: Described) -> Piece:
 def pieces_of(message: Message) -> list[Piece]:
     """What one message holds."""
     match message:
-        case Told(text, parts):
-            pieces = [Piece(part.name, part.text) for part in parts]
-            pieces = pieces or [Piece(_WRONG, text)]
+        case Told(text, parts, files):
+            pieces = [Piece(part.name, part.text) for part in parts] or [Piece(_WRONG, text)]
+            pieces += [piece for file in files for piece in _attached(file)]
         case Said(raw):
             pieces = list(_said(raw["parts"]))
         case Returned(_, name, content, failed):
@@ -60,6 +60,14 @@ def pieces_of(message: Message) -> list[Piece]:
     if message.earlier is None:
         return pieces
     return [Piece(f"earlier task {message.earlier}: {each.source}", each.text) for each in pieces]
+
+
+def _attached(file: Attached) -> Iterator[Piece]:
+    yield Piece(f"name of file {file.name}", file.name)
+    if file.text is None:
+        yield Piece(f"image {file.name}", None)
+    else:
+        yield Piece(f"file {file.name}", texts_in([*file.notes, file.text]))
 
 
 def _said(parts: Sequence[dict[str, Json]]) -> Iterator[Piece]:
