@@ -180,6 +180,19 @@ async def delegates(job: Job) -> None:
     await job.call(drops)
 
 
+def deliver() -> None:
+    note("delivered")
+    if Path("blocked").exists():
+        raise ConnectionError("the road is closed")
+
+
+@project.recipe()
+async def ships(job: Job) -> str:
+    task = await job.assign_task(cashier, "Pay the postage.")
+    await job.step(deliver)
+    return task.response
+
+
 @project.recipe()
 async def risks(job: Job) -> None:
     await job.options(effect="at_most_once").step(drop)
@@ -250,8 +263,8 @@ class Shell:
         self.processes.append(process)
         return process
 
-    def terminal(self, *words: str, columns: int = 80) -> str:
-        """What a command that works shows on a terminal of that width."""
+    def terminal(self, *words: str, columns: int = 80, typed: str = "", code: int = 0) -> str:
+        """What a command shows on a terminal of that width, where this is typed."""
         ours, its_end = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "lampwork", *words],
@@ -263,13 +276,14 @@ class Shell:
         )
         self.processes.append(process)
         os.close(its_end)
+        os.write(ours, typed.encode())
         shown = b""
         # When the other end is closed, Linux answers with an error and others with nothing.
         with contextlib.suppress(OSError):
             while part := os.read(ours, 65536):
                 shown += part
         os.close(ours)
-        assert process.wait(DEADLINE) == 0, shown
+        assert process.wait(DEADLINE) == code, shown
         return shown.decode().replace("\r\n", "\n")
 
     def worker(self, *words: str) -> subprocess.Popen[str]:

@@ -22,7 +22,7 @@ _VERBS = {
     "assign": "Give a task to a genie.",
     "worker": "Execute the jobs, until it is stopped.",
     "jobs": "List jobs.",
-    "job": "Show a job; cancel it, send it an event, resolve an unknown outcome.",
+    "job": "Show a job; cancel it, send it an event, resolve an unknown outcome, retry or fork it.",
     "genies": "List a project's genies.",
     "genie": "Show a genie; pause it, start it.",
     "triggers": "List what starts jobs by itself.",

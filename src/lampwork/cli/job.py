@@ -16,7 +16,7 @@ from lampwork.cli.reading import reading
 from lampwork.cli.working import executor_lacking
 from lampwork.door import JobsDoor
 from lampwork.errors import JobNotFound
-from lampwork.insights import Executor, Insights, JobDetails, to_json
+from lampwork.insights import Executor, Insights, JobDetails, JobView, to_json
 
 T = TypeVar("T")
 
@@ -106,6 +106,51 @@ def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
     return _do(Options(home, as_json), job_id, do, f"Job {job_id} goes on.")
 
 
+def _copying(name: str) -> Callable[[Callable[..., int]], click.Command]:
+    """A verb that makes a copy, after a look at its plan."""
+
+    def define(fn: Callable[..., int]) -> click.Command:
+        yes = click.option("--yes", is_flag=True, help="Do it without asking.")
+        plan = click.option("--plan", "only_plan", is_flag=True, help="Only show what would be.")
+        return command.verb(name)(yes(plan(fn)))
+
+    return define
+
+
+@_copying("retry")
+def retry(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
+    """Do it again from the call that failed it, as a new job that keeps what succeeded.
+
+    What would happen again is shown first.
+    """
+    from lampwork.cli.copying import copy
+
+    return copy(Options(home, as_json), job_id, lambda door: door.plan_retry(job_id), **how)
+
+
+@_copying("rerun")
+def rerun(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
+    """Do all of it again from the same input, as a new job.
+
+    What would happen again is shown first.
+    """
+    from lampwork.cli.copying import copy
+
+    return copy(Options(home, as_json), job_id, lambda door: door.plan_rerun(job_id), **how)
+
+
+@_copying("fork")
+@click.option("--at", type=int, metavar="N", required=True, help="The first call to make anew.")
+def fork(job_id: str, at: int, home: Path | None, as_json: bool, **how: bool) -> int:
+    """Do it again from its call --at N, as a new job that keeps the calls before it.
+
+    What would happen again is shown first.
+    """
+    from lampwork.cli.copying import copy
+
+    return copy(Options(home, as_json), job_id, lambda door: door.plan_fork(job_id, at=at), **how)
+
+
 def _of(options: Options, job_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:
     found = asyncio.run(reading(options, read))
     if found is None:
@@ -153,6 +198,9 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
     if job.after_end:
         yield "\nAfter its end"
         yield from (f"  {each.job_id}  {each.title}  {each.status}" for each in job.after_end)
+    if job.copies:
+        yield "\nCopies"
+        yield from (f"  {each.job_id}  {_copied(each)}  {each.status}" for each in job.copies)
     if job.log:
         yield "\nLog"
         yield from (f"  {output.local(line.at)}  {line.message}" for line in job.log)
@@ -160,6 +208,8 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
         yield f"\nError ({job.error.code})\n{output.indented(job.error.message)}"
     if job.traceback:
         yield f"\n{output.indented(job.traceback)}"
+    if job.status == "failed" and job.parent is None:
+        yield f"\nTry again: {options.to_type('job', job.job_id, 'retry')}"
     if job.status == "succeeded":
         yield f"\nOutput\n{output.indented(output.pretty(job.output))}"
 
@@ -169,6 +219,8 @@ def _facts(job: JobDetails) -> Iterator[str]:
     yield f"  trigger   {output.inline(job.trigger)}"
     if job.parent is not None:
         yield f"  parent    {job.parent}"
+    if (copied := _copied(job)) is not None:
+        yield f"  copied    {copied}"
     yield f"  version   {job.version} of {job.project}"
     yield f"  accepted  {output.local(job.created_at)}"
     if job.started_at is not None:
@@ -176,6 +228,18 @@ def _facts(job: JobDetails) -> Iterator[str]:
     if job.ended_at is not None:
         took = output.span(job.created_at, job.ended_at)
         yield f"  ended     {output.local(job.ended_at)}, after {took}"
+
+
+def _copied(job: JobView) -> str | None:
+    """What a copy is of which job."""
+    for kind, original in (
+        ("retry", job.retry_of),
+        ("rerun", job.rerun_of),
+        ("fork", job.fork_of),
+    ):
+        if original is not None:
+            return f"{kind} of job {original}"
+    return None
 
 
 def _waits(job: JobDetails, options: Options) -> Iterator[str]:

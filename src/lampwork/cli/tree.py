@@ -87,6 +87,8 @@ def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = T
         text += f"  → a large value, {call.blob[:12]}"
     elif call.status == "ok" and call.kind not in ("task", "sleep", "map"):
         text += f"  → {output.inline(call.value)}"
+    if call.kept_from is not None:
+        text += f"  (kept from job {call.kept_from})"
     below = [of_task(call.task)] if call.task is not None else []
     below += [
         of_job(job, executing, in_full=in_full)
