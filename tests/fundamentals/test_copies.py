@@ -311,6 +311,26 @@ async def test_events_that_were_not_used_go_along_in_their_order(opened: Open) -
         assert await app.result(fork) == "two three"
 
 
+@project.recipe()
+async def needs_two(job: Job) -> str:
+    return "".join(await job.gather(job.wait_for("a", str), job.wait_for("b", str)))
+
+
+async def test_an_event_that_had_reached_its_wait_but_not_the_record_goes_along(
+    opened: Open,
+) -> None:
+    """A parked job is not woken for the first of two events, and is cancelled then."""
+    async with opened(project) as app:
+        original = await app.start(needs_two)
+        await park(app, original)
+        await app.send_event(original, "a", "A")
+        await app.cancel(original)
+        await failed(app, original)
+        retry = await app.retry(original)
+        await app.send_event(retry, "b", "B")
+        assert await app.result(retry) == "AB"
+
+
 # --- rerun and fork ---
 
 
