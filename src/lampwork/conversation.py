@@ -285,7 +285,6 @@ class Hold:
 
     async def save_artifact(self, artifact: Artifact, content: bytes, *, call: str) -> None:
         """Save what a skill call has produced; on disk when this returns. Raises as `append`."""
-        self.run.check()
         await self._write(artifacts.save, artifact.to_json(), call=call, content=content)
 
     async def finish(

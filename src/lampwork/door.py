@@ -329,6 +329,7 @@ class Door(JobsDoor):
                 caps=self.reading,
                 project=self.project.name,
                 model=resolve(assignment.genie.model, self.model),
+                job_id=None,
             )
             assignment = replace(assignment, files=taken)
         return await self.accept(

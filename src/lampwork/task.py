@@ -138,6 +138,7 @@ async def _take_files(run: Run, assignment: Assignment, new: tasks.NewTask) -> l
         caps=settings.reading,
         project=new.project,
         model=resolve(genie.model, settings.model),
+        job_id=run.job_id,
     )
     run.check()
     return [each.to_json() for each in taken]

@@ -97,26 +97,26 @@ def test_a_blob_lives_as_long_as_its_last_owner(database):
 def test_a_reading_goes_with_its_text_and_is_made_anew(database):
     keep = {"kind": "text", "notes": [], "text": b"what it says"}
     digest = blobs.digest_of(b"po")
-    assert files.put(database, digest, b"po", "1") is None
-    files.keep_reading(database, digest, "1", **keep)
-    found = files.put(database, digest, b"po", "1")
+    assert files.put(database, digest, b"po", "1", None) is None
+    files.keep_reading(database, digest, "1", None, **keep)
+    found = files.put(database, digest, b"po", "1", None)
     assert (found.kind, found.text) == ("text", blobs.digest_of(b"what it says"))
-    assert files.put(database, digest, b"po", "2") is None  # another reader, or other caps
+    assert files.put(database, digest, b"po", "2", None) is None  # another reader, or other caps
 
     put(database, b"", age=HOUR + 1)
     collected(database)
     assert there(database) == set()
-    assert files.put(database, digest, b"po", "1") is None
+    assert files.put(database, digest, b"po", "1", None) is None
 
 
 def test_a_text_that_is_about_to_be_named_is_young_as_well(database):
     """The content is stored again and has been read before; both are about to be named."""
     digest = blobs.digest_of(b"po")
-    files.put(database, digest, b"po", "1")
-    files.keep_reading(database, digest, "1", kind="text", notes=[], text=b"what it says")
+    files.put(database, digest, b"po", "1", None)
+    files.keep_reading(database, digest, "1", None, kind="text", notes=[], text=b"what it says")
     put(database, b"", age=HOUR + 1)
 
-    found = files.put(database, digest, b"po", "1")
+    found = files.put(database, digest, b"po", "1", None)
     collected(database)
     blobs.own(database, "j1", [digest, found.text])
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -41,16 +42,17 @@ async def take(
     caps: ReadingCaps,
     project: str,
     model: LanguageModel,
+    job_id: str | None,
 ) -> tuple[Snapshot, ...]:
-    """The files as they are now. Nobody owns their blobs yet, see blobs.py.
+    """The files as they are now. The job keeps them; without one, who keeps them must do so soon.
 
     Raises TooManyFiles, FileRejected, ArtifactNotFound: of several the first in their order.
     """
-    room = asyncio.Semaphore(_AT_ONCE)
+    keeper, room = _Keeper(store, caps, project, job_id), asyncio.Semaphore(_AT_ONCE)
 
     async def one(source: Source) -> Snapshot:
         async with room:
-            return await _take(store, source, caps, project)
+            return await _take(keeper, source)
 
     taken = await asyncio.gather(*map(one, check(given)), return_exceptions=True)
     for each in taken:
@@ -61,14 +63,24 @@ async def take(
     return snapshots
 
 
-async def _take(store: Store, source: Source, caps: ReadingCaps, project: str) -> Snapshot:
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Where files go, under which caps they are read, and whose they are."""
+
+    store: Store
+    caps: ReadingCaps
+    project: str
+    job_id: str | None
+
+
+async def _take(keeper: _Keeper, source: Source) -> Snapshot:
     if isinstance(source, Snapshot):
         return source
     declared = None if isinstance(source, Path) else source.media_type
     try:
-        content = await _content(store, source, caps, project)
+        content = await _content(keeper, source)
         digest = await asyncio.to_thread(blobs.digest_of, content)
-        kind, text, notes = await _read(store, digest, content, caps)
+        kind, text, notes = await _read(keeper, digest, content)
         problem = kinds.lie(source.name, declared, kind)
         if problem is not None:
             raise Broken(problem)
@@ -79,16 +91,15 @@ async def _take(store: Store, source: Source, caps: ReadingCaps, project: str) -
     return Snapshot(name, media_type, digest, len(content), text, notes)
 
 
-async def _content(
-    store: Store, source: Path | File | Artifact, caps: ReadingCaps, project: str
-) -> bytes:
+async def _content(keeper: _Keeper, source: Path | File | Artifact) -> bytes:
+    caps = keeper.caps
     match source:
         case Path():
             content = await asyncio.to_thread(_of_path, source, caps)
         case File():
             content = source.content
         case Artifact():
-            content = await store.read(artifacts.content, project, source.digest)
+            content = await keeper.store.read(artifacts.content, keeper.project, source.digest)
     if not content:
         raise Broken("it is empty")
     if len(content) > caps.file_bytes:
@@ -113,18 +124,19 @@ def _of_path(path: Path, caps: ReadingCaps) -> bytes:
 
 
 async def _read(
-    store: Store, digest: str, content: bytes, caps: ReadingCaps
+    keeper: _Keeper, digest: str, content: bytes
 ) -> tuple[Kind, str | None, tuple[str, ...]]:
     """The kind of a file, the digest of its text, and notes; from an earlier reading if any."""
-    reader = _reader(caps)
-    found = await store.write(files.put, digest, content, reader)
+    store, reader, owner = keeper.store, _reader(keeper.caps), keeper.job_id
+    found = await store.write(files.put, digest, content, reader, owner)
     if found is not None:
         return found.kind, found.text, tuple(found.notes)
-    read = await reading.read(content, caps)
+    read = await reading.read(content, keeper.caps)
     text = await store.write(
         files.keep_reading,
         digest,
         reader,
+        owner,
         kind=read.kind,
         text=None if read.text is None else read.text.encode(),
         notes=list(read.notes),

@@ -1,9 +1,10 @@
 """Large values and files, stored once under the digest of their content, and collected.
 
 A blob is kept for as long as it has an owner: a job, or an artifact of a task. Who stores content
-and names its owner in one transaction has nothing to fear. Who names it later, as a file is stored
-before its task is opened, has `GRACE` for it: storing content anew makes it young again, and
-`own` refuses a blob that has gone. All of it is serialised by the database, in any process.
+and names its owner in one transaction has nothing to fear. Who names it later, as files from
+outside are stored before their job exists, has `GRACE` for it: storing content anew makes it young
+again, and `own` refuses a blob that has gone. The database puts all of it in an order, whichever
+process does it.
 """
 
 from __future__ import annotations
