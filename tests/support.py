@@ -11,13 +11,28 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from lampwork import Answer, App, Call, Calls, Genie, Project, Settings, Turn, failpoint, playbook
+from lampwork import (
+    Answer,
+    App,
+    Call,
+    Calls,
+    Genie,
+    Price,
+    Project,
+    Settings,
+    Turn,
+    failpoint,
+    playbook,
+)
 from lampwork.flow import EndReason, RunEnded
+from lampwork.models import Ask, Playbook, Reply
+from lampwork.models.ask import size
 from lampwork.run import Run
 from lampwork.store import jobs
 
@@ -230,3 +245,32 @@ def once(action: Callable[[], None]) -> Callable[[], None]:
             action()
 
     return act
+
+
+@dataclass(frozen=True, eq=False)
+class Metered(Playbook):
+    """A playbook that costs as a model does: all that it may use, or what it is told to."""
+
+    used: tuple[int, int] | None = None
+    """Tokens of input and output of each reply."""
+    rates: Price | None = field(default_factory=lambda: Price(input=1, output=5))
+    longest: int | None = None
+
+    @property
+    def uses_tokens(self) -> bool:
+        return True
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        return self.longest
+
+    def price(self, input_tokens: int | None = None) -> Price | None:
+        return self.rates
+
+    async def respond(self, ask: Ask) -> Reply:
+        reply = await super().respond(ask)
+        longest = min(each for each in (ask.max_output_tokens, self.longest, 16_384) if each)
+        came, went = self.used or (size(ask), longest)
+        usage = {"requests": 1, "input_tokens": came, "output_tokens": min(went, longest)}
+        usage |= {"cost_nanodollars": self.rates.cost(came, usage["output_tokens"])}
+        return replace(reply, usage=usage, truncated=went > longest)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lampwork.answer import TaskAnswer
     from lampwork.app import App
     from lampwork.artifact import Artifact
+    from lampwork.budget import Budget
     from lampwork.check import Finding
     from lampwork.effect import DidNotHappen, Happened, StillUnknown
     from lampwork.errors import LampworkError, NotDone
@@ -46,6 +47,7 @@ __all__ = [
     "Answer",
     "App",
     "Artifact",
+    "Budget",
     "Call",
     "Calls",
     "CannotComplete",
@@ -86,6 +88,7 @@ _MODULES = {
     "Answer": "models",
     "App": "app",
     "Artifact": "artifact",
+    "Budget": "budget",
     "Call": "models",
     "Calls": "models",
     "CannotComplete": "models",

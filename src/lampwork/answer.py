@@ -13,7 +13,7 @@ from lampwork.proof import Evidence, Proof
 from lampwork.store.tasks import Claim
 from lampwork.types import Json
 
-__all__ = ["Action", "TaskAnswer", "answer_record"]
+__all__ = ["Action", "TaskAnswer", "actions_record", "answer_record"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -88,7 +88,7 @@ def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
         "metadata": claim.metadata,
         "sealed": claim.sealed,
         "usage": so_far.usage,
-        "actions": list(map(_action_record, so_far.actions.values())),
+        "actions": actions_record(so_far),
         "artifacts": [
             artifact.to_json()
             for call in so_far.actions
@@ -96,6 +96,11 @@ def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
         ],
         "proof": so_far.evidence.proof(claim.metadata, claim.sealed).to_json(),
     }
+
+
+def actions_record(so_far: Transcript) -> list[dict[str, Json]]:
+    """What a task has done, as answers and errors tell it."""
+    return list(map(_action_record, so_far.actions.values()))
 
 
 def _action_record(action: Action) -> dict[str, Json]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 from typing_extensions import TypedDict
 
 from lampwork import metadata
+from lampwork.budget import Budget
+from lampwork.deadline import check_deadline, epoch
 from lampwork.eligibility import require_eligible
 from lampwork.errors import (
     DelegationCycle,
@@ -26,14 +30,16 @@ from lampwork.genie import Genie
 from lampwork.models.resolve import resolve
 from lampwork.needles import Path
 from lampwork.output import describe
+from lampwork.store.budgets import not_enforceable
 from lampwork.types import Json
 from lampwork.written_type import read_type, write_type
 
 if TYPE_CHECKING:
+    from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
     from lampwork.store.tasks import Lineage
 
-__all__ = ["Assignment", "Terms", "check_assignment", "check_lineage"]
+__all__ = ["Assignment", "Terms", "check_assignment", "check_lineage", "check_price"]
 
 DEEPEST = 5
 """Tasks one below the other: the one that a recipe assigns is the first."""
@@ -59,6 +65,10 @@ class Terms(TypedDict, total=False):
     """Whether to raise GenieInactive, the default, or wait until a paused genie is started."""
     knowledge: Literal["public_only"] | None
     """That public documents are enough: a genie with permissioned knowledge takes the task then."""
+    budget: Budget | None
+    """What the task and those below it may spend; instead of the genie's own."""
+    deadline: datetime | timedelta | float | None
+    """Until when the answer must be there: a moment, or a time (or seconds) from the call on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,9 @@ class Assignment:
     knowledge: Literal["public_only"] | None = None
     files: Sequence[Given | Source] = ()
     """Once taken (see files/taking.py), all of them are a `Snapshot`."""
+    budget: Budget | None = None
+    deadline: Any = None
+    """As given; once checked, a datetime, a timedelta from the call on, or None."""
 
     @property
     def taken(self) -> list[Snapshot]:
@@ -101,6 +114,8 @@ class Assignment:
             "when_paused": self.when_paused,
             "knowledge": self.knowledge,
             "files": [each.to_json() for each in self.taken],
+            "budget": None if self.budget is None else self.budget.to_json(),
+            "deadline": None if self.deadline is None else epoch(self.deadline, time.time()),
         }
 
     @classmethod
@@ -113,6 +128,10 @@ class Assignment:
             "output": read_type(record["output"]),
             "files": tuple(map(Snapshot.from_json, record.get("files", ()))),
         }
+        if (budget := record.get("budget")) is not None:
+            given["budget"] = Budget(**budget)
+        if (deadline := record.get("deadline")) is not None:
+            given["deadline"] = datetime.fromtimestamp(deadline, UTC)
         return cls(**given)
 
     @classmethod
@@ -121,8 +140,9 @@ class Assignment:
     ) -> Assignment:
         """The assignment of a task on these terms. Raises GenieNotFound."""
         found = project.find_genie(genie) if isinstance(genie, str) else genie
-        given = {name: value for name, value in terms.items() if value is not None}
-        return cls(found, instructions, output=output, **cast(dict[str, Any], given))
+        given: dict[str, Any] = {"budget": found.budget}
+        given |= {name: value for name, value in terms.items() if value is not None}
+        return cls(found, instructions, output=output, **given)
 
 
 def check_assignment(
@@ -146,10 +166,17 @@ def check_assignment(
             f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
         )
     require_eligible(genie, public_only=assignment.knowledge == "public_only")
+    budget: Any = assignment.budget
+    if not isinstance(budget, Budget | None):
+        raise InputInvalid(
+            f"budget={budget!r} is no Budget. Pass budget=Budget(dollars=…, tokens=…).",
+            problems=["budget"],
+        )
     given, sealed = assignment.metadata, assignment.sealed
     recorded, sealed = metadata.record(genie.metadata, given, sealed, genie=genie.name)
     checked = replace(
         assignment,
+        deadline=check_deadline(assignment.deadline),
         instructions=_as_json("instructions", assignment.instructions),
         on_problem=_as_json("on_problem", assignment.on_problem),
         data=_as_json("data", assignment.data),
@@ -171,12 +198,28 @@ def check_lineage(assignment: Assignment, above: Lineage) -> None:
             "Assign the task to another genie, or do the work in the recipe.",
             genies=[*above.genies, name],
         )
-    if len(above.genies) >= DEEPEST:
+    deepest = DEEPEST if above.deepest is None else min(DEEPEST, above.deepest)
+    if len(above.genies) >= deepest:
+        by = "" if deepest == DEEPEST else "by the budget of a task above, "
+        most = "1 task is" if deepest == 1 else f"{deepest} tasks one below the other are"
         raise DelegationTooDeep(
-            f"{chain}: {DEEPEST} tasks one below the other are the most. "
+            f"{chain}: {by}{most} the most. "
             "Let a genie further up do this, or start a job of its own for it.",
             genies=[*above.genies, name],
         )
+
+
+def check_price(
+    assignment: Assignment, model: LanguageModel, *, above: Lineage | None = None
+) -> None:
+    """Whether a limit on money can be kept, its own or one above. Raises BudgetNotEnforceable.
+
+    Prices may change with a new version of their list, so no recorded call is asked this again.
+    """
+    own = assignment.budget is not None and assignment.budget.dollars is not None
+    inherited = above is not None and above.limits_money
+    if (own or inherited) and model.price() is None:
+        raise not_enforceable(model.name)
 
 
 def _as_json(name: str, value: Any) -> Json:

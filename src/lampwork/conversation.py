@@ -9,6 +9,8 @@ Entries, in the order of a turn:
     resolved       that it did not happen, by whom: it may be done
     result         what came of a skill call
     asked_again    what was wrong with a reply
+    unanswered     a model call that brought no reply: why, and its usage
+    cut_off        a model call that an earlier run may have begun: its usage, as an estimate
     answered, not_completed, failed       the task's end
 """
 
@@ -25,7 +27,8 @@ from lampwork.artifact import Artifact
 from lampwork.files.snapshot import Contents, attached
 from lampwork.models.ask import Attached, Message, Part, Result, Returned, Said, Told
 from lampwork.proof import Evidence
-from lampwork.store import artifacts, tasks
+from lampwork.store import artifacts, budgets, tasks
+from lampwork.store.budgets import Granted, Refused, Spent, Wanted
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.inbox import Delivery
 from lampwork.types import Effect, Json, TaskStatus
@@ -68,7 +71,8 @@ class Action:
     """A skill call of a task and what came of it.
 
     `status` is `ok`, `error` (it raised), `refused` (the model named metadata), `invalid`,
-    `unknown_skill`, `failed` (a person said so) or `open`.
+    `unknown_skill`, `failed` (a person said so), `over_budget` or `not_completed` (out of time);
+    in the error of a task that was stopped also `unknown` or `open`.
     """
 
     call: str
@@ -110,6 +114,10 @@ class Transcript:
     artifacts: dict[str, list[Artifact]] = field(default_factory=dict[str, list[Artifact]])
     """What the skill calls of this task have saved, by their labels."""
     evidence: Evidence = field(default_factory=Evidence)
+    measured: tuple[int, int] | None = None
+    """So many of the messages are known to be so many tokens at the most."""
+    call_under_way: bool = False
+    """Whether an earlier run may have begun a model call of which nothing is written."""
     _unreturned: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """By label, the calls whose results the model has not been sent: call id and skill."""
 
@@ -119,6 +127,8 @@ class Transcript:
             earlier = None if row.task_id == self.task_id else row.task_id
             known = {"at": row.at, "epoch": row.epoch, "begun": True}
             self.take(row.seq, row.kind, row.body, earlier=earlier, **known)
+            if earlier is None:
+                self.call_under_way = not self.open and row.kind != "unanswered"
 
     def take(
         self,
@@ -151,12 +161,17 @@ class Transcript:
                 if mine:
                     self.asked_again += 1
                     self.feedback = tuple(body["problems"])
+            case "unanswered" | "cut_off" if mine:
+                self._use(body["usage"])
             case "unknown" if mine:
-                self.open[body["call"]].unknown = body["why"]
+                self._take_unknown(body)
             case "resolved" if mine:
                 intent = self.open[body["call"]]
                 intent.resolved += 1
                 intent.unknown, intent.begun = None, begun
+                self.actions[intent.label] = Action(
+                    intent.label, intent.skill, intent.arguments, "open"
+                )
             case "answered" if mine:
                 self.answer = body
             case _:
@@ -175,12 +190,14 @@ class Transcript:
     def _take_said(self, seq: int, body: dict[str, Json], earlier: str | None) -> None:
         mine = earlier is None
         self.messages.append(Said(body["response"], earlier=earlier))
+        answered = 0
         for position, call in enumerate(body["calls"]):
             label, reply = f"{seq}.{position}", call.get("reply")
             if reply is None:
                 self._unreturned[label] = (call["id"], call["name"])
                 continue
             ends = call["verdict"] in ("answer", "cannot_complete")
+            answered += 1
             self.messages.append(
                 Returned(call["id"], call["name"], reply, not ends, earlier=earlier)
             )
@@ -192,8 +209,20 @@ class Transcript:
         if mine:
             self.turns += 1
             self.feedback = ()
-            for name, count in body["usage"].items():
-                self.usage[name] = self.usage.get(name, 0) + count
+            self._use(body["usage"])
+            tokens = body["usage"].get("input_tokens", 0) + body["usage"].get("output_tokens", 0)
+            self.measured = (len(self.messages) - answered, tokens) if tokens else None
+
+    def _use(self, usage: dict[str, int]) -> None:
+        for name, count in usage.items():
+            self.usage[name] = self.usage.get(name, 0) + count
+
+    def _take_unknown(self, body: dict[str, Json]) -> None:
+        intent = self.open[body["call"]]
+        intent.unknown = body["why"]
+        self.actions[intent.label] = Action(
+            intent.label, intent.skill, intent.arguments, "unknown", body["why"]
+        )
 
     def _take_intent(self, body: dict[str, Json], begun: bool) -> None:
         label, call_id = body["call"], self._unreturned[body["call"]][0]
@@ -229,8 +258,18 @@ class Transcript:
             self.failures.pop(skill, None)
         elif status == "failed":
             self.failed_by = (skill, body["error"]["message"])
-        else:
+        elif status != "not_completed":
             self.failures.setdefault(skill, []).append(error or "")
+
+    @property
+    def last_text(self) -> str:
+        """What the genie has said last in this task, in words."""
+        for message in reversed(self.messages[len(self.history) :]):
+            if isinstance(message, Said):
+                parts = [part for part in message.raw["parts"] if part["part_kind"] == "text"]
+                if parts:
+                    return "\n".join(part["content"] for part in parts)
+        return ""
 
 
 def _brief(told: dict[str, Json], files: tuple[Attached, ...], earlier: str | None) -> Told:
@@ -262,26 +301,35 @@ class Hold:
     """A task's hold on its conversation, under the epoch that its run has claimed."""
 
     def __init__(self, run: Run, claim: tasks.Claim, transcript: Transcript) -> None:
+        own = (transcript.task_id,) if claim.budget_id == transcript.task_id else ()
         self.run = run
         self.task_id = transcript.task_id
         self.claim = claim
         self.conversation_id = claim.conversation_id
+        self.budgets = (*own, *run.lineage.budgets)
+        """The budgets that count, the nearest first."""
         self.epoch = claim.epoch
         self.transcript = transcript
         self._claiming = asyncio.Lock()
 
     async def append(
-        self, *new: Entry, after: int | None = None, status: TaskStatus | None = None
+        self,
+        *new: Entry,
+        after: int | None = None,
+        status: TaskStatus | None = None,
+        spent: Spent | None = None,
     ) -> None:
         """Append entries, on disk before anything relies on them.
 
-        `after` is the number that the first must follow. When another claim has come between, this
-        run proves that it owns the job and goes on; RunEnded if it does not, StaleEpoch if the
-        conversation has changed.
+        `after` is the number that the first must follow; `spent` is what a model call has come to.
+        When another claim has come between, this run proves that it owns the job and goes on;
+        RunEnded if it does not, StaleEpoch if the conversation has changed. Raises BudgetExceeded
+        when the skill calls that were `spent` do not fit; then nothing was appended.
         """
         at = time.time()
-        first = await self._write(tasks.append, new, at=at, after=after, status=status)
+        first = await self._write(tasks.append, new, at=at, after=after, status=status, spent=spent)
         self.take(first, new, at)
+        self._settled(spent)
 
     async def save_artifact(self, artifact: Artifact, content: bytes, *, call: str) -> None:
         """Save what a skill call has produced; on disk when this returns. Raises as `append`."""
@@ -293,15 +341,16 @@ class Hold:
         at: float,
         after: int,
         status: TaskStatus,
-        usage: Json,
         outcome: Json,
         envelope: str,
+        spent: Spent | None,
     ) -> list[Delivery]:
         """Append the last entries, end the task, and record what came of the call that assigned it.
 
         Returns who is told that it is their turn.
         """
-        return await self._write(
+        usage = self.transcript.usage
+        told = await self._write(
             tasks.finish,
             new,
             at=at,
@@ -310,23 +359,35 @@ class Hold:
             usage=usage,
             outcome=outcome,
             envelope=envelope,
+            spent=spent,
         )
+        self._settled(spent)
+        return told
+
+    async def reserve(self, wanted: Wanted) -> Granted | Refused:
+        """Reserve a model call in the budgets that count for the task."""
+        found = await self._write(budgets.reserve, self.budgets, wanted)
+        if isinstance(found, Granted):
+            self.run.worker.calls_under_way.begin(self.task_id, self.budgets)
+        return found
+
+    def _settled(self, spent: Spent | None) -> None:
+        if spent is not None:
+            self.run.worker.calls_under_way.end(self.task_id)
 
     def take(self, first: int, new: Sequence[Entry], at: float) -> None:
         """Count entries in that this run writes, the first under that number."""
         for position, (kind, body) in enumerate(new):
             self.transcript.take(first + position, kind, body, at=at, epoch=self.epoch)
 
-    async def _write(
-        self, change: Callable[..., Written], new: Sequence[Entry] | Json, **how: Any
-    ) -> Written:
+    async def _write(self, change: Callable[..., Written], *what: Any, **how: Any) -> Written:
         # An ended run may still say what came of an effect: the epoch decides whether it is heard.
         store, names, epoch = self.run.store, (self.conversation_id, self.task_id), self.epoch
         try:
-            return await store.write(change, *names, epoch, new, **how)
+            return await store.write(change, *names, epoch, *what, **how)
         except StaleEpoch:
             await self._claim_anew(epoch)
-            return await store.write(change, *names, self.epoch, new, **how)
+            return await store.write(change, *names, self.epoch, *what, **how)
 
     async def _claim_anew(self, refused: int) -> None:
         async with self._claiming:

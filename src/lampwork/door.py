@@ -19,7 +19,7 @@ from typing_extensions import Unpack
 from lampwork import copies, event, values
 from lampwork.answer import TaskAnswer
 from lampwork.artifact import Artifact
-from lampwork.assignment import Assignment, Terms, check_assignment
+from lampwork.assignment import Assignment, Terms, check_assignment, check_price
 from lampwork.copies import CopyPlan
 from lampwork.errors import InputInvalid
 from lampwork.files.taking import take
@@ -322,13 +322,15 @@ class Door(JobsDoor):
             Assignment.on(self.project, genie, instructions, output, terms),
             model=self.model,
         )
+        model = resolve(assignment.genie.model, self.model)
+        check_price(assignment, model)
         if assignment.files:
             taken = await take(
                 self.store,
                 assignment.files,
                 caps=self.reading,
                 project=self.project.name,
-                model=resolve(assignment.genie.model, self.model),
+                model=model,
                 job_id=None,
             )
             assignment = replace(assignment, files=taken)

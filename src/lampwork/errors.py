@@ -5,7 +5,7 @@
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
-    │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible
+    │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
@@ -20,7 +20,7 @@
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
-    │   ├── MetadataLeaked
+    │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
     └── StoreError
         ├── FolderInUse · FolderNotWritable · DatabaseTooNew · StoreUnavailable
 
@@ -37,6 +37,8 @@ __all__ = [
     "ArtifactInvalid",
     "ArtifactNotFound",
     "BranchesFailed",
+    "BudgetExceeded",
+    "BudgetNotEnforceable",
     "CallError",
     "CallInterrupted",
     "Conflict",
@@ -85,6 +87,7 @@ __all__ = [
     "StepFailed",
     "StoreError",
     "StoreUnavailable",
+    "TaskDeadlineExceeded",
     "TaskError",
     "TaskNotCompleted",
     "TooManyFiles",
@@ -207,6 +210,10 @@ class FileRejected(InputInvalid):
 
 class ArtifactInvalid(InputInvalid):
     """An artifact that can't be saved: its name, its content or its media type."""
+
+
+class BudgetNotEnforceable(InputInvalid):
+    """A limit on money for a model whose price is not known. Fields: `model`."""
 
 
 class NotFound(LampworkError):
@@ -391,6 +398,26 @@ class MetadataLeaked(TaskError):
 
 class TurnLimitReached(TaskError):
     """The genie took as many turns as a task may have. Fields: `turns`."""
+
+
+class BudgetExceeded(TaskError):
+    """A budget of the task, or of one above it, does not hold what comes next.
+
+    Fields: `limit` (the name of the one that was met), `budget` (its limits), `budget_of` (whose it
+    is), `spent` (of it, by the whole tree), `partial` (what the genie said last), `actions`,
+    `usage`.
+    """
+
+    status = 402
+
+
+class TaskDeadlineExceeded(TaskError):
+    """The deadline of the task, or of one above it, has passed.
+
+    Fields: `deadline` (ISO 8601), `partial` (what the genie said last), `actions`, `usage`.
+    """
+
+    status = 504
 
 
 class StoreError(LampworkError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from lampwork.budget import Budget
 from lampwork.errors import DuplicateName, SkillInvalid
 from lampwork.knowledge import Knowledge
 from lampwork.metadata import Key, declared_by
@@ -32,6 +33,8 @@ class Genie:
     """Model responses in one task at the most; then the task fails with TurnLimitReached."""
     knowledge: tuple[Knowledge, ...] = ()
     """Each is among its skills too, as `search_<name>`."""
+    budget: Budget | None = None
+    """Of each task that is assigned without one."""
 
     @classmethod
     def define(
@@ -44,6 +47,7 @@ class Genie:
         skills: Iterable[Any] = (),
         knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
+        budget: Budget | None = None,
     ) -> Genie:
         """A genie with these skills; a recipe among them becomes a skill.
 
@@ -58,7 +62,8 @@ class Genie:
                 f'Genie "{name}" has two skills called {", ".join(sorted(twice))}. '
                 "Give one of them another name=."
             )
-        return cls(name, project, model, job_description.strip(), made, max_turns, bases)
+        description = job_description.strip()
+        return cls(name, project, model, description, made, max_turns, bases, budget)
 
     @cached_property
     def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:

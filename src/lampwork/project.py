@@ -15,6 +15,7 @@ from typing_extensions import Unpack
 
 from lampwork import importable
 from lampwork.app import App
+from lampwork.budget import Budget
 from lampwork.check import Finding, check
 from lampwork.errors import DuplicateName, GenieNotFound, NotImportable, RecipeNotFound
 from lampwork.genie import Genie
@@ -127,10 +128,12 @@ class Project:
         skills: Iterable[Any] = (),
         knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
+        budget: Budget | None = None,
     ) -> Genie:
         """Define a genie. Recipes are accepted among its skills; knowledge is what it may search.
 
         A task that takes more than `max_turns` model responses fails with TurnLimitReached.
+        `budget` is that of each task that is assigned without one.
 
         Raises SkillInvalid, DuplicateName.
         """
@@ -142,6 +145,7 @@ class Project:
             skills=skills,
             knowledge=knowledge,
             max_turns=max_turns,
+            budget=budget,
         )
         _add(self._genies, name, genie, "genie")
         return genie

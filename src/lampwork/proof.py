@@ -138,6 +138,8 @@ class Evidence:
     """Skill calls without a result: while there are any, the model is not asked."""
     _epoch: int | None = None
     """Of the last entry."""
+    _run_is_over: bool = False
+    """Whether that entry says that its run asks the model no more."""
     _cut_off: int = 0
     _stopped: str | None = None
     _ended: bool = False
@@ -150,12 +152,15 @@ class Evidence:
     def take(self, kind: str, body: dict[str, Json], at: float, epoch: int | None) -> None:
         """Take in an entry of the task."""
         self._cut_off += self._lost_before(epoch)
-        self._epoch = epoch
+        self._epoch, self._run_is_over = epoch, False
         match kind:
             case "told":
                 self._withheld = body["withheld"]
             case "said":
                 self._count(body["usage"].get("requests", 1), body.get("scan"))
+            case "unanswered":
+                self._run_is_over = True
+                self._count(body["usage"].get("requests", 1), body["scan"])
             case "intent":
                 self._open.add(body["call"])
                 moment = datetime.fromtimestamp(at, UTC)
@@ -179,11 +184,12 @@ class Evidence:
         """Requests that may have been under way when the runs ended that came to this epoch.
 
         Each run has an epoch of its own. A run that wrote nothing ended before it asked the model
-        or while it did, unless skill calls were open: then it was at those.
+        or while it did, unless skill calls were open: then it was at those. What a run knows of a
+        request without a response, it wrote.
         """
         if epoch is None or self._epoch is None or self._open:
             return 0
-        return max(0, epoch - self._epoch)
+        return max(0, epoch - self._epoch - self._run_is_over)
 
     def _count(self, requests: int, scan: Mapping[str, Json] | None) -> None:
         """Requests of the same content, and what the scan of it found."""
@@ -221,7 +227,7 @@ class Evidence:
                 not_scanned[f"{missed} of the calls"] = "they were made before there were scans"
         cut_off = self._cut_off
         if stopped_at is not None and not self._ended and not self._open:
-            cut_off += self._lost_before(stopped_at) + 1
+            cut_off += self._lost_before(stopped_at + 1)
         return Proof(
             requests=self._requests,
             clean=clean,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import values
+from lampwork.deadline import OutOfTime
 from lampwork.errors import ResultNotRecordable
 from lampwork.wait import Wait
 
@@ -38,11 +39,13 @@ async def ask_person(
 
     `question` makes the wait of a suffix for its id and of the reason why it is asked. The suffix
     is empty at first, then `nth` where this is asked `again` of a later attempt; and after each
-    result that does not fit it counts on.
+    result that does not fit it counts on. Raises OutOfTime when nobody answers while there is time.
     """
     suffix, misfits = (nth if again else ""), 0
     while True:
         answer = await run.until(question(suffix, why))
+        if answer.kind == "expired":
+            raise OutOfTime
         match answer.value["resolution"]:
             case "happened":
                 try:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from lampwork import failpoint, values
+from lampwork.deadline import OutOfTime
 from lampwork.engine import (
     CallsDiffer,
     Deposed,
@@ -193,6 +195,10 @@ class Run(Flow):
         """How often earlier runs had begun this call, as far as they wrote it down."""
         return self._begun[number].attempts if number in self._begun else 0
 
+    def begun_at(self, number: int) -> float:
+        """When this call began, in epoch seconds: at first, in whatever run that was."""
+        return self._begun[number].opened_at if number in self._begun else time.time()
+
     async def _record(self, call: Call[Any]) -> str:
         try:
             return await self._reserved.pop(call.number).run(call.label, lambda: self._do(call))
@@ -268,16 +274,23 @@ class Run(Flow):
     # --- children ---
 
     async def child(
-        self, *, job_id: str, call: int, callable: str, input: Json, task_id: str | None = None
+        self,
+        *,
+        job_id: str,
+        call: int,
+        callable: str,
+        input: Json,
+        task_id: str | None = None,
+        due_at: float | None = None,
     ) -> values.Outcome:
-        """Start a child job, unless it is there already, and wait for its outcome.
+        """Start a child job, unless it is there already, and wait for its outcome until `due_at`.
 
-        `task_id` is that of the task whose skill call this is, if it is one.
+        `task_id` is that of the task whose skill call this is, if it is one. Raises OutOfTime.
         """
         await self.start_children(
             [self.new_child(job_id, call=call, callable=callable, input=input, task_id=task_id)]
         )
-        await self.until(
+        answer = await self.until(
             Wait(
                 id=child_wait_id(job_id),
                 job_id=self.job_id,
@@ -285,9 +298,16 @@ class Run(Flow):
                 kind="child",
                 subject={"job": job_id, "callable": callable},
                 task_id=task_id,
+                due_at=due_at,
             )
         )
+        if answer.kind == "expired":
+            raise OutOfTime
         return await self.outcome_of(await self.store.read(jobs.if_ended, job_id))
+
+    async def cancel_child(self, job_id: str) -> None:
+        """Cancel a child job, if it was started and has not ended."""
+        await self.worker.cancel(job_id)
 
     async def outcome_of(self, child: jobs.EndedJob | None) -> values.Outcome:
         """What a child job ended with."""

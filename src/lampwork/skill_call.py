@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from lampwork import failpoint, values
 from lampwork.artifact import Saving
 from lampwork.conversation import Hold, Intent, StaleEpoch
+from lampwork.deadline import Deadline, OutOfTime
 from lampwork.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid, StoreUnavailable
 from lampwork.resolution import ask_person
@@ -55,9 +56,14 @@ class SkillCalls:
     skills: dict[str, Skill[..., Any]]
     metadata: dict[str, Json]
     seal: Seal
+    deadline: Deadline
 
     async def perform_all(self) -> None:
-        """Bring every open call to its result, side by side. Returns when all have settled."""
+        """Bring every open call to its result, side by side. Returns when all have settled.
+
+        When the task's time is up none begins, and those that wait or act are left; a call whose
+        outcome is unknown then stays without a result.
+        """
         chains = [
             asyncio.create_task(self._perform_in_turn(same))
             for same in _same_effects(list(self.hold.transcript.open.values()))
@@ -77,7 +83,9 @@ class SkillCalls:
             intent.begun = intent.begun and position == 0
             with self.run.acting():
                 started, found_begun = time.monotonic(), intent.begun or intent.resolved > 0
-                result = await self._perform(intent)
+                result = await self._perform_in_time(intent)
+                if result is None:
+                    continue
                 result["seconds"] = round(time.monotonic() - started, 3)
                 if intent.saved or found_begun:
                     await self._name_artifacts(intent, result)
@@ -96,8 +104,19 @@ class SkillCalls:
         if saved:
             result["artifacts"] = saved
 
+    async def _perform_in_time(self, intent: Intent) -> dict[str, Json] | None:
+        """The body of the result entry; None if time is up and nobody knows what it did."""
+        try:
+            return await self._perform(intent)
+        except OutOfTime:
+            if intent.child is not None:
+                await self.run.cancel_child(intent.child)
+            if intent.unknown is not None:
+                return None
+            why: Json = {"type": "OutOfTime", "message": "Not completed: the task's time was up."}
+            return {"status": "not_completed", "error": why}
+
     async def _perform(self, intent: Intent) -> dict[str, Json]:
-        """The body of the result entry."""
         skill = self.skills.get(intent.skill)
         if skill is None:
             return await self._without_skill(intent)
@@ -119,6 +138,7 @@ class SkillCalls:
     # --- a recipe: a child job, found again by its id ---
 
     async def _run_recipe(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        self.deadline.check()
         given = {name: self.metadata[name] for name in skill.metadata if name in self.metadata}
         outcome = await self.run.child(
             job_id=intent.child or "",
@@ -126,6 +146,7 @@ class SkillCalls:
             callable=skill.recipe or "",
             input=self._arguments(skill, intent) | given,
             task_id=self.hold.task_id,
+            due_at=self.deadline.at,
         )
         if isinstance(outcome, values.Value):
             return _recorded(skill.name, outcome.text)
@@ -140,14 +161,18 @@ class SkillCalls:
         while True:
             attempt += 1
             self.run.check()
+            self.deadline.check()
             try:
                 result = await self._act(skill, intent)
                 return result | {"attempts": before + attempt}
+            except OutOfTime:
+                raise
             except _STOPPERS as error:
                 reraise_if_cancelled(error)
                 if skill.retry is None or attempt >= skill.retry.attempts:
                     return _error(intent, error) | {"attempts": before + attempt}
-            await asyncio.sleep(skill.retry.pause(attempt))
+            async with self.deadline.bounding():
+                await asyncio.sleep(skill.retry.pause(attempt))
 
     # --- at most once: what is not known is found out ---
 
@@ -160,10 +185,14 @@ class SkillCalls:
                 if result is not None:
                     return result
             self.run.check()
+            self.deadline.check()
             try:
                 return await self._act(skill, intent)
             except NotDone as error:
                 return _error(intent, error)
+            except OutOfTime:
+                await self._note(intent, "the task's time was up while it was executing")
+                raise
             except _STOPPERS as error:
                 reraise_if_cancelled(error)
                 await self._note(intent, _sentence(error), values.users_traceback(error))
@@ -195,7 +224,10 @@ class SkillCalls:
         call = self._facts(intent)
         try:
             bound = skill.bind(self._arguments(skill, intent), self.metadata, call)
-            return await skill.ask_reconciler(bound, call)
+            async with self.deadline.bounding():
+                return await skill.ask_reconciler(bound, call)
+        except OutOfTime:
+            raise
         except _STOPPERS as error:
             reraise_if_cancelled(error)
             return StillUnknown(f"its reconciler raised {_sentence(error)}")
@@ -214,6 +246,7 @@ class SkillCalls:
                 call=self.call,
                 kind="resolution",
                 task_id=self.hold.task_id,
+                due_at=self.deadline.at,
                 subject={
                     "skill": intent.skill,
                     "arguments": intent.arguments,
@@ -258,7 +291,7 @@ class SkillCalls:
             failpoint.hit("skill.before_effect")
             limit = asyncio.timeout(skill.timeout)
             try:
-                async with limit:
+                async with self.deadline.bounding(), limit:
                     value = await skill.act(bound)
             except TimeoutError as error:
                 if limit.expired():

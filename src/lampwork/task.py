@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint, metadata, values
-from lampwork.answer import answer_record
-from lampwork.assignment import Assignment
+from lampwork.answer import actions_record, answer_record
+from lampwork.assignment import Assignment, check_price
 from lampwork.conversation import Hold, StaleEpoch, Transcript
-from lampwork.errors import LampworkError, StoreError
+from lampwork.deadline import Deadline, OutOfTime, earliest, late
+from lampwork.errors import (
+    BudgetExceeded,
+    BudgetNotEnforceable,
+    LampworkError,
+    StoreError,
+    TaskDeadlineExceeded,
+)
 from lampwork.files.snapshot import load
 from lampwork.files.taking import take
+from lampwork.models.ask import LanguageModel
 from lampwork.models.resolve import resolve
 from lampwork.needles import Matcher, needles
 from lampwork.scan import Scanner
 from lampwork.seal import Seal
 from lampwork.store import calls, conversations, tasks
-from lampwork.turn import Ending, TaskInHand, take_turns
+from lampwork.turn import Ending, TaskInHand, failed, take_turns
 from lampwork.types import Json, conversation_id, task_id, wait_id
 from lampwork.wait import Wait
 
@@ -31,8 +40,8 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
     """Do the task that call number `call` of a job assigns, or go on with it after a crash.
 
     Returns what is recorded of that call: the answer (see TaskAnswer.from_json), or a TaskError or
-    ModelError that the task ended with. Raises ConversationNotFound, ConversationBusy, if it could
-    not be opened.
+    ModelError that the task ended with. Raises ConversationNotFound, ConversationBusy,
+    TaskDeadlineExceeded, BudgetExceeded, BudgetNotEnforceable, if it could not be opened.
     """
     while True:
         try:
@@ -40,28 +49,36 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
         except StaleEpoch:
             # The conversation is not what this run has read: prove, claim, read again.
             await run.prove()
+        finally:
+            run.worker.calls_under_way.end(task_id(run.job_id, call))
 
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
-    new = _new_task(run, assignment, call)
+    model = resolve(assignment.genie.model, run.model)
+    new = _new_task(run, assignment, call, model)
+    new = replace(new, refused=await _refusal(run, assignment, model, new))
     if assignment.files:
-        new.told["files"] = await _take_files(run, assignment, new)
+        new.told["files"] = await _take_files(run, assignment, model, new)
     claim = await _claim(run, new)
     if claim.outcome is not None:
         return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
+    if not claim.holds:
+        return await _give_up(run, new, claim)
     transcript = await _read(run, new, claim)
-    task = await _take_in_hand(run, assignment, new, claim, transcript)
+    task = await _take_in_hand(run, assignment, model, new, claim, transcript)
     try:
         ending = await take_turns(task)
     except (StaleEpoch, StoreError):
         raise
+    except OutOfTime:
+        ending = _failed(await late(run.store, task.deadline), task.scanner.under_way)
     except LampworkError as error:
         ending = _failed(error, task.scanner.under_way)
     return await _finish(task, ending)
 
 
 async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
-    """Open or claim the task, waiting in line if its conversation is busy."""
+    """Open or claim the task, waiting in line if its conversation is busy, until its deadline."""
     await run.lines.turn(new.conversation_id, new.call)
     claim = await _open_or_claim(run, new)
     failpoint.hit("task.opened")
@@ -70,7 +87,7 @@ async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
         # of one job meet in one process only, and there the older one was ended.
         await run.prove()
     while not claim.holds and claim.outcome is None:
-        await run.until(
+        answer = await run.until(
             Wait(
                 id=claim.wait_id or "",
                 job_id=run.job_id,
@@ -78,10 +95,13 @@ async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
                 kind="conversation",
                 task_id=new.id,
                 subject={"conversation": claim.conversation_id},
+                due_at=claim.deadline,
             )
         )
         claim = await _open_or_claim(run, new)
         await run.prove()
+        if answer.kind == "expired":
+            break
     failpoint.hit("task.claimed")
     return claim
 
@@ -91,16 +111,38 @@ async def _open_or_claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
     found = await run.store.write(tasks.open_or_claim, new)
     run.lines.leave(new.conversation_id, new.call)
     while isinstance(found, Wait):
-        await run.until(found)
+        if (await run.until(found)).kind == "expired":
+            raise await _too_late(run, new)
         found = await run.store.write(tasks.open_or_claim, new)
     return found
 
 
-def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
+async def _give_up(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> values.Recorded:
+    """End a task whose time was up before its turn came."""
+    error = (await late(run.store, Deadline(claim.deadline, claim.deadline_budget))).to_record()
+    error["fields"] |= {"task_id": new.id, "conversation_id": claim.conversation_id}
+    envelope = values.write(values.Failure(error))
+    told = await run.store.write(
+        tasks.finish,
+        *(claim.conversation_id, new.id, claim.epoch, ()),
+        at=time.time(),
+        after=-1,
+        status="failed",
+        usage={},
+        outcome={"error": error},
+        envelope=envelope,
+    )
+    run.worker.deliver(told)
+    return values.Recorded(envelope)
+
+
+def _new_task(run: Run, assignment: Assignment, call: int, model: LanguageModel) -> tasks.NewTask:
     genie, continued, output = assignment.genie, assignment.conversation, assignment.output
     withheld = metadata.withheld(genie.skills, assignment.metadata)
+    budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
+    deadline = earliest(assignment, above, id, begun_at=run.begun_at(call))
     return tasks.NewTask(
-        id=task_id(run.job_id, call),
+        id=id,
         job_id=run.job_id,
         call=call,
         root_id=run.row.root_id,
@@ -123,25 +165,51 @@ def _new_task(run: Run, assignment: Assignment, call: int) -> tasks.NewTask:
         metadata=dict(assignment.metadata),
         sealed=list(map(list, assignment.sealed)),
         output_schema=None if output is None else output.schema,
+        metered=model.uses_tokens,
+        limits=None if budget is None else budget.to_json(),
+        nanodollars=None if budget is None else budget.nanodollars,
+        budgets_above=above.budgets,
+        deadline=deadline.at,
+        deadline_budget=deadline.budget,
     )
 
 
-async def _take_files(run: Run, assignment: Assignment, new: tasks.NewTask) -> list[Json]:
+async def _take_files(
+    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
+) -> list[Json]:
     """The files of a task that is opened now; of one that has been, as they were then."""
     opened_with = await run.store.read(tasks.files_of, new.id)
     if opened_with is not None:
         return opened_with
-    settings, genie = run.worker.settings, assignment.genie
     taken = await take(
         run.store,
         assignment.files,
-        caps=settings.reading,
+        caps=run.worker.settings.reading,
         project=new.project,
-        model=resolve(genie.model, settings.model),
+        model=model,
         job_id=run.job_id,
     )
     run.check()
     return [each.to_json() for each in taken]
+
+
+async def _refusal(
+    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
+) -> LampworkError | None:
+    """Why the task is not to be opened, if it has not been: then nothing has happened."""
+    if Deadline(new.deadline).passed:
+        return await _too_late(run, new)
+    try:
+        check_price(assignment, model, above=run.lineage)
+    except BudgetNotEnforceable as error:
+        return error
+    return None
+
+
+async def _too_late(run: Run, new: tasks.NewTask) -> LampworkError:
+    error = await late(run.store, Deadline(new.deadline, new.deadline_budget))
+    error.fields |= {"task_id": new.id, "conversation_id": None}
+    return error
 
 
 async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
@@ -165,6 +233,7 @@ async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
 async def _take_in_hand(
     run: Run,
     assignment: Assignment,
+    model: LanguageModel,
     new: tasks.NewTask,
     claim: tasks.Claim,
     transcript: Transcript,
@@ -181,20 +250,19 @@ async def _take_in_hand(
         assignment,
         new.call,
         hold,
-        resolve(genie.model, run.worker.settings.model),
+        model,
         claim.metadata,
         {skill.name: skill for skill in genie.skills if skill.name not in withheld},
         Scanner(Matcher(wanted), seal, transcript.evidence.carrying),
         seal,
+        Deadline(claim.deadline, claim.deadline_budget),
     )
 
 
 def _failed(error: LampworkError, scan: dict[str, Json] | None) -> Ending:
     """The end of a task by an error; `scan` is of the request that it was the answer to."""
-    entry: dict[str, Json] = {"error": error.to_record()}
-    if scan is not None:
-        entry["scan"] = scan
-    return Ending([("failed", entry)], error=error)
+    kind, entry = failed(error)
+    return Ending([(kind, entry if scan is None else entry | {"scan": scan})], error=error)
 
 
 async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
@@ -210,9 +278,15 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
             values.encode(record, values.UNTYPED, "the task's answer")
         )
     else:
-        where = {"task_id": hold.task_id, "conversation_id": hold.conversation_id}
+        fields: dict[str, Json] = {
+            "task_id": hold.task_id,
+            "conversation_id": hold.conversation_id,
+        }
+        if isinstance(ending.error, BudgetExceeded | TaskDeadlineExceeded):
+            there_is = {"actions": actions_record(so_far), "usage": so_far.usage}
+            fields |= {"partial": task.seal.reveal(so_far.last_text), **there_is}
         error = ending.error.to_record()
-        error["fields"] |= where
+        error["fields"] |= fields
         outcome, came_of_it = {"error": error}, values.Failure(error)
     envelope = values.write(came_of_it)
     told = await hold.finish(
@@ -220,9 +294,9 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
         at=at,
         after=after,
         status="failed" if ending.error is not None else "answered",
-        usage=so_far.usage,
         outcome=outcome,
         envelope=envelope,
+        spent=ending.spent,
     )
     failpoint.hit("answer.appended")
     hold.run.worker.deliver(told)

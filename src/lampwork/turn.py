@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from lampwork import failpoint
 from lampwork.conversation import Hold
+from lampwork.deadline import Deadline
 from lampwork.errors import (
+    BudgetExceeded,
     LampworkError,
     OutputInvalid,
     SkillFailed,
@@ -18,19 +20,21 @@ from lampwork.errors import (
     TurnLimitReached,
 )
 from lampwork.genie import Genie
+from lampwork.model_call import Answered, ask_model, count_cut_off
 from lampwork.models.ask import Ask, Described, LanguageModel, Reply, Requested, Turn
 from lampwork.output import Output
 from lampwork.scan import Scanner
 from lampwork.seal import Seal
 from lampwork.skill import Skill
 from lampwork.skill_call import SkillCalls
+from lampwork.store.budgets import Limit, Spent, exceeded
 from lampwork.store.conversations import Entry
 from lampwork.types import Json, child_id
 
 if TYPE_CHECKING:
     from lampwork.assignment import Assignment
 
-__all__ = ["FAILPOINTS", "Ending", "TaskInHand", "take_turns"]
+__all__ = ["FAILPOINTS", "Ending", "TaskInHand", "failed", "take_turns"]
 
 FAILPOINTS = (
     "task.opened",
@@ -62,6 +66,7 @@ class TaskInHand:
     """Those that this task may use."""
     scanner: Scanner
     seal: Seal
+    deadline: Deadline
 
     @property
     def genie(self) -> Genie:
@@ -80,32 +85,63 @@ class Ending:
 
     entries: Sequence[Entry]
     error: LampworkError | None = None
+    spent: Spent | None = None
+    """By the model call that led here."""
 
 
 async def take_turns(task: TaskInHand) -> Ending:
     """Work until the genie has answered or can't. What was done before a crash is not done again.
 
-    Raises MetadataLeaked, ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached.
+    Raises MetadataLeaked, ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached,
+    BudgetExceeded, BudgetNotEnforceable, OutOfTime.
     """
-    run, scanner = task.hold.run, task.scanner
-    calls = SkillCalls(run, task.hold, task.call, task.skills, task.metadata, task.seal)
+    run, given = task.hold.run, (task.skills, task.metadata, task.seal, task.deadline)
+    calls = SkillCalls(run, task.hold, task.call, *given)
+    if not task.hold.claim.is_new:
+        await count_cut_off(task, _ask(task))
     while True:
         await calls.perform_all()
+        task.deadline.check()
         _stop_if_hopeless(task)
         run.check()
         ask = _ask(task)
-        scan = await scanner.scan(ask)
-        failpoint.hit("model.before")
-        scanner.under_way = scan or {}
-        reply = await task.model.respond(ask)
-        failpoint.hit("model.after")
-        run.check()
-        judged = judge(task, reply, scan)
-        scanner.under_way = None
+        scan = await task.scanner.scan(ask)
+        answered = await ask_model(task, ask, scan)
+        judged = judge(task, answered.reply, scan)
+        task.scanner.under_way = None
+        if answered.cut_by is not None:
+            return await _cut_short(task, judged, answered, answered.cut_by)
         if judged.ending is not None:
-            return judged.ending
-        await task.hold.append(*judged.entries, after=task.hold.transcript.last_seq)
+            return replace(judged.ending, spent=answered.spent)
+        try:
+            await _append(task, judged.entries, answered.spent)
+        except BudgetExceeded as error:
+            entries = _in_vain(judged.entries, "Not run: the budget of the task does not hold it.")
+            return Ending([*entries, failed(error)], error, answered.spent)
         failpoint.hit("said.appended")
+
+
+async def _append(task: TaskInHand, entries: list[Entry], spent: Spent | None) -> None:
+    """What was said, with the intents of its calls and what all of it spends."""
+    if spent is not None:
+        intents = sum(kind == "intent" for kind, _ in entries)
+        spent = replace(spent, skill_calls=intents)
+    await task.hold.append(*entries, after=task.hold.transcript.last_seq, spent=spent)
+
+
+async def _cut_short(
+    task: TaskInHand, judged: Judged, answered: Answered, by: tuple[str, Limit]
+) -> Ending:
+    """The budget had no room for the rest of the reply: what there is of it is no answer."""
+    what = "the reply of the model was cut off there"
+    error = await task.hold.run.store.read(exceeded, *by, what)
+    entries = _in_vain(judged.entries, "Not taken: the reply was cut off.")
+    return Ending([*entries, failed(error)], error, answered.spent)
+
+
+def failed(error: LampworkError) -> Entry:
+    """The last entry of a task that ends with this error."""
+    return ("failed", {"error": error.to_record()})
 
 
 def _stop_if_hopeless(task: TaskInHand) -> None:
@@ -198,15 +234,7 @@ def judge(task: TaskInHand, reply: Reply, scan: dict[str, Json] | None) -> Judge
     """Judge each call of a reply, then the reply as an answer. `scan` is of what it replies to."""
     number = task.hold.transcript.last_seq + 1
     calls: list[dict[str, Json]] = []
-    said: dict[str, Json] = {
-        "model": reply.model,
-        "response": reply.raw,
-        "usage": reply.usage,
-        "calls": calls,
-    }
-    if scan is not None:
-        said["scan"] = scan
-    judged = Judged([("said", said)])
+    judged = Judged([("said", _said(reply, calls, scan))])
     ends = [call for call in reply.calls if _is_ending(task, call)]
     acts = len(ends) < len(reply.calls)
     for position, call in enumerate(reply.calls):
@@ -223,10 +251,37 @@ def judge(task: TaskInHand, reply: Reply, scan: dict[str, Json] | None) -> Judge
     return judged
 
 
+def _said(
+    reply: Reply, calls: list[dict[str, Json]], scan: dict[str, Json] | None
+) -> dict[str, Json]:
+    said: dict[str, Json] = {
+        "model": reply.model,
+        "response": reply.raw,
+        "usage": reply.usage,
+        "calls": calls,
+    }
+    return said if scan is None else said | {"scan": scan}
+
+
 _POSTPONED = (
     "Not taken: this reply asked for other calls as well. "
     "Wait for their results, then end the task."
 )
+
+
+def _in_vain(entries: Sequence[Entry], why: str) -> list[Entry]:
+    """What a reply said, when none of its calls can be taken for lack of budget."""
+    said = entries[0][1]
+    asked = {body["call"]: body["arguments"] for kind, body in entries if kind == "intent"}
+    arguments = {label.rpartition(".")[2]: given for label, given in asked.items()}
+    calls: list[dict[str, Json]] = []
+    for position, call in enumerate(said["calls"]):
+        if call["verdict"] in ("accepted", "answer", "cannot_complete"):
+            call = {"id": call["id"], "name": call["name"], "verdict": "over_budget", "reply": why}
+            if str(position) in arguments:
+                call["arguments"] = arguments[str(position)]
+        calls.append(call)
+    return [("said", said | {"calls": calls})]
 
 
 def _is_ending(task: TaskInHand, call: Requested) -> bool:
@@ -314,7 +369,10 @@ def _read_answer(task: TaskInHand, output: Output, given: Json) -> tuple[Json, l
 
 
 def _judge_text(task: TaskInHand, reply: Reply, judged: Judged) -> None:
-    if task.output is None and reply.text.strip():
+    if reply.truncated:
+        problem = "the reply was cut off, because it was longer than the model may answer"
+        _ask_again(task, reply.text, [problem], judged)
+    elif task.output is None and reply.text.strip():
         text = task.seal.reveal(reply.text)
         _end_answered(text, text, judged)
     elif task.output is None:

@@ -11,12 +11,13 @@ import logging
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lampwork import failpoint, models, origin, values
 from lampwork.engine import Engine, RecordedCall
-from lampwork.errors import LampworkError, NotImportable
+from lampwork.errors import JobEnded, JobNotFound, LampworkError, NotImportable
 from lampwork.flow import EndReason, RunEnded
 from lampwork.job import Job
 from lampwork.recipe import read_input, takes_job
@@ -26,6 +27,7 @@ from lampwork.store import inbox, jobs
 from lampwork.store.store import Store
 from lampwork.texts import Texts
 from lampwork.types import ENDED, JobStatus, Want
+from lampwork.under_way import CallsUnderWay
 from lampwork.wait import Delivery, Waits
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Worker:
         self.version = project.version
         self.waits = Waits()
         self.texts = Texts()
+        self.calls_under_way = CallsUnderWay()
         self.runs: dict[str, Run] = {}
         self.on_job_ended: list[Callable[[jobs.EndedJob], None]] = []
         self.on_progress: list[Callable[[Run], None]] = []
@@ -403,6 +406,12 @@ class Worker:
         self._end(run, "attention")
         await self.engine.cancel(run.job_id)
         self.deliver(freed)
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job and all below it but detached ones, if it is there and has not ended."""
+        with suppress(JobNotFound, JobEnded):
+            for each in await self.store.write(jobs.want_cancelled, job_id):
+                self.background(self.finish_cancelled(each))
 
     async def finish_cancelled(self, job_id: str) -> None:
         """End a job that is meant to be cancelled: no new work, a grace for what executes."""

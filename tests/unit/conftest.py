@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from lampwork.store.store import Store
 from lampwork.store.tasks import Lineage
 from lampwork.task import work
 from lampwork.texts import Texts
+from lampwork.under_way import CallsUnderWay
 from lampwork.wait import Answer, Wait
 
 from .clerk import Effects
@@ -37,10 +39,12 @@ class DeskRun:
     def __init__(self, desk: Desk, job_id: str) -> None:
         self.desk = desk
         self.store, self.project, self.job_id = desk.store, desk.project, job_id
+        self.model = None
         self.worker = SimpleNamespace(
-            settings=SimpleNamespace(model=None, reading=ReadingCaps()),
+            settings=SimpleNamespace(reading=ReadingCaps()),
             deliver=desk.deliver,
             texts=Texts(),
+            calls_under_way=CallsUnderWay(),
         )
         self.proofs = 0
         self.lines = Lines()
@@ -61,6 +65,9 @@ class DeskRun:
 
     acting = paused
 
+    def begun_at(self, _call: int) -> float:
+        return time.time()
+
     async def until(self, wait: Wait) -> Answer:
         self.check()
         answer, _due = await self.store.write(inbox.open_wait, wait)
@@ -72,7 +79,7 @@ class DeskRun:
         return answer
 
     async def child(
-        self, *, job_id: str, call: int, callable: str, input: Any, task_id: str | None
+        self, *, job_id: str, call: int, callable: str, input: Any, task_id: str | None, due_at: Any
     ) -> values.Outcome:
         self.check()
         self.desk.children.append((job_id, call, callable, input))

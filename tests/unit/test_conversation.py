@@ -217,8 +217,8 @@ async def test_the_end_of_a_job_gives_up_its_holds_and_its_places_in_line(desk):
     three = asyncio.create_task(desk.assign(genie, "three", job="j3", conversation="c1.1"))
     await desk.next_wait()
 
-    assert await desk.store.write(conversations.release_job, "j2") == []
-    desk.deliver(await desk.store.write(conversations.release_job, "j1"))
+    assert await desk.store.write(tasks.release_job, "j2") == []
+    desk.deliver(await desk.store.write(tasks.release_job, "j1"))
     name, go = await gate.next()
     go.set_result(None)
     await three
@@ -352,7 +352,7 @@ async def test_calls_that_an_earlier_task_left_open_are_closed_for_the_next_requ
     await asyncio.wait_for(looks_now.wait(), 10)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
-    await desk.store.write(conversations.release_job, "j1")
+    await desk.store.write(tasks.release_job, "j1")
     working = asyncio.create_task(
         desk.assign(genie_of(desk, gate, name="next"), "go on", job="j2", conversation="c1.1")
     )
@@ -376,7 +376,7 @@ async def test_a_task_that_lost_its_hold_gets_in_line_again_and_goes_on_where_it
     gate = Gate()
     genie = genie_of(desk, gate)
     first = await hold(desk, gate, genie, "j1")
-    await desk.store.write(conversations.release_job, "j1")
+    await desk.store.write(tasks.release_job, "j1")
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     other = asyncio.create_task(desk.assign(genie, "other", job="j2", conversation="c1.1"))
@@ -398,7 +398,7 @@ async def test_a_task_that_lost_its_hold_takes_a_free_conversation_at_once(desk)
     gate = Gate()
     genie = genie_of(desk, gate)
     first = await hold(desk, gate, genie, "j1")
-    await desk.store.write(conversations.release_job, "j1")
+    await desk.store.write(tasks.release_job, "j1")
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     again = asyncio.create_task(desk.assign(genie, "hold", job="j1"))

@@ -23,7 +23,7 @@ from lampwork.insights.views import (
     moment_or_none,
 )
 from lampwork.insights.waiting import waiting_on
-from lampwork.store import blobs, queries
+from lampwork.store import blobs, conversations, queries
 from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             task.id: skill_cards(queries.entries_of_task(connection, task, newest=depth.entries))
             for task in tasks
         },
-        usage={task.id: queries.usage_so_far(connection, task) for task in tasks},
+        usage={task.id: conversations.usage_so_far(connection, task) for task in tasks},
         envelopes=_envelopes(connection, jobs),
         unknown=frozenset(
             (wait.job_id, wait.call)

@@ -229,6 +229,11 @@ class LanguageModel(Protocol):
         ...
 
     @property
+    def uses_tokens(self) -> bool:
+        """Whether there is anything to count: not of a playbook."""
+        ...
+
+    @property
     def max_output_tokens(self) -> int | None:
         """What one response holds at the most by the model's own setting; None: nothing is set."""
         ...

@@ -84,6 +84,11 @@ class Playbook:
         return self.fn(turn)
 
     @property
+    def uses_tokens(self) -> bool:
+        """It has none."""
+        return False
+
+    @property
     def max_output_tokens(self) -> int | None:
         """It has no tokens, and so no limit."""
         return None

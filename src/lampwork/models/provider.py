@@ -55,6 +55,11 @@ class ProviderDoor:
         return self.models[0].name
 
     @property
+    def uses_tokens(self) -> bool:
+        """Providers count them."""
+        return True
+
+    @property
     def max_output_tokens(self) -> int | None:
         """The largest `max_tokens` of their settings, None if one of them has none."""
         limits = [model.settings.get("max_tokens") for model in self.models]

@@ -7,7 +7,7 @@ both is refused. Every function runs inside one transaction.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lampwork.errors import ConversationBusy, ConversationNotFound, LampworkError
 from lampwork.store import inbox
 from lampwork.store.schema import conversations, entries, jobs, line, tasks
-from lampwork.types import Json, TaskStatus
+from lampwork.types import Json
 
 Entry = tuple[str, dict[str, Json]]
 """An entry to append: its kind and its body."""
@@ -120,6 +120,30 @@ def read(
     ).all()
 
 
+def usage_so_far(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]:
+    """What the model calls of a task have used, by what is counted."""
+    counted = connection.execute(
+        sa.select(entries.c.body["usage"])
+        .where(
+            entries.c.conversation_id == task.conversation_id,
+            entries.c.seq > task.history_until,
+            entries.c.task_id == task.id,
+            entries.c.kind.in_(("said", "cut_off", "unanswered")),
+        )
+        .order_by(entries.c.seq)
+    ).scalars()
+    return sum_up(counted)
+
+
+def sum_up(usages: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Usage that adds up, by what is counted."""
+    total: dict[str, int] = {}
+    for usage in usages:
+        for name, count in usage.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
 def create(connection: sa.Connection, conversation: str, project: str, task: str) -> None:
     """A new conversation of kind `task`, held by the task's first epoch."""
     connection.execute(
@@ -206,25 +230,6 @@ def release(connection: sa.Connection, task: str, conversation: str) -> list[inb
     return inbox.settle(
         connection, place.wait_id, place.job_id, {"turn": True}, source="conversation"
     )
-
-
-def release_job(
-    connection: sa.Connection, job_id: str, *, ended: TaskStatus | None = None
-) -> list[inbox.Delivery]:
-    """A job is over: all that its tasks hold, and their places in line; `ended` ends them too."""
-    open_tasks = connection.execute(
-        sa.select(tasks.c.id, tasks.c.conversation_id).where(
-            tasks.c.job_id == job_id, tasks.c.ended_at.is_(None)
-        )
-    ).all()
-    told = [delivery for task in open_tasks for delivery in release(connection, *task)]
-    if ended is not None and open_tasks:
-        connection.execute(
-            sa.update(tasks)
-            .where(tasks.c.job_id == job_id, tasks.c.ended_at.is_(None))
-            .values(status=ended, ended_at=time.time())
-        )
-    return told
 
 
 def _give(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
-from lampwork.store import blobs, calls, conversations, inbox, tasks
+from lampwork.store import blobs, calls, inbox, tasks
 from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.tasks import Lineage
 from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
@@ -266,7 +266,7 @@ def need_attention(connection: sa.Connection, job_id: str, reason: str) -> list[
             changed_at=time.time(),
         )
     )
-    return conversations.release_job(connection, job_id)
+    return tasks.release_job(connection, job_id)
 
 
 def finish(
@@ -295,7 +295,7 @@ def finish(
     )
     ended = Ended(EndedJob(job_id, status, envelope))
     over = "cancelled" if status == "cancelled" else "failed"
-    ended.answered += conversations.release_job(connection, job_id, ended=over)
+    ended.answered += tasks.release_job(connection, job_id, ended=over)
     if row.parent_id is not None and not row.detached:
         _tell_parent(connection, row, ended)
     _start_ends(connection, row, ended)

@@ -72,7 +72,14 @@ def require_active(connection: sa.Connection, project: str, genie: str) -> None:
 
 
 def wait_if_paused(
-    connection: sa.Connection, project: str, genie: str, *, job_id: str, call: int, task: str
+    connection: sa.Connection,
+    project: str,
+    genie: str,
+    *,
+    job_id: str,
+    call: int,
+    task: str,
+    due_at: float | None = None,
 ) -> inbox.Wait | None:
     """The wait, written down, of a task whose genie is paused; None if the genie is not.
 
@@ -91,6 +98,7 @@ def wait_if_paused(
         call=call,
         kind="paused",
         task_id=task,
+        due_at=due_at,
         subject={"genie": genie, "by": paused.by, "why": paused.why},
     )
     inbox.open_wait(connection, wait)

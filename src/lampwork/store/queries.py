@@ -298,25 +298,6 @@ def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Seq
     return found[::-1]
 
 
-def usage_so_far(connection: sa.Connection, task: Row) -> dict[str, int]:
-    """What the responses of a task have cost, by what is counted."""
-    said = connection.execute(
-        sa.select(entries.c.body["usage"])
-        .where(
-            entries.c.conversation_id == task.conversation_id,
-            entries.c.seq > task.history_until,
-            entries.c.task_id == task.id,
-            entries.c.kind == "said",
-        )
-        .order_by(entries.c.seq)
-    ).scalars()
-    total: dict[str, int] = {}
-    for usage in said:
-        for name, count in usage.items():
-            total[name] = total.get(name, 0) + count
-    return total
-
-
 def _no_cursor(after: str) -> InputInvalid:
     return InputInvalid(
         f"There is nothing to go on after {after!r}. Pass the `next` of the page before.",

@@ -116,12 +116,50 @@ tasks = sa.Table(
     sa.Column("sealed", sa.JSON, nullable=False, server_default="[]"),  # paths in the metadata
     sa.Column("output_schema", sa.JSON),
     sa.Column("files", sa.JSON(none_as_null=True)),  # see files/snapshot.py
+    sa.Column("metered", sa.Boolean, nullable=False, server_default="0"),  # model calls use tokens
+    sa.Column("budget_id", sa.Text),  # the nearest one that counts: its own or one above
+    sa.Column("deadline", sa.Float),  # the earliest of its own and all above
+    sa.Column("deadline_budget", sa.Text),  # whose `seconds` that is, if no deadline= was it
     sa.Column("usage", sa.JSON),
     sa.Column("outcome", sa.JSON),  # {"answered": its entry} or {"error": its record}
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
     sa.Index("tasks_by_job", "job_id"),
+)
+
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # of the task that was given it
+    sa.Column("parent_id", sa.Text),  # the nearest budget above, which counts as well
+    sa.Column("limits", sa.JSON, nullable=False),  # as they were given
+    sa.Column("limit_tokens", sa.Integer),
+    sa.Column("limit_nanodollars", sa.Integer),
+    sa.Column("limit_model_calls", sa.Integer),
+    sa.Column("limit_skill_calls", sa.Integer),
+    sa.Column("limit_depth", sa.Integer),
+    sa.Column("spent_tokens", sa.Integer, nullable=False, default=0),
+    sa.Column("spent_nanodollars", sa.Integer, nullable=False, default=0),
+    sa.Column("spent_model_calls", sa.Integer, nullable=False, default=0),
+    sa.Column("spent_skill_calls", sa.Integer, nullable=False, default=0),
+    sa.Column("reserved_tokens", sa.Integer, nullable=False, default=0),
+    sa.Column("reserved_nanodollars", sa.Integer, nullable=False, default=0),
+    sa.Column("reserved_model_calls", sa.Integer, nullable=False, default=0),
+    sa.Column("estimated_tokens", sa.Integer, nullable=False, default=0),  # of what is spent
+    sa.Column("estimated_nanodollars", sa.Integer, nullable=False, default=0),
+    sa.Column("estimated_model_calls", sa.Integer, nullable=False, default=0),
+    sa.Column("opened_at", sa.Float, nullable=False),
+)
+
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("task_id", sa.Text, primary_key=True),  # whose model call has begun
+    sa.Column("input_tokens", sa.Integer, nullable=False),  # at the most
+    sa.Column("output_tokens", sa.Integer, nullable=False),
+    sa.Column("nanodollars", sa.Integer),  # None: the price is not known
+    sa.Column("tries", sa.Integer, nullable=False),  # each of them may use that much
 )
 
 conversations = sa.Table(

@@ -5,18 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.store import blobs, calls, conversations, inbox, pauses
+from lampwork.errors import LampworkError
+from lampwork.store import blobs, budgets, calls, conversations, inbox, pauses
+from lampwork.store.budgets import Chain, Reservation, Spent
 from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
+from lampwork.store.schema import budgets as budgets_table
 from lampwork.store.schema import conversations as conversations_table
-from lampwork.store.schema import tasks
+from lampwork.store.schema import entries, tasks
 from lampwork.types import Json, TaskStatus
 from lampwork.types import conversation_id as new_conversation
 
-__all__ = ["Claim", "Lineage", "NewTask", "append", "claim", "finish", "lineage", "open_or_claim"]
+__all__ = [
+    "Claim",
+    "Lineage",
+    "NewTask",
+    "append",
+    "claim",
+    "finish",
+    "lineage",
+    "open_or_claim",
+    "release_job",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,19 @@ class NewTask:
     sealed: Sequence[Sequence[str | int]]
     """Where the metadata is sealed, as paths."""
     output_schema: Json
+    metered: bool = False
+    """Whether its model calls use tokens."""
+    limits: dict[str, Json] | None = None
+    """Of the budget that it is given."""
+    nanodollars: int | None = None
+    """The limit on money among them."""
+    budgets_above: Chain = ()
+    deadline: float | None = None
+    """In epoch seconds, the earliest of its own and those above."""
+    deadline_budget: str | None = None
+    """The budget whose `seconds` end then, if no deadline was given that comes first."""
+    refused: LampworkError | None = None
+    """Why it is not to be opened, if it has not been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +83,13 @@ class Lineage:
     """The nearest of them."""
     genies: tuple[str, ...] = ()
     """Who works on them, the nearest last."""
+    budgets: Chain = ()
+    limits_money: bool = False
+    """Whether one of these limits money."""
+    deepest: int | None = None
+    """How many tasks may stand one below the other in all, by the budgets."""
+    deadline: float | None = None
+    deadline_budget: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +110,12 @@ class Claim:
     sealed: Sequence[Sequence[str | int]]
     outcome: Json
     """Not None when the task has ended."""
+    budget_id: str | None
+    """The nearest budget that counts."""
+    deadline: float | None
+    deadline_budget: str | None
+    reserved: Reservation | None = None
+    """For a model call that an earlier run had begun."""
     files: Json = None
     """As they were when it was opened, see files/snapshot.py; None of a task without."""
     is_new: bool = False
@@ -94,6 +134,9 @@ _next_epoch = (
         tasks.c.sealed,
         tasks.c.outcome,
         tasks.c.files,
+        tasks.c.budget_id,
+        tasks.c.deadline,
+        tasks.c.deadline_budget,
     )
 )
 _hold_under = (
@@ -125,17 +168,43 @@ def lineage(connection: sa.Connection, task: str | None) -> Lineage:
         return Lineage()
     above = sa.select(tasks).where(tasks.c.id == task).cte("above", recursive=True)
     above = above.union_all(sa.select(tasks).join(above, tasks.c.id == above.c.parent_id))
-    rows = connection.execute(sa.select(above).order_by(above.c.depth)).all()
-    return Lineage(task, tuple(row.genie for row in rows))
+    given = budgets_table.c
+    rows = connection.execute(
+        sa.select(
+            above.c.genie,
+            above.c.depth,
+            above.c.deadline,
+            above.c.deadline_budget,
+            given.id.label("budget"),
+            given.limit_nanodollars,
+            given.limit_depth,
+        )
+        .outerjoin(budgets_table, given.id == above.c.id)
+        .order_by(above.c.depth)
+    ).all()
+    nearest = rows[-1]
+    deepest = [row.depth + row.limit_depth - 1 for row in rows if row.limit_depth is not None]
+    return Lineage(
+        task_id=task,
+        genies=tuple(row.genie for row in rows),
+        budgets=tuple(row.budget for row in reversed(rows) if row.budget is not None),
+        limits_money=any(row.limit_nanodollars is not None for row in rows),
+        deepest=min(deepest, default=None),
+        deadline=nearest.deadline,
+        deadline_budget=nearest.deadline_budget,
+    )
 
 
 def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait:
     """Open the task, or claim it when an earlier run opened it; or its wait for a paused genie.
 
-    Raises ConversationNotFound, ConversationBusy, GenieInactive; then nothing was opened.
+    Raises ConversationNotFound, ConversationBusy, GenieInactive, and what refuses the task; then
+    nothing was opened.
     """
     found = claim(connection, new.id)
     if found is None:
+        if new.refused is not None:
+            raise new.refused
         return _wait_if_paused(connection, new) or _open(connection, new)
     if found.holds or found.wait_id is not None or found.outcome is not None:
         return found
@@ -147,7 +216,13 @@ def _wait_if_paused(connection: sa.Connection, new: NewTask) -> inbox.Wait | Non
         pauses.require_active(connection, new.project, new.genie)
         return None
     return pauses.wait_if_paused(
-        connection, new.project, new.genie, job_id=new.job_id, call=new.call, task=new.id
+        connection,
+        new.project,
+        new.genie,
+        job_id=new.job_id,
+        call=new.call,
+        task=new.id,
+        due_at=new.deadline,
     )
 
 
@@ -173,6 +248,10 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
     if files is not None:
         kept = [digest for each in files for digest in (each["digest"], each["text"]) if digest]
         blobs.own(connection, new.job_id, kept)
+    budget = next(iter(new.budgets_above), None)
+    if new.limits is not None:
+        budgets.open_budget(connection, new.id, budget, new.limits, new.nanodollars)
+        budget = new.id
     connection.execute(
         _insert_task,
         {
@@ -193,6 +272,10 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
             "sealed": new.sealed,
             "output_schema": new.output_schema,
             "files": files,
+            "metered": new.metered,
+            "budget_id": budget,
+            "deadline": new.deadline,
+            "deadline_budget": new.deadline_budget,
             "created_at": time.time(),
         },
     )
@@ -211,6 +294,9 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
         sealed=new.sealed,
         outcome=None,
         files=files,
+        budget_id=budget,
+        deadline=new.deadline,
+        deadline_budget=new.deadline_budget,
         is_new=True,
     )
 
@@ -234,6 +320,10 @@ def claim(connection: sa.Connection, task: str) -> Claim | None:
         sealed=row.sealed,
         outcome=row.outcome,
         files=row.files,
+        budget_id=row.budget_id,
+        deadline=row.deadline,
+        deadline_budget=row.deadline_budget,
+        reserved=budgets.reservation_of(connection, task) if row.budget_id is not None else None,
     )
 
 
@@ -273,9 +363,15 @@ def append(
     at: float,
     after: int | None = None,
     status: TaskStatus | None = None,
+    spent: Spent | None = None,
 ) -> int:
-    """Append a task's entries, and show its status if that changes. Raises StaleEpoch."""
+    """Append a task's entries, and show its status if that changes.
+
+    What a model call has `spent` is settled with them. Raises StaleEpoch, BudgetExceeded.
+    """
     first = conversations.append(connection, conversation, task, epoch, new, after, at)
+    if spent is not None:
+        budgets.settle(connection, task, spent)
     if status is not None:
         connection.execute(sa.update(tasks).where(tasks.c.id == task).values(status=status))
     return first
@@ -293,14 +389,19 @@ def finish(
     usage: Json,
     outcome: Json,
     envelope: str,
+    spent: Spent | None = None,
 ) -> list[inbox.Delivery]:
     """End a task: its last entries, its outcome, and its conversation for the next in line.
 
-    `envelope` is recorded as what came of the job's call, see values.py.
+    One that waits in line, and has written nothing, has no last entries. `envelope` is recorded as
+    what came of the job's call, see values.py.
 
     Returns the answer to the wait of the one whose turn it is. Raises StaleEpoch.
     """
-    conversations.append(connection, conversation, task, epoch, new, after, at)
+    if new:
+        conversations.append(connection, conversation, task, epoch, new, after, at)
+    if spent is not None:
+        budgets.settle(connection, task, spent)
     ended = connection.execute(
         _end,
         {
@@ -316,3 +417,56 @@ def finish(
         raise StaleEpoch(f"task {task} has ended, or goes on under another epoch")
     calls.record(connection, ended.job_id, ended.call, envelope)
     return conversations.release(connection, task, conversation)
+
+
+def release_job(
+    connection: sa.Connection, job_id: str, *, ended: TaskStatus | None = None
+) -> list[inbox.Delivery]:
+    """A job is over: all that its tasks hold, and their places in line; `ended` ends them too."""
+    open_tasks = connection.execute(
+        sa.select(tasks).where(tasks.c.job_id == job_id, tasks.c.ended_at.is_(None))
+    ).all()
+    told = [
+        delivery
+        for task in open_tasks
+        for delivery in conversations.release(connection, task.id, task.conversation_id)
+    ]
+    if ended is not None:
+        for task in open_tasks:
+            usage = _usage_at_end(connection, task)
+            connection.execute(
+                sa.update(tasks)
+                .where(tasks.c.id == task.id)
+                .values(status=ended, usage=usage, ended_at=time.time())
+            )
+    return told
+
+
+def _usage_at_end(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]:
+    """What an unfinished task has used; a model call without a reply on record is estimated."""
+    usage = conversations.usage_so_far(connection, task)
+    call = budgets.reservation_of(connection, task.id)
+    if call is not None:
+        chain = budgets.chain_of(connection, task.budget_id)
+        budgets.settle(connection, task.id, Spent.of(chain, call.usage, estimated=True))
+    elif task.metered and task.budget_id is None:
+        call = _call_under_way(connection, task)
+    return usage if call is None else conversations.sum_up([usage, call.usage])
+
+
+def _call_under_way(connection: sa.Connection, task: sa.Row[Any]) -> Reservation | None:
+    """The model call that a dead run may have begun: no skill call was, and no end was written."""
+    size = sa.func.length(sa.cast(entries.c.body, sa.LargeBinary))
+    rows = connection.execute(
+        sa.select(entries.c.kind, entries.c.task_id, size.label("size"))
+        .where(
+            entries.c.conversation_id == task.conversation_id,
+            sa.or_(entries.c.seq <= task.history_until, entries.c.task_id == task.id),
+        )
+        .order_by(entries.c.seq)
+    ).all()
+    kinds = [row.kind for row in rows if row.task_id == task.id]
+    begun = kinds.count("intent") > kinds.count("result")
+    if not kinds or begun or kinds[-1] == "unanswered":
+        return None
+    return Reservation(sum(row.size for row in rows), budgets.USUAL_OUTPUT, None)

@@ -1,4 +1,4 @@
-"""What stands above a job and a task: whose skill call it serves."""
+"""What stands above a job and a task; budgets and deadlines."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,7 @@ def upgrade() -> None:
     _paused_genies()
     _files()
     _triggers()
+    _budgets()
 
 
 def _copies_of_jobs() -> None:
@@ -130,4 +131,43 @@ def _triggers() -> None:
         ["trigger_id", "at"],
         unique=False,
         sqlite_where=sa.text("rejected is not null"),
+    )
+
+
+def _budgets() -> None:
+    op.add_column("tasks", sa.Column("metered", sa.Boolean(), nullable=False, server_default="0"))
+    op.add_column("tasks", sa.Column("budget_id", sa.Text(), nullable=True))
+    op.add_column("tasks", sa.Column("deadline", sa.Float(), nullable=True))
+    op.add_column("tasks", sa.Column("deadline_budget", sa.Text(), nullable=True))
+    op.create_table(
+        "budgets",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("parent_id", sa.Text(), nullable=True),
+        sa.Column("limits", sa.JSON(), nullable=False),
+        sa.Column("limit_tokens", sa.Integer(), nullable=True),
+        sa.Column("limit_nanodollars", sa.Integer(), nullable=True),
+        sa.Column("limit_model_calls", sa.Integer(), nullable=True),
+        sa.Column("limit_skill_calls", sa.Integer(), nullable=True),
+        sa.Column("limit_depth", sa.Integer(), nullable=True),
+        sa.Column("spent_tokens", sa.Integer(), nullable=False),
+        sa.Column("spent_nanodollars", sa.Integer(), nullable=False),
+        sa.Column("spent_model_calls", sa.Integer(), nullable=False),
+        sa.Column("spent_skill_calls", sa.Integer(), nullable=False),
+        sa.Column("reserved_tokens", sa.Integer(), nullable=False),
+        sa.Column("reserved_nanodollars", sa.Integer(), nullable=False),
+        sa.Column("reserved_model_calls", sa.Integer(), nullable=False),
+        sa.Column("estimated_tokens", sa.Integer(), nullable=False),
+        sa.Column("estimated_nanodollars", sa.Integer(), nullable=False),
+        sa.Column("estimated_model_calls", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "reservations",
+        sa.Column("task_id", sa.Text(), nullable=False),
+        sa.Column("input_tokens", sa.Integer(), nullable=False),
+        sa.Column("output_tokens", sa.Integer(), nullable=False),
+        sa.Column("nanodollars", sa.Integer(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("task_id"),
     )
