@@ -140,7 +140,8 @@ def _new_task(run: Run, assignment: Assignment, call: int, model: LanguageModel)
     genie, continued, output = assignment.genie, assignment.conversation, assignment.output
     withheld = metadata.withheld(genie.skills, assignment.metadata)
     budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
-    deadline = earliest(assignment, above, id, begun_at=run.begun_at(call))
+    begun_at = run.begun_at(call)
+    deadline = earliest(assignment, above, id, begun_at=begun_at)
     return tasks.NewTask(
         id=id,
         job_id=run.job_id,
@@ -168,6 +169,7 @@ def _new_task(run: Run, assignment: Assignment, call: int, model: LanguageModel)
         metered=model.uses_tokens,
         limits=None if budget is None else budget.to_json(),
         nanodollars=None if budget is None else budget.nanodollars,
+        begun_at=begun_at,
         budgets_above=above.budgets,
         deadline=deadline.at,
         deadline_budget=deadline.budget,

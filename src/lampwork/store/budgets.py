@@ -126,8 +126,9 @@ def open_budget(
     parent: str | None,
     limits: Mapping[str, Json],
     nanodollars: int | None,
+    begun_at: float,
 ) -> None:
-    """The budget that a task is given, under the nearest one above."""
+    """The budget that a task is given, under the nearest one above; its time has `begun_at`."""
     connection.execute(
         _insert,
         {
@@ -139,7 +140,7 @@ def open_budget(
             "limit_model_calls": limits.get("model_calls"),
             "limit_skill_calls": limits.get("skill_calls"),
             "limit_depth": limits.get("depth"),
-            "opened_at": time.time(),
+            "begun_at": begun_at,
         },
     )
 
@@ -156,7 +157,7 @@ def _exceeded(row: sa.Row[Any], limit: Limit, what: str) -> BudgetExceeded:
         "dollars": row.spent_nanodollars / 1_000_000_000,
         "model_calls": row.spent_model_calls,
         "skill_calls": row.spent_skill_calls,
-        "seconds": round(time.time() - row.opened_at, 3),
+        "seconds": round(time.time() - row.begun_at, 3),
     }
     return BudgetExceeded(
         f"The budget of task {row.id} allows {_amount(limit, row.limits[limit])}, "

@@ -149,7 +149,7 @@ budgets = sa.Table(
     sa.Column("estimated_tokens", sa.Integer, nullable=False, default=0),  # of what is spent
     sa.Column("estimated_nanodollars", sa.Integer, nullable=False, default=0),
     sa.Column("estimated_model_calls", sa.Integer, nullable=False, default=0),
-    sa.Column("opened_at", sa.Float, nullable=False),
+    sa.Column("begun_at", sa.Float, nullable=False),
 )
 
 reservations = sa.Table(

@@ -66,6 +66,8 @@ class NewTask:
     """Of the budget that it is given."""
     nanodollars: int | None = None
     """The limit on money among them."""
+    begun_at: float = 0.0
+    """When its call was made, in epoch seconds."""
     budgets_above: Chain = ()
     deadline: float | None = None
     """In epoch seconds, the earliest of its own and those above."""
@@ -250,7 +252,8 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
         blobs.own(connection, new.job_id, kept)
     budget = next(iter(new.budgets_above), None)
     if new.limits is not None:
-        budgets.open_budget(connection, new.id, budget, new.limits, new.nanodollars)
+        limits = new.limits, new.nanodollars
+        budgets.open_budget(connection, new.id, budget, *limits, new.begun_at)
         budget = new.id
     connection.execute(
         _insert_task,

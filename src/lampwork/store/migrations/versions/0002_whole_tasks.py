@@ -159,7 +159,7 @@ def _budgets() -> None:
         sa.Column("estimated_tokens", sa.Integer(), nullable=False),
         sa.Column("estimated_nanodollars", sa.Integer(), nullable=False),
         sa.Column("estimated_model_calls", sa.Integer(), nullable=False),
-        sa.Column("opened_at", sa.Float(), nullable=False),
+        sa.Column("begun_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
