@@ -63,11 +63,12 @@ def pieces_of(message: Message) -> list[Piece]:
 
 
 def _attached(file: Attached) -> Iterator[Piece]:
-    yield Piece(f"name of file {file.name}", file.name)
+    facts = [file.name, file.media_type, *file.notes]
+    yield Piece(f"name of file {file.name}", texts_in(facts))
     if file.text is None:
         yield Piece(f"image {file.name}", None)
     else:
-        yield Piece(f"file {file.name}", texts_in([*file.notes, file.text]))
+        yield Piece(f"file {file.name}", file.text)
 
 
 def _said(parts: Sequence[dict[str, Json]]) -> Iterator[Piece]:
