@@ -23,7 +23,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from lampwork import Answer, Call, Calls, CannotComplete, Job, Metadata, Project, Turn, playbook
+from lampwork import (
+    Answer, Call, Calls, CannotComplete, Job, Metadata, Project, SkillCall, Turn, playbook
+)
 
 project = Project("shop")
 
@@ -75,6 +77,24 @@ def teller(turn: Turn) -> Call | Answer | CannotComplete:
 
 finance = project.genie(
     "finance", model=clerk, job_description="You check invoices.", skills=[approve_invoice]
+)
+
+@project.skill(effect="idempotent")
+def summarise(names: list[str], call: SkillCall) -> str:
+    """Save a summary."""
+    call.save_artifact("summary.txt", b"All of it said.", "text/plain")
+    return " and ".join(names)
+
+
+@playbook
+def reading(turn: Turn) -> Call | Answer:
+    if not turn.results:
+        return Call("summarise", names=[file.name for file in turn.files])
+    return Answer(f"I read {turn.results[0].value}.")
+
+
+scribe = project.genie(
+    "scribe", model=reading, job_description="You read.", skills=[summarise]
 )
 cashier = project.genie("cashier", model=teller, job_description="You pay.", skills=[pay])
 

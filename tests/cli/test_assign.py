@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests import documents
+
 
 def test_the_answer_is_printed_with_what_was_done(lampwork: Any) -> None:
     done = lampwork.json(
@@ -64,3 +66,60 @@ def test_a_genie_that_declines_fails_the_job(lampwork: Any) -> None:
     assert (done.code, done.json["status"]) == (1, "failed")
     assert done.json["error"]["code"] == "task_not_completed"
     assert done.json["error"]["fields"]["missing"] == ["gold"]
+
+
+def test_files_are_taken_as_they_are_when_the_task_is_queued(lampwork: Any) -> None:
+    order, chart = lampwork.folder / "order.csv", lampwork.folder / "chart.png"
+    order.write_bytes("item,€\nlamp,7\n".encode("cp1252"))
+    chart.write_bytes(documents.image())
+
+    job_id = lampwork.queue(
+        "assign", "scribe", "Read it.", "--file", "order.csv", "--file", str(chart)
+    )
+    order.unlink()
+    lampwork.worker()
+
+    done = lampwork.job(job_id, "succeeded")["output"]
+    assert done["response"] == "I read order.csv and chart.png."
+    assert [each["name"] for each in done["artifacts"]] == ["summary.txt"]
+    conversation_id = done["conversation_id"]
+    told, card = (
+        part
+        for part in lampwork.json("conversation", conversation_id)["transcript"]
+        if part["kind"] in ("told", "skill_call")
+    )
+    assert [(each["name"], each["media_type"], each["size"]) for each in told["files"]] == [
+        ("order.csv", "text/csv", 14),
+        ("chart.png", "image/png", chart.stat().st_size),
+    ]
+    assert card["artifacts"] == [{**done["artifacts"][0], "notes": []}]
+    text = lampwork("conversation", conversation_id).out
+    assert (
+        "  file order.csv  text/csv, 14 bytes  (read as Windows-1252, because it is no UTF-8)\n"
+        f"  file chart.png  image/png, {chart.stat().st_size} bytes  (30 by 20 pixels)\n"
+    ) in text
+    assert "    saved summary.txt  text/plain, 15 bytes\n" in text
+
+
+def test_a_file_that_is_refused_leaves_no_job(lampwork: Any) -> None:
+    (lampwork.folder / "liar.pdf").write_text("<html>Please log in</html>")
+
+    refused = lampwork("assign", "scribe", "Read it.", "--file", "liar.pdf")
+    missing = lampwork("assign", "scribe", "Read it.", "--file", "none.pdf")
+
+    assert (refused.code, missing.code) == (2, 2)
+    assert refused.err == (
+        'Error: File "liar.pdf" is rejected: it is named .pdf, but its content is HTML. '
+        "Give another file.\n"
+    )
+    assert "No such file" in missing.err
+    assert lampwork.json("jobs")["items"] == []
+
+
+def test_with_wait_files_are_read_and_what_was_saved_is_printed(lampwork: Any) -> None:
+    (lampwork.folder / "order.md").write_text("# Order")
+
+    done = lampwork.json("assign", "scribe", "Read it.", "--file", "order.md", "--wait")
+
+    assert done["output"] == "I read order.md."
+    assert [each["name"] for each in done["artifacts"]] == ["summary.txt"]

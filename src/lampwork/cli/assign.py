@@ -36,6 +36,14 @@ from lampwork.metadata import Sealed, from_texts
     metavar="KEY=VALUE",
     help="As --metadata, and a request that would carry the value is not sent. Repeatable.",
 )
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="For the genie to read, as it is now. Up to ten; repeatable.",
+)
 @click.option("--data", metavar="JSON", help="What the task is about.")
 @click.option(
     "--output",
@@ -51,6 +59,7 @@ from lampwork.metadata import Sealed, from_texts
 def command(
     words: tuple[str, ...],
     pairs: tuple[str, ...],
+    files: tuple[Path, ...],
     seals: tuple[str, ...],
     data: str | None,
     output: Path | None,
@@ -88,6 +97,7 @@ def command(
                 for key, value in from_texts(genie.metadata, metadata).items()
             },
             output=schema,
+            files=files,
             kind="cli",
         )
 

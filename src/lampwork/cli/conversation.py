@@ -16,6 +16,7 @@ from lampwork.errors import ConversationNotFound
 from lampwork.insights import (
     AskedAgain,
     ConversationDetails,
+    FileView,
     Insights,
     Refusal,
     Said,
@@ -109,6 +110,9 @@ def _told(told: Told) -> Iterator[str]:
         yield "  data\n" + output.indented(output.pretty(told.data), "    ")
     if told.on_problem:
         yield f"  on a problem: {told.on_problem}"
+    for file in told.files:
+        notes = f"  ({'; '.join(file.notes)})" if file.notes else ""
+        yield f"  file {_described(file)}{notes}"
     if told.skills:
         yield f"  skills: {', '.join(told.skills)}"
     yield from (f"  withheld: {skill}, because {why}" for skill, why in told.withheld.items())
@@ -132,8 +136,13 @@ def _card(card: SkillCard) -> Iterator[str]:
         yield from _traceback(card.error)
     elif card.status == "ok":
         yield output.indented(output.pretty(card.result), "    ")
+    yield from (f"    saved {_described(file)}" for file in card.artifacts)
     if card.source is not None:
         yield f"    says {card.source}"
+
+
+def _described(file: FileView) -> str:
+    return f"{file.name}  {file.media_type}, {output.size(file.size)}"
 
 
 def _traceback(record: dict[str, Json]) -> Iterator[str]:

@@ -119,6 +119,14 @@ def used(usage: Mapping[str, int]) -> str:
     return ", ".join(parts)
 
 
+def size(count: int) -> str:
+    """How many bytes, in the unit that fits them."""
+    for unit, step in (("MB", 1_000_000), ("kB", 1000)):
+        if count >= step:
+            return f"{count / step:.1f} {unit}"
+    return counted(count, "byte")
+
+
 def span(since: datetime, until: datetime | None = None) -> str:
     """How long it took, or has taken."""
     return duration(((until or datetime.now(UTC)) - since).total_seconds())

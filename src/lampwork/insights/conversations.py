@@ -11,6 +11,7 @@ from lampwork.insights.views import (
     ConversationView,
     ErrorView,
     Fact,
+    FileView,
     Page,
     Refusal,
     Said,
@@ -184,6 +185,17 @@ def _told(body: dict[str, Json], place: dict[str, Any]) -> Told:
         on_problem=body["on_problem"],
         skills=tuple(body["skills"]),
         withheld=body["withheld"],
+        files=tuple(map(_file, body.get("files", ()))),
+    )
+
+
+def _file(record: dict[str, Json]) -> FileView:
+    return FileView(
+        name=record["name"],
+        media_type=record["media_type"],
+        size=record["size"],
+        digest=record["digest"],
+        notes=tuple(record.get("notes", ())),
     )
 
 
@@ -256,4 +268,5 @@ def _card(
         source=came.get("source"),
         job=body.get("child"),
         notes=notes,
+        artifacts=tuple(map(_file, came.get("artifacts", ()))),
     )

@@ -109,6 +109,19 @@ class ErrorView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileView:
+    """A file of a task, or an artifact of a skill call; its content is not shown."""
+
+    name: str
+    media_type: str
+    size: int
+    """Bytes."""
+    digest: str
+    notes: tuple[str, ...] = ()
+    """What to know of what was read from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SkillCard:
     """One skill call of a genie and all that is known of it."""
 
@@ -135,6 +148,8 @@ class SkillCard:
     """The child job, when the skill is a recipe."""
     notes: tuple[dict[str, Json], ...] = ()
     """When its outcome was unknown and why, and when and by whom that was resolved."""
+    artifacts: tuple[FileView, ...] = ()
+    """What it has saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +316,7 @@ class Told:
     skills: tuple[str, ...]
     withheld: dict[str, str]
     """Skills that the task can't use, and why."""
+    files: tuple[FileView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
