@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
+from pydantic_core import to_jsonable_python
+
+from lampwork.action import Action, DelegatedTask, actions_record
 from lampwork.artifact import Artifact
-from lampwork.conversation import Action, Transcript
+from lampwork.conversation import Transcript
 from lampwork.metadata import sealed_again, unsealed
 from lampwork.output import Output
 from lampwork.proof import Evidence, Proof
 from lampwork.store.tasks import Claim
 from lampwork.types import Json
 
-__all__ = ["Action", "TaskAnswer", "actions_record", "answer_record"]
+__all__ = ["Action", "DelegatedTask", "TaskAnswer", "answer_record"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -33,7 +37,7 @@ class TaskAnswer(Generic[T_co]):
     usage: dict[str, int]
     """What the model was asked for: see `Reply.usage`, which it adds up."""
     actions: tuple[Action, ...]
-    """Each skill call with its outcome."""
+    """Each skill call with its outcome, and the tasks that stood below it."""
     proof: Proof
     """What its requests carried of the metadata, and which skills read it."""
     artifacts: tuple[Artifact, ...] = ()
@@ -51,7 +55,7 @@ class TaskAnswer(Generic[T_co]):
             conversation_id=record["conversation_id"],
             metadata=sealed_again(record["metadata"], set(map(tuple, record.get("sealed", ())))),
             usage=record["usage"],
-            actions=tuple(map(_action, record["actions"])),
+            actions=tuple(map(Action.from_json, record["actions"])),
             proof=_proof(record),
             artifacts=tuple(Artifact(**each) for each in record["artifacts"]),
         )
@@ -63,7 +67,7 @@ class TaskAnswer(Generic[T_co]):
             **{each.name: getattr(self, each.name) for each in fields(self)},
             "metadata": metadata,
             "sealed": list(map(list, sealed)),
-            "actions": list(map(_action_record, self.actions)),
+            "actions": to_jsonable_python(self.actions),
             "proof": self.proof.to_json(),
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
         }
@@ -76,8 +80,10 @@ def _proof(record: dict[str, Json]) -> Proof:
     return Evidence.of(record["usage"].get("requests", 0)).proof(record["metadata"], ())
 
 
-def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
-    """The record of a task that was answered, from its entries and its row."""
+def answer_record(
+    so_far: Transcript, claim: Claim, below: Sequence[dict[str, Json]] = ()
+) -> dict[str, Json]:
+    """The record of a task that was answered, from its entries, its row and the tasks below it."""
     assert so_far.answer is not None
     return {
         "output": so_far.answer["output"],
@@ -88,7 +94,7 @@ def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
         "metadata": claim.metadata,
         "sealed": claim.sealed,
         "usage": so_far.usage,
-        "actions": actions_record(so_far),
+        "actions": actions_record(so_far.actions.values(), below),
         "artifacts": [
             artifact.to_json()
             for call in so_far.actions
@@ -96,17 +102,3 @@ def answer_record(so_far: Transcript, claim: Claim) -> dict[str, Json]:
         ],
         "proof": so_far.evidence.proof(claim.metadata, claim.sealed).to_json(),
     }
-
-
-def actions_record(so_far: Transcript) -> list[dict[str, Json]]:
-    """What a task has done, as answers and errors tell it."""
-    return list(map(_action_record, so_far.actions.values()))
-
-
-def _action_record(action: Action) -> dict[str, Json]:
-    return asdict(action) | {"artifacts": list(action.artifacts)}
-
-
-def _action(record: dict[str, Json]) -> Action:
-    given: dict[str, Any] = record | {"artifacts": tuple(record.get("artifacts", ()))}
-    return Action(**given)

@@ -204,8 +204,4 @@ class App(Door):
         self._loop.call_soon(lambda: self.worker.background(self.schedule.look()))
 
     def _cancelled(self, job_ids: Iterable[str]) -> None:
-        self._loop.call_soon(self._finish_cancelled, job_ids)
-
-    def _finish_cancelled(self, job_ids: Iterable[str]) -> None:
-        for job_id in job_ids:
-            self.worker.background(self.worker.finish_cancelled(job_id))
+        self._loop.call_soon(self.worker.end_cancelled, job_ids)

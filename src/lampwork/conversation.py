@@ -20,9 +20,10 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lampwork.action import Action
 from lampwork.artifact import Artifact
 from lampwork.files.snapshot import Contents, attached
 from lampwork.models.ask import Attached, Message, Part, Result, Returned, Said, Told
@@ -36,7 +37,7 @@ from lampwork.types import Effect, Json, TaskStatus
 if TYPE_CHECKING:
     from lampwork.run import Run
 
-__all__ = ["Action", "Hold", "Intent", "StaleEpoch", "Transcript"]
+__all__ = ["Hold", "Intent", "StaleEpoch", "Transcript"]
 
 Written = TypeVar("Written")
 
@@ -64,24 +65,6 @@ class Intent:
     """How often it was found not to have happened."""
     saved: bool = False
     """Whether this run has saved artifacts of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A skill call of a task and what came of it.
-
-    `status` is `ok`, `error` (it raised), `refused` (the model named metadata), `invalid`,
-    `unknown_skill`, `failed` (a person said so), `over_budget` or `not_completed` (out of time);
-    in the error of a task that was stopped also `unknown` or `open`.
-    """
-
-    call: str
-    skill: str
-    arguments: dict[str, Json]
-    status: str
-    error: str | None = None
-    artifacts: tuple[str, ...] = ()
-    """The names of the files that it has saved."""
 
 
 @dataclass(slots=True)
@@ -154,7 +137,7 @@ class Transcript:
             case "intent" if mine:
                 self._take_intent(body, begun)
             case "result":
-                self._take_result(body, earlier)
+                self._take_result(seq, body, earlier)
             case "asked_again":
                 if body["text"]:
                     self.messages.append(Told(body["text"], earlier=earlier))
@@ -164,14 +147,11 @@ class Transcript:
             case "unanswered" | "cut_off" if mine:
                 self._use(body["usage"])
             case "unknown" if mine:
-                self._take_unknown(body)
+                self._take_note(body["call"], unknown=body["why"])
             case "resolved" if mine:
-                intent = self.open[body["call"]]
+                intent = self._take_note(body["call"], unknown=None)
                 intent.resolved += 1
-                intent.unknown, intent.begun = None, begun
-                self.actions[intent.label] = Action(
-                    intent.label, intent.skill, intent.arguments, "open"
-                )
+                intent.begun = begun
             case "answered" if mine:
                 self.answer = body
             case _:
@@ -236,9 +216,18 @@ class Transcript:
             body.get("child"),
             begun,
         )
-        self.actions[label] = Action(label, body["skill"], body["arguments"], "open")
+        self.actions[label] = Action(
+            label, body["skill"], body["arguments"], "open", job=body.get("child")
+        )
 
-    def _take_result(self, body: dict[str, Json], earlier: str | None) -> None:
+    def _take_note(self, label: str, *, unknown: str | None) -> Intent:
+        intent = self.open[label]
+        intent.unknown = unknown
+        status = "open" if unknown is None else "unknown"
+        self.actions[label] = replace(self.actions[label], status=status, error=unknown)
+        return intent
+
+    def _take_result(self, seq: int, body: dict[str, Json], earlier: str | None) -> None:
         label, status = body["call"], body["status"]
         call_id, skill = self._unreturned.pop(label)
         error = None if status == "ok" else body["error"]["message"]
@@ -252,8 +241,14 @@ class Transcript:
         if saved:
             self.artifacts[label] = saved
         self.results.append(Result(skill, intent.arguments, body.get("value"), error))
-        names = tuple(artifact.name for artifact in saved)
-        self.actions[label] = Action(label, skill, intent.arguments, status, error, names)
+        self.actions[label] = replace(
+            self.actions[label],
+            status=status,
+            error=error,
+            result=body.get("value"),
+            entry=seq,
+            artifacts=tuple(artifact.name for artifact in saved),
+        )
         if status == "ok":
             self.failures.pop(skill, None)
         elif status == "failed":

@@ -373,7 +373,7 @@ class PollFailed(LampworkError):
 
 
 class TaskError(LampworkError):
-    """A task ended without its answer. Fields: `task_id`, `conversation_id`."""
+    """A task ended without its answer. Fields: `task_id`, `conversation_id`, `usage`, `actions`."""
 
 
 class TaskNotCompleted(TaskError):

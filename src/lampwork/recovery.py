@@ -80,8 +80,9 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
 async def sweep(worker: Worker) -> None:
     """Compare what is meant to happen with what does, and make good for the difference."""
     await worker.start_queued()
-    for job_id in await worker.store.read(jobs.ids_with_want, worker.project.name, "cancelled"):
-        worker.background(worker.finish_cancelled(job_id))
+    worker.end_cancelled(
+        await worker.store.read(jobs.ids_with_want, worker.project.name, "cancelled")
+    )
     for job_id in await worker.store.read(inbox.movable_jobs, worker.project.name):
         worker.background(worker.wake(job_id))
     await _sweep_running(worker)

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint, metadata, values
-from lampwork.answer import actions_record, answer_record
+from lampwork.action import actions_record
+from lampwork.answer import answer_record
 from lampwork.assignment import Assignment, check_price
 from lampwork.conversation import Hold, StaleEpoch, Transcript
 from lampwork.deadline import Deadline, OutOfTime, earliest, late
+from lampwork.delegation import tasks_below
 from lampwork.errors import (
     BudgetExceeded,
     BudgetNotEnforceable,
@@ -272,10 +274,13 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
     hold, so_far = task.hold, task.hold.transcript
     after, at = so_far.last_seq, time.time()
     hold.take(after + 1, ending.entries, at)
+    below: list[dict[str, Json]] = []
+    if any(action.job is not None for action in so_far.actions.values()):
+        below = await hold.run.store.read(tasks_below, hold.task_id)
     if ending.error is None:
         # The answer is in the last entry already; the row only says where.
         outcome: dict[str, Json] = {"answered": so_far.last_seq}
-        record = answer_record(so_far, hold.claim)
+        record = answer_record(so_far, hold.claim, below)
         came_of_it: values.Outcome = values.Value(
             values.encode(record, values.UNTYPED, "the task's answer")
         )
@@ -285,11 +290,12 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
             "conversation_id": hold.conversation_id,
         }
         if isinstance(ending.error, BudgetExceeded | TaskDeadlineExceeded):
-            there_is = {"actions": actions_record(so_far), "usage": so_far.usage}
-            fields |= {"partial": task.seal.reveal(so_far.last_text), **there_is}
+            fields["partial"] = task.seal.reveal(so_far.last_text)
         error = ending.error.to_record()
         error["fields"] |= fields
-        outcome, came_of_it = {"error": error}, values.Failure(error)
+        done = {"usage": so_far.usage, "actions": actions_record(so_far.actions.values(), below)}
+        outcome = {"error": error}
+        came_of_it = values.Failure(error | {"fields": error["fields"] | done})
     envelope = values.write(came_of_it)
     told = await hold.finish(
         *ending.entries,

@@ -16,8 +16,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lampwork import failpoint, models, origin, values
+from lampwork.cancellation import finish_cancelled, settle
 from lampwork.engine import Engine, RecordedCall
-from lampwork.errors import JobEnded, JobNotFound, LampworkError, NotImportable
+from lampwork.errors import JobEnded, JobNotFound, NotImportable
 from lampwork.flow import EndReason, RunEnded
 from lampwork.job import Job
 from lampwork.recipe import read_input, takes_job
@@ -138,7 +139,7 @@ class Worker:
         status = "succeeded" if isinstance(outcome, values.Value) else "failed"
         ended = await self.store.write(jobs.finish, job_id, status, folded, trace)
         failpoint.hit("job.after_publish")
-        self._after_end(job_id, ended)
+        self.after_end(job_id, ended)
 
     def _forget(self, run: Run) -> None:
         if self.runs.get(run.job_id) is run:
@@ -206,7 +207,7 @@ class Worker:
             run.check()
             return replace(values.failure(error, call=f"recipe {name}"), origin=origin.of(error))
 
-    def _after_end(self, job_id: str, ended: jobs.Ended) -> None:
+    def after_end(self, job_id: str, ended: jobs.Ended) -> None:
         """What the end of a job sets off in this process."""
         if ended.job is None:
             return
@@ -410,25 +411,12 @@ class Worker:
     async def cancel(self, job_id: str) -> None:
         """Cancel a job and all below it but detached ones, if it is there and has not ended."""
         with suppress(JobNotFound, JobEnded):
-            for each in await self.store.write(jobs.want_cancelled, job_id):
-                self.background(self.finish_cancelled(each))
+            self.end_cancelled(await self.store.write(jobs.want_cancelled, job_id))
 
-    async def finish_cancelled(self, job_id: str) -> None:
-        """End a job that is meant to be cancelled: no new work, a grace for what executes."""
-        async with self.lock(job_id):
-            run, unresolved = self.runs.get(job_id), list[str]()
-            if run is not None and run.main is not None:
-                run.end("cancelled")
-                unresolved = await _settle(run, self.settings.grace)
-            await self.engine.cancel(job_id)
-            error = LampworkError(
-                f"Job {job_id} was cancelled"
-                + (f" while {', '.join(unresolved)} had not ended" if unresolved else ""),
-                unresolved=unresolved,
-            )
-            envelope = values.write(values.Failure(error.to_record()))
-            ended = await self.store.write(jobs.finish, job_id, "cancelled", envelope, None)
-        self._after_end(job_id, ended)
+    def end_cancelled(self, job_ids: Iterable[str]) -> None:
+        """End jobs that are meant to be cancelled."""
+        for job_id in job_ids:
+            self.background(finish_cancelled(self, job_id))
 
     async def close(self) -> None:
         """End all runs; their jobs go on in the next process."""
@@ -438,7 +426,7 @@ class Worker:
         runs = list(self.runs.values())
         for run in runs:
             run.end("closing")
-        await asyncio.gather(*(_settle(run, self.settings.grace) for run in runs))
+        await asyncio.gather(*(settle(run, self.settings.grace) for run in runs))
         await asyncio.gather(*self._background, return_exceptions=True)
         await models.close()
 
@@ -473,16 +461,3 @@ class Worker:
 def _waiting_status(run: Run) -> JobStatus:
     unresolved = any(wait.kind == "resolution" for wait in run.waiting_for.values())
     return "needs_attention" if unresolved else "suspended"
-
-
-async def _settle(run: Run, grace: float) -> list[str]:
-    """Wait until an ended run has left its code; names what had not ended after the grace."""
-    if run.main is None or run.main.done():
-        return []
-    await asyncio.wait({run.main}, timeout=grace)
-    if run.main.done():
-        return []
-    unresolved = run.executing()
-    run.main.cancel()
-    await asyncio.wait({run.main}, timeout=1.0)
-    return unresolved

@@ -190,7 +190,7 @@ async def test_a_task_that_meets_its_budget_fails_and_says_what_it_has_done(open
                 "arguments": {"text": text},
                 "status": "ok",
                 "error": None,
-                "artifacts": [],
+                "result": f"noted {text}",
             }
             for seq, text in ((2, "part 1"), (5, "part 2"))
         ],

@@ -10,6 +10,7 @@ from tests.support import (
     Gate,
     armed,
     clerk,
+    drained,
     dying,
     eventually,
     idle,
@@ -216,3 +217,104 @@ async def test_jobs_that_only_wait_make_room_for_those_that_were_accepted(projec
         after = [(await app.start(quick)).job_id for _ in range(8)]
         for job_id in after:
             assert await result(app, job_id) == "quick"
+
+
+async def test_a_cancelled_delegation_ends_at_all_depths_and_names_what_nobody_knows(project, home):
+    """*Cancel in the middle of a delegation tree*, three genies deep. The one at the bottom pays,
+    and does not come back within the grace; another bank has hung up on the one in the middle."""
+    gate = threading.Event()
+
+    @project.skill()
+    def pay() -> str:
+        """Pay."""
+        begun.append("pay")
+        gate.wait(10)
+        return "paid"
+
+    @project.skill()
+    def wire() -> str:
+        """Wire."""
+        begun.append("wire")
+        raise ConnectionError("the bank hung up")
+
+    @project.skill(effect="read")
+    def look() -> str:
+        """Look."""
+        begun.append("look")
+        gate.wait(10)
+        return "seen"
+
+    @project.skill(effect="idempotent")
+    def note() -> str:
+        """Note it."""
+        begun.append("note")
+        return "noted"
+
+    bottom = clerk(project, pay, look, note, name="bottom")
+
+    @project.recipe()
+    async def ask_bottom(job: Job) -> str:
+        return (await job.assign_task(bottom, "Pay.")).output
+
+    middle = clerk(project, ask_bottom, wire, name="middle")
+
+    @project.recipe()
+    async def ask_middle(job: Job) -> str:
+        return (await job.assign_task(middle, "Pay.")).output
+
+    top = clerk(project, ask_middle, name="top")
+
+    @project.recipe()
+    async def root(job: Job) -> str:
+        return (await job.assign_task(top, "Pay.")).output
+
+    async with opened(project, home, grace=0.05) as app:
+        job_id = (await app.start(root)).job_id
+        await eventually(lambda: len(begun) == 4)
+        await eventually(lambda: unknown(app), "nobody was asked about the wire")
+        await eventually(lambda: noted(app), "what was noted is on no record")
+        mid, low = f"{job_id}.1.2.0", f"{job_id}.1.2.0.1.2.0"
+        before = await rows(app, "select count(*) from entries")
+        await app.cancel(job_id)
+        for each in (job_id, mid, low):
+            await status(app, each, "cancelled")
+        with pytest.raises(JobFailed) as failed:
+            await result(app, job_id)
+        gate.set()
+        await drained(app)
+        error = failed.value.error
+        tasks = {name: f"t{job[1:]}.1" for name, job in (("middle", mid), ("bottom", low))}
+        assert error["fields"]["effects"] == [
+            {
+                "task": tasks["middle"],
+                "skill": "wire",
+                "arguments": {},
+                "key": f"{tasks['middle']}.2.1",
+            },
+            {
+                "task": tasks["bottom"],
+                "skill": "pay",
+                "arguments": {},
+                "key": f"{tasks['bottom']}.2.0",
+            },
+        ]
+        assert error["message"].endswith(
+            f"Nobody knows whether this happened: wire ({tasks['middle']}.2.1), "
+            f"pay ({tasks['bottom']}.2.0)"
+        )
+        assert await rows(app, "select distinct status from tasks") == [("cancelled",)]
+        ended = await rows(app, "select id from jobs order by ended_at")
+        assert [each for (each,) in ended] == [low, mid, job_id]
+        assert await rows(app, "select count(*) from entries") == before
+        assert await rows(app, "select count(*) from conversations where holder is not null") == [
+            (0,)
+        ]
+    assert sorted(begun) == ["look", "note", "pay", "wire"]
+
+
+async def noted(app):
+    return await rows(app, "select 1 from entries where kind = 'result'")
+
+
+async def unknown(app):
+    return await rows(app, "select 1 from waits where kind = 'resolution' and not answered")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lampwork import Metadata, Project
+from lampwork import Job, Metadata, Project, values
 from lampwork.errors import (
     GenieNotInProject,
     InputInvalid,
@@ -70,6 +70,35 @@ async def test_a_text_task_is_answered_by_text(desk):
     answer = await desk.assign(genie_of(desk, brief), "Count to", data={"n": 3})
 
     assert (answer.output, answer.response) == ("Count to 3", "Count to 3")
+
+
+async def test_a_task_of_plain_skills_asks_for_no_tasks_below_it(desk, skills, monkeypatch):
+    """What some tasks need costs the others nothing."""
+    asked: list[str] = []
+    read = desk.store.read
+
+    async def listening(query, *args, **kwargs):
+        asked.append(query.__name__)
+        return await read(query, *args, **kwargs)
+
+    @desk.project.recipe()
+    async def delegate(job: Job) -> str:
+        """Delegate."""
+        return "done"
+
+    @playbook
+    def delegating(turn: Turn):
+        return Answer("done") if turn.results else Call("delegate")
+
+    async def child(_callable, _input):
+        return values.Value('"done"')
+
+    monkeypatch.setattr(desk.store, "read", listening)
+    desk.child = child
+    await desk.assign(genie_of(desk, thorough, skills), metadata=METADATA, output=Verdict)
+    assert asked == []
+    await desk.assign(genie_of(desk, delegating, [delegate], "delegating"), job="j2")
+    assert asked == ["tasks_below"]
 
 
 # --- metadata ---

@@ -89,26 +89,27 @@ def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = T
         text += f"  → {output.inline(call.value)}"
     if call.kept_from is not None:
         text += f"  (kept from job {call.kept_from})"
-    below = [of_task(call.task)] if call.task is not None else []
-    below += [
-        of_job(job, executing, in_full=in_full)
+    jobs = {
+        job.job_id: of_job(job, executing, in_full=in_full)
         if in_full or job.ended_at is None
         else Line(job.status, _job_text(job) + _reason(job))
         for job in call.jobs
-    ]
+    }
+    below = [of_task(call.task, jobs)] if call.task is not None else []
+    below += jobs.values()
     if len(call.jobs) < call.jobs_total:
         below.append(Line("queued", f"and {call.jobs_total - len(call.jobs)} more"))
     return Line(call.status, text, below)
 
 
-def of_task(task: TaskView) -> Line:
-    """A task and its skill calls."""
+def of_task(task: TaskView, jobs: dict[str, Line]) -> Line:
+    """A task and its skill calls, each with the one of the `jobs` that it started, taken out."""
     text = f"{task.task_id}  {task.status}  conversation {task.conversation_id}"
     text += f"  {output.span(task.created_at, task.ended_at)}  {output.used(task.usage)}"
-    return Line(task.status, text, [of_card(card) for card in task.skill_calls])
+    return Line(task.status, text, [of_card(card, jobs) for card in task.skill_calls])
 
 
-def of_card(card: SkillCard) -> Line:
+def of_card(card: SkillCard, jobs: dict[str, Line]) -> Line:
     """A skill call."""
     text = f"{card.skill}({output.arguments(card.arguments, 40)})  {card.status}"
     if card.seconds is not None:
@@ -117,7 +118,8 @@ def of_card(card: SkillCard) -> Line:
         text += f"  {output.cut(card.error['message'], 100)}"
     elif card.status == "ok":
         text += f"  → {output.inline(card.result, 60)}"
-    return Line(card.status, text)
+    started = jobs.pop(card.job or "", None)
+    return Line(card.status, text, [started] if started is not None else [])
 
 
 # --- what is waited for ---

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
-from lampwork.store import blobs, calls, inbox, tasks
+from lampwork.store import blobs, calls, cancelled, inbox, tasks
 from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.tasks import Lineage
 from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
@@ -374,17 +374,7 @@ def want_cancelled(connection: sa.Connection, job_id: str) -> list[str]:
         raise JobEnded(
             f"Job {job_id} has {row.status}; there is nothing to cancel.", job_status=row.status
         )
-    tree = sa.select(jobs.c.id).where(jobs.c.id == job_id).cte("tree", recursive=True)
-    below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
-    tree = tree.union_all(below.where(jobs.c.detached.is_(False)))
-    return list(
-        connection.execute(
-            sa.update(jobs)
-            .where(jobs.c.id.in_(sa.select(tree.c.id)), jobs.c.status.not_in(ENDED))
-            .values(want="cancelled", changed_at=time.time())
-            .returning(jobs.c.id)
-        ).scalars()
-    )
+    return cancelled.want_cancelled(connection, [job_id])
 
 
 def go_on(connection: sa.Connection, job_id: str) -> None:

@@ -126,6 +126,7 @@ tasks = sa.Table(
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
     sa.Index("tasks_by_job", "job_id"),
+    sa.Index("tasks_by_parent", "parent_id", sqlite_where=sa.text("parent_id is not null")),
 )
 
 budgets = sa.Table(

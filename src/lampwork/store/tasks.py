@@ -15,6 +15,7 @@ from lampwork.store.budgets import Chain, Reservation, Spent
 from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.schema import budgets as budgets_table
+from lampwork.store.schema import calls as calls_table
 from lampwork.store.schema import conversations as conversations_table
 from lampwork.store.schema import entries, tasks
 from lampwork.types import Json, TaskStatus
@@ -25,6 +26,7 @@ __all__ = [
     "Lineage",
     "NewTask",
     "append",
+    "below",
     "claim",
     "finish",
     "lineage",
@@ -164,6 +166,17 @@ _end = (
 )
 
 
+_below = (
+    sa.select(tasks, calls_table.c.envelope)
+    .outerjoin(
+        calls_table,
+        sa.and_(calls_table.c.job_id == tasks.c.job_id, calls_table.c.number == tasks.c.call),
+    )
+    .where(tasks.c.parent_id == sa.bindparam("task"))
+    .order_by(tasks.c.created_at, tasks.c.id)
+)
+
+
 def lineage(connection: sa.Connection, task: str | None) -> Lineage:
     """A task and those above it."""
     if task is None:
@@ -195,6 +208,12 @@ def lineage(connection: sa.Connection, task: str | None) -> Lineage:
         deadline=nearest.deadline,
         deadline_budget=nearest.deadline_budget,
     )
+
+
+def below(connection: sa.Connection, task: str) -> list[tuple[sa.Row[Any], str | None]]:
+    """The tasks right below one, in their order, with what is recorded of those that have ended."""
+    rows = connection.execute(_below, {"task": task}).all()
+    return [(row, row.envelope and blobs.unfold(connection, row.envelope)) for row in rows]
 
 
 def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait:

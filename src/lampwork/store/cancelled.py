@@ -1,0 +1,91 @@
+"""Jobs that are meant to be cancelled, and what they leave open. Each runs in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from lampwork.store.schema import entries, jobs, tasks, waits
+from lampwork.types import ENDED, Json
+
+
+def want_cancelled(connection: sa.Connection, job_ids: Sequence[str]) -> list[str]:
+    """Mark jobs and all below them but detached ones; returns those that had not ended."""
+    tree = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids)).cte("tree", recursive=True)
+    below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
+    tree = tree.union_all(below.where(jobs.c.detached.is_(False)))
+    return list(
+        connection.execute(
+            sa.update(jobs)
+            .where(jobs.c.id.in_(sa.select(tree.c.id)), jobs.c.status.not_in(ENDED))
+            .values(want="cancelled", changed_at=time.time())
+            .returning(jobs.c.id)
+        ).scalars()
+    )
+
+
+def right_below(connection: sa.Connection, job_id: str) -> list[str]:
+    """The jobs right below one that are being cancelled with it."""
+    query = sa.select(jobs.c.id).where(
+        jobs.c.parent_id == job_id,
+        jobs.c.detached.is_(False),
+        jobs.c.want == "cancelled",
+        jobs.c.status.not_in(ENDED),
+    )
+    return list(connection.execute(query).scalars())
+
+
+def effects(connection: sa.Connection, job_id: str) -> list[dict[str, Json]]:
+    """Those of a cancelled job and of all that were cancelled with it, each with its key.
+
+    A skill call that may have acted and has no result; a step whose outcome a person was asked.
+    """
+    tree = sa.select(jobs.c.id).where(jobs.c.id == job_id).cte("tree", recursive=True)
+    below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
+    tree = tree.union_all(below.where(jobs.c.detached.is_(False), jobs.c.want == "cancelled"))
+    ids = sa.select(tree.c.id)
+    return [*_of_tasks(connection, ids), *_of_steps(connection, ids)]
+
+
+def _of_tasks(connection: sa.Connection, job_ids: sa.Select[tuple[str]]) -> list[dict[str, Json]]:
+    result = entries.alias()
+    has_result = sa.exists().where(
+        result.c.conversation_id == entries.c.conversation_id,
+        result.c.task_id == entries.c.task_id,
+        result.c.kind == "result",
+        result.c.body["call"].as_string() == entries.c.body["call"].as_string(),
+    )
+    found = connection.execute(
+        sa.select(entries.c.task_id, entries.c.body)
+        .join(
+            tasks,
+            sa.and_(
+                tasks.c.conversation_id == entries.c.conversation_id,
+                tasks.c.id == entries.c.task_id,
+            ),
+        )
+        .where(tasks.c.job_id.in_(job_ids), entries.c.kind == "intent", ~has_result)
+        .order_by(tasks.c.depth, entries.c.task_id, entries.c.seq)
+    )
+    # What only reads has no effect, and a recipe's are those of its own job.
+    return [
+        {"task": row.task_id} | {name: row.body[name] for name in ("skill", "arguments", "key")}
+        for row in found
+        if row.body["effect"] != "read" and "child" not in row.body
+    ]
+
+
+def _of_steps(connection: sa.Connection, job_ids: sa.Select[tuple[str]]) -> list[dict[str, Json]]:
+    found = connection.execute(
+        sa.select(waits.c.job_id, waits.c.subject).where(
+            waits.c.job_id.in_(job_ids),
+            waits.c.kind == "resolution",
+            waits.c.task_id.is_(None),
+            waits.c.answered.is_(False),
+        )
+    )
+    return [
+        {"job": row.job_id, "step": row.subject["step"], "key": row.subject["key"]} for row in found
+    ]
