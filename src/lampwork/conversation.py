@@ -366,6 +366,10 @@ class Hold:
             self.run.worker.calls_under_way.begin(self.task_id, self.budgets)
         return found
 
+    async def reserve_again(self) -> None:
+        """Reserve as much once more, for another try of the same call. Raises BudgetExceeded."""
+        await self._write(budgets.reserve_again, self.budgets)
+
     def _settled(self, spent: Spent | None) -> None:
         if spent is not None:
             self.run.worker.calls_under_way.end(self.task_id)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from lampwork import failpoint
 from lampwork.deadline import OutOfTime
-from lampwork.errors import LampworkError
-from lampwork.models.ask import Ask, LanguageModel, Reply, size
-from lampwork.run import RunEnded
+from lampwork.errors import BudgetExceeded, LampworkError
+from lampwork.flow import RunEnded
+from lampwork.models.ask import Ask, Reply, size
 from lampwork.store.budgets import (
     USUAL_OUTPUT,
     Granted,
@@ -49,85 +49,143 @@ async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) ->
 
     Raises BudgetExceeded, BudgetNotEnforceable, OutOfTime, and what the model raises.
     """
-    wanted = _wanted(task, ask)
-    granted = await _reserve(task, wanted)
-    if granted is not None and granted.limits_output:
-        ask = replace(ask, max_output_tokens=granted.reservation.output_tokens or None)
-    reserved = _most(wanted) if granted is None else granted.reservation
+    call = _Call(task, ask)
+    if task.hold.budgets:
+        await call.reserve()
     failpoint.hit("model.before")
     task.scanner.under_way = scan or {}
     try:
         async with task.deadline.bounding():
-            reply = await task.model.respond(ask)
+            reply = await task.model.respond(call.as_reserved())
     except OutOfTime:
-        await _unanswered(task, "the task's time was up", reserved.usage, estimated=True)
+        await call.unanswered("the task's time was up")
         raise
     except asyncio.CancelledError:
-        await _unanswered(task, "its run was over", reserved.usage, estimated=True)
+        await call.unanswered("its run was over")
         raise
     except LampworkError as error:
-        usage = _counted(error.fields.get("usage", {}), reserved, task.model)
-        await _unanswered(task, error.message, usage)
+        await call.unanswered(error.message, call.counted(error.fields.get("usage", {})))
+        if call.refused is not None:
+            raise call.refused from error
         raise
     failpoint.hit("model.after")
-    usage = _counted(reply.usage, reserved, task.model)
+    usage = call.counted(reply.usage)
     try:
         task.hold.run.check()
     except RunEnded:
-        await _unanswered(task, "its run was over", usage)
+        await call.unanswered("its run was over", usage)
         raise
+    bound_by = None if call.granted is None else call.granted.bound_by
     return Answered(
-        replace(reply, usage=usage),
-        None if granted is None else Spent.of(task.hold.budgets, usage),
-        granted.bound_by if granted is not None and reply.truncated else None,
+        replace(reply, usage=usage), _spent(task, usage), bound_by if reply.truncated else None
     )
 
 
 async def count_cut_off(task: TaskInHand, ask: Ask) -> None:
     """Count the model call that an earlier run may have begun: as much as it could have used."""
     hold = task.hold
-    reserved = hold.claim.reserved
-    if reserved is None:
+    most = hold.claim.reserved
+    if most is None:
         if hold.budgets or not (hold.transcript.call_under_way and task.model.uses_tokens):
             return
-        reserved = _most(_wanted(task, ask))
-    entry: dict[str, Json] = {"usage": reserved.usage}
-    await hold.append(("cut_off", entry), spent=_spent(task, reserved.usage, estimated=True))
+        most = _Call(task, ask).most
+    entry: dict[str, Json] = {"usage": most.usage}
+    await hold.append(("cut_off", entry), spent=_spent(task, most.usage, estimated=True))
 
 
-async def _unanswered(
-    task: TaskInHand, why: str, usage: dict[str, int], *, estimated: bool = False
-) -> None:
-    """Write down what a model call used that brought no reply."""
-    if task.hold.budgets or (usage and task.model.uses_tokens):
-        entry: dict[str, Json] = {"why": why, "usage": usage, "scan": task.scanner.under_way}
-        task.scanner.under_way = None
-        await task.hold.append(
-            ("unanswered", entry), spent=_spent(task, usage, estimated=estimated)
-        )
+@dataclass(slots=True)
+class _Call:
+    """A model call, from what it may use to what it has used."""
+
+    task: TaskInHand
+    ask: Ask
+    granted: Granted | None = None
+    """None without a budget."""
+    tries: int = 1
+    """How many there are of which nobody may ever say what they used."""
+    refused: BudgetExceeded | None = None
+    """Why it was not tried again."""
+
+    # --- before ---
+
+    async def reserve(self) -> None:
+        """Reserve it in every budget that counts, waiting while others hold more than they use.
+
+        Raises BudgetExceeded, BudgetNotEnforceable, OutOfTime.
+        """
+        wanted = _wanted(self.task, self.ask)
+        found = await self.task.hold.reserve(wanted)
+        while isinstance(found, Refused):
+            found = await _wait_for_room(self.task, wanted, found)
+        self.granted = found
+        failpoint.hit("model.reserved")
+
+    def as_reserved(self) -> Ask:
+        """What is asked, so that no more is used than is reserved."""
+        granted = self.granted
+        if granted is None or not granted.limits_output:
+            return replace(self.ask, may_retry=self.may_retry)
+        longest = granted.reservation.output_tokens or None
+        return replace(self.ask, may_retry=self.may_retry, max_output_tokens=longest)
+
+    async def may_retry(self) -> bool:
+        """Whether there is room for one more try, after one that may have cost as much."""
+        if self.granted is not None:
+            try:
+                await self.task.hold.reserve_again()
+            except BudgetExceeded as error:
+                self.refused = error
+                return False
+        self.tries += 1
+        return True
+
+    # --- after ---
+
+    @property
+    def most(self) -> Reservation:
+        """What it has used at the most."""
+        if self.granted is not None:
+            return replace(self.granted.reservation, tries=self.tries)
+        wanted = _wanted(self.task, self.ask)
+        cost = cost_of(wanted, wanted.output_tokens)
+        return Reservation(wanted.input_tokens, wanted.output_tokens, cost, self.tries)
+
+    def counted(self, usage: dict[str, int]) -> dict[str, int]:
+        """Usage in which what nobody has measured or priced is estimated, at the most."""
+        unmeasured = usage.get("unmeasured_requests", 0)
+        unpriced = usage.get("unpriced_requests", 0) - unmeasured
+        counted = [usage]
+        if unmeasured:
+            guess = replace(self.most, tries=unmeasured).usage
+            # Among the requests, and among those without a price, they are already.
+            unknown = guess.get("unpriced_requests", 0) - unmeasured
+            counted.append(guess | {"requests": 0, "unpriced_requests": unknown})
+        if unpriced:
+            used = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+            if (price := self.task.model.price(used[0])) is not None:
+                names = ("cost_nanodollars", "estimated_nanodollars")
+                guess = dict.fromkeys(names, price.cost(*used))
+                counted.append(guess | {"unpriced_requests": -unpriced})
+        if len(counted) == 1:
+            return usage
+        return {name: count for name, count in sum_up(counted).items() if count}
+
+    async def unanswered(self, why: str, usage: dict[str, int] | None = None) -> None:
+        """Write down what it used, which brought no reply; all that it may have, if not known."""
+        task, estimated = self.task, usage is None
+        if not (task.hold.budgets or task.model.uses_tokens):
+            return
+        usage = self.most.usage if usage is None else usage
+        if usage or task.hold.budgets:
+            entry: dict[str, Json] = {"why": why, "usage": usage, "scan": task.scanner.under_way}
+            task.scanner.under_way = None
+            spent = _spent(task, usage, estimated=estimated)
+            await task.hold.append(("unanswered", entry), spent=spent)
 
 
-def _spent(task: TaskInHand, usage: dict[str, int], *, estimated: bool) -> Spent | None:
+def _spent(task: TaskInHand, usage: dict[str, int], *, estimated: bool = False) -> Spent | None:
     budgets = task.hold.budgets
     return Spent.of(budgets, usage, estimated=estimated) if budgets else None
-
-
-# --- before ---
-
-
-async def _reserve(task: TaskInHand, wanted: Wanted) -> Granted | None:
-    """Room for the call in every budget that counts; None if there is none.
-
-    Raises BudgetExceeded, BudgetNotEnforceable, OutOfTime.
-    """
-    hold = task.hold
-    if not hold.budgets:
-        return None
-    found = await hold.reserve(wanted)
-    while isinstance(found, Refused):
-        found = await _wait_for_room(task, wanted, found)
-    failpoint.hit("model.reserved")
-    return found
 
 
 async def _wait_for_room(task: TaskInHand, wanted: Wanted, refused: Refused) -> Granted | Refused:
@@ -173,33 +231,3 @@ def _input_tokens(ask: Ask, so_far: Transcript) -> int:
         return size(ask)
     known, tokens = so_far.measured
     return tokens + size(ask) - size(replace(ask, messages=ask.messages[:known]))
-
-
-def _most(wanted: Wanted) -> Reservation:
-    output = wanted.output_tokens
-    return Reservation(wanted.input_tokens, output, cost_of(wanted, output))
-
-
-# --- after ---
-
-
-def _counted(usage: dict[str, int], reserved: Reservation, model: LanguageModel) -> dict[str, int]:
-    """Usage in which what nobody has measured or priced is estimated, at the most."""
-    unmeasured = usage.get("unmeasured_requests", 0)
-    unpriced = usage.get("unpriced_requests", 0) - unmeasured
-    counted = [usage]
-    if unmeasured:
-        guess = replace(reserved, tries=unmeasured).usage
-        # Among the requests, and among those without a price, they are already.
-        unknown = guess.get("unpriced_requests", 0) - unmeasured
-        counted.append(guess | {"requests": 0, "unpriced_requests": unknown})
-    if unpriced:
-        used = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
-        if (price := model.price(used[0])) is not None:
-            cost = {
-                name: price.cost(*used) for name in ("cost_nanodollars", "estimated_nanodollars")
-            }
-            counted.append(cost | {"unpriced_requests": -unpriced})
-    if len(counted) == 1:
-        return usage
-    return {name: count for name, count in sum_up(counted).items() if count}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Protocol
@@ -183,6 +183,8 @@ class Ask:
     """
     on_text: Callable[[TextDelta], None] | None = None
     """Who hears the text while it is said; without anybody nothing is streamed."""
+    may_retry: Callable[[], Awaitable[bool]] | None = None
+    """Asked after a try that failed and may have cost as much as a reply, before another one."""
 
 
 @dataclass(frozen=True, slots=True)

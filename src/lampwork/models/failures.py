@@ -55,6 +55,16 @@ class Count:
     requests: int = 0
     unmeasured: int = 0
     """Of these, how many failed and may have used tokens all the same."""
+    _allowed: int = 0
+    """After how many of those it was asked whether there may be another try."""
+    _stopped: bool = False
+
+    async def may_go_on(self, ask: Ask) -> bool:
+        """Whether there may be another try, after those that may have cost something."""
+        if self.unmeasured > self._allowed and ask.may_retry is not None and not self._stopped:
+            self._allowed = self.unmeasured
+            self._stopped = not await ask.may_retry()
+        return not self._stopped
 
     @property
     def usage(self) -> dict[str, int]:

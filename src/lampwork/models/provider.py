@@ -96,7 +96,7 @@ class ProviderDoor:
         request, count = Request.of(ask), Count()
         failed: list[Failure] = []
         for model in self.models:
-            if failed and not await _may_do_better(model, failed):
+            if failed and not (await _may_do_better(model, failed) and await count.may_go_on(ask)):
                 continue
             answer = await model.respond(ask, request, count)
             if isinstance(answer, Reply):
@@ -198,7 +198,8 @@ class OneModel:
                 if failures.may_have_cost(error):
                     count.unmeasured += 1
                 pause = failures.pause_after(error, tries, FIRST_PAUSE)
-                if verdict != "again" or tries == TRIES or pause is None:
+                another = verdict == "again" and tries < TRIES and await count.may_go_on(ask)
+                if pause is None or not another:
                     room = await self.room() if verdict == "too_long" else None
                     return Failure(self.name, error, verdict, tries, room)
                 _log.warning("%s failed, next try in %.1f s: %s", self.name, pause, error)

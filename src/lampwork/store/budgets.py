@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ __all__ = [
     "open_budget",
     "reservation_of",
     "reserve",
+    "reserve_again",
     "settle",
 ]
 
@@ -84,6 +85,17 @@ _insert_reservation = sa.insert(reservations).from_select(
         sa.bindparam("cost", type_=sa.Integer),
         sa.literal(1),
     ).where(tasks.c.id == sa.bindparam("task"), tasks.c.epoch == sa.bindparam("of_epoch")),
+)
+_one_more_try = (
+    sa.update(reservations)
+    .where(
+        reservations.c.task_id == sa.bindparam("task"),
+        sa.exists().where(
+            tasks.c.id == sa.bindparam("task"), tasks.c.epoch == sa.bindparam("of_epoch")
+        ),
+    )
+    .values(tries=reservations.c.tries + 1)
+    .returning(*reservations.c)
 )
 _release = (
     sa.delete(reservations)
@@ -355,16 +367,44 @@ def _hold(
     if not held.rowcount:
         raise StaleEpoch(f"task {task} goes on under another epoch than {epoch}")
     for budget in chain:
-        taken = connection.execute(
+        taken = _take_from(connection, budget, reservation, model_calls=1)
+        assert taken, f"budget {budget} has less room than it had in this transaction"
+
+
+def _take_from(
+    connection: sa.Connection, budget: str, reservation: Reservation, *, model_calls: int
+) -> bool:
+    return bool(
+        connection.execute(
             _take,
             {
                 "budget": budget,
                 "tokens": reservation.tokens,
                 "nanodollars": reservation.cost,
-                "model_calls": 1,
+                "model_calls": model_calls,
             },
-        )
-        assert taken.rowcount, f"budget {budget} has less room than it had in this transaction"
+        ).rowcount
+    )
+
+
+def reserve_again(
+    connection: sa.Connection, _conversation: str, task: str, epoch: int, chain: Chain
+) -> None:
+    """Reserve as much as before once more, for another try.
+
+    Raises BudgetExceeded, StaleEpoch; then all stays as it was.
+    """
+    held = connection.execute(_one_more_try, {"task": task, "of_epoch": epoch}).first()
+    if held is None:
+        raise StaleEpoch(f"task {task} goes on under another epoch than {epoch}")
+    one = replace(_reservation(held), tries=1)
+    for budget in chain:
+        if not _take_from(connection, budget, one, model_calls=0):
+            row = connection.execute(_get, {"budget": budget}).one()
+            tokens = row.spent_tokens + row.reserved_tokens + one.tokens
+            full = row.limit_tokens is not None and tokens > row.limit_tokens
+            what = "a try failed that may have cost something, and another may not fit"
+            raise _exceeded(row, "tokens" if full else "dollars", what)
 
 
 # --- after it ---
