@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,6 +23,7 @@ from typing import Any
 import pytest
 
 from lampwork.models import close, provider
+from lampwork.needles import needles
 
 VERSION = "1.43.0"
 _CACHE = Path(__file__).parents[2] / ".cache" / "aimock"
@@ -90,7 +92,39 @@ def _aimock_port(_aimock_script: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def aimock(_aimock_port: int) -> Iterator[Callable[..., Aimock]]:
+def _servers() -> list[Aimock]:
+    """Those that a test has started."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _no_request_carries_metadata(
+    request: pytest.FixtureRequest, tmp_path: Path, _servers: list[Aimock]
+) -> Iterator[None]:
+    """After every test: no request held a metadata value of any task on record.
+
+    A test that plants one on purpose is marked `planted`; what is sealed must not be there either.
+    """
+    yield
+    requests = [each for server in _servers for each in server.sent]
+    planted = request.node.get_closest_marker("planted") is not None
+    for value, sealed in _metadata_values(tmp_path):
+        if sealed or not planted:
+            carried = [each for each in requests if value.casefold() in repr(each).casefold()]
+            assert not carried, f"{value} is in {carried[0]}"
+
+
+def _metadata_values(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Each text and number in the metadata of the tasks in all databases, and if it is sealed."""
+    for file in folder.rglob("lampwork.db"):
+        with closing(sqlite3.connect(file)) as connection:
+            for metadata, sealed in connection.execute("SELECT metadata, sealed FROM tasks"):
+                wanted, _ = needles(json.loads(metadata), [tuple(p) for p in json.loads(sealed)])
+                yield from ((needle.text, needle.sealed) for needle in wanted)
+
+
+@pytest.fixture
+def aimock(_aimock_port: int, _servers: list[Aimock]) -> Iterator[Callable[..., Aimock]]:
     """Let it answer by these fixtures; see aimock's documentation for their form.
 
     `wire` is the one that it is used over.
@@ -104,7 +138,8 @@ def aimock(_aimock_port: int) -> Iterator[Callable[..., Aimock]]:
                     fixture["response"].setdefault("finishReason", "stop")
             _control(_aimock_port, "reset", {})
             _control(_aimock_port, "fixtures", {"fixtures": fixtures})
-            return running.enter_context(_recorder(_aimock_port))
+            _servers.append(running.enter_context(_recorder(_aimock_port)))
+            return _servers[-1]
 
         yield start
 

@@ -9,7 +9,7 @@ import pytest
 from lampwork.errors import JobFailed, ModelUnavailable
 from lampwork.models import Told, provider, resolve
 
-from .wires import EACH_WIRE, Verdict, ask, asks, fails, genie, model_at, project, says
+from .wires import EACH_WIRE, METADATA, Verdict, ask, asks, fails, genie, model_at, project, says
 
 CHAOS = {
     "rateLimitRate": {"ModelRateLimitError"},
@@ -24,7 +24,9 @@ EACH_CHAOS = pytest.mark.parametrize("chaos", CHAOS)
 
 async def assign(tmp_path, model: Any, **inputs: Any) -> Any:
     async with project.open(tmp_path / "home") as app:
-        return await app.assign_task(genie(model), "Check the invoice.", **inputs)
+        return await app.assign_task(
+            genie(model), "Check the invoice.", metadata=METADATA, **inputs
+        )
 
 
 async def failure(tmp_path, model: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lampwork import Model
 from lampwork.errors import ContextTooLong, JobFailed, ModelUnavailable
 from lampwork.models import Part, Returned, Said, Told, Turn, resolve
 
-from .wires import WIRES, Verdict, ask, asks, fails, genie, model_at, project, says
+from .wires import METADATA, WIRES, Verdict, ask, asks, fails, genie, model_at, project, says
 
 CHAOS = ["rateLimitRate", "dropRate", "disconnectRate", "malformedRate"]
 
@@ -36,7 +36,10 @@ async def test_the_next_model_answers_when_the_first_keeps_failing(aimock, tmp_p
 
     async with project.open(tmp_path / "home") as app:
         answer = await app.assign_task(
-            genie(chain(server.url, "openai", "anthropic")), "Check the invoice.", output=Verdict
+            genie(chain(server.url, "openai", "anthropic")),
+            "Check the invoice.",
+            metadata=METADATA,
+            output=Verdict,
         )
         said = await app.store.read(lambda c: c.exec_driver_sql(MODELS).scalars().all())
 
@@ -83,7 +86,9 @@ async def test_every_model_that_was_asked_is_named_with_its_error(aimock, tmp_pa
     async with project.open(tmp_path / "home") as app:
         with pytest.raises(JobFailed) as raised:
             await app.assign_task(
-                genie(chain(server.url, "openai", "anthropic", "google")), "Check the invoice."
+                genie(chain(server.url, "openai", "anthropic", "google")),
+                "Check the invoice.",
+                metadata=METADATA,
             )
 
     fields = raised.value.error["fields"]
@@ -125,7 +130,7 @@ async def test_a_task_goes_on_with_another_provider_in_the_middle(aimock, tmp_pa
         answer = await app.assign_task(
             genie(chain(server.url, "openai", "anthropic")),
             "Check the invoice.",
-            metadata={"invoice_id": "CANARY-1"},
+            metadata=METADATA,
             output=Verdict,
         )
 
@@ -164,12 +169,13 @@ async def test_a_request_that_is_too_long_names_its_largest_parts(aimock, tmp_pa
 
     async with project.open(tmp_path / "home") as app:
         before = await app.assign_task(
-            genie(model_at(server.url, server_of)), "Check this. " + "y" * 2000
+            genie(model_at(server.url, server_of)), "Check this. " + "y" * 2000, metadata=METADATA
         )
         with pytest.raises(JobFailed) as raised:
             await app.assign_task(
                 genie(model_at(server.url, wire)),
                 "Why?",
+                metadata=METADATA,
                 data=lines,
                 conversation=before.conversation_id,
             )

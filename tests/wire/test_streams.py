@@ -7,7 +7,7 @@ import pytest
 from lampwork import Answer, TextDelta, Turn, playbook
 from lampwork.models import Told, resolve
 
-from .wires import EACH_WIRE, ask, asks, genie, model_at, project, says
+from .wires import EACH_WIRE, METADATA, ask, asks, genie, model_at, project, says
 
 TEXT = "The invoice matches its purchase order, so it may be paid. " * 5 + "That is all."
 
@@ -19,7 +19,9 @@ async def test_an_app_hears_what_a_genie_says(aimock, tmp_path, wire):
 
     async with project.open(tmp_path / "home") as app:
         with app.on_text(heard.append):
-            answer = await app.assign_task(genie(model_at(server.url, wire)), "Check the invoice.")
+            answer = await app.assign_task(
+                genie(model_at(server.url, wire)), "Check the invoice.", metadata=METADATA
+            )
 
     assert answer.output == "".join(each.text for each in heard) == TEXT
     assert len(heard) > 1
@@ -33,7 +35,9 @@ async def test_nothing_is_streamed_while_nobody_listens(aimock, tmp_path):
     async with project.open(tmp_path / "home") as app:
         with app.on_text(heard.append):
             pass
-        await app.assign_task(genie(model_at(server.url, "openai-chat")), "Check the invoice.")
+        await app.assign_task(
+            genie(model_at(server.url, "openai-chat")), "Check the invoice.", metadata=METADATA
+        )
 
     assert heard == []
     assert server.sent[0].body["stream"] is False
@@ -80,7 +84,7 @@ async def test_a_playbook_is_heard_too(tmp_path):
 
     async with project.open(tmp_path / "home") as app:
         with app.on_text(heard.append):
-            answer = await app.assign_task(genie(clerk), "Check the invoice.")
+            answer = await app.assign_task(genie(clerk), "Check the invoice.", metadata=METADATA)
 
     assert heard == [TextDelta(answer.task_id, 2, 1, TEXT)]
 
@@ -136,7 +140,7 @@ async def test_a_listener_that_fails_does_not_fail_the_task(aimock, tmp_path, ca
     async with project.open(tmp_path / "home") as app:
         with app.on_text(broken):
             answer = await app.assign_task(
-                genie(model_at(server.url, "openai-chat")), "Check the invoice."
+                genie(model_at(server.url, "openai-chat")), "Check the invoice.", metadata=METADATA
             )
 
     assert answer.output == TEXT

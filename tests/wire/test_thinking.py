@@ -11,7 +11,7 @@ from pydantic_ai.messages import ModelResponse, ThinkingPart, ToolCallPart
 from lampwork import TextDelta
 from lampwork.models import Returned, Said, Told, reply, resolve
 
-from .wires import WIRES, ask, asks, genie, model_at, project
+from .wires import METADATA, WIRES, ask, asks, genie, model_at, project
 
 SETTINGS: dict[str, Any] = {
     "openai-chat": {},
@@ -40,7 +40,9 @@ async def test_what_a_provider_needs_of_a_thought_comes_back_to_it(aimock, tmp_p
     async with project.open(tmp_path / "home") as app:
         with app.on_text(heard.append):
             answer = await app.assign_task(
-                genie(model_at(server.url, wire, settings=SETTINGS[wire])), "Check the invoice."
+                genie(model_at(server.url, wire, settings=SETTINGS[wire])),
+                "Check the invoice.",
+                metadata=METADATA,
             )
 
     assert answer.output == "".join(each.text for each in heard) == "All is well."
@@ -87,11 +89,14 @@ async def test_another_providers_thoughts_are_text(aimock, tmp_path, before, aft
 
     async with project.open(tmp_path / "home") as app:
         first = await app.assign_task(
-            genie(model_at(server.url, before, settings=SETTINGS[before])), "Check the invoice."
+            genie(model_at(server.url, before, settings=SETTINGS[before])),
+            "Check the invoice.",
+            metadata=METADATA,
         )
         second = await app.assign_task(
             genie(model_at(server.url, after, settings=SETTINGS[after])),
             "Why?",
+            metadata=METADATA,
             conversation=first.conversation_id,
         )
 

@@ -40,6 +40,9 @@ async def note(text: str, invoice_id: Metadata[str]) -> str:
     return "noted"
 
 
+METADATA = {"invoice_id": "CANARY-INVOICE-7"}
+"""Of every task here; `conftest.py` sees to it that no request carries it."""
+
 _genies = 0
 
 
