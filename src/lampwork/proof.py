@@ -17,6 +17,9 @@ from lampwork.errors import MetadataLeaked
 from lampwork.needles import named, needles
 from lampwork.types import Json
 
+_IN_WORDS = 8
+"""Sources that a sentence names."""
+
 __all__ = ["Carried", "Evidence", "Hit", "Proof", "Read"]
 
 
@@ -79,7 +82,9 @@ class Proof:
         if not self.keys:
             return f"{calls}, no metadata"
         found = [] if self._looked_for_nothing else [f"{self.clean} clean"]
-        found += [self._told(each) for each in self.carried]
+        found += [self._told(each) for each in self.carried[:_IN_WORDS]]
+        if more := len(self.carried[_IN_WORDS:]):
+            found.append(f"and {more} more")
         text = f"{calls}: {', '.join(found)}" if found and self.requests else calls
         if self.cut_off:
             text += f"; {self.cut_off} more may have been cut off by a crash"
@@ -201,10 +206,12 @@ class Evidence:
         self.carrying |= {_hit(each) for each in scan.get("hits", ())}
         if self.carrying:
             self._with_hits += requests
-        for place in {(hit.key, hit.source) for hit in self.carrying}:
-            self._counts[place] = self._counts.get(place, 0) + requests
-        for hit in self.carrying:
+        places: dict[tuple[str, str], None] = {}
+        for hit in sorted(self.carrying):  # a set's own order differs from run to run
+            places[hit.key, hit.source] = None
             self._forms.setdefault((hit.key, hit.source), set()).add(hit.form)
+        for place in places:
+            self._counts[place] = self._counts.get(place, 0) + requests
         self._unread |= dict.fromkeys(scan.get("unread", ()), "it can't be read")
 
     def proof(

@@ -8,9 +8,11 @@ arguments and in its answer, it is the value again.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import cast
+from urllib.parse import quote
 
 from pydantic_core import from_json
 
@@ -31,7 +33,11 @@ class Seal:
         sealed = [needle for needle in needles if needle.sealed]
         self._matcher = Matcher(sealed)
         self._needles = {needle.placeholder: needle for needle in sealed}
-        self._names = re.compile("|".join(map(re.escape, self._needles)) or r"(?!)")
+        self._values = {name: value for each in sealed for name, value in _spelt(each)}
+        self._values = {
+            name.casefold(): value for name, value in self._values.items()
+        } | self._values
+        self._names = re.compile("|".join(map(re.escape, self._values)) or r"(?!)", re.IGNORECASE)
 
     # --- what the genie reads ---
 
@@ -81,10 +87,16 @@ class Seal:
     # --- what skills and recipients read ---
 
     def reveal(self, text: str) -> str:
-        """A text with the values in place of their names."""
+        """A text with the values in place of their names.
+
+        A name that is escaped, as in JSON or a URL, becomes the value escaped in the same way.
+        """
         if not self._needles:
             return text
-        return self._names.sub(lambda name: self._needles[name[0]].text, text)
+        return self._names.sub(self._value, text)
+
+    def _value(self, name: re.Match[str]) -> str:
+        return self._values.get(name[0]) or self._values[name[0].casefold()]
 
     def readings(self, given: Json) -> Iterator[Json]:
         """What a genie has given, with the values in place of their names.
@@ -121,6 +133,14 @@ class Seal:
                 return [self._revealed(each, as_number=as_number) for each in inner]
             case _:
                 return value
+
+
+def _spelt(needle: Needle) -> Iterator[tuple[str, str]]:
+    """How a genie may spell a name, and how the value is then spelt."""
+    name, text = needle.placeholder, needle.text
+    yield name, text
+    yield json.dumps(name)[1:-1], json.dumps(text)[1:-1]
+    yield quote(name), quote(text, safe="")
 
 
 def _free(key: str, taken: dict[str, Json]) -> str:

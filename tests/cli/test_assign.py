@@ -19,6 +19,40 @@ def test_the_answer_is_printed_with_what_was_done(lampwork: Any) -> None:
     assert lampwork.effects() == ["approved 0042"]
 
 
+def test_sealed_metadata_is_kept_from_the_model_and_is_in_the_answer(lampwork: Any) -> None:
+    done = lampwork.json(
+        "assign", "finance", "Check it.", "--sealed", "invoice_id=INV-0042", "--wait"
+    )
+
+    assert json.loads(done["output"])["reason"] == "approved INV-0042: fine"
+    assert done["metadata"] == {"invoice_id": "INV-0042"}
+    assert (done["proof"]["clean"], done["proof"]["sealed"]) == (2, ["invoice_id"])
+    assert lampwork.effects() == ["approved INV-0042"]
+    shown = lampwork("conversation", done["conversation_id"]).out
+    assert "    approved «invoice_id»: fine\n" in shown
+    assert f'  invoice_id = "INV-0042"  ({done["task_id"]}, sealed)\n' in shown
+
+
+def test_a_request_that_would_carry_what_is_sealed_fails_the_job(lampwork: Any) -> None:
+    words = ("assign", "finance", "Check INV-0042.", "--sealed", "invoice_id=INV-0042", "--wait")
+
+    done = lampwork(*words, "--json")
+
+    assert (done.code, done.json["error"]["code"]) == (1, "metadata_leaked")
+    assert lampwork.effects() == []
+    shown = lampwork("conversation", done.json["error"]["fields"]["conversation_id"]).out
+    assert "0 calls; one was not sent, it would have carried invoice_id from instructions" in shown
+
+
+def test_a_key_is_given_once_sealed_or_not(lampwork: Any) -> None:
+    done = lampwork(
+        "assign", "finance", "Go.", "--metadata", "invoice_id=1", "--sealed", "invoice_id=2"
+    )
+
+    assert done.code == 2
+    assert "'invoice_id' is given twice" in done.err
+
+
 def test_the_answer_fits_the_schema_that_was_given(lampwork: Any) -> None:
     schema = {
         "type": "object",

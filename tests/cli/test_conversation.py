@@ -73,6 +73,22 @@ def test_metadata_stands_apart_as_never_shown_to_the_model(lampwork: Any) -> Non
     ]
 
 
+def test_the_proof_says_what_requests_carried_and_who_read_it(lampwork: Any) -> None:
+    job_id = lampwork.json("run", "review", "--input", '{"invoice": "INV-77"}', "--wait")["job_id"]
+    task_id = f"t{job_id[1:]}.1"
+
+    found = lampwork.json("conversation", f"c{job_id[1:]}.1")
+    lines = lampwork("conversation", f"c{job_id[1:]}.1").out.splitlines()
+
+    words = "2 calls: 1 clean, 1 carried it from result of skill approve_invoice"
+    [task] = found["task_records"]
+    assert (task["proof_in_words"], task["proof"]["requests"]) == (words, 2)
+    assert task["proof"]["keys"]["invoice_id"][0]["skill"] == "approve_invoice"
+    assert found["metadata"][0]["carried_from"] == ["result of skill approve_invoice"]
+    assert lines[-2] == f"Proof of {task_id}: {words}"
+    assert re.fullmatch(r"  invoice_id was read by approve_invoice \(2\.1, \S+ \S+\)", lines[-1])
+
+
 def test_a_skill_that_failed_shows_its_traceback_to_people(lampwork: Any) -> None:
     job_id = lampwork.json("run", "carries", "--wait")["job_id"]
 

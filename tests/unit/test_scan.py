@@ -199,6 +199,21 @@ async def test_a_large_text_is_scanned_in_a_thread(desk, monkeypatch):
     assert [each.source for each in answer.proof.carried] == ["result of skill lister_next"]
 
 
+async def test_parts_that_can_not_be_read_are_named(desk):
+    class Secretive(Playbook):
+        async def respond(self, ask: Ask) -> Reply:
+            reply = await super().respond(ask)
+            reply.raw["parts"].append({"signature": "c2VjcmV0", "part_kind": "thinking"})
+            return reply
+
+    genie = carrier(desk, "found")
+    secretive = genie_of(desk, Secretive(genie.model.fn), genie.skills, name="secretive")
+    answer = await desk.assign(secretive, metadata={"order": "ORDER-17"})
+
+    assert (await scans(desk))[1] == {"parts": 3, "unread": ["encrypted thoughts of the genie"]}
+    assert str(answer.proof) == ("2 calls: 2 clean; not scanned: encrypted thoughts of the genie")
+
+
 # --- sealed values ---
 
 

@@ -65,6 +65,19 @@ def test_names_are_the_values_again():
     assert SEAL.reveal("paid «invoice_id»") == "paid INV-7/ö"
 
 
+@pytest.mark.parametrize(
+    ("text", "revealed"),
+    [
+        (r'{"to": "\u00abinvoice_id\u00BB"}', r'{"to": "INV-7/\u00f6"}'),
+        ("?id=%C2%ABinvoice_id%c2%bb&x", "?id=INV-7%2F%C3%B6&x"),
+        ("for «Invoice_ID»", "for INV-7/ö"),
+        ("for invoice_id and «other»", "for invoice_id and «other»"),
+    ],
+)
+def test_a_name_that_is_escaped_is_the_value_escaped_in_the_same_way(text, revealed):
+    assert SEAL.reveal(text) == revealed
+
+
 def test_a_name_alone_may_be_meant_as_the_number():
     assert list(SEAL.readings({"n": "«account.number»"})) == [{"n": "4711003"}, {"n": 4711003}]
 

@@ -11,14 +11,7 @@ from pydantic_ai.messages import ModelResponse, ThinkingPart, ToolCallPart
 from lampwork import TextDelta
 from lampwork.models import Returned, Said, Told, reply, resolve
 
-from .wires import METADATA, WIRES, ask, asks, genie, model_at, project
-
-SETTINGS: dict[str, Any] = {
-    "openai-chat": {},
-    "openai": {"openai_reasoning_summary": "auto"},
-    "anthropic": {"anthropic_thinking": {"type": "adaptive"}},
-    "google": {"google_thinking_config": {"include_thoughts": True}},
-}
+from .wires import METADATA, THINKING, WIRES, ask, asks, genie, model_at, project
 
 
 def thinks(wire: str) -> list[dict[str, Any]]:
@@ -40,7 +33,7 @@ async def test_what_a_provider_needs_of_a_thought_comes_back_to_it(aimock, tmp_p
     async with project.open(tmp_path / "home") as app:
         with app.on_text(heard.append):
             answer = await app.assign_task(
-                genie(model_at(server.url, wire, settings=SETTINGS[wire])),
+                genie(model_at(server.url, wire, settings=THINKING[wire])),
                 "Check the invoice.",
                 metadata=METADATA,
             )
@@ -89,12 +82,12 @@ async def test_another_providers_thoughts_are_text(aimock, tmp_path, before, aft
 
     async with project.open(tmp_path / "home") as app:
         first = await app.assign_task(
-            genie(model_at(server.url, before, settings=SETTINGS[before])),
+            genie(model_at(server.url, before, settings=THINKING[before])),
             "Check the invoice.",
             metadata=METADATA,
         )
         second = await app.assign_task(
-            genie(model_at(server.url, after, settings=SETTINGS[after])),
+            genie(model_at(server.url, after, settings=THINKING[after])),
             "Why?",
             metadata=METADATA,
             conversation=first.conversation_id,

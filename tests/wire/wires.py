@@ -17,6 +17,14 @@ WIRES = {
     "google": ("google:gemini-2.5-flash", ""),
 }
 
+THINKING: dict[str, Any] = {
+    "openai-chat": {},
+    "openai": {"openai_reasoning_summary": "auto"},
+    "anthropic": {"anthropic_thinking": {"type": "adaptive"}},
+    "google": {"google_thinking_config": {"include_thoughts": True}},
+}
+"""The settings with which each wire's model thinks aloud."""
+
 EACH_WIRE = pytest.mark.parametrize("wire", WIRES)
 
 

@@ -79,7 +79,9 @@ def _said(parts: Sequence[dict[str, Json]]) -> Iterator[Piece]:
             case "tool-call" if part["tool_name"] not in _ENDINGS:
                 yield Piece(f"arguments of skill {part['tool_name']}", texts_in(told))
             case "file":
-                yield Piece("a file by the genie", None)
+                yield Piece("file by the genie", None)
+            case "thinking" if not part.get("content"):
+                yield Piece("encrypted thoughts of the genie", None)
             case _:
                 yield Piece("said by the genie", texts_in(told))
 
