@@ -33,10 +33,8 @@ class Seal:
         sealed = [needle for needle in needles if needle.sealed]
         self._matcher = Matcher(sealed)
         self._needles = {needle.placeholder: needle for needle in sealed}
-        self._values = {name: value for each in sealed for name, value in _spelt(each)}
-        self._values = {
-            name.casefold(): value for name, value in self._values.items()
-        } | self._values
+        spelt = {name: value for each in sealed for name, value in _spelt(each)}
+        self._values = {name.casefold(): value for name, value in spelt.items()} | spelt
         self._names = re.compile("|".join(map(re.escape, self._values)) or r"(?!)", re.IGNORECASE)
 
     # --- what the genie reads ---
