@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lampwork.errors import LampworkError, NotDone
     from lampwork.files.file import File
     from lampwork.genie import Genie
+    from lampwork.history import Recent, Summary
     from lampwork.job import Job, JobRef
     from lampwork.knowledge import Knowledge, Passage
     from lampwork.metadata import Metadata, Sealed
@@ -71,6 +72,7 @@ __all__ = [
     "Project",
     "Proof",
     "ReadingCaps",
+    "Recent",
     "Recipe",
     "Retry",
     "Sealed",
@@ -78,6 +80,7 @@ __all__ = [
     "Skill",
     "SkillCall",
     "StillUnknown",
+    "Summary",
     "TaskAnswer",
     "TextDelta",
     "Turn",
@@ -112,6 +115,7 @@ _MODULES = {
     "Project": "project",
     "Proof": "proof",
     "ReadingCaps": "settings",
+    "Recent": "history",
     "Recipe": "recipe",
     "Retry": "step",
     "Sealed": "metadata",
@@ -119,6 +123,7 @@ _MODULES = {
     "Skill": "skill",
     "SkillCall": "skill",
     "StillUnknown": "effect",
+    "Summary": "history",
     "TaskAnswer": "answer",
     "TextDelta": "models",
     "Turn": "models",

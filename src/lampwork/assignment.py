@@ -27,6 +27,7 @@ from lampwork.files.file import Given, Source
 from lampwork.files.file import check as check_files
 from lampwork.files.snapshot import Snapshot
 from lampwork.genie import Genie
+from lampwork.history import Recent, Summary, read_history
 from lampwork.models.resolve import resolve
 from lampwork.needles import Path
 from lampwork.output import describe
@@ -57,6 +58,8 @@ class Terms(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
     """Goes straight to the skills and never through the model; what is `Sealed`, not even by
     accident."""
+    history: Recent | Summary | None
+    """How much is shown of the conversation that is continued; without it, all."""
     files: Sequence[Given]
     """Up to ten files: paths, `File(name, content)`, artifacts of earlier tasks."""
     when_busy: Literal["wait", "fail"]
@@ -80,6 +83,7 @@ class Assignment:
     data: Json = None
     on_problem: str | None = None
     conversation: str | None = None
+    history: Recent | Summary | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     sealed: tuple[Path, ...] = ()
     """Where the metadata is sealed; once checked, it has no `Sealed` in it any more."""
@@ -107,6 +111,7 @@ class Assignment:
             "data": self.data,
             "on_problem": self.on_problem,
             "conversation": self.conversation,
+            "history": None if self.history is None else self.history.to_json(),
             "metadata": dict(self.metadata),
             "sealed": list(map(list, self.sealed)),
             "output": write_type(self.output),
@@ -124,6 +129,7 @@ class Assignment:
         sealed: list[list[str | int]] = record.get("sealed", [])
         given: dict[str, Any] = record | {
             "genie": project.find_genie(record["genie"]),
+            "history": read_history(record.get("history")),
             "sealed": tuple(tuple(path) for path in sealed),
             "output": read_type(record["output"]),
             "files": tuple(map(Snapshot.from_json, record.get("files", ()))),

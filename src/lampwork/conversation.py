@@ -3,6 +3,7 @@
 Entries, in the order of a turn:
 
     told           the task as given: instructions, data, on_problem, what is withheld and why
+    summarised     what came before the task, summed up: it is shown in its place
     said           a response of the model, and how each call in it was judged
     intent         a skill call that may now act: its arguments, key and effect
     unknown        nobody knows whether an effect happened, and why
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lampwork.action import Action
 from lampwork.artifact import Artifact
 from lampwork.files.snapshot import Contents, attached
+from lampwork.history import recent, summary
 from lampwork.models.ask import Attached, Message, Part, Result, Returned, Said, Told
 from lampwork.proof import Evidence
 from lampwork.store import artifacts, budgets, tasks
@@ -89,7 +91,9 @@ class Transcript:
     answer: dict[str, Json] | None = None
     """The task's answer: `output` and `response`."""
     history: tuple[Message, ...] = ()
-    """The messages from before this task."""
+    """The messages from before this task, as far as they are shown."""
+    summarise_in: int | None = None
+    """The words in which the history is to be summed up before anything else."""
     files: tuple[Attached, ...] = ()
     """Those of this task."""
     contents: Contents = field(default_factory=dict[str, bytes])
@@ -144,6 +148,8 @@ class Transcript:
                 if mine:
                     self.asked_again += 1
                     self.feedback = tuple(body["problems"])
+            case "summarised" if mine:
+                self._take_summary(body)
             case "unanswered" | "cut_off" if mine:
                 self._use(body["usage"])
             case "unknown" if mine:
@@ -163,9 +169,22 @@ class Transcript:
         self._unreturned.clear()
         files = attached(body, self.contents)
         if earlier is None:
-            self.history, self.files = tuple(self.messages), files
+            self._show_history(body.get("history") or {})
+            self.files = files
             self.told = True
         self.messages.append(_brief(body, files, earlier))
+
+    def _show_history(self, limits: dict[str, Json]) -> None:
+        if "recent" in limits:
+            self.messages = recent(self.messages, limits["recent"])
+        self.history = tuple(self.messages)
+        self.summarise_in = limits.get("summary") if self.history else None
+
+    def _take_summary(self, body: dict[str, Json]) -> None:
+        told = summary(body["text"])
+        self.messages[: len(self.history)] = [told]
+        self.history, self.summarise_in = (told,), None
+        self._use(body["usage"])
 
     def _take_said(self, seq: int, body: dict[str, Json], earlier: str | None) -> None:
         mine = earlier is None

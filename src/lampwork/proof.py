@@ -161,7 +161,7 @@ class Evidence:
         match kind:
             case "told":
                 self._withheld = body["withheld"]
-            case "said":
+            case "said" | "summarised":
                 self._count(body["usage"].get("requests", 1), body.get("scan"))
             case "unanswered":
                 self._run_is_over = True

@@ -164,6 +164,7 @@ def _new_task(run: Run, assignment: Assignment, call: int, model: LanguageModel)
             "on_problem": assignment.on_problem,
             "skills": [skill.name for skill in genie.skills if skill.name not in withheld],
             "withheld": withheld,
+            **({} if assignment.history is None else {"history": assignment.history.to_json()}),
         },
         metadata=dict(assignment.metadata),
         sealed=list(map(list, assignment.sealed)),

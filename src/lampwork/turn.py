@@ -29,6 +29,7 @@ from lampwork.skill import Skill
 from lampwork.skill_call import SkillCalls
 from lampwork.store.budgets import Limit, Spent, exceeded
 from lampwork.store.conversations import Entry
+from lampwork.summarise import summarise
 from lampwork.types import Json, child_id
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ async def take_turns(task: TaskInHand) -> Ending:
     calls = SkillCalls(run, task.hold, task.call, *given)
     if not task.hold.claim.is_new:
         await count_cut_off(task, _ask(task))
+    if (words := task.hold.transcript.summarise_in) is not None:
+        await summarise(task, _ask(task), words)
     while True:
         await calls.perform_all()
         task.deadline.check()

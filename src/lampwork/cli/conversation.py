@@ -21,6 +21,7 @@ from lampwork.insights import (
     Refusal,
     Said,
     SkillCard,
+    Summarised,
     TaskEnd,
     TaskRecord,
     Told,
@@ -88,6 +89,9 @@ def _part(part: TranscriptPart) -> Iterator[str]:
     match part:
         case Told():
             yield from _told(part)
+        case Summarised():
+            yield f"\n{part.messages} messages summed up by {part.model}"
+            yield output.indented(part.text)
         case Said(text=text) if text:
             yield f"\n{part.model} says\n{output.indented(text)}"
         case Said():
@@ -110,6 +114,7 @@ def _told(told: Told) -> Iterator[str]:
         yield "  data\n" + output.indented(output.pretty(told.data), "    ")
     if told.on_problem:
         yield f"  on a problem: {told.on_problem}"
+    yield from (f"  history: {kind} {count}" for kind, count in told.history.items())
     for file in told.files:
         notes = f"  ({'; '.join(file.notes)})" if file.notes else ""
         yield f"  file {_described(file)}{notes}"

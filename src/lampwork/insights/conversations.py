@@ -16,6 +16,7 @@ from lampwork.insights.views import (
     Refusal,
     Said,
     SkillCard,
+    Summarised,
     TaskEnd,
     TaskRecord,
     Told,
@@ -158,6 +159,9 @@ def _parts(row: queries.Row) -> list[TranscriptPart]:
     match row.kind:
         case "told":
             return [_told(body, place)]
+        case "summarised":
+            shown = ("model", "text", "messages", "usage")
+            return [Summarised(**place, **{name: body[name] for name in shown})]
         case "said":
             return _said(body, place)
         case "asked_again":
@@ -186,6 +190,7 @@ def _told(body: dict[str, Json], place: dict[str, Any]) -> Told:
         skills=tuple(body["skills"]),
         withheld=body["withheld"],
         files=tuple(map(_file, body.get("files", ()))),
+        history=body.get("history", {}),
     )
 
 

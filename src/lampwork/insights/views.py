@@ -317,6 +317,24 @@ class Told:
     withheld: dict[str, str]
     """Skills that the task can't use, and why."""
     files: tuple[FileView, ...] = ()
+    history: dict[str, int] = field(default_factory=dict[str, int])
+    """`recent`, the responses of the continued conversation that are shown, or `summary`, the words
+    that it was to be summed up in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summarised:
+    """What stands for the conversation before the task."""
+
+    kind: Literal["summarised"] = "summarised"
+    seq: int
+    at: datetime
+    task: str
+    model: str
+    text: str
+    messages: int
+    """So many of them are summed up."""
+    usage: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,7 +392,7 @@ class TaskEnd:
     missing: tuple[str, ...] = ()
 
 
-TranscriptPart = Told | Said | SkillCard | Refusal | AskedAgain | TaskEnd
+TranscriptPart = Told | Summarised | Said | SkillCard | Refusal | AskedAgain | TaskEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

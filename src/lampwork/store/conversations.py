@@ -128,7 +128,7 @@ def usage_so_far(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]
             entries.c.conversation_id == task.conversation_id,
             entries.c.seq > task.history_until,
             entries.c.task_id == task.id,
-            entries.c.kind.in_(("said", "cut_off", "unanswered")),
+            entries.c.kind.in_(("said", "summarised", "cut_off", "unanswered")),
         )
         .order_by(entries.c.seq)
     ).scalars()
