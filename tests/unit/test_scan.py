@@ -210,7 +210,7 @@ async def test_parts_that_can_not_be_read_are_named(desk):
     secretive = genie_of(desk, Secretive(genie.model.fn), genie.skills, name="secretive")
     answer = await desk.assign(secretive, metadata={"order": "ORDER-17"})
 
-    assert (await scans(desk))[1] == {"parts": 3, "unread": ["encrypted thoughts of the genie"]}
+    assert (await scans(desk))[1] == {"parts": 4, "unread": ["encrypted thoughts of the genie"]}
     assert str(answer.proof) == ("2 calls: 2 clean; not scanned: encrypted thoughts of the genie")
 
 

@@ -75,15 +75,15 @@ def _said(parts: Sequence[dict[str, Json]]) -> Iterator[Piece]:
     """A response, in pydantic-ai's JSON: text, thinking and calls, each as it is sent again."""
     for part in parts:
         told = {key: value for key, value in part.items() if key not in _SAY_NOTHING}
-        match part["part_kind"]:
-            case "tool-call" if part["tool_name"] not in _ENDINGS:
-                yield Piece(f"arguments of skill {part['tool_name']}", texts_in(told))
-            case "file":
-                yield Piece("file by the genie", None)
-            case "thinking" if not part.get("content"):
-                yield Piece("encrypted thoughts of the genie", None)
-            case _:
-                yield Piece("said by the genie", texts_in(told))
+        kind = part["part_kind"]
+        if kind == "file":
+            yield Piece("file by the genie", None)
+            continue
+        if kind == "thinking" and not part.get("content"):
+            yield Piece("encrypted thoughts of the genie", None)
+        is_skill = kind == "tool-call" and part["tool_name"] not in _ENDINGS
+        source = f"arguments of skill {part['tool_name']}" if is_skill else "said by the genie"
+        yield Piece(source, texts_in(told))
 
 
 def texts_in(value: Json) -> str:
