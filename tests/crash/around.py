@@ -235,6 +235,7 @@ def check_records(home: Path) -> None:
     assert ours == {job_id for (job_id,) in theirs}
     answered = rows(home, "select wait_id, count(*) from inbox group by 1 having count(*) > 1")
     assert answered == [], "waits that were answered twice"
+    check_budgets(home)
     numbers: dict[str, list[int]] = defaultdict(list)
     calls: Counter[tuple[str, str, str]] = Counter()
     query = "select conversation_id, seq, kind, json_extract(body, '$.call') from entries"
@@ -250,3 +251,20 @@ def check_records(home: Path) -> None:
         for wanted in ("intent", "result")
     )
     assert intents == results
+
+
+def check_budgets(home: Path) -> None:
+    """Nothing is reserved; each reply, call that was cut off, and intent is charged, and once."""
+    assert rows(home, "select * from reservations") == []
+    said, intent = (
+        f"(select count(*) from entries where task_id = budgets.id and kind = '{kind}')"
+        for kind in ("said", "intent")
+    )
+    figures = rows(
+        home,
+        "select reserved_model_calls, spent_model_calls - estimated_model_calls, "
+        f"spent_skill_calls, {said}, {intent} from budgets",
+    )
+    assert figures, "the load has a budget"
+    for reserved, replied, acted, replies, intents in figures:
+        assert (reserved, replied, acted) == (0, replies, intents)

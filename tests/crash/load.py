@@ -9,6 +9,7 @@ from tests.crash.service import happen, known
 
 from lampwork import (
     Answer,
+    Budget,
     Call,
     Calls,
     Cron,
@@ -31,6 +32,9 @@ AT_MOST_ONCE = {"letter", "parcel", "wire", "mail"}
 
 ITEMS = [f"item {i}" for i in range(3)]
 ARRIVALS = [f"arrival {i}" for i in range(2)]
+BUDGET = Budget(model_calls=100, skill_calls=5)
+"""Of the genie that acts. No call is to be charged less than once, and no skill call twice."""
+
 EFFECTS = {
     *("fee", "post left", "post later", "last", "aside", "closed"),
     *AT_MOST_ONCE,
@@ -141,7 +145,9 @@ async def aside(job: Job, load: str) -> str:
 async def errand(job: Job, load: str) -> str:
     once = job.options(effect="at_most_once")
     sent = await once.step(charge, job, f"{load}/parcel")
-    task = await job.assign_task(bookkeeper, "Do it.", metadata={"load": load})
+    task = await job.assign_task(
+        bookkeeper, "Do it.", metadata={"load": load}, budget=BUDGET, deadline=3600
+    )
     return f"{sent}; {task.response}"
 
 

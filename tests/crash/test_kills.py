@@ -66,3 +66,18 @@ def test_ten_random_kills_lose_nothing_and_double_nothing():
     soak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert soak.returncode == 0, soak.stdout + soak.stderr
     assert "10 kills" in soak.stdout
+
+
+@pytest.mark.parametrize("point", ["model.reserved", "said.appended"])
+async def test_a_model_call_that_a_kill_cut_off_stays_charged_as_an_estimate(
+    point, workers, undisturbed, home
+):
+    async with outside(home):
+        killed = await workers.live(home, point, failpoints=f"{point}=kill")
+        assert killed.code == -signal.SIGKILL, workers.stderr.read_text()
+        life = await workers.live(home, point)
+        assert life.code == 0, workers.stderr.read_text()
+    undisturbed.check(home, point, life)
+    estimated = 1 if point == "model.reserved" else 0
+    [charged] = rows(home, "select spent_model_calls, estimated_model_calls from budgets")
+    assert charged == (3 + estimated, estimated)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import shutil
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import Metered, rows
+from tests.support import Metered, eventually, rows, status
 
 from lampwork import (
     Answer,
@@ -19,7 +24,9 @@ from lampwork import (
     Turn,
     playbook,
 )
+from lampwork.door import JobsDoor
 from lampwork.errors import BudgetExceeded, BudgetNotEnforceable, InputInvalid, JobFailed
+from lampwork.store.store import Store
 
 from .conftest import Open
 
@@ -340,3 +347,48 @@ async def test_what_is_no_budget_is_refused(opened: Open) -> None:
     async with opened(project) as app:
         with pytest.raises(InputInvalid, match="is no Budget"):
             await app.assign_task(genie, "Go.", budget={"tokens": 5})  # type: ignore[typeddict-item]
+
+
+# --- what a task that was stopped has used ---
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=50_000), None])
+@pytest.mark.parametrize("dead", [False, True], ids=["live", "dead"])
+async def test_a_cancelled_task_has_its_usage(
+    opened: Open, tmp_path: Path, budget: Budget | None, dead: bool
+) -> None:
+    """Cancelled in the middle of its second model call, or after its process died there."""
+    asked = threading.Event()
+
+    async def slow(turn: Turn) -> Call:
+        if turn.number == 2:
+            asked.set()
+            await asyncio.Event().wait()
+        return Call("note", text="one")
+
+    project, genie = one_genie(Metered(slow, used=(500, 100), longest=200))
+    async with opened(project, grace=0.0) as app:
+        job = await app.assign(genie, "Go.", budget=budget)
+        await eventually(asked.is_set)
+        crashed = shutil.copytree(tmp_path / "state", tmp_path / "crashed")
+        if not dead:
+            await app.cancel(job)
+            await is_counted(app, job)
+    if dead:
+        store = await asyncio.to_thread(Store, crashed)
+        await JobsDoor(store).cancel(job)
+        await asyncio.to_thread(store.close)
+        async with project.open(crashed) as app:
+            await is_counted(app, job)
+
+
+async def is_counted(app: App, job: str) -> None:
+    await status(app, job, "cancelled")
+    [(status_of_task, text, budget)] = await rows(app, "select status, usage, budget_id from tasks")
+    usage = json.loads(text)
+    assert status_of_task == "cancelled"
+    assert (usage["requests"], usage["estimated_requests"]) == (2, 1)
+    tokens = usage["input_tokens"] + usage["output_tokens"]
+    assert tokens == 600 + usage["estimated_tokens"] > 1_400
+    if budget is not None:
+        assert (await spent(app))["tokens"] == tokens
