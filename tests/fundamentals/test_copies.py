@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
-from tests.support import eventually, park
+from tests.support import eventually, park, rows
 
 from lampwork import Answer, App, Call, Job, Metadata, Project, SkillCall, Turn, playbook
 from lampwork.copies import CopyPlan, EffectCount, PlannedCall
@@ -418,6 +418,30 @@ async def test_a_copy_survives_restarts_and_keeps_what_it_kept(opened: Open) -> 
         await app.send_event(retry, "go", "later")
         assert await app.result(retry) == "later PREPARE"
         assert happened() == {"fetch": 1, "prepare": 1}
+
+
+def fetch_much() -> str:
+    return "much " * 100_000
+
+
+@project.recipe()
+async def with_much(job: Job) -> int:
+    much = await job.step(fetch_much)
+    await job.step(act, job, "use")
+    return len(much)
+
+
+async def test_what_a_copy_keeps_is_there_as_long_as_the_copy(opened: Open) -> None:
+    """A large value lies beside the rows and is collected when no job names it any more."""
+    async with opened(project) as app:
+        broken.add("use")
+        original = await app.start(with_much)
+        await failed(app, original)
+        broken.clear()
+        retry = await app.retry(original)
+        owners = await rows(app, "select owner, count(*) from blob_owners group by 1 order by 1")
+        assert owners == sorted([(original, 1), (retry, 1)])
+        assert await app.result(retry) == 500_000
 
 
 # --- what can't be ---

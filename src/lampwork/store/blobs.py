@@ -65,6 +65,20 @@ def own(connection: sa.Connection, owner: str, digests: Iterable[str]) -> None:
         connection.execute(_insert_owner, {"digest": digest, "owner": owner})
 
 
+def own_as(connection: sa.Connection, owner: str, others: Sequence[str]) -> None:
+    """Keep what others keep, for as long as this owner is there too."""
+    connection.execute(
+        insert(blob_owners)
+        .from_select(
+            ["digest", "owner"],
+            sa.select(blob_owners.c.digest, sa.literal(owner))
+            .where(blob_owners.c.owner.in_(others))
+            .distinct(),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
 def disown(connection: sa.Connection, owner: str, digest: str) -> None:
     """Keep a blob no longer for this owner."""
     connection.execute(

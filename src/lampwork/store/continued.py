@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from lampwork.store import blobs
 from lampwork.store.schema import calls, conversations, entries, jobs, tasks
 
 _copy_of = sa.select(jobs.c.copy_of).where(jobs.c.id == sa.bindparam("job"))
@@ -117,12 +118,13 @@ def _copy(connection: sa.Connection, source: str, until: int, new_id: str, root:
         "created_at": time.time(),
     }
     connection.execute(sa.insert(conversations).values({**found.mappings().one(), **own}))
+    seen = (entries.c.conversation_id == source) & (entries.c.seq <= until)
+    writers = sa.select(tasks.c.job_id).join(entries, entries.c.task_id == tasks.c.id).where(seen)
+    blobs.own_as(connection, root, list(connection.execute(writers.distinct()).scalars()))
     columns = [column.name for column in entries.c if column.name != "conversation_id"]
     connection.execute(
         sa.insert(entries).from_select(
             ["conversation_id", *columns],
-            sa.select(sa.literal(new_id), *(entries.c[name] for name in columns)).where(
-                entries.c.conversation_id == source, entries.c.seq <= until
-            ),
+            sa.select(sa.literal(new_id), *(entries.c[name] for name in columns)).where(seen),
         )
     )

@@ -221,6 +221,7 @@ def create(connection: sa.Connection, new: NewCopy) -> None:
         .values(copy_of=new.of, copied_as=new.kind, copied_at=new.at)
     )
     calls.keep(connection, new.id, new.of, new.kept)
+    blobs.own_as(connection, new.id, [new.of])
     _send_along(connection, new)
 
 
