@@ -28,7 +28,6 @@ from lampwork.files.file import check as check_files
 from lampwork.files.snapshot import Snapshot
 from lampwork.genie import Genie
 from lampwork.history import Recent, Summary, read_history
-from lampwork.models.resolve import resolve
 from lampwork.needles import Path
 from lampwork.output import describe
 from lampwork.store.budgets import not_enforceable
@@ -151,15 +150,12 @@ class Assignment:
         return cls(found, instructions, output=output, **given)
 
 
-def check_assignment(
-    project: Project, assignment: Assignment, *, model: str | None = None
-) -> Assignment:
+def check_assignment(project: Project, assignment: Assignment) -> Assignment:
     """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
 
-    `model` stands in for the genie's own. Raises InstructionsMissing, GenieNotInProject,
-    GenieNotEligible, MetadataUnknown, MetadataInvalid, OutputTypeInvalid, TooManyFiles,
-    FileRejected, InputInvalid,
-    ModelUnknown, ModelKeyMissing.
+    Only code and arguments count here: on a replay they are looked at again. Raises
+    InstructionsMissing, GenieNotInProject, GenieNotEligible, MetadataUnknown, MetadataInvalid,
+    OutputTypeInvalid, TooManyFiles, FileRejected, InputInvalid.
     """
     genie = assignment.genie
     if genie.project is not project:
@@ -180,7 +176,7 @@ def check_assignment(
         )
     given, sealed = assignment.metadata, assignment.sealed
     recorded, sealed = metadata.record(genie.metadata, given, sealed, genie=genie.name)
-    checked = replace(
+    return replace(
         assignment,
         deadline=check_deadline(assignment.deadline),
         instructions=_as_json("instructions", assignment.instructions),
@@ -191,8 +187,6 @@ def check_assignment(
         output=describe(assignment.output),
         files=check_files(assignment.files),
     )
-    resolve(genie.model, model).check()
-    return checked
 
 
 def check_lineage(assignment: Assignment, above: Lineage) -> None:

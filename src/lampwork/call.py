@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_IDENTITY: dict[CallKind, str] = {
+    "task": "other instructions, another conversation or another output type",
+    "map": "another number of items",
+}
+"""What a call's digest is of, beside its kind and name, for those that have one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
@@ -40,7 +46,10 @@ class Call(Generic[T]):
 
     def differs_from(self, begun: str) -> str:
         """Why a job whose call at this number was begun as something else can't go on."""
+        now, mend = f"call {self.number} is `{self.label}` now", "Bring the old order of calls back"
+        if begun == self.label:
+            now, mend = f"{now} with {_IDENTITY[self.kind]}", "Bring back what it was"
         return (
-            f"call {self.number} is `{self.label}` now, but was begun as `{begun}`: the recipe's "
-            "code has changed under this job. Bring the old order of calls back, or cancel the job."
+            f"{now}, but was begun as `{begun}`: the recipe's code has changed under this job. "
+            f"{mend}, or cancel the job."
         )

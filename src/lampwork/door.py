@@ -317,12 +317,10 @@ class Door(JobsDoor):
         The same `idempotency_key` within 24 hours leads to the same job. Raises
         IdempotencyConflict.
         """
-        assignment = check_assignment(
-            self.project,
-            Assignment.on(self.project, genie, instructions, output, terms),
-            model=self.model,
-        )
+        given = Assignment.on(self.project, genie, instructions, output, terms)
+        assignment = check_assignment(self.project, given)
         model = resolve(assignment.genie.model, self.model)
+        model.check()
         check_price(assignment, model)
         if assignment.files:
             taken = await take(

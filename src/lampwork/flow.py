@@ -28,6 +28,7 @@ from lampwork.types import Json
 if TYPE_CHECKING:
     from lampwork.call import Call
     from lampwork.engine import RecordedCall
+    from lampwork.genie import Genie
     from lampwork.project import Project
     from lampwork.store import jobs
     from lampwork.store.store import Store
@@ -87,10 +88,9 @@ class Flow(ABC):
     def store(self) -> Store:
         """The database."""
 
-    @property
     @abstractmethod
-    def model(self) -> str | None:
-        """A model id that stands in for every genie's own."""
+    def require_model(self, genie: Genie) -> None:
+        """Raise ModelUnknown, ModelKeyMissing if the genie's model can't be asked from here."""
 
     @abstractmethod
     def _take_number(self) -> int:
@@ -105,8 +105,8 @@ class Flow(ABC):
         """Nothing executes any more: all unfinished calls only wait."""
 
     @abstractmethod
-    async def differ(self, why: str) -> RunEnded:
-        """The code no longer fits what was begun. Returns what to raise."""
+    async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
+        """The code no longer fits what was begun, as call `at` shows. Returns what to raise."""
 
     @abstractmethod
     def unavailable(self, error: BaseException) -> RunEnded:
@@ -150,20 +150,23 @@ class Flow(ABC):
                 "happen. Put `await` before it."
             )
 
-    async def require_all_begun(self) -> None:
-        """The recipe has ended. Raises RunEnded if it is over, or if code is missing.
+    @property
+    def missing(self) -> list[int]:
+        """The numbers of calls that an earlier run had begun, and that were not made now."""
+        return sorted(self._begun.keys() - self._numbers)
 
-        A call that an earlier run had begun, and that this one never made, shows that the code has
-        changed.
-        """
+    async def require_all_begun(self, outcome: values.Outcome) -> None:
+        """The recipe has ended with that. Raises RunEnded if it is over, or if code is missing."""
         self.check()
-        missing = self._begun.keys() - self._numbers
-        names = ", ".join(f"{self._begun[n].kind} {self._begun[n].name}" for n in sorted(missing))
-        if names:
-            raise await self.differ(
-                f"its code ended without the calls that were begun: {names}. "
-                "Bring them back, or cancel the job"
-            )
+        if not (missing := self.missing):
+            return
+        names = ", ".join(f"{self._begun[n].kind} {self._begun[n].name}" for n in missing)
+        how = f", with {outcome.error['message']}," if isinstance(outcome, values.Failure) else ""
+        raise await self.differ(
+            f"its code ended{how} without the calls that were begun: {names}. "
+            "Bring them back, or cancel the job.",
+            at=missing[0],
+        )
 
     # --- activities ---
 
@@ -243,7 +246,7 @@ class Flow(ABC):
             # It was checked before it was recorded, so the type is another one now.
             misfit = error
         try:
-            raise await self.differ(str(misfit)) from misfit
+            raise await self.differ(str(misfit), at=call.number) from misfit
         except StoreUnavailable as error:
             raise self.unavailable(error) from error
 
@@ -260,10 +263,11 @@ class Flow(ABC):
             call.name,
             call.digest,
         ):
-            raise await self.differ(call.differs_from(f"{begun.kind} {begun.name}"))
+            why = call.differs_from(f"{begun.kind} {begun.name}")
+            raise await self.differ(why, at=call.number)
         return await self._unrecorded(call)
 
     async def _on_record(self, call: Call[Any], label: str, envelope: str) -> str:
         if label != call.label:
-            raise await self.differ(call.differs_from(label))
+            raise await self.differ(call.differs_from(label), at=call.number)
         return envelope

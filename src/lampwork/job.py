@@ -21,6 +21,7 @@ from lampwork.assignment import Assignment, Terms, check_assignment, check_linea
 from lampwork.call import Call
 from lampwork.errors import InputInvalid, StoreUnavailable
 from lampwork.gather import Gather, JobCall, MapCall, OnError
+from lampwork.output import identity
 from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.step import Options, Retry, Step, name_of, step_key
 from lampwork.store import artifacts, jobs
@@ -161,8 +162,10 @@ class Job:
         return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 
     def _assign(self, given: Assignment) -> JobCall[TaskAnswer[Any]]:
-        assignment = check_assignment(self._flow.project, given, model=self._flow.model)
+        assignment = check_assignment(self._flow.project, given)
         check_lineage(assignment, self._flow.lineage)
+        self._flow.require_model(assignment.genie)
+        takes = None if assignment.output is None else identity(assignment.output)
 
         async def body(run: Run, number: int) -> values.Recorded:
             return await work(run, assignment, number)
@@ -175,7 +178,7 @@ class Job:
             assignment.genie.name,
             body,
             read=read,
-            digest=_digest(assignment.instructions, assignment.conversation),
+            digest=_digest(assignment.instructions, assignment.conversation, takes),
             opens=True,
             conversation=assignment.conversation,
         )

@@ -17,7 +17,7 @@ from lampwork.types import Json
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as Misfit
 
-__all__ = ["NotASchema", "Schema", "fields_at", "wrapped"]
+__all__ = ["NotASchema", "Schema", "bare", "fields_at", "wrapped"]
 
 _LONGEST = 300
 """Characters of one problem, in which a value may be quoted."""
@@ -105,6 +105,25 @@ def _moved(node: Json, to: str) -> Json:
         if first not in _DEFINITIONS:
             moved["$ref"] = to + reference.removeprefix("#")
     return moved
+
+
+def bare(node: Json) -> Json:
+    """A schema without what is said in it to people and models: it takes the same values."""
+    if isinstance(node, list):
+        return [bare(each) for each in cast(list[Json], node)]
+    if not isinstance(node, dict):
+        return node
+    found: dict[str, Json] = {}
+    for name, each in cast(dict[str, Json], node).items():
+        if name in ("const", "enum", "default"):
+            found[name] = each
+        elif name == "required":
+            found[name] = sorted(each)
+        elif name in ("properties", "patternProperties", *_DEFINITIONS):
+            found[name] = {key: bare(value) for key, value in each.items()}
+        elif name not in ("title", "description", "examples", "$comment"):
+            found[name] = bare(each)
+    return found
 
 
 def _references(node: Json) -> Iterator[tuple[str, str]]:

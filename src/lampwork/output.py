@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import json
 import operator
@@ -21,11 +22,11 @@ from pydantic_core import (
 
 from lampwork.contract import problems_of
 from lampwork.errors import OutputInvalid, OutputTypeInvalid
-from lampwork.json_schema import NotASchema, Schema, wrapped
+from lampwork.json_schema import NotASchema, Schema, bare, wrapped
 from lampwork.types import Json
 from lampwork.values import unreadable
 
-__all__ = ["Output", "describe"]
+__all__ = ["Output", "describe", "identity"]
 
 _WRAPPER = "answer"
 """The one key of an answer that is no object by itself: models can only give objects."""
@@ -96,6 +97,13 @@ def describe(output: Any) -> Output | None:
         return _from_type(output)
     except TypeError:  # an annotation that can't be hashed
         return _new_from_type(output)
+
+
+@functools.lru_cache(maxsize=1024)
+def identity(output: Output) -> str:
+    """A digest of which answers the type takes, whatever it says about them."""
+    text = json.dumps(bare(output.schema), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 _FINITE = "a number must be finite, not NaN or infinity"

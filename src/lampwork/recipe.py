@@ -99,8 +99,18 @@ def check_input(fn: Callable[..., Any], given: Any) -> Json:
 
 
 def read_input(fn: Callable[..., Any], recorded: Json) -> dict[str, Any]:
-    """The keyword arguments of a job of `fn`, decoded by its annotations."""
+    """The keyword arguments of a job of `fn`, decoded by its annotations.
+
+    Raises InputInvalid, ResultNotRecordable if the function takes others by now.
+    """
     types = values.parameter_types(fn)
+    try:
+        parameters(fn).bind(**recorded)
+    except TypeError as error:
+        raise InputInvalid(
+            f"{fn.__name__} does not take the input that was recorded: {error}.",
+            problems=[str(error)],
+        ) from None
     return {
         name: values.from_json(value, types.get(name, values.UNTYPED), f"{fn.__name__}({name}=…)")
         for name, value in recorded.items()

@@ -24,12 +24,14 @@ from lampwork.engine import (
 )
 from lampwork.errors import CallInterrupted, StoreUnavailable
 from lampwork.flow import EndReason, Flow, RunEnded
+from lampwork.models.resolve import resolve
 from lampwork.store import calls, inbox, jobs
 from lampwork.types import Json, child_wait_id
 from lampwork.wait import Answer, Wait
 
 if TYPE_CHECKING:
     from lampwork.call import Call
+    from lampwork.genie import Genie
     from lampwork.project import Project
     from lampwork.store.store import Store
     from lampwork.worker import Worker
@@ -79,6 +81,10 @@ class Run(Flow):
         """A model id that stands in for every genie's own."""
         return self.worker.settings.model
 
+    def require_model(self, genie: Genie) -> None:
+        """Raise ModelUnknown, ModelKeyMissing if the genie's model can't be asked from here."""
+        resolve(genie.model, self.model).check()
+
     # --- its end ---
 
     def end(self, reason: EndReason) -> None:
@@ -100,13 +106,13 @@ class Run(Flow):
         except Exception as error:
             raise self.unavailable(error) from error
 
-    async def differ(self, why: str) -> RunEnded:
+    async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
         """The code no longer fits what was begun: a person must look. Returns what to raise."""
         _log.error(
             "job %s needs attention: %s",
             self.job_id,
             why,
-            extra={"event": "job.needs_attention", "job_id": self.job_id},
+            extra={"event": "job.needs_attention", "job_id": self.job_id, "call": at},
         )
         await self.worker.stop_for_attention(self, why)
         return RunEnded(self.job_id, "attention")
@@ -265,11 +271,11 @@ class Run(Flow):
             await asyncio.wrap_future(self._registering[0])
             self._registering.pop(0)
 
-    async def end_of_recipe(self) -> None:
+    async def end_of_recipe(self, outcome: values.Outcome) -> None:
         """The recipe has ended: no more calls. Raises RunEnded if the run is over."""
         self.check()
         await self._registered()
-        await self.require_all_begun()
+        await self.require_all_begun(outcome)
 
     # --- children ---
 

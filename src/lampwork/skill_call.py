@@ -128,7 +128,14 @@ class SkillCalls:
 
     async def _without_skill(self, intent: Intent) -> dict[str, Json]:
         """The code has changed: the genie no longer has the skill."""
-        if intent.effect == "at_most_once" and intent.begun:
+        if intent.child is not None:
+            raise await self.run.differ(
+                f"task {self.hold.task_id} waits for job {intent.child}, which its skill "
+                f'"{intent.skill}" has started, and its genie no longer has that skill. '
+                "Bring it back, or cancel the job.",
+                at=self.call,
+            )
+        if intent.effect != "read" and intent.begun:
             await self._note(intent, _ENDED_WHILE_ACTING)
             result = await self._ask_person(intent, _ENDED_WHILE_ACTING)
             if result is not None:

@@ -12,16 +12,14 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lampwork import failpoint, models, origin, values
+from lampwork import failpoint, models, values
 from lampwork.cancellation import finish_cancelled, settle
 from lampwork.engine import Engine, RecordedCall
-from lampwork.errors import JobEnded, JobNotFound, NotImportable
+from lampwork.errors import JobEnded, JobNotFound
 from lampwork.flow import EndReason, RunEnded
-from lampwork.job import Job
-from lampwork.recipe import read_input, takes_job
+from lampwork.outcome import outcome_of
 from lampwork.run import Run
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs
@@ -179,33 +177,9 @@ class Worker:
 
     async def _go(self, run: Run) -> str:
         """The recipe's outcome, as the engine is to record it."""
-        outcome = await self._outcome(run)
-        await run.end_of_recipe()
+        outcome = await outcome_of(run)
+        await run.end_of_recipe(outcome)
         return await self.store.fold(values.write(outcome), run.job_id)
-
-    async def _outcome(self, run: Run) -> values.Outcome:
-        """What the recipe returned or raised; nothing if the run ended meanwhile."""
-        name = run.row.callable
-        try:
-            fn = self.project.load_callable(name)
-        except NotImportable as error:
-            raise await run.differ(str(error)) from error
-        try:
-            input = read_input(fn, run.row.input)
-            if takes_job(fn):
-                result = await fn(Job(run), **input)
-            else:
-                result = await Job(run).step(fn, **input)
-            run.returned()
-            return values.Value(
-                values.encode(result, values.return_type(fn), f"what {name} returns")
-            )
-        except RunEnded:
-            raise
-        except BaseException as error:
-            # A dying run has no outcome, whatever the recipe made of it.
-            run.check()
-            return replace(values.failure(error, call=f"recipe {name}"), origin=origin.of(error))
 
     def after_end(self, job_id: str, ended: jobs.Ended) -> None:
         """What the end of a job sets off in this process."""

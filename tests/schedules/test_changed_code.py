@@ -105,6 +105,69 @@ async def test_the_same_call_with_another_identity_needs_attention(project, home
         assert "task clerk" in await stopped(app, job_id)
 
 
+async def test_an_open_task_needs_attention_when_another_answer_is_wanted_of_it(project, home):
+    """The genie was told one type and would be judged by another. What a type only says of itself
+    makes no difference."""
+
+    @project.skill()
+    def ask() -> str:
+        """Ask."""
+        raise ValueError("who knows")
+
+    genie = clerk(project, ask)
+    output = {"type": "string", "description": "The answer."}
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        return (await job.assign_task(genie, "Ask.", output=output)).output
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+        ((wait,),) = await rows(app, "select id from waits")
+        output = {"type": "integer"}
+        await app.resolve(wait, "happened", result="yes", by="ann")
+        assert "with other instructions, another conversation or another output type" in (
+            await stopped(app, job_id)
+        )
+        output = {"type": "string", "description": "In one word."}
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "done"
+
+
+async def test_a_job_whose_input_its_recipe_no_longer_takes_needs_attention(project, home):
+    """It was checked when the job was accepted: it is not the job that has failed."""
+
+    @project.recipe()
+    async def patient(job: Job, name: str) -> str:
+        return name + await job.wait_for("go", str)
+
+    async def renamed(job: Job, title: str) -> str:
+        return title
+
+    async def retyped(job: Job, name: int) -> str:
+        return str(name)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient, name="ada")).job_id
+        await park(app, job_id)
+        recipe = project._recipes["patient"]
+        fn, recipe.fn = recipe.fn, renamed
+        await app.send_event(job_id, "go", "!")
+        assert "renamed does not take the input that was recorded" in await stopped(app, job_id)
+        recipe.fn = retyped
+        await app.go_on(job_id)
+        await eventually(lambda: row_says(app, job_id, "does not fit its type any more"))
+        await stopped(app, job_id)
+        recipe.fn = fn
+        await app.go_on(job_id)
+        assert await result(app, job_id) == "ada!"
+
+
+async def row_says(app, job_id: str, text: str) -> bool:
+    return text in ((await row(app, job_id)).attention or "")
+
+
 async def test_the_instructions_of_a_task_that_was_answered_may_change(project, home):
     """What a call was asked to do matters while it is open; its recorded answer is used."""
     genie, instructions = clerk(project), "Look."
