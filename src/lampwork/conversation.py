@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lampwork import failpoint
 from lampwork.action import Action
 from lampwork.artifact import Artifact
 from lampwork.files.snapshot import Contents, attached
@@ -348,6 +349,7 @@ class Hold:
     async def save_artifact(self, artifact: Artifact, content: bytes, *, call: str) -> None:
         """Save what a skill call has produced; on disk when this returns. Raises as `append`."""
         await self._write(artifacts.save, artifact.to_json(), call=call, content=content)
+        failpoint.hit("artifact.saved")
 
     async def finish(
         self,

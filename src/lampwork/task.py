@@ -194,6 +194,7 @@ async def _take_files(
         model=model,
         job_id=run.job_id,
     )
+    failpoint.hit("files.taken")
     run.check()
     return [each.to_json() for each in taken]
 

@@ -233,6 +233,7 @@ def check_records(home: Path) -> None:
     ours = {job_id for (job_id,) in rows(home, "select id from jobs")}
     theirs = rows(home, "select workflow_uuid from workflow_status", "engine.db")
     assert ours == {job_id for (job_id,) in theirs}
+    check_blobs(home)
     answered = rows(home, "select wait_id, count(*) from inbox group by 1 having count(*) > 1")
     assert answered == [], "waits that were answered twice"
     check_budgets(home)
@@ -268,3 +269,14 @@ def check_budgets(home: Path) -> None:
     assert figures, "the load has a budget"
     for reserved, replied, acted, replies, intents in figures:
         assert (reserved, replied, acted) == (0, replies, intents)
+
+
+def check_blobs(home: Path) -> None:
+    """Each file and artifact has its content, and an owner that keeps it."""
+    named = {digest for (digest,) in rows(home, "select digest from artifacts")}
+    for (files,) in rows(home, "select files from tasks where files is not null"):
+        named |= {file[what] for file in json.loads(files) for what in ("digest", "text")}
+    owned = rows(
+        home, "select blobs.digest from blobs join blob_owners using (digest) group by digest"
+    )
+    assert named <= {digest for (digest,) in owned}

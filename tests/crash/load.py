@@ -14,6 +14,7 @@ from lampwork import (
     Calls,
     Cron,
     DidNotHappen,
+    File,
     Happened,
     Job,
     Metadata,
@@ -47,7 +48,7 @@ RESULT = [
     ["receipt of fee", "receipt of letter", 2, None],
     [f"receipt of {item}" for item in ITEMS],
     "receipt of parcel; an account; receipt of mail; receipt of post later; receipt of post left; "
-    "receipt of wire",
+    "receipt of wire; to the left; receipt of post left",
     "receipt of last",
 ]
 
@@ -64,7 +65,10 @@ def look_up(load: Metadata[str]) -> str:
 @project.skill(effect="idempotent")
 def post_entry(entry: str, load: Metadata[str], call: SkillCall) -> str:
     """Post an entry to the ledger."""
-    return happen(f"{load}/post {entry}", call.idempotency_key)
+    call.save_artifact("entry.txt", f"to the {entry}".encode(), "text/plain")
+    receipt = happen(f"{load}/post {entry}", call.idempotency_key)
+    call.save_artifact("receipt.txt", receipt.encode(), "text/plain")
+    return receipt
 
 
 @project.skill()
@@ -96,7 +100,7 @@ async def post_later(job: Job, load: Metadata[str]) -> str:
 def clerk(turn: Turn) -> Call | Calls | Answer:
     match len(turn.results):
         case 0:
-            return Calls(Call("look_up"), Call("post_entry", entry="left"))
+            return Calls(Call("look_up"), Call("post_entry", entry=turn.files[0].text))
         case 2:
             return Calls(Call("wire_money"), Call("mail_cheque"), Call("post_later"))
         case _:
@@ -114,7 +118,7 @@ bookkeeper = project.genie(
 
 @playbook
 def greeting(turn: Turn) -> Answer:
-    return Answer("Hello.")
+    return Answer(turn.files[0].text)
 
 
 greeter = project.genie("greeter", model=greeting, job_description="Greet.")
@@ -137,7 +141,7 @@ async def closed(job: Job, load: str) -> str:
 
 @project.recipe()
 async def aside(job: Job, load: str) -> str:
-    task = await job.assign_task(greeter, "Greet.")
+    task = await job.assign_task(greeter, "Greet.", files=[File("hello.txt", b"Hello.")])
     return task.response + await job.step(charge, job, f"{load}/aside")
 
 
@@ -146,9 +150,15 @@ async def errand(job: Job, load: str) -> str:
     once = job.options(effect="at_most_once")
     sent = await once.step(charge, job, f"{load}/parcel")
     task = await job.assign_task(
-        bookkeeper, "Do it.", metadata={"load": load}, budget=BUDGET, deadline=3600
+        bookkeeper,
+        "Do it.",
+        files=[File("entry.txt", b"left")],
+        metadata={"load": load},
+        budget=BUDGET,
+        deadline=3600,
     )
-    return f"{sent}; {task.response}"
+    saved = [(await job.read_artifact(each)).decode() for each in task.artifacts]
+    return "; ".join([sent, task.response, *saved])
 
 
 @project.recipe()

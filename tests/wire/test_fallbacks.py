@@ -8,7 +8,7 @@ import pytest
 
 from lampwork import Model
 from lampwork.errors import ContextTooLong, JobFailed, ModelUnavailable
-from lampwork.models import Part, Returned, Said, Told, Turn, resolve
+from lampwork.models import Attached, Part, Returned, Said, Told, Turn, resolve
 
 from .wires import METADATA, WIRES, Verdict, ask, asks, fails, genie, model_at, project, says
 
@@ -192,7 +192,8 @@ async def test_a_request_that_is_too_long_names_its_largest_parts(aimock, tmp_pa
 
 async def test_parts_are_named_by_where_they_come_from(aimock):
     server = aimock(too_long("anthropic"))
-    told = Told("…", (Part("instructions", "i" * 10), Part("file po.pdf", "f" * 400)))
+    order = Attached("po.pdf", "application/pdf", "0" * 64, "f" * 400)
+    told = Told("…", (Part("instructions", "i" * 10),), files=(order,))
     said = Said({"parts": [{"part_kind": "text", "content": "s" * 50}], "kind": "response"})
     call = {"part_kind": "tool-call", "tool_name": "look", "args": {}, "tool_call_id": "c"}
     called = Said({"parts": [call], "kind": "response"})

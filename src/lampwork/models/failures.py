@@ -202,7 +202,7 @@ def _parts(message: Message) -> list[tuple[str, int]]:
     match message:
         case Told(text, parts, files):
             named = [(part.name, len(part.text)) for part in parts] or [("feedback", len(text))]
-            return named + [(f'file "{file.name}"', len(file.shown)) for file in files]
+            return named + [(f"file {file.name}", len(file.shown)) for file in files]
         case Said(raw):
             return [("what the model said", _length(raw["parts"]))]
         case Returned(_, name, content):
