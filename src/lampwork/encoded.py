@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 from bisect import bisect_right
@@ -139,8 +140,8 @@ def _from_url(found: re.Match[str]) -> str:
 # --- base64 ---
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_BOTH = {"+": r"+\-", "/": "/_"}
-"""How the two that differ between the alphabets are written in a regular expression."""
+_BOTH = {"+": "[+-]", "-": "[+-]", "/": "[/_]", "_": "[/_]"}
+"""Those that differ between the alphabets."""
 _IN_A_RUN = frozenset(_ALPHABET + "-_")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
@@ -154,13 +155,15 @@ class InBase64:
 
     core: str
     """The characters that depend on the value alone."""
-    pattern: str
-    """A regular expression for all of it: at the edges a character is one of several."""
+    before: str
+    """Of the character before them, which is one of several: a regular expression."""
+    after: str
 
     def places(self, text: str) -> Iterator[tuple[int, int]]:
         """Where it is: each stretch of base64 that holds it, whole."""
+        pattern = self.before + "".join(_BOTH.get(each, each) for each in self.core) + self.after
         end = -1
-        for found in re.finditer(self.pattern, text):
+        for found in re.finditer(pattern, text):
             if found.start() < end:
                 continue
             start = found.start()
@@ -188,19 +191,15 @@ def _after(ahead: int, value: bytes) -> Iterator[InBase64]:
     first, shared = divmod(8 * ahead, 6)  # bits of the character that it shares with what precedes
     last, own = divmod(8 * (ahead + len(value)), 6)  # bits of the one that it shares with the next
     core = text[first + bool(shared) : last]
-    begin = "" if not shared else _alike(text[first], lambda bits: bits & (63 >> shared))
-    end = "" if not own else _alike(text[last], lambda bits: bits >> (6 - own))
-    pattern = begin + "".join(map(_either, core)) + end
+    before = _alike(text[first], 63 >> shared) if shared else ""
+    after = _alike(text[last], 63 & ~(63 >> own)) if own else ""
     for alphabet in dict.fromkeys((core, core.replace("+", "-").replace("/", "_"))):
-        yield InBase64(alphabet, pattern)
+        yield InBase64(alphabet, before, after)
 
 
-def _alike(letter: str, known: Callable[[int], int]) -> str:
-    """The letters whose known bits are the same."""
-    wanted = known(_ALPHABET.index(letter))
-    alike = [each for bits, each in enumerate(_ALPHABET) if known(bits) == wanted]
-    return f"[{''.join(_BOTH.get(each, each) for each in alike)}]"
-
-
-def _either(letter: str) -> str:
-    return f"[{_BOTH[letter]}]" if letter in _BOTH else letter
+@functools.cache
+def _alike(letter: str, known: int) -> str:
+    """The letters that have the same bits where these are known."""
+    wanted = _ALPHABET.index(letter) & known
+    alike = [each for bits, each in enumerate(_ALPHABET) if bits & known == wanted]
+    return f"[{''.join(alike)}]".replace("+", r"+\-").replace("/", "/_")

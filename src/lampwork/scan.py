@@ -35,8 +35,10 @@ class Scanner:
         self._seal = seal
         self._on_record = frozenset(carrying)
         """What the request before carried, as far as its record says."""
-        self._messages: dict[int, tuple[Message, _Hits]] = {}
-        """By identity, each kept, so that its number is nobody else's."""
+        self._messages: dict[int, Message] = {}
+        """Those that were scanned, by identity; kept, so that it stays theirs alone."""
+        self._carriers: dict[int, _Hits] = {}
+        """What some of them carry."""
         self._standing: tuple[Json, _Hits] = (None, _NONE)
         self._sealed = {needle.key for needle in matcher.needles if needle.sealed}
         self.under_way: dict[str, Json] | None = None
@@ -61,10 +63,14 @@ class Scanner:
         found = await self._look([first, *pieces])
         if first:
             self._standing = (standing, found[0])
-        self._messages |= {
-            id(message): (message, hits) for message, hits in zip(new, found[1:], strict=True)
-        }
-        carrying = self._standing[1].union(*(self._messages[id(m)][1] for m in ask.messages))
+        for message, hits in zip(new, found[1:], strict=True):
+            self._messages[id(message)] = message
+            if hits:
+                self._carriers[id(message)] = hits
+        sent = set(map(id, ask.messages)) if self._carriers else ()
+        carrying = self._standing[1].union(
+            *(self._carriers[each] for each in self._carriers.keys() & sent)
+        )
         self._refuse_sealed(carrying)
         return self._record([*first, *(piece for some in pieces for piece in some)], carrying)
 
