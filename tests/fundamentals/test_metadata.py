@@ -21,6 +21,7 @@ from lampwork import (
     Sealed,
     SkillCall,
     StillUnknown,
+    Summary,
     TaskAnswer,
     Turn,
     playbook,
@@ -324,6 +325,31 @@ async def test_a_request_that_would_carry_a_sealed_value_is_not_sent(opened: Ope
     assert str(found.task_records[0].proof) == (
         "0 calls; one was not sent, it would have carried invoice_id from data"
     )
+
+
+@playbook
+def sums_up(turn: Turn) -> Answer:
+    return Answer("It was settled." if turn.number == 0 else "done")
+
+
+async def test_what_a_summary_leaves_out_is_not_carried_any_more(opened: Open) -> None:
+    later = genie(sums_up, note, name="later")
+    async with opened(project) as app:
+        first = await app.assign_task(clerk, "Go on.", metadata={"invoice_id": "INV-7"})
+        again = {"conversation": first.conversation_id, "history": Summary()}
+        plain = await app.assign_task(later, "Go on.", metadata={"invoice_id": "INV-7"}, **again)
+        with pytest.raises(JobFailed) as raised:
+            await app.assign_task(
+                later, "Go on.", metadata={"invoice_id": Sealed("INV-7")}, **again
+            )
+
+    assert (plain.proof.requests, plain.proof.clean) == (2, 1)
+    assert {(each.source, each.requests) for each in plain.proof.carried} == {
+        (f"earlier task {first.task_id}: result of skill look_up", 1),
+        (f"earlier task {first.task_id}: arguments of skill note", 1),
+        (f"earlier task {first.task_id}: said by the genie", 1),
+    }
+    assert raised.value.error["code"] == "metadata_leaked"
 
 
 @pytest.mark.parametrize("value", ["abc", 7, True, None, [], {"a": [1, "x"]}])
