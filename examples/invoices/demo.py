@@ -24,6 +24,7 @@ from rich.console import Console
 
 LAMPWORK = str(Path(sys.executable).with_name("lampwork"))
 PROJECT = str(Path(__file__).with_name("project.py"))
+RECIPE = "review_pending_invoices"
 PATIENCE = 60.0
 """Seconds that any one thing may take."""
 
@@ -36,8 +37,10 @@ def main() -> int:
         books = ["--port", "0", "--books", str(Path(home) / "books.db"), "--hold-after", "3"]
         with process(sys.executable, "-m", "invoices.accounting", *books) as service:
             os.environ["ACCOUNTING_URL"] = url = said(service)["url"]
+            # Or a quarter of an hour may strike in the middle of it.
+            lampwork("trigger", RECIPE, "pause", "--project", PROJECT, "--why", "started by hand")
             with httpx.Client(base_url=url, trust_env=False) as client:
-                job_id = lampwork("run", PROJECT, "review_pending_invoices")["job_id"]
+                job_id = lampwork("run", PROJECT, RECIPE)["job_id"]
                 tell("assigned", f"job {job_id}: review six invoices, four at a time")
                 cut = kill_in_the_middle(service, client)
                 status = go_on(job_id)

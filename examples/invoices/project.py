@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from lampwork import Job, Metadata, Project, SkillCall
+from lampwork import Cron, Job, Metadata, Project, SkillCall
 
 from . import ledger
 from .ledger import Invoice, Receipt
@@ -51,7 +51,7 @@ finance = project.genie(
 )
 
 
-@project.recipe()
+@project.recipe(triggers=[Cron("*/15 * * * *")])
 async def review_pending_invoices(job: Job) -> list[Verdict]:
     invoices = await job.step(ledger.pending_invoices)
     return await job.map(review_invoice, invoices, limit=4)

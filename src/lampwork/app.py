@@ -166,10 +166,10 @@ class App(Door):
         """Fire a recipe's trigger now, paused or not; the jobs that it starts.
 
         A Cron starts one, a Poll one for each item that is new. `trigger` names one of several,
-        as `lampwork triggers` does. Raises TriggerNotFound, PollFailed.
+        as `lampwork triggers` does. Raises RecipeNotFound, TriggerNotFound, PollFailed.
         """
-        name = recipe.name if isinstance(recipe, Recipe) else recipe
-        return list(map(JobRef, await self._loop.call(self.schedule.fire(name, trigger, by))))
+        meant = self.project.find_recipe(recipe) if isinstance(recipe, str) else recipe
+        return list(map(JobRef, await self._loop.call(self.schedule.fire(meant, trigger, by))))
 
     # --- what other processes wrote ---
 

@@ -31,6 +31,7 @@ from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, inbox, jobs, pauses, triggers
 from lampwork.store.store import Store
+from lampwork.trigger import as_kept, find_trigger
 from lampwork.types import Json, new_job_id
 from lampwork.wait import Delivery
 
@@ -52,8 +53,6 @@ class JobsDoor:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.clock: Callable[[], float] = time.time
-        """The clock of triggers, in epoch seconds."""
 
     async def result(self, job_id: str, annotation: Any = values.UNTYPED) -> Any:
         """Wait until a job has ended; what it returned, as `annotation`.
@@ -153,54 +152,6 @@ class JobsDoor:
         self._accepted(job_id)
         return JobRef(job_id)
 
-    # --- triggers: the recipe's only one, or the one that is named ---
-
-    async def pause_trigger(
-        self,
-        recipe: str,
-        *,
-        trigger: str | None = None,
-        project: str | None = None,
-        by: str,
-        why: str = "",
-    ) -> None:
-        """Let a trigger fire no more until it is started. Raises TriggerNotFound."""
-        await self._order(triggers.pause, (recipe, trigger, project), by, why)
-
-    async def start_trigger(
-        self,
-        recipe: str,
-        *,
-        trigger: str | None = None,
-        project: str | None = None,
-        by: str,
-        why: str = "",
-    ) -> None:
-        """Let a trigger fire again; a Cron catches up as it says. Raises TriggerNotFound."""
-        await self._order(triggers.start, (recipe, trigger, project), by, why)
-
-    async def ask_to_fire(
-        self,
-        recipe: str,
-        *,
-        trigger: str | None = None,
-        project: str | None = None,
-        by: str,
-    ) -> None:
-        """Let the executing process fire a trigger now, paused or not. Raises TriggerNotFound."""
-        await self._order(triggers.ask, (recipe, trigger, project), by)
-
-    async def _order(
-        self,
-        carry_out: Callable[[Any, int, triggers.Order], None],
-        meant: tuple[str, str | None, str | None],
-        by: str,
-        why: str = "",
-    ) -> None:
-        row = await self.store.read(triggers.find, *meant)
-        await self.store.write(carry_out, row.id, triggers.Order(by, self.clock(), why))
-        self._scheduled()
-
     # --- what the executing process is told ---
 
     def _accepting(self, job_id: str) -> None:
@@ -237,6 +188,8 @@ class Door(JobsDoor):
         self.project = project
         self.model = model
         """A model id that stands in for every genie's own."""
+        self.clock: Callable[[], float] = time.time
+        """The clock of triggers, in epoch seconds."""
         self.reading = reading or ReadingCaps()
         """The limits for files."""
 
@@ -356,6 +309,47 @@ class Door(JobsDoor):
         """
         name = self.project.find_genie(genie).name if isinstance(genie, str) else genie.name
         self._answered(await self.store.write(pauses.start, self.project.name, name, by))
+
+    async def pause_trigger(
+        self, recipe: Recipe[..., Any] | str, *, trigger: str | None = None, by: str, why: str = ""
+    ) -> None:
+        """Let a recipe's trigger, by name if it has several, fire no more until it is started.
+
+        Raises RecipeNotFound, TriggerNotFound.
+        """
+        await self._order(triggers.pause, recipe, trigger, by, why)
+
+    async def start_trigger(
+        self, recipe: Recipe[..., Any] | str, *, trigger: str | None = None, by: str, why: str = ""
+    ) -> None:
+        """Let a trigger fire again; a Cron catches up on the pause as it says.
+
+        Raises RecipeNotFound, TriggerNotFound.
+        """
+        await self._order(triggers.start, recipe, trigger, by, why)
+
+    async def ask_to_fire(
+        self, recipe: Recipe[..., Any] | str, *, trigger: str | None = None, by: str
+    ) -> None:
+        """Let the executing process fire a trigger as soon as there is one, paused or not.
+
+        Raises RecipeNotFound, TriggerNotFound.
+        """
+        await self._order(triggers.ask, recipe, trigger, by, "")
+
+    async def _order(
+        self,
+        carry_out: Callable[[Any, str, triggers.Defined, triggers.Order], None],
+        recipe: Recipe[..., Any] | str,
+        trigger: str | None,
+        by: str,
+        why: str,
+    ) -> None:
+        meant = self.project.find_recipe(recipe) if isinstance(recipe, str) else recipe
+        kept = as_kept(meant, find_trigger(meant, trigger))
+        order = triggers.Order(by, self.clock(), why)
+        await self.store.write(carry_out, self.project.name, kept, order)
+        self._scheduled()
 
     async def accept(
         self,

@@ -14,8 +14,8 @@ from lampwork.errors import PollFailed
 from lampwork.poll import Polling
 from lampwork.recipe import Recipe
 from lampwork.store import triggers
-from lampwork.store.triggers import Defined, Row
-from lampwork.trigger import Cron, Definition, Poll, new_jobs
+from lampwork.store.triggers import Row
+from lampwork.trigger import Cron, Definition, Poll, as_kept, find_trigger, new_jobs
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Schedule:
 
     async def look(self) -> None:
         """Fire what is due or asked for, then sleep until something is."""
-        if not self._begun:
+        if not self._begun or (self._registered and not self._defined):
             return
         async with self._looking:
             try:
@@ -103,13 +103,11 @@ class Schedule:
         """The triggers as they stand, those of the code alone."""
         project = self._worker.project.name
         if not self._registered:
-            defined = [
-                Defined(recipe.name, trigger.identity, trigger.kind, trigger.described)
-                for recipe, trigger in self._defined.values()
-            ]
+            defined = [as_kept(*each) for each in self._defined.values()]
             await self._store.write(triggers.register, project, defined, self._clock())
             self._registered = True
-        return list(await self._store.read(triggers.defined, project=project))
+        rows = await self._store.read(triggers.of_project, project)
+        return [row for row in rows if (row.recipe, row.identity) in self._defined]
 
     # --- one trigger ---
 
@@ -198,20 +196,20 @@ class Schedule:
 
     # --- by hand ---
 
-    async def fire(self, recipe: str, identity: str | None, by: str) -> list[str]:
+    async def fire(self, recipe: Recipe[..., Any], identity: str | None, by: str) -> list[str]:
         """Fire a trigger now, paused or not; the ids of the jobs that it starts.
 
         Raises TriggerNotFound, PollFailed.
         """
-        await self._rows()
-        name = self._worker.project.name
-        row = await self._store.read(triggers.find, recipe, identity, name)
-        defined, trigger = self._defined[row.recipe, row.identity]
+        trigger = find_trigger(recipe, identity)
+        project, kept = self._worker.project.name, as_kept(recipe, trigger)
+        trigger_id = await self._store.write(triggers.ensure, project, kept, self._clock())
+        row = await self._store.read(triggers.get, trigger_id)
         if isinstance(trigger, Cron):
-            return await self._fire_now(row, defined, trigger, asked=None, by=by)
+            return await self._fire_now(row, recipe, trigger, asked=None, by=by)
         while (under_way := self._polls.get(row.id)) is not None:
             await asyncio.wait({under_way})
-        return await self._begin_poll(row, defined, trigger, asked=None, by=by)
+        return await self._begin_poll(row, recipe, trigger, asked=None, by=by)
 
 
 def _iso(moment: float) -> str:

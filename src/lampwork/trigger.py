@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 from croniter import croniter
 
 from lampwork import importable
-from lampwork.errors import NotImportable, TriggerInvalid
+from lampwork.errors import NotImportable, TriggerInvalid, TriggerNotFound
 from lampwork.recipe import parameters
 from lampwork.store.jobs import NewJob
+from lampwork.store.triggers import Defined
 from lampwork.types import Json, TriggerKind, new_job_id
 
 if TYPE_CHECKING:
@@ -167,6 +168,27 @@ class Polled:
 
 
 Definition = Cron | Poll
+
+
+def find_trigger(recipe: Recipe[..., Any], identity: str | None) -> Definition:
+    """The trigger of a recipe that is meant: the only one, or the one that is named.
+
+    Raises TriggerNotFound.
+    """
+    meant = [each for each in recipe.triggers if identity in (None, each.identity)]
+    if len(meant) == 1:
+        return meant[0]
+    known = [each.identity for each in recipe.triggers]
+    if known:
+        message = f"Recipe {recipe.name!r} has these triggers: {'; '.join(known)}. Name one."
+    else:
+        message = f"Recipe {recipe.name!r} has no triggers. Start it with app.start or `run`."
+    raise TriggerNotFound(message, known=known)
+
+
+def as_kept(recipe: Recipe[..., Any], trigger: Definition) -> Defined:
+    """A definition, as it is written down."""
+    return Defined(recipe.name, trigger.identity, trigger.kind, trigger.described)
 
 
 def new_jobs(

@@ -59,11 +59,31 @@ def listed(post: Any) -> dict[str, Any]:
     return {each["trigger"]: each for each in found}
 
 
-def test_before_a_worker_has_been_there_nothing_is_known(post: Any) -> None:
-    assert post.json("triggers") == {"items": [], "next": None}
-    assert post("triggers").out.startswith(f"No triggers in {post.folder / '.lampwork'}. A worker")
-    done = post("trigger", "deliver", "fire", "--json")
-    assert (done.code, done.json["error"]["code"]) == (2, "trigger_not_found")
+def test_before_a_worker_has_been_there_triggers_are_listed_and_may_be_paused(post: Any) -> None:
+    poll, leap, year = post.json("triggers")["items"]
+    assert [each["trigger"] for each in (poll, leap, year)] == [POLL, LEAP, YEAR]
+    assert (poll["next_at"], poll["fired_at"]) == (None, None)
+    assert leap["next_at"].endswith("-02-29T00:00:00Z")
+    assert post("trigger", "count").out.startswith(f"{LEAP} of count\n  catch up    skip\n")
+    assert not (post.folder / ".lampwork").exists()
+
+    post("trigger", "deliver", "pause", "--project", "project.py", "--why", "no post today")
+    post.worker()
+    post("trigger", "count", "fire", "--trigger", YEAR)
+    post.eventually(lambda: post.json("jobs")["items"])
+    [job] = post.json("jobs")["items"]
+    assert job["recipe"] == "count"
+    assert "no post today" in post("triggers", "project.py").out
+
+
+def test_a_recipe_without_triggers_and_no_recipe_say_so(lampwork: Any) -> None:
+    assert lampwork("triggers").out == "No recipe of project shop has triggers.\n"
+    assert lampwork("trigger", "add").out == "Recipe add has no triggers.\n"
+    fired, unknown = (
+        lampwork("trigger", recipe, "fire", "--json") for recipe in ("add", "subtract")
+    )
+    assert (fired.code, fired.json["error"]["code"]) == (2, "trigger_not_found")
+    assert (unknown.code, unknown.json["error"]["code"]) == (2, "recipe_not_found")
 
 
 def test_triggers_are_listed_with_when_they_come_and_what_they_could_not_start(post: Any) -> None:
@@ -161,7 +181,7 @@ def test_one_of_several_must_be_named(post: Any) -> None:
 
     assert done.code == 2
     known = f"{LEAP}; {YEAR}"
-    assert done.err == f"Error: Recipe 'count' has these triggers: {known}. Name one of them.\n"
+    assert done.err == f"Error: Recipe 'count' has these triggers: {known}. Name one.\n"
 
 
 def test_a_poll_that_fails_says_why(post: Any) -> None:
@@ -180,4 +200,4 @@ def test_a_script_that_runs_one_recipe_starts_nothing_that_is_due(post: Any) -> 
     post.json("run", "count", "--wait")
 
     assert [job["recipe"] for job in post.json("jobs")["items"]] == ["count"]
-    assert post.json("triggers")["items"] == []
+    assert {each["fired_at"] for each in post.json("triggers")["items"]} == {None}

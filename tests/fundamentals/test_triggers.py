@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lampwork import App, Cron, Job, Poll, Polled, Project
-from lampwork.errors import PollFailed, TriggerNotFound
+from lampwork.errors import PollFailed, RecipeNotFound, TriggerNotFound
 
 from .conftest import Open
 
@@ -107,12 +107,20 @@ async def test_what_can_not_be_fired_says_so(opened: Open) -> None:
     orders.append({"item": "has no number"})
     async with opened(project) as app:
         assert await app.fire(ship) == []
-        with pytest.raises(TriggerNotFound, match="No trigger of a recipe 'shop'"):
+        with pytest.raises(RecipeNotFound):
             await app.fire("shop")
+        with pytest.raises(TriggerNotFound, match="has these triggers: poll "):
+            await app.fire(ship, trigger="cron @daily UTC")
+        with pytest.raises(TriggerNotFound, match="has no triggers"):
+            await app.fire(by_hand)
         orders[0] = None  # type: ignore[call-overload]
         assert await app.fire(ship) == []
         with pytest.raises(PollFailed, match="slow raised ValueError: the shop is closed"):
             await app.fire(opens_late)
+
+
+@project.recipe
+async def by_hand(job: Job) -> None: ...
 
 
 def slow() -> list[Any]:

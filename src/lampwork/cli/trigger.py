@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lampwork.cli import output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, me
+from lampwork.cli.project import load
 from lampwork.cli.reading import reading
 from lampwork.cli.triggers import notes
 from lampwork.cli.working import executor_lacking
-from lampwork.door import JobsDoor
-from lampwork.errors import TriggerNotFound
-from lampwork.insights import Executor, Insights, Page, TriggerDetails, to_json
+from lampwork.door import Door
+from lampwork.insights import Executor, Insights, TriggerDetails, to_json
+from lampwork.insights.triggers import NOTHING, trigger_details
+from lampwork.trigger import find_trigger
 
 
 @click.group("trigger", cls=Noun, which="RECIPE", parameter="recipe")
 def command() -> None:
     """Show the triggers of a recipe: when they come next, and what they could not start.
 
-    A verb after the recipe does something about its trigger. All take --json and --home.
+    A verb after the RECIPE does something about its trigger. All take --project, --json and --home.
     """
 
 
-_of_project = click.option("--project", metavar="NAME", help="If several have such a recipe.")
-_trigger = click.option("--trigger", metavar="TRIGGER", help="If the recipe has several.")
+_of_project = click.option("--project", help="The project, as a file or `module:name`.")
+_trigger = click.option("--trigger", metavar="TRIGGER", help="Which, if the recipe has several.")
 _by = click.option("--by", metavar="NAME", help="Who does it, for the record; you.")
 _why = click.option("--why", metavar="TEXT", default="", help="Why, for the record.")
 
@@ -39,15 +40,20 @@ _why = click.option("--why", metavar="TEXT", default="", help="Why, for the reco
 def show(recipe: str, project: str | None, home: Path | None, as_json: bool) -> int:
     """Show the triggers of a recipe."""
     options = Options(home, as_json)
-    found = asyncio.run(reading(options, lambda insights: insights.triggers_of(recipe, project)))
+    loaded = load(project)
+    meant = loaded.find_recipe(recipe)
+    found: Sequence[TriggerDetails] | None = asyncio.run(
+        reading(options, lambda insights: insights.triggers_of(loaded, meant))
+    )
     if found is None:
-        raise _nothing(recipe, options)
+        found = trigger_details(loaded, meant, NOTHING)
     if as_json:
-        output.say_json(to_json(found))
-    else:
-        for trigger in found.items:
-            for line in _lines(trigger):
-                output.say(line)
+        output.say_json({"items": to_json(found), "next": None})
+    elif not found:
+        output.say(f"Recipe {recipe} has no triggers.")
+    for trigger in () if as_json else found:
+        for line in _lines(trigger):
+            output.say(line)
     return 0
 
 
@@ -55,13 +61,21 @@ def show(recipe: str, project: str | None, home: Path | None, as_json: bool) -> 
 @_trigger
 @_of_project
 @_by
-def fire(recipe: str, by: str | None, home: Path | None, as_json: bool, **which: Any) -> int:
+def fire(
+    recipe: str,
+    trigger: str | None,
+    project: str | None,
+    by: str | None,
+    home: Path | None,
+    as_json: bool,
+) -> int:
     """Let it fire now, paused or not: a cron starts a job, a poll looks for new items."""
 
-    async def do(door: JobsDoor) -> None:
-        await door.ask_to_fire(recipe, **which, by=by or me())
+    async def do(door: Door) -> None:
+        await door.ask_to_fire(recipe, trigger=trigger, by=by or me())
 
-    return _do(Options(home, as_json), recipe, which, do, "It is to fire now.")
+    which = (project, recipe, trigger)
+    return _do(Options(home, as_json), which, do, "It is to fire now.")
 
 
 @command.verb("pause")
@@ -70,14 +84,20 @@ def fire(recipe: str, by: str | None, home: Path | None, as_json: bool, **which:
 @_by
 @_why
 def pause(
-    recipe: str, by: str | None, why: str, home: Path | None, as_json: bool, **which: Any
+    recipe: str,
+    trigger: str | None,
+    project: str | None,
+    by: str | None,
+    why: str,
+    home: Path | None,
+    as_json: bool,
 ) -> int:
     """Let it fire no more, until it is started again."""
 
-    async def do(door: JobsDoor) -> None:
-        await door.pause_trigger(recipe, **which, by=by or me(), why=why)
+    async def do(door: Door) -> None:
+        await door.pause_trigger(recipe, trigger=trigger, by=by or me(), why=why)
 
-    return _do(Options(home, as_json), recipe, which, do, "It is paused.")
+    return _do(Options(home, as_json), (project, recipe, trigger), do, "It is paused.")
 
 
 @command.verb("start")
@@ -86,47 +106,49 @@ def pause(
 @_by
 @_why
 def start(
-    recipe: str, by: str | None, why: str, home: Path | None, as_json: bool, **which: Any
+    recipe: str,
+    trigger: str | None,
+    project: str | None,
+    by: str | None,
+    why: str,
+    home: Path | None,
+    as_json: bool,
 ) -> int:
     """Let it fire again; a cron catches up on the pause as its definition says."""
 
-    async def do(door: JobsDoor) -> None:
-        await door.start_trigger(recipe, **which, by=by or me(), why=why)
+    async def do(door: Door) -> None:
+        await door.start_trigger(recipe, trigger=trigger, by=by or me(), why=why)
 
-    return _do(Options(home, as_json), recipe, which, do, "It fires again.")
+    return _do(Options(home, as_json), (project, recipe, trigger), do, "It fires again.")
 
 
 def _do(
     options: Options,
-    recipe: str,
-    which: dict[str, str | None],
-    act: Callable[[JobsDoor], Awaitable[None]],
+    which: tuple[str | None, str, str | None],
+    act: Callable[[Door], Awaitable[None]],
     done: str,
 ) -> int:
-    async def do(insights: Insights) -> tuple[Page[TriggerDetails], Executor | None]:
-        await act(JobsDoor(insights.store))
-        found = await insights.triggers_of(recipe, which["project"])
-        return found, await insights.executing()
+    project_word, recipe, identity = which
+    project = load(project_word)
+    meant = project.find_recipe(recipe)
+    trigger = find_trigger(meant, identity)
 
-    answered = asyncio.run(reading(options, do))
-    if answered is None:
-        raise _nothing(recipe, options)
-    found, executor = answered
-    [trigger] = [each for each in found.items if which["trigger"] in (None, each.trigger)]
+    async def do() -> tuple[Sequence[TriggerDetails], Executor | None]:
+        async with Insights.opened(options.settings.home) as insights:
+            await act(Door(project, insights.store))
+            return await insights.triggers_of(project, meant), await insights.executing()
+
+    found, executor = asyncio.run(do())
     if options.as_json:
-        output.say_json(to_json(trigger))
+        [shown] = [each for each in found if each.trigger == trigger.identity]
+        output.say_json(to_json(shown))
         return 0
-    output.say(f"{trigger.trigger} of {recipe}: {done}")
-    lacking = executor_lacking(executor, trigger.project, options.to_type("worker"))
+    output.say(f"{trigger.identity} of {recipe}: {done}")
+    named = [] if project_word is None else [project_word]
+    lacking = executor_lacking(executor, project.name, options.to_type("worker", *named))
     if lacking is not None:
         output.say(lacking)
     return 0
-
-
-def _nothing(recipe: str, options: Options) -> TriggerNotFound:
-    return TriggerNotFound(
-        f"There is no trigger of {recipe}: nothing is in {options.settings.home}.", known=[]
-    )
 
 
 def _lines(trigger: TriggerDetails) -> Iterator[str]:

@@ -3,48 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from lampwork.cli import output
 from lampwork.cli.options import Options, shared
+from lampwork.cli.project import load
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, Page, TriggerView, to_json
+from lampwork.insights import TriggerView, to_json
+from lampwork.insights.triggers import NOTHING, trigger_views
 
 
 @click.command("triggers")
+@click.argument("project", required=False, metavar="[PROJECT]")
 @shared
-def command(home: Path | None, as_json: bool) -> int:
-    """List the triggers of recipes, as the worker that executed last has found them."""
+def command(project: str | None, home: Path | None, as_json: bool) -> int:
+    """List what starts jobs of a project by itself, and when it does next."""
     options = Options(home, as_json)
-
-    async def listing(insights: Insights) -> Page[TriggerView]:
-        return await insights.triggers()
-
-    none: Page[TriggerView] = Page((), None)
-    found = asyncio.run(reading(options, listing)) or none
+    loaded = load(project)
+    found: Sequence[TriggerView] | None = asyncio.run(
+        reading(options, lambda insights: insights.triggers(loaded))
+    )
+    if found is None:
+        found = trigger_views(loaded, NOTHING)
     if as_json:
-        output.say_json(to_json(found))
-    elif not found.items:
-        output.say(
-            f"No triggers in {options.settings.home}. "
-            "A worker writes those of its project down when it starts."
-        )
+        output.say_json({"items": to_json(found), "next": None})
+    elif not found:
+        output.say(f"No recipe of project {loaded.name} has triggers.")
     else:
-        output.table(*_table(found.items))
+        columns = ("RECIPE", "TRIGGER", "NEXT", "LAST FIRED", "NOTE")
+        output.table(columns, [_row(each) for each in found])
     return 0
-
-
-def _table(found: tuple[TriggerView, ...]) -> tuple[list[str], list[list[str]]]:
-    columns = ["RECIPE", "TRIGGER", "NEXT", "LAST FIRED", "NOTE"]
-    rows = [_row(each) for each in found]
-    if len({each.project for each in found}) > 1:
-        columns.insert(0, "PROJECT")
-        for row, each in zip(rows, found, strict=True):
-            row.insert(0, each.project)
-    return columns, rows
 
 
 def _row(trigger: TriggerView) -> list[str]:

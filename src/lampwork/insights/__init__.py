@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lampwork import values
 from lampwork.errors import WaitNotFound
@@ -26,7 +26,13 @@ from lampwork.insights.jobs import (
     page_of_jobs,
     read_rows,
 )
-from lampwork.insights.triggers import TriggerDetails, TriggerView, triggers_of, triggers_seen
+from lampwork.insights.triggers import (
+    TriggerDetails,
+    TriggerView,
+    kept_of,
+    trigger_details,
+    trigger_views,
+)
 from lampwork.insights.views import (
     AskedAgain,
     CallView,
@@ -58,6 +64,8 @@ from lampwork.store.store import Store
 if TYPE_CHECKING:
     from lampwork.engine import RecordedCall
     from lampwork.genie import Genie
+    from lampwork.project import Project
+    from lampwork.recipe import Recipe
 
 __all__ = [
     "AskedAgain",
@@ -240,13 +248,16 @@ class Insights:
 
     # --- triggers ---
 
-    async def triggers(self) -> Page[TriggerView]:
-        """The triggers of the projects that are or were executed here."""
-        return Page(await self.store.read(triggers_seen), None)
+    async def triggers(self, project: Project) -> tuple[TriggerView, ...]:
+        """The triggers of a project's recipes."""
+        return trigger_views(project, await self.store.read(kept_of, project.name))
 
-    async def triggers_of(self, recipe: str, project: str | None = None) -> Page[TriggerDetails]:
-        """The triggers of a recipe in full. Raises TriggerNotFound."""
-        return Page(await self.store.read(triggers_of, recipe, project), None)
+    async def triggers_of(
+        self, project: Project, recipe: Recipe[..., Any]
+    ) -> tuple[TriggerDetails, ...]:
+        """The triggers of a recipe, in full."""
+        kept = await self.store.read(kept_of, project.name, recipe.name)
+        return trigger_details(project, recipe, kept)
 
     # --- conversations ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from lampwork.types import Json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from lampwork.project import Project
+    from lampwork.recipe import Recipe
+    from lampwork.trigger import Definition
 
 _NEWEST = 50
 """Rejected items in full."""
@@ -46,7 +51,8 @@ class TriggerView:
     definition: dict[str, Json]
     """`expression`, `timezone` and `catch_up` of a cron; `function` and `every` of a poll."""
     next_at: datetime | None
-    """When it comes next if a worker executes; in the past if it is overdue."""
+    """When it comes next if a worker executes; in the past if it is overdue. None for a poll that
+    comes as soon as one does."""
     fired_at: datetime | None
     """When it last started a job."""
     job: str | None
@@ -74,7 +80,6 @@ class RejectedItem:
 class TriggerDetails(TriggerView):
     """All of a trigger."""
 
-    created_at: datetime
     polled_at: datetime | None
     cursor: Json
     """What the function of a poll gave last; of a cron, until when its times are settled."""
@@ -84,64 +89,101 @@ class TriggerDetails(TriggerView):
     """The newest of them."""
 
 
-def triggers_seen(connection: sa.Connection) -> tuple[TriggerView, ...]:
-    """The triggers that code defines, in the order in which they were first seen."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is on record of a trigger."""
+
+    row: Any
+    rejected: int
+    rejections: Sequence[Any] = ()
+
+
+NOTHING: Mapping[tuple[str, str], Kept] = {}
+"""What is on record where nothing was ever written."""
+
+
+def kept_of(
+    connection: sa.Connection, project: str, recipe: str | None = None
+) -> Mapping[tuple[str, str], Kept]:
+    """By recipe and trigger; of one recipe with its rejected items."""
     counts = triggers.counts_of_rejections(connection)
-    rows = triggers.defined(connection)
-    return tuple(TriggerView(**_shown(row, counts)) for row in rows)
+
+    def kept(row: Any) -> Kept:
+        found = () if recipe is None else triggers.rejections(connection, row.id, _NEWEST)
+        return Kept(row, counts.get(row.id, 0), found)
+
+    rows = triggers.of_project(connection, project)
+    return {(row.recipe, row.identity): kept(row) for row in rows if recipe in (None, row.recipe)}
 
 
-def triggers_of(
-    connection: sa.Connection, recipe: str, project: str | None
+def trigger_views(
+    project: Project, kept: Mapping[tuple[str, str], Kept]
+) -> tuple[TriggerView, ...]:
+    """The triggers of a project, recipe by recipe."""
+    return tuple(
+        TriggerView(**_shown(project, recipe, trigger, kept.get((recipe.name, trigger.identity))))
+        for recipe in project.recipes.values()
+        for trigger in recipe.triggers
+    )
+
+
+def trigger_details(
+    project: Project, recipe: Recipe[..., Any], kept: Mapping[tuple[str, str], Kept]
 ) -> tuple[TriggerDetails, ...]:
-    """The triggers of a recipe in full. Raises TriggerNotFound."""
-    rows = triggers.defined(connection, recipe=recipe, project=project)
-    if not rows:
-        triggers.find(connection, recipe, None, project)
-    counts = triggers.counts_of_rejections(connection)
-    return tuple(_details(connection, row, counts) for row in rows)
+    """The triggers of a recipe in full."""
+    return tuple(
+        _details(project, recipe, trigger, kept.get((recipe.name, trigger.identity)))
+        for trigger in recipe.triggers
+    )
 
 
-def _details(connection: sa.Connection, row: Any, counts: dict[int, int]) -> TriggerDetails:
+def _details(
+    project: Project, recipe: Recipe[..., Any], trigger: Definition, kept: Kept | None
+) -> TriggerDetails:
+    row = None if kept is None else kept.row
+    cursor = None if row is None else row.cursor
     return TriggerDetails(
-        **_shown(row, counts),
-        created_at=moment(row.created_at),
-        polled_at=moment_or_none(row.polled_at),
-        cursor=moment(row.cursor) if row.kind == "cron" else row.cursor,
-        started=_order(row.started),
+        **_shown(project, recipe, trigger, kept),
+        polled_at=moment_or_none(row and row.polled_at),
+        cursor=moment(cursor) if trigger.kind == "cron" and cursor is not None else cursor,
+        started=_order(row and row.started),
         rejections=tuple(
             RejectedItem(key=each.key, why=each.rejected, at=moment(each.at))
-            for each in triggers.rejections(connection, row.id, _NEWEST)
+            for each in (kept.rejections if kept else ())
         ),
     )
 
 
-def _shown(row: Any, counts: dict[int, int]) -> dict[str, Any]:
-    error = row.error
+def _shown(
+    project: Project, recipe: Recipe[..., Any], trigger: Definition, kept: Kept | None
+) -> dict[str, Any]:
+    row = None if kept is None else kept.row
+    error = row and row.error
     return {
-        "recipe": row.recipe,
-        "trigger": row.identity,
-        "kind": row.kind,
-        "definition": row.definition,
-        "next_at": moment_or_none(None if row.paused else _next_at(row)),
-        "fired_at": moment_or_none(row.fired_at),
-        "job": row.job_id,
-        "paused": _order(row.paused),
-        "asked": _order(row.asked),
+        "recipe": recipe.name,
+        "trigger": trigger.identity,
+        "kind": trigger.kind,
+        "definition": trigger.described,
+        "next_at": moment_or_none(_next_at(trigger, row)),
+        "fired_at": moment_or_none(row and row.fired_at),
+        "job": row and row.job_id,
+        "paused": _order(row and row.paused),
+        "asked": _order(row and row.asked),
         "error": error and Failure(message=error["message"], at=moment(error["at"])),
-        "rejected": counts.get(row.id, 0),
-        "project": row.project,
+        "rejected": kept.rejected if kept else 0,
+        "project": project.name,
     }
 
 
-def _next_at(row: Any) -> float:
-    from lampwork.trigger import Cron  # 50 ms; where there are no crons it does without
+def _next_at(trigger: Definition, row: Any) -> float | None:
+    from lampwork.trigger import Poll  # 50 ms, which whoever has a trigger has spent already
 
-    if row.kind == "poll":
-        return row.created_at if row.polled_at is None else row.polled_at + row.definition["every"]
-    cron = Cron(**row.definition)
-    lapses = cron.catch_up == "skip"
-    return cron.after(max(row.cursor, time.time()) if lapses else row.cursor)
+    if row is not None and row.paused:
+        return None
+    if isinstance(trigger, Poll):
+        return row and row.polled_at and row.polled_at + trigger.interval
+    settled = row.cursor if row is not None and row.defined else time.time()
+    return trigger.after(settled if trigger.catch_up != "skip" else max(settled, time.time()))
 
 
 def _order(given: Json) -> OrderView | None:

@@ -13,7 +13,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from lampwork.errors import TriggerNotFound
 from lampwork.store import jobs
 from lampwork.store.jobs import NewJob
 from lampwork.store.schema import polled, triggers
@@ -53,16 +52,10 @@ class Found:
     rejected: Sequence[Rejected]
 
 
-def defined(
-    connection: sa.Connection, *, project: str | None = None, recipe: str | None = None
-) -> Sequence[Row]:
-    """The triggers that code defines, in the order in which they were first seen."""
-    query = sa.select(triggers).where(triggers.c.defined).order_by(triggers.c.id)
-    if project is not None:
-        query = query.where(triggers.c.project == project)
-    if recipe is not None:
-        query = query.where(triggers.c.recipe == recipe)
-    return connection.execute(query).all()
+def of_project(connection: sa.Connection, project: str) -> Sequence[Row]:
+    """The triggers that a project has, or had before its code changed."""
+    query = sa.select(triggers).where(triggers.c.project == project)
+    return connection.execute(query.order_by(triggers.c.id)).all()
 
 
 def get(connection: sa.Connection, trigger_id: int) -> Row:
@@ -70,27 +63,15 @@ def get(connection: sa.Connection, trigger_id: int) -> Row:
     return connection.execute(sa.select(triggers).where(triggers.c.id == trigger_id)).one()
 
 
-def find(connection: sa.Connection, recipe: str, identity: str | None, project: str | None) -> Row:
-    """The trigger of a recipe that is meant: the only one, or the one that is named.
-
-    Raises TriggerNotFound.
-    """
-    found = defined(connection, project=project, recipe=recipe)
-    meant = [row for row in found if identity in (None, row.identity)]
-    if len(meant) == 1:
-        return meant[0]
-    known = [row.identity for row in found]
-    if not found:
-        message = (
-            f"No trigger of a recipe {recipe!r} is known here. A worker writes the triggers of its "
-            "project down when it starts; `lampwork triggers` lists them."
-        )
-    elif len({row.project for row in meant}) > 1:
-        projects = ", ".join(dict.fromkeys(row.project for row in meant))
-        message = f"Several projects have a recipe {recipe!r}: {projects}. Say which."
-    else:
-        message = f"Recipe {recipe!r} has these triggers: {'; '.join(known)}. Name one of them."
-    raise TriggerNotFound(message, known=known)
+def ensure(connection: sa.Connection, project: str, wanted: Defined, now: float) -> int:
+    """The id of a trigger, which begins now if nobody has seen it before."""
+    query = sa.select(triggers.c.id).where(
+        triggers.c.project == project,
+        triggers.c.recipe == wanted.recipe,
+        triggers.c.identity == wanted.identity,
+    )
+    known = connection.execute(query).scalar()
+    return _begin(connection, project, wanted, now) if known is None else known
 
 
 def register(
@@ -100,23 +81,11 @@ def register(
 
     A trigger that is new here, or was gone, begins now; so does a cron that catches nothing up.
     """
-    rows = connection.execute(sa.select(triggers).where(triggers.c.project == project)).all()
-    known = {(row.recipe, row.identity): row for row in rows}
+    known = {(row.recipe, row.identity): row for row in of_project(connection, project)}
     for each in wanted:
         row = known.pop((each.recipe, each.identity), None)
         if row is None:
-            connection.execute(
-                sa.insert(triggers).values(
-                    project=project,
-                    recipe=each.recipe,
-                    identity=each.identity,
-                    kind=each.kind,
-                    definition=each.definition,
-                    defined=True,
-                    cursor=now if each.kind == "cron" else None,
-                    created_at=now,
-                )
-            )
+            _begin(connection, project, each, now)
             continue
         changed: dict[str, Json] = {"defined": True, "definition": each.definition}
         if each.kind == "cron" and (not row.defined or each.definition["catch_up"] == "skip"):
@@ -125,6 +94,20 @@ def register(
     for row in known.values():
         if row.defined:
             _update(connection, row.id, defined=False, asked=None, error=None)
+
+
+def _begin(connection: sa.Connection, project: str, new: Defined, now: float) -> int:
+    begun = sa.insert(triggers).values(
+        project=project,
+        recipe=new.recipe,
+        identity=new.identity,
+        kind=new.kind,
+        definition=new.definition,
+        defined=True,
+        cursor=now if new.kind == "cron" else None,
+        created_at=now,
+    )
+    return connection.execute(begun.returning(triggers.c.id)).scalar_one()
 
 
 def fire(
@@ -292,24 +275,25 @@ class Order:
         return {"by": self.by, "at": self.at, "why": self.why}
 
 
-def pause(connection: sa.Connection, trigger_id: int, order: Order) -> None:
-    """Let it fire no more until it is started; the first to pause it stays on record."""
-    if get(connection, trigger_id).paused is None:
-        _update(connection, trigger_id, paused=order.to_json())
+def pause(connection: sa.Connection, project: str, wanted: Defined, order: Order) -> None:
+    """Let it fire no more until it is started; a later word on it takes the place of this one."""
+    trigger_id = ensure(connection, project, wanted, order.at)
+    _update(connection, trigger_id, paused=order.to_json())
 
 
-def start(connection: sa.Connection, trigger_id: int, order: Order) -> None:
+def start(connection: sa.Connection, project: str, wanted: Defined, order: Order) -> None:
     """Let it fire again, as if no worker had executed while it was paused."""
-    row = get(connection, trigger_id)
+    row = get(connection, ensure(connection, project, wanted, order.at))
     if row.paused is None:
         return
     changed: dict[str, Json] = {"paused": None, "started": order.to_json()}
     if row.kind == "cron" and (row.cursor > order.at or row.definition["catch_up"] == "skip"):
         # A cursor ahead of the clock is from when the clock was wrong.
         changed["cursor"] = order.at
-    _update(connection, trigger_id, **changed)
+    _update(connection, row.id, **changed)
 
 
-def ask(connection: sa.Connection, trigger_id: int, order: Order) -> None:
+def ask(connection: sa.Connection, project: str, wanted: Defined, order: Order) -> None:
     """Ask the executing process to fire it now."""
+    trigger_id = ensure(connection, project, wanted, order.at)
     _update(connection, trigger_id, asked=order.to_json())
