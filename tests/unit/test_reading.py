@@ -11,6 +11,7 @@ import docx
 import openpyxl
 import pytest
 from docx.oxml.parser import parse_xml
+from pypdf import PdfWriter
 from tests import documents
 
 from lampwork.files import kinds, reading
@@ -106,6 +107,16 @@ async def test_of_a_word_document_no_text_is_left_out():
     found = await reading.read(file.getvalue(), CAPS)
 
     assert found.text == ("kept\nfilled\tin\ninner | outer\nend\n\n[comments]\nIs this right?\n")
+
+
+async def test_a_pdf_that_anyone_may_read_and_nobody_change_is_read():
+    """It is encrypted, under an empty password: so are most that banks send."""
+    writer = PdfWriter(io.BytesIO(documents.pdf("Balance 7")))
+    writer.encrypt("", "the owner's", algorithm="AES-256")
+    file = io.BytesIO()
+    writer.write(file)
+
+    assert (await reading.read(file.getvalue(), CAPS)).text == "[page 1]\nBalance 7\n\n"
 
 
 async def test_pages_without_any_text_are_said():

@@ -88,6 +88,17 @@ async def test_code_in_the_reader_is_refused(evil, code, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["libraries", "victim.py"]
 
 
+async def test_the_reader_does_not_see_the_project(evil, tmp_path, monkeypatch):
+    """Nor the databases, which lie beside it: its folder is on the path of this process only."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "shop.py").write_text("")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "project"), *sys.path])
+
+    assert "ModuleNotFoundError" in await evil("import shop")
+    file = str(tmp_path / "project" / "shop.py")
+    assert "PermissionError" in await evil(f"open({file!r})")
+
+
 async def test_the_reader_may_load_code_of_the_installation(evil):
     said = await evil("import xml.dom.minidom, lampwork.store.blobs\nraise ValueError('loaded')")
 

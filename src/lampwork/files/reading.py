@@ -13,6 +13,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,20 @@ _AT_ONCE = 4
 """Readers at once in this process: with their memory they are as much as it should take."""
 
 _readers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lampwork-reading")
+
+_LIBRARIES = (
+    "PIL",
+    "_cffi_backend",
+    "cffi",
+    "cryptography",
+    "docx",
+    "et_xmlfile",
+    "lxml",
+    "openpyxl",
+    "pypdf",
+    "typing_extensions",
+)
+"""What the readers import that is not Python's own, and what that imports."""
 
 _BEGIN = """
 import json, sys
@@ -125,9 +140,17 @@ class _Reading:
 
 
 def _code() -> list[str]:
-    """Where the process finds the code: ours, then what this one imports from."""
-    ours = str(Path(lampwork.__file__).parents[1])
-    return [ours, *(path for path in sys.path if os.path.isabs(path) and path != ours)]
+    """The folders of our code and of the libraries: the process sees no others but Python's own.
+
+    So not the project's, in which the databases may lie.
+    """
+    folders = {str(Path(lampwork.__file__).parents[1])}
+    for name in _LIBRARIES:
+        spec = PathFinder.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            package = Path(spec.origin)
+            folders.add(str(package.parents[1 if spec.submodule_search_locations else 0]))
+    return sorted(folders, key=lambda each: sys.path.index(each) if each in sys.path else -1)
 
 
 def _judged(said: bytes, caps: ReadingCaps, ended: int) -> Read:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import stat
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["take"]
 
-_AT_ONCE = 4
-"""Files whose content is in memory at once, of one task."""
+_AT_ONCE = 16
+"""Files whose content is in memory at once, on their way to the database."""
+
+_rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+    weakref.WeakKeyDictionary()
+)
+"""By event loop: that of the jobs, and those of who assigns from outside."""
 
 
 async def take(
@@ -48,7 +54,8 @@ async def take(
 
     Raises TooManyFiles, FileRejected, ArtifactNotFound: of several the first in their order.
     """
-    keeper, room = _Keeper(store, caps, project, job_id), asyncio.Semaphore(_AT_ONCE)
+    keeper = _Keeper(store, caps, project, job_id)
+    room = _rooms.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
 
     async def one(source: Source) -> Snapshot:
         async with room:
