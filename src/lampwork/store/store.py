@@ -243,17 +243,19 @@ def _resolve(answers: list[_Answer]) -> None:
 
 def _apply(connection: sa.Connection, change: _Change) -> _Answer:
     """Apply one change in a savepoint; returns the answer for when the commit is safe."""
-    connection.exec_driver_sql("SAVEPOINT change")
+    # Straight to the driver, a third of the time: there are two of these to a change.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT change")
     try:
         result = change.apply(connection)
     except Exception as error:
         if isinstance(error, OperationalError | InterfaceError | InternalError):
             raise
-        connection.exec_driver_sql("ROLLBACK TO change")
+        driver.execute("ROLLBACK TO change")
         if not isinstance(error, LampworkError):
             _log.error("a change was wrong and is refused", exc_info=error)
         return change, None, error
-    connection.exec_driver_sql("RELEASE change")
+    driver.execute("RELEASE change")
     return change, result, None
 
 

@@ -164,6 +164,9 @@ _end = (
     )
     .returning(tasks.c.job_id, tasks.c.call)
 )
+_open_of_job = sa.select(tasks).where(
+    tasks.c.job_id == sa.bindparam("job"), tasks.c.ended_at.is_(None)
+)
 
 
 _below = (
@@ -445,9 +448,7 @@ def release_job(
     connection: sa.Connection, job_id: str, *, ended: TaskStatus | None = None
 ) -> list[inbox.Delivery]:
     """A job is over: all that its tasks hold, and their places in line; `ended` ends them too."""
-    open_tasks = connection.execute(
-        sa.select(tasks).where(tasks.c.job_id == job_id, tasks.c.ended_at.is_(None))
-    ).all()
+    open_tasks = connection.execute(_open_of_job, {"job": job_id}).all()
     told = [
         delivery
         for task in open_tasks
