@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples each time, however slow the machine: what fails, fails for everybody.
+hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture(autouse=True)
