@@ -323,6 +323,8 @@ class Hold:
         self.conversation_id = claim.conversation_id
         self.budgets = (*own, *run.lineage.budgets)
         """The budgets that count, the nearest first."""
+        self.owed: Spent | None = None
+        """What a model call has come to, until it is settled with the next entries."""
         self.epoch = claim.epoch
         self.transcript = transcript
         self._claiming = asyncio.Lock()
@@ -332,19 +334,19 @@ class Hold:
         *new: Entry,
         after: int | None = None,
         status: TaskStatus | None = None,
-        spent: Spent | None = None,
     ) -> None:
         """Append entries, on disk before anything relies on them.
 
-        `after` is the number that the first must follow; `spent` is what a model call has come to.
-        When another claim has come between, this run proves that it owns the job and goes on;
-        RunEnded if it does not, StaleEpoch if the conversation has changed. Raises BudgetExceeded
-        when the skill calls that were `spent` do not fit; then nothing was appended.
+        `after` is the number that the first must follow. When another claim has come between, this
+        run proves that it owns the job and goes on; RunEnded if it does not, StaleEpoch if the
+        conversation has changed. What a model call has spent is settled with them, and what the
+        intents among them spend; BudgetExceeded if these do not fit, and then nothing was appended.
         """
         at = time.time()
-        first = await self._write(tasks.append, new, at=at, after=after, status=status, spent=spent)
+        how = {"at": at, "after": after, "status": status, "spent": self._spent_by(new)}
+        first = await self._write(tasks.append, new, **how)
         self.take(first, new, at)
-        self._settled(spent)
+        self._settled()
 
     async def save_artifact(self, artifact: Artifact, content: bytes, *, call: str) -> None:
         """Save what a skill call has produced; on disk when this returns. Raises as `append`."""
@@ -359,7 +361,6 @@ class Hold:
         status: TaskStatus,
         outcome: Json,
         envelope: str,
-        spent: Spent | None,
     ) -> list[Delivery]:
         """Append the last entries, end the task, and record what came of the call that assigned it.
 
@@ -375,9 +376,9 @@ class Hold:
             usage=usage,
             outcome=outcome,
             envelope=envelope,
-            spent=spent,
+            spent=self.owed,
         )
-        self._settled(spent)
+        self._settled()
         return told
 
     async def reserve(self, wanted: Wanted) -> Granted | Refused:
@@ -391,8 +392,14 @@ class Hold:
         """Reserve as much once more, for another try of the same call. Raises BudgetExceeded."""
         await self._write(budgets.reserve_again, self.budgets)
 
-    def _settled(self, spent: Spent | None) -> None:
-        if spent is not None:
+    def _spent_by(self, new: Sequence[Entry]) -> Spent | None:
+        if self.owed is None:
+            return None
+        return replace(self.owed, skill_calls=sum(kind == "intent" for kind, _ in new))
+
+    def _settled(self) -> None:
+        if self.owed is not None:
+            self.owed = None
             self.run.worker.calls_under_way.end(self.task_id)
 
     def take(self, first: int, new: Sequence[Entry], at: float) -> None:

@@ -29,17 +29,15 @@ if TYPE_CHECKING:
     from lampwork.conversation import Transcript
     from lampwork.turn import TaskInHand
 
-__all__ = ["Answered", "ask_model", "count_cut_off"]
+__all__ = ["Answered", "ask_model", "count_cut_off", "note_unanswered"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply, and what is to be settled with it."""
+    """A reply. What it has spent is settled with the next entries of the task."""
 
     reply: Reply
     """With its usage, in which there are estimates of what nobody measured."""
-    spent: Spent | None
-    """None without a budget."""
     cut_by: tuple[str, Limit] | None
     """The budget and limit that had no room for the rest of the reply."""
 
@@ -76,9 +74,8 @@ async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) ->
         await call.unanswered("its run was over", usage)
         raise
     bound_by = None if call.granted is None else call.granted.bound_by
-    return Answered(
-        replace(reply, usage=usage), _spent(task, usage), bound_by if reply.truncated else None
-    )
+    _owe(task, usage)
+    return Answered(replace(reply, usage=usage), bound_by if reply.truncated else None)
 
 
 async def count_cut_off(task: TaskInHand, ask: Ask) -> None:
@@ -90,7 +87,8 @@ async def count_cut_off(task: TaskInHand, ask: Ask) -> None:
             return
         most = _Call(task, ask).most
     entry: dict[str, Json] = {"usage": most.usage}
-    await hold.append(("cut_off", entry), spent=_spent(task, most.usage, estimated=True))
+    _owe(task, most.usage, estimated=True)
+    await hold.append(("cut_off", entry))
 
 
 @dataclass(slots=True)
@@ -177,15 +175,20 @@ class _Call:
             return
         usage = self.most.usage if usage is None else usage
         if usage or task.hold.budgets:
-            entry: dict[str, Json] = {"why": why, "usage": usage, "scan": task.scanner.under_way}
-            task.scanner.under_way = None
-            spent = _spent(task, usage, estimated=estimated)
-            await task.hold.append(("unanswered", entry), spent=spent)
+            _owe(task, usage, estimated=estimated)
+            await note_unanswered(task, why, usage)
 
 
-def _spent(task: TaskInHand, usage: dict[str, int], *, estimated: bool = False) -> Spent | None:
-    budgets = task.hold.budgets
-    return Spent.of(budgets, usage, estimated=estimated) if budgets else None
+async def note_unanswered(task: TaskInHand, why: str, usage: dict[str, int]) -> None:
+    """Write down what a model call used of which nothing else is written."""
+    entry: dict[str, Json] = {"why": why, "usage": usage, "scan": task.scanner.under_way}
+    task.scanner.under_way = None
+    await task.hold.append(("unanswered", entry))
+
+
+def _owe(task: TaskInHand, usage: dict[str, int], *, estimated: bool = False) -> None:
+    if task.hold.budgets:
+        task.hold.owed = Spent.of(task.hold.budgets, usage, estimated=estimated)
 
 
 async def _wait_for_room(task: TaskInHand, wanted: Wanted, refused: Refused) -> Granted | Refused:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lampwork.errors import OutputInvalid
 from lampwork.history import from_earlier
-from lampwork.model_call import ask_model
+from lampwork.model_call import ask_model, note_unanswered
 from lampwork.models.ask import Ask
 from lampwork.types import Json
 
@@ -41,6 +41,7 @@ async def summarise(task: TaskInHand, ask: Ask, words: int) -> None:
     answered = await ask_model(task, request, scan)
     reply = answered.reply
     if not reply.text.strip():
+        await note_unanswered(task, "the summary was empty", reply.usage)
         raise OutputInvalid(
             f"{reply.model} was asked for a summary of the conversation and said nothing. Continue "
             "it with history=Recent(…), or whole.",
@@ -54,5 +55,5 @@ async def summarise(task: TaskInHand, ask: Ask, words: int) -> None:
         "usage": reply.usage,
         "scan": scan,
     }
-    await task.hold.append(("summarised", entry), after=so_far.last_seq, spent=answered.spent)
+    await task.hold.append(("summarised", entry), after=so_far.last_seq)
     task.scanner.under_way = None

@@ -306,7 +306,6 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
         status="failed" if ending.error is not None else "answered",
         outcome=outcome,
         envelope=envelope,
-        spent=ending.spent,
     )
     failpoint.hit("answer.appended")
     hold.run.worker.deliver(told)

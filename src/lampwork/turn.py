@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from lampwork import failpoint
@@ -20,14 +20,14 @@ from lampwork.errors import (
     TurnLimitReached,
 )
 from lampwork.genie import Genie
-from lampwork.model_call import Answered, ask_model, count_cut_off
+from lampwork.model_call import ask_model, count_cut_off
 from lampwork.models.ask import Ask, Described, LanguageModel, Reply, Requested, Turn
 from lampwork.output import Output
 from lampwork.scan import Scanner
 from lampwork.seal import Seal
 from lampwork.skill import Skill
 from lampwork.skill_call import SkillCalls
-from lampwork.store.budgets import Limit, Spent, exceeded
+from lampwork.store.budgets import Limit, exceeded
 from lampwork.store.conversations import Entry
 from lampwork.summarise import summarise
 from lampwork.types import Json, child_id
@@ -86,8 +86,6 @@ class Ending:
 
     entries: Sequence[Entry]
     error: LampworkError | None = None
-    spent: Spent | None = None
-    """By the model call that led here."""
 
 
 async def take_turns(task: TaskInHand) -> Ending:
@@ -113,33 +111,23 @@ async def take_turns(task: TaskInHand) -> Ending:
         judged = judge(task, answered.reply, scan)
         task.scanner.under_way = None
         if answered.cut_by is not None:
-            return await _cut_short(task, judged, answered, answered.cut_by)
+            return await _cut_short(task, judged, *answered.cut_by)
         if judged.ending is not None:
-            return replace(judged.ending, spent=answered.spent)
+            return judged.ending
         try:
-            await _append(task, judged.entries, answered.spent)
+            await task.hold.append(*judged.entries, after=task.hold.transcript.last_seq)
         except BudgetExceeded as error:
             entries = _in_vain(judged.entries, "Not run: the budget of the task does not hold it.")
-            return Ending([*entries, failed(error)], error, answered.spent)
+            return Ending([*entries, failed(error)], error)
         failpoint.hit("said.appended")
 
 
-async def _append(task: TaskInHand, entries: list[Entry], spent: Spent | None) -> None:
-    """What was said, with the intents of its calls and what all of it spends."""
-    if spent is not None:
-        intents = sum(kind == "intent" for kind, _ in entries)
-        spent = replace(spent, skill_calls=intents)
-    await task.hold.append(*entries, after=task.hold.transcript.last_seq, spent=spent)
-
-
-async def _cut_short(
-    task: TaskInHand, judged: Judged, answered: Answered, by: tuple[str, Limit]
-) -> Ending:
+async def _cut_short(task: TaskInHand, judged: Judged, budget: str, limit: Limit) -> Ending:
     """The budget had no room for the rest of the reply: what there is of it is no answer."""
     what = "the reply of the model was cut off there"
-    error = await task.hold.run.store.read(exceeded, *by, what)
+    error = await task.hold.run.store.read(exceeded, budget, limit, what)
     entries = _in_vain(judged.entries, "Not taken: the reply was cut off.")
-    return Ending([*entries, failed(error)], error, answered.spent)
+    return Ending([*entries, failed(error)], error)
 
 
 def failed(error: LampworkError) -> Entry:
