@@ -12,6 +12,7 @@ from tests.support import Metered, eventually, inside, result, row, rows, sql, s
 
 from lampwork import Answer, App, Budget, Call, Genie, Job, Project, Turn, playbook
 from lampwork.errors import InputInvalid, JobFailed, TaskDeadlineExceeded
+from lampwork.insights import Insights
 
 from .conftest import Open
 
@@ -105,8 +106,11 @@ async def test_a_model_call_ends_with_the_time_and_is_counted_at_what_it_may_hav
     genie = project.genie("clerk", model=Metered(endless, longest=100), job_description="")
     async with opened(project) as app:
         fields = await late(app, genie, deadline=SOON, budget=Budget(model_calls=1))
-        budgets = await rows(app, "select spent_model_calls, estimated_model_calls from budgets")
-    assert budgets == [(1, 1)]
+        shown = await Insights(app.store).conversation(fields["conversation_id"])
+    assert [part.kind for part in shown.transcript] == ["told", "unanswered", "failed"]
+    [record] = shown.task_records
+    assert record.budget is not None
+    assert record.budget.spent["model_calls"] == record.budget.estimated["model_calls"] == 1
     usage = fields["usage"]
     assert usage["estimated_requests"] == usage["requests"] == 1
     assert usage["estimated_tokens"] == usage["input_tokens"] + usage["output_tokens"] > 1_000

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
+from lampwork.budget import Budget
 from lampwork.cli.execution import carry_out
+from lampwork.cli.limits import limits
 from lampwork.cli.options import Options, shared
 from lampwork.cli.project import load, names_project
 from lampwork.cli.run import read_json
@@ -54,6 +57,7 @@ from lampwork.metadata import Sealed, from_texts
 @click.option("--conversation", metavar="ID", help="Continue this conversation.")
 @click.option("--on-problem", metavar="TEXT", help="What to do on errors or doubt.")
 @click.option("--public-only", is_flag=True, help="Public documents of its knowledge are enough.")
+@limits
 @click.option("--wait", is_flag=True, help="Wait for the answer; execute here if no worker does.")
 @shared
 def command(
@@ -66,6 +70,8 @@ def command(
     conversation: str | None,
     on_problem: str | None,
     public_only: bool,
+    budget: Budget | None,
+    deadline: datetime | timedelta | None,
     wait: bool,
     home: Path | None,
     as_json: bool,
@@ -98,6 +104,8 @@ def command(
             },
             output=schema,
             files=files,
+            budget=budget,
+            deadline=deadline,
             kind="cli",
         )
 

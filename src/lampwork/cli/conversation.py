@@ -26,6 +26,7 @@ from lampwork.insights import (
     TaskRecord,
     Told,
     TranscriptPart,
+    Unanswered,
     to_json,
 )
 from lampwork.types import Json
@@ -62,6 +63,10 @@ def _lines(found: ConversationDetails) -> Iterator[str]:
     for task in found.task_records:
         usage = f"  {output.used(task.usage)}" if task.usage else ""
         yield f"  task {task.task_id} of job {task.job}: {task.genie}, {task.status}{usage}"
+        if task.budget is not None:
+            yield f"    budget of {task.budget.task}: {output.budget(task.budget)}"
+        if task.deadline is not None:
+            yield f"    deadline {output.local(task.deadline)}"
     for part in found.transcript:
         yield from _part(part)
     if found.metadata:
@@ -103,6 +108,9 @@ def _part(part: TranscriptPart) -> Iterator[str]:
             yield output.indented(part.reply, "    ")
         case AskedAgain():
             yield "\nAsked again\n" + output.indented("\n".join(part.problems))
+        case Unanswered():
+            yield f"\nNo reply of the model: {part.why}"
+            yield f"  counted as {output.used(part.usage)}"
         case TaskEnd():
             yield from _end(part)
 

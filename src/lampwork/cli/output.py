@@ -8,9 +8,12 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.insights import BudgetView
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters with which recorded text could take a terminal over, or reverse what is read."""
@@ -108,14 +111,35 @@ def counted(count: int, what: str) -> str:
 
 
 def used(usage: Mapping[str, int]) -> str:
-    """What a task took of its model: requests, tokens, money."""
-    parts = [counted(usage.get("requests", 0), "request")]
+    """What a task took of its model: requests, tokens, money; and what of it is an estimate."""
     tokens = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+    guessed = {name: usage.get(f"estimated_{name}", 0) for name in ("tokens", "nanodollars")}
+    parts = [counted(usage.get("requests", 0), "request")]
+    parts[0] += _guessed(usage.get("estimated_requests", 0))
     if tokens:
-        parts.append(f"{tokens:,} tokens")
+        parts.append(f"{tokens:,} tokens{_guessed(guessed['tokens'])}")
     if cost := usage.get("cost_nanodollars", 0):
-        more = "more than " if usage.keys() & {"unpriced_requests", "unmeasured_requests"} else ""
-        parts.append(f"{more}${cost / 1_000_000_000:.6f}")
+        more = "more than " if "unpriced_requests" in usage else ""
+        dollars = guessed["nanodollars"] / 1_000_000_000
+        parts.append(f"{more}${cost / 1_000_000_000:.6f}{_guessed(dollars, '$', '.6f')}")
+    return ", ".join(parts)
+
+
+def _guessed(count: float, unit: str = "", form: str = ",") -> str:
+    return f" ({unit}{count:{form}} estimated)" if count else ""
+
+
+def budget(view: BudgetView) -> str:
+    """What is left of a budget, limit by limit."""
+    parts: list[str] = []
+    for name, limit in view.limits.items():
+        if name not in view.spent:
+            parts.append(f"{name} {limit:g}")
+            continue
+        text = f"{name.replace('_', ' ')} {view.spent[name]:,} of {limit:,}"
+        if held := view.reserved.get(name):
+            text += f" ({held:,} more reserved)"
+        parts.append(text + _guessed(view.estimated.get(name, 0)))
     return ", ".join(parts)
 
 

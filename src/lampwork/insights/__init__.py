@@ -35,6 +35,7 @@ from lampwork.insights.triggers import (
 )
 from lampwork.insights.views import (
     AskedAgain,
+    BudgetView,
     CallView,
     ConversationDetails,
     ConversationView,
@@ -55,6 +56,7 @@ from lampwork.insights.views import (
     TaskView,
     Told,
     TranscriptPart,
+    Unanswered,
     WaitingOn,
     to_json,
 )
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AskedAgain",
+    "BudgetView",
     "CallView",
     "ConversationDetails",
     "ConversationView",
@@ -92,6 +95,7 @@ __all__ = [
     "TranscriptPart",
     "TriggerDetails",
     "TriggerView",
+    "Unanswered",
     "WaitingOn",
     "to_json",
 ]

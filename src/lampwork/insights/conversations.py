@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lampwork.insights.budgets import budgets_of
 from lampwork.insights.views import (
     AskedAgain,
+    BudgetView,
     ConversationDetails,
     ConversationView,
     ErrorView,
@@ -21,6 +23,7 @@ from lampwork.insights.views import (
     TaskRecord,
     Told,
     TranscriptPart,
+    Unanswered,
     moment,
     moment_or_none,
 )
@@ -50,7 +53,8 @@ def conversation_details(connection: sa.Connection, conversation_id: str) -> Con
     [shown] = _shown(connection, [row])
     tasks = queries.tasks_in(connection, [row.id])
     entries = queries.entries_of(connection, row.id)
-    records = [_record(task, _proof(task, entries)) for task in tasks]
+    budgets = budgets_of(connection, tasks)
+    records = [_record(task, _proof(task, entries), budgets.get(task.budget_id)) for task in tasks]
     return ConversationDetails(
         **shown,
         copied_from=row.copied_from,
@@ -115,7 +119,7 @@ def _conversation(
     }
 
 
-def _record(task: queries.Row, proof: Proof) -> TaskRecord:
+def _record(task: queries.Row, proof: Proof, budget: BudgetView | None) -> TaskRecord:
     outcome: dict[str, Json] = task.outcome or {}
     return TaskRecord(
         task_id=task.id,
@@ -129,6 +133,8 @@ def _record(task: queries.Row, proof: Proof) -> TaskRecord:
         error=error_view(outcome["error"]) if "error" in outcome else None,
         proof=proof,
         proof_in_words=str(proof),
+        budget=budget,
+        deadline=moment_or_none(task.deadline),
     )
 
 
@@ -166,6 +172,9 @@ def _parts(row: queries.Row) -> list[TranscriptPart]:
             return _said(body, place)
         case "asked_again":
             return [AskedAgain(**place, problems=tuple(body["problems"]))]
+        case "unanswered" | "cut_off":
+            why = body.get("why", "the process ended before the reply was on record")
+            return [Unanswered(**place, kind=row.kind, why=why, usage=body["usage"])]
         case "answered":
             end = TaskEnd(
                 **place, kind="answered", output=body["output"], response=body["response"]

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
+from lampwork.insights.budgets import budgets_of
 from lampwork.insights.conversations import error_view, skill_cards
 from lampwork.insights.views import (
+    BudgetView,
     CallView,
     JobDetails,
     JobTree,
@@ -117,6 +119,7 @@ class Rows:
     tasks: Mapping[tuple[str, int], queries.Row]
     cards: Mapping[str, tuple[SkillCard, ...]]
     usage: Mapping[str, dict[str, int]]
+    budgets: Mapping[str | None, BudgetView]
     envelopes: Mapping[str, str]
     """By job id, the outcomes of the root and of the jobs that failed or were cancelled."""
     unknown: frozenset[tuple[str, int]]
@@ -160,6 +163,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             for task in tasks
         },
         usage={task.id: conversations.usage_so_far(connection, task) for task in tasks},
+        budgets=budgets_of(connection, tasks),
         envelopes=_envelopes(connection, jobs),
         unknown=frozenset(
             (wait.job_id, wait.call)
@@ -288,4 +292,6 @@ def _task(rows: Rows, task: queries.Row) -> TaskView:
         skill_calls=rows.cards[task.id],
         usage=rows.usage[task.id],
         error=error_view(outcome["error"]) if "error" in outcome else None,
+        budget=rows.budgets.get(task.budget_id),
+        deadline=moment_or_none(task.deadline),
     )

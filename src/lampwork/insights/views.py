@@ -153,6 +153,23 @@ class SkillCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetView:
+    """A budget, and what the tasks that it counts for have made of it, all together."""
+
+    task: str
+    """Whose it is."""
+    above: str | None
+    """The next budget above, which counts as well."""
+    limits: dict[str, Json]
+    spent: dict[str, Json]
+    """`tokens`, `dollars`, `model_calls`, `skill_calls`."""
+    reserved: dict[str, Json]
+    """For model calls under way."""
+    estimated: dict[str, Json]
+    """Of what is spent: nobody knows what calls that were cut off have used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskView:
     """A task, as part of its job."""
 
@@ -168,6 +185,10 @@ class TaskView:
     usage: dict[str, int]
     """So far: `requests`, `input_tokens`, `output_tokens`."""
     error: ErrorView | None
+    budget: BudgetView | None = None
+    """The nearest one that counts."""
+    deadline: datetime | None = None
+    """The earliest of its own and those above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +399,18 @@ class AskedAgain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """A model call that brought no reply: why, or that nobody knows what it brought."""
+
+    kind: Literal["unanswered", "cut_off"]
+    seq: int
+    at: datetime
+    task: str
+    why: str
+    usage: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnd:
     """How a task ended."""
 
@@ -392,7 +425,7 @@ class TaskEnd:
     missing: tuple[str, ...] = ()
 
 
-TranscriptPart = Told | Summarised | Said | SkillCard | Refusal | AskedAgain | TaskEnd
+TranscriptPart = Told | Summarised | Said | SkillCard | Refusal | AskedAgain | Unanswered | TaskEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,6 +458,10 @@ class TaskRecord:
     error: ErrorView | None
     proof: Proof
     proof_in_words: str
+    budget: BudgetView | None = None
+    """The nearest one that counts."""
+    deadline: datetime | None = None
+    """The earliest of its own and those above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

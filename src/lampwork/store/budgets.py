@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
@@ -37,6 +37,7 @@ __all__ = [
     "reserve",
     "reserve_again",
     "settle",
+    "some",
 ]
 
 Chain = tuple[str, ...]
@@ -473,6 +474,11 @@ def chain_of(connection: sa.Connection, budget: str | None) -> Chain:
         chain.append(budget)
         budget = connection.execute(_get, {"budget": budget}).one().parent_id
     return tuple(chain)
+
+
+def some(connection: sa.Connection, ids: Sequence[str]) -> Sequence[sa.Row[Any]]:
+    """These budgets."""
+    return connection.execute(sa.select(budgets).where(budgets.c.id.in_(ids))).all()
 
 
 def _reservation(row: sa.Row[Any]) -> Reservation:
