@@ -238,6 +238,32 @@ async def test_a_number_is_a_name_for_the_model_and_a_number_again_for_skills_an
     assert acts == [("pay", 4711003)] * 2
 
 
+@playbook
+def mistakes(turn: Turn) -> Call | Answer:
+    match turn.number:
+        case 1:
+            return Call(pay, account="«payee.name»")
+        case 2:
+            return Answer({"invoice": "«payee.name»", "account": "«payee.name»"})
+        case _:
+            assert "(given: '«payee.name»')" in turn.results[0].error
+            assert "(given: '«payee.name»')" in turn.feedback[0]
+            return Answer({"invoice": "«payee.name»", "account": 1})
+
+
+async def test_what_is_wrong_with_arguments_and_answers_is_said_with_the_name(
+    opened: Open,
+) -> None:
+    mistaken = genie(mistakes, pay, name="mistaken")
+    payee = {"name": Sealed("Smith & Co"), "account": 1}
+    async with opened(project) as app:
+        answer = await app.assign_task(mistaken, "Pay.", metadata={"payee": payee}, output=Receipt)
+
+    assert answer.output == Receipt(invoice="Smith & Co", account=1)
+    assert str(answer.proof) == "3 calls: 3 clean; not scanned: payee.account"
+    assert acts == []
+
+
 @project.skill(effect="at_most_once")
 def wire(account: Metadata[str]) -> str:
     """Wire money."""
