@@ -1,4 +1,4 @@
-"""Texts inside texts: JSON-escaped, URL-encoded and in base64, found without knowing where."""
+"""Texts inside texts: JSON-escaped, URL-encoded, typeset and in base64, wherever they are."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import base64
 import functools
 import json
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote_plus
 
-__all__ = ["InBase64", "View", "in_base64", "views"]
+__all__ = ["InBase64", "View", "as_typed", "in_base64", "may_be_typeset", "typed", "views"]
 
 _DEEPEST = 3
 """Encodings, one inside the other, as in JSON inside a JSON text inside a URL."""
@@ -26,7 +27,7 @@ class View:
 
     text: str
     form: str = ""
-    """How it was decoded: `json`, `url`, or several with `+`, the outermost first."""
+    """How it was decoded: `json`, `url`, `typeset`, or several with `+`, the outermost first."""
     within: View | None = None
     """What it was decoded from, by `decode` of each match of `pattern`."""
     pattern: re.Pattern[str] | None = None
@@ -135,6 +136,47 @@ def _from_json(found: re.Match[str]) -> str:
 
 def _from_url(found: re.Match[str]) -> str:
     return unquote_plus(found[0], errors="replace")
+
+
+# --- how a text is set ---
+
+_NO_WIDTH = re.compile(r"[\u00ad\u200b-\u200d\u2060\ufeff]+")
+_HYPHEN_AT_THE_END = re.compile(r"-[^\S\n]*\n\s*")
+_TYPESET = re.compile(
+    rf"(?P<hyphen>{_HYPHEN_AT_THE_END.pattern})|[^\S ]\s*| \s+|{_NO_WIDTH.pattern}|"
+    r"(?P<accented>\w[\u0300-\u036f]+)"
+)
+
+
+def typed(text: str) -> str:
+    """A text as it would be typed.
+
+    That is without letters of no width, each accent in its letter, one space between words, and
+    what a line ends with on a hyphen in one piece.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _NO_WIDTH.sub("", text))
+    if "-" in text:
+        text = _HYPHEN_AT_THE_END.sub("-", text)
+    return " ".join(text.split())
+
+
+def may_be_typeset(text: str) -> bool:
+    """Whether it could differ from how it would be typed."""
+    return not text.isascii() or any(each in text for each in ("\n", "  ", "\t", "\r"))
+
+
+def as_typed(view: View) -> View | None:
+    """A view that reads nearly as `typed` does, and knows its places; ten times as slow."""
+    return view.decoded("typeset", _TYPESET, _from_typeset)
+
+
+def _from_typeset(found: re.Match[str]) -> str:
+    if found["accented"]:
+        return unicodedata.normalize("NFC", found[0])
+    if found["hyphen"]:
+        return "-"
+    return " " if found[0].isspace() else ""
 
 
 # --- base64 ---

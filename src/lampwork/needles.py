@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from lampwork.encoded import View, in_base64, views
+from lampwork.encoded import View, as_typed, in_base64, may_be_typeset, typed, views
 from lampwork.types import Json
 
 __all__ = ["FEWEST", "Found", "Matcher", "Needle", "Path", "named", "needles", "within"]
@@ -94,7 +94,8 @@ class Found:
 
     needle: Needle
     form: str
-    """`plain`, `case`, `json`, `url`, `base64`, or several with `+`, the outermost first."""
+    """`plain`, `case`, `json`, `url`, `typeset` (over the end of a line, accents apart), `base64`,
+    or several with `+`, the outermost first."""
     start: int
     end: int
 
@@ -171,7 +172,7 @@ class Matcher:
         self.needles = tuple(needles)
         self.spaced = any(" " in needle.text for needle in needles)
         """Whether a `+` may stand for a space of a value."""
-        self._folded = [(needle, needle.text.casefold()) for needle in needles]
+        self._folded = [(needle, typed(needle.text).casefold()) for needle in needles]
         self._encoded = [(each, form) for each in needles for form in in_base64(each.text)]
         names = [re.escape(each.placeholder) for each in needles if each.sealed]
         self._placeholders = re.compile("|".join(names)) if names else None
@@ -180,7 +181,7 @@ class Matcher:
         """Every place where the text holds a needle; the first and longest come first."""
         found: dict[tuple[Needle, int, int], Found] = {}
         for view in views(text, plus=self.spaced):
-            for each in self._in(view):
+            for each in (*self._in(view), *self._in_typeset(view)):
                 found.setdefault((each.needle, each.start, each.end), each)
         return sorted(found.values(), key=lambda each: (each.start, -each.end))
 
@@ -207,6 +208,23 @@ class Matcher:
             if not any(first <= start and end <= last for first, last in names)
         ]
 
+    def _in_typeset(self, view: View) -> list[Found]:
+        if not may_be_typeset(view.text):
+            return []
+        text = view.text
+        if self._placeholders is not None and "«" in text:
+            text = self._placeholders.sub("«»", text)
+        folded = typed(text).casefold()
+        wanted = {needle for needle, text in self._folded if text in folded}
+        if not wanted:
+            return []
+        exact = as_typed(view)
+        found = self._in(exact) if exact is not None else []
+        # Where it can't be told where it is, it is the whole text.
+        lost = wanted.difference(each.needle for each in (*found, *self._in(view)))
+        whole = view.back(0, len(view.text))
+        return [*found, *(Found(needle, "typeset", *whole) for needle in lost)]
+
     def _names(self, text: str) -> list[tuple[int, int]]:
         """Where placeholders stand: a name such as «account» may hold a value, and gives none."""
         if self._placeholders is None or "«" not in text:
@@ -215,6 +233,6 @@ class Matcher:
 
     @staticmethod
     def _form(view: View, needle: Needle, form: str, start: int, end: int) -> str:
-        if not form and view.text[start:end] != needle.text:
+        if not form and view.text[start:end] not in (needle.text, typed(needle.text)):
             form = "case"
         return "+".join(filter(None, (view.form, form))) or "plain"

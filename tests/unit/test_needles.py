@@ -115,6 +115,27 @@ def test_a_value_is_found_in_every_form_and_place(text, form, rest):
     assert f"{text[: found.start]}…{text[found.end :]}" == rest
 
 
+@pytest.mark.parametrize(
+    ("value", "text", "rest"),
+    [
+        ("Jörg Weiß", "of Jörg\n   Weiß.", "of …."),
+        ("Jörg Weiß", "of Jörg\u00a0weiß.", "of …."),
+        ("Jörg Weiß", "of Jo\u0308rg Weiß.", "of …."),
+        ("Jo\u0308rg Weiß", "of Jörg  Weiß.", "of …."),
+        ("Jörg Weiß", "of Jö\u00adrg Wei\u200bß.", "of …."),
+        ("Jörg Weiß", r"of Jörg\n Weiß.", "of …."),
+        ("INV-2026-0077", "of INV-2026- \r\n  0077.", "of …."),
+        ("INV-2026-0077", "INV-2026-\n0077 \u1112\u1161\u11ab", "… \u1112\u1161\u11ab"),
+        ("\ud55c\uae00\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af" * 2, "…"),
+    ],
+)
+def test_a_value_is_found_however_the_text_is_set(value, text, rest):
+    found = matcher(value).look(text)
+
+    assert {each.form for each in found} <= {"typeset", "typeset+case", "json+typeset"}
+    assert f"{text[: found[0].start]}…{text[found[0].end :]}" == rest
+
+
 @given(
     before=st.binary(max_size=7),
     after=st.binary(max_size=7),

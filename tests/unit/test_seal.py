@@ -42,7 +42,8 @@ def test_every_form_of_a_sealed_value_gives_way_to_its_name(value, hidden):
     assert SEAL.hide(value) == hidden
 
 
-texts = st.text(max_size=9) | st.sampled_from(["INV-7/ö", "4711003", ENCODED, "«", "»", "%", "\\"])
+PARTS = ["INV-7/ö", "INV-\n7/o\u0308", "4711003", ENCODED, "«", "»", "%", "\\", "\u00ad"]
+texts = st.text(max_size=9) | st.sampled_from(PARTS)
 values = st.recursive(
     texts.flatmap(lambda text: texts.map(lambda more: text + more)) | st.integers() | st.none(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
