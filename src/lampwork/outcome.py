@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from lampwork import origin, values
 from lampwork.errors import InputInvalid, NotImportable, ResultNotRecordable
@@ -14,12 +16,7 @@ from lampwork.recipe import read_input, takes_job
 async def outcome_of(flow: Flow) -> values.Outcome:
     """What the recipe returned or raised. Raises RunEnded if it was ended meanwhile."""
     name = flow.row.callable
-    try:
-        fn = flow.project.load_callable(name)
-        # It was checked when the job was accepted, so it is the code that has changed.
-        input = read_input(fn, flow.row.input)
-    except (NotImportable, InputInvalid, ResultNotRecordable) as error:
-        raise await flow.differ(str(error)) from error
+    fn, input = await prepared(flow)
     try:
         if takes_job(fn):
             result = await fn(Job(flow), **input)
@@ -33,3 +30,13 @@ async def outcome_of(flow: Flow) -> values.Outcome:
         # A dying run has no outcome, whatever the recipe made of it.
         flow.check()
         return replace(values.failure(error, call=f"recipe {name}"), origin=origin.of(error))
+
+
+async def prepared(flow: Flow) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The recipe's function, and its arguments. Raises RunEnded if the code has changed."""
+    try:
+        fn = flow.project.load_callable(flow.row.callable)
+        # It was checked when the job was accepted.
+        return fn, read_input(fn, flow.row.input)
+    except (NotImportable, InputInvalid, ResultNotRecordable) as error:
+        raise await flow.differ(str(error)) from error

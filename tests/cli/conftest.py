@@ -125,6 +125,11 @@ async def asks(job: Job) -> str:
 
 
 @project.recipe()
+async def holds_on(job: Job) -> str:
+    return await job.wait_for("go", str)
+
+
+@project.recipe()
 async def calls_asks(job: Job) -> str:
     job.log("about to ask")
     return await job.call(asks)

@@ -27,6 +27,7 @@ _VERBS = {
     "genie": "Show a genie; pause it, start it.",
     "triggers": "List what starts jobs by itself.",
     "trigger": "Show the triggers of a recipe; fire, pause or start one.",
+    "upgrade-check": "Find the jobs that would not go on with the code as it is now.",
     "conversations": "List what genies were told and have done.",
     "conversation": "Show the transcript of a conversation.",
 }
@@ -43,7 +44,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        return importlib.import_module(f"lampwork.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        return importlib.import_module(f"lampwork.cli.{module}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):

@@ -136,7 +136,12 @@ def fold(connection: sa.Connection, text: str, owner: str) -> str:
 
 def unfold(connection: sa.Connection, folded: str) -> str:
     """The text that was folded; a text that was not, as it is."""
-    return get(connection, folded.removeprefix(_BLOB)).decode() if is_folded(folded) else folded
+    return get(connection, digest_at(folded)).decode() if is_folded(folded) else folded
+
+
+def digest_at(folded: str) -> str:
+    """The digest of the text that an address stands for."""
+    return folded.removeprefix(_BLOB)
 
 
 def is_folded(text: str) -> bool:

@@ -203,16 +203,22 @@ def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -
     row = get(connection, job_id)
     if row.want in ("run", "parked") and row.status not in ENDED:
         connection.execute(_begin_job, {"job": job_id, "by": executor, "now": time.time()})
+    if row.started_at is None and row.copy_of is not None:
+        # Who made the copy had not loaded its code.
+        connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(version=version))
+    return begun(connection, row)
+
+
+def begun(connection: sa.Connection, row: sa.Row[Any]) -> Begun:
+    """What was begun of a job."""
     lineage = tasks.lineage(connection, row.task_id)
     if row.started_at is None and row.copy_of is None:
         return Begun(row, {}, 0, 0, lineage)
-    if row.started_at is None:  # who made the copy had not loaded its code
-        connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(version=version))
     return Begun(
         row,
-        calls.of_job(connection, job_id),
-        _highest(connection, logs, job_id),
-        _highest(connection, ends, job_id),
+        calls.of_job(connection, row.id),
+        _highest(connection, logs, row.id),
+        _highest(connection, ends, row.id),
         lineage,
     )
 
