@@ -35,7 +35,8 @@ class TaskAnswer(Generic[T_co]):
     metadata: dict[str, Any]
     """As given, in JSON; what was `Sealed` still is."""
     usage: dict[str, int]
-    """What the model was asked for: see `Reply.usage`, which it adds up."""
+    """What the model was asked for: see `Reply.usage`, which it adds up; `estimated_requests`,
+    `estimated_tokens` and `estimated_nanodollars` say what of it nobody has measured."""
     actions: tuple[Action, ...]
     """Each skill call with its outcome, and the tasks that stood below it."""
     proof: Proof

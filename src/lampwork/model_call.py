@@ -121,6 +121,8 @@ class _Call:
     def as_reserved(self) -> Ask:
         """What is asked, so that no more is used than is reserved."""
         granted = self.granted
+        if granted is None and not self.task.model.uses_tokens:
+            return self.ask
         if granted is None or not granted.limits_output:
             return replace(self.ask, may_retry=self.may_retry)
         longest = granted.reservation.output_tokens or None

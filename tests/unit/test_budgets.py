@@ -29,6 +29,10 @@ def talkative(turn: Turn) -> Call | Answer:
     return Call("look_up", order="PO-7") if turn.number < 3 else Answer("done")
 
 
+def answering(_turn: Turn) -> Answer:
+    return Answer("done")
+
+
 FIGURES = tuple(
     f"{kind}_{name}"
     for kind in ("spent", "reserved", "estimated")
@@ -105,6 +109,7 @@ async def test_without_a_budget_a_call_that_was_cut_off_is_counted_too(desk, ski
         answer.usage["estimated_tokens"] + 300
     )
     assert (await desk.kinds())[:3] == ["told", "cut_off", "said"]
+    assert (answer.proof.requests, answer.proof.cut_off) == (3, 1)
 
 
 @pytest.mark.parametrize("point", ["said.appended", "skill.before_effect", "skill.after_effect"])
@@ -141,6 +146,7 @@ async def test_a_call_that_a_run_ended_for_is_counted_once(desk, skills):
     answer = await desk.assign(genie)
 
     assert await desk.kinds() == ["told", "unanswered", "said", "answered"]
+    assert (answer.proof.requests, answer.proof.cut_off) == (2, 0)
     assert (answer.usage["requests"], answer.usage["estimated_requests"]) == (2, 1)
 
 
@@ -168,10 +174,7 @@ class Failing(Metered):
 async def test_tries_that_nobody_measured_are_charged_as_much_as_they_may_have_used(
     desk, skills, budget
 ):
-    def answer_at_once(_turn: Turn) -> Answer:
-        return Answer("done")
-
-    model = Failing(answer_at_once, used=(50, 50), longest=100)
+    model = Failing(answering, used=(50, 50), longest=100)
     answer = await desk.assign(genie_of(desk, model, skills), budget=budget)
 
     usage = answer.usage
@@ -187,7 +190,7 @@ async def test_tries_that_nobody_measured_are_charged_as_much_as_they_may_have_u
 
 
 async def test_there_is_no_second_try_that_the_budget_does_not_hold(desk, skills):
-    model = Failing(lambda _turn: Answer("done"), used=(50, 50), longest=1_000)
+    model = Failing(answering, used=(50, 50), longest=1_000)
     with pytest.raises(BudgetExceeded, match="another may not fit") as refused:
         await desk.assign(genie_of(desk, model, skills), budget=Budget(tokens=5_000))
 
@@ -201,6 +204,19 @@ async def test_there_is_no_second_try_that_the_budget_does_not_hold(desk, skills
         == refused.value.usage["estimated_tokens"]
     )
     assert after["spent_tokens"] <= 5_000
+
+
+async def test_a_reply_that_was_cut_off_by_its_model_is_no_answer(desk):
+    replies = iter([Metered(answering, used=(50, 500), longest=100), Metered(answering)])
+
+    class Long(Metered):
+        async def respond(self, ask: Ask) -> Reply:
+            return await next(replies).respond(ask)
+
+    answer = await desk.assign(genie_of(desk, Long(answering)), budget=Budget(tokens=100_000))
+
+    assert answer.output == "done"
+    assert await desk.kinds() == ["told", "said", "asked_again", "said", "answered"]
 
 
 # --- how much is reserved ---
