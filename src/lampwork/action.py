@@ -63,6 +63,8 @@ class DelegatedTask:
     conversation_id: str
     actions: tuple[Action, ...] = ()
     error: str | None = None
+    answered_by: str | None = None
+    """The person who answered in the genie's place, if one did."""
 
     @classmethod
     def from_json(cls, record: dict[str, Json]) -> DelegatedTask:

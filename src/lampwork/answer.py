@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic_core import to_jsonable_python
 
@@ -16,6 +16,9 @@ from lampwork.output import Output
 from lampwork.proof import Evidence, Proof
 from lampwork.store.tasks import Claim
 from lampwork.types import Json
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 __all__ = ["Action", "DelegatedTask", "TaskAnswer", "answer_record"]
 
@@ -43,6 +46,8 @@ class TaskAnswer(Generic[T_co]):
     """What its requests carried of the metadata, and which skills read it."""
     artifacts: tuple[Artifact, ...] = ()
     """Files that its skills have saved; `app.read_artifact(…)` gives their bytes."""
+    answered_by: str | None = None
+    """The person who answered in the genie's place, if one did."""
 
     @classmethod
     def from_json(cls, record: dict[str, Json], output: Output | None) -> TaskAnswer[Any]:
@@ -59,6 +64,7 @@ class TaskAnswer(Generic[T_co]):
             actions=tuple(map(Action.from_json, record["actions"])),
             proof=_proof(record),
             artifacts=tuple(Artifact(**each) for each in record["artifacts"]),
+            answered_by=record.get("answered_by"),
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -82,7 +88,7 @@ def _proof(record: dict[str, Json]) -> Proof:
 
 
 def answer_record(
-    so_far: Transcript, claim: Claim, below: Sequence[dict[str, Json]] = ()
+    so_far: Transcript, row: Claim | sa.Row[Any], below: Sequence[dict[str, Json]] = ()
 ) -> dict[str, Json]:
     """The record of a task that was answered, from its entries, its row and the tasks below it."""
     assert so_far.answer is not None
@@ -91,9 +97,9 @@ def answer_record(
         "response": so_far.answer["response"],
         "status": "answered",
         "task_id": so_far.task_id,
-        "conversation_id": claim.conversation_id,
-        "metadata": claim.metadata,
-        "sealed": claim.sealed,
+        "conversation_id": row.conversation_id,
+        "metadata": row.metadata,
+        "sealed": row.sealed,
         "usage": so_far.usage,
         "actions": actions_record(so_far.actions.values(), below),
         "artifacts": [
@@ -101,5 +107,6 @@ def answer_record(
             for call in so_far.actions
             for artifact in so_far.artifacts.get(call, ())
         ],
-        "proof": so_far.evidence.proof(claim.metadata, claim.sealed).to_json(),
+        "answered_by": so_far.answer.get("by"),
+        "proof": so_far.evidence.proof(row.metadata, row.sealed).to_json(),
     }

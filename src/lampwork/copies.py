@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from lampwork.origin import Origin
     from lampwork.store.store import Store
 
-__all__ = ["CopyPlan", "EarlierCopy", "EffectCount", "PlannedCall", "make", "plan"]
+__all__ = [
+    "CopyPlan",
+    "EarlierCopy",
+    "EffectCount",
+    "PlannedCall",
+    "failed_by",
+    "make",
+    "new_copy",
+    "plan",
+]
 
 _LOOKED_INTO = 1000
 """Jobs below the original whose effects are counted."""
@@ -152,15 +161,25 @@ async def make(store: Store, plan: CopyPlan, job_id: str) -> None:
 
     Raises CopyRefused if the original has begun to execute meanwhile.
     """
+    await store.write(copies.create, await new_copy(store, plan, job_id))
+
+
+async def new_copy(store: Store, plan: CopyPlan, job_id: str) -> copies.NewCopy:
+    """The copy that was planned, with the calls that it keeps."""
     of = plan.original
     wanted = {each.number for each in plan.kept}
     original = await store.read(copies.original, of, plan.kind, at_most=0)
     record = await _record(store, original, [of])
     kept = [record[of][number] for number in sorted(wanted)]
-    new = copies.NewCopy(
+    return copies.NewCopy(
         id=job_id, of=of, kind=plan.kind, at=plan.at, kept=kept, messages=plan.events
     )
-    await store.write(copies.create, new)
+
+
+async def failed_by(store: Store, job_id: str) -> tuple[int, ...]:
+    """The numbers of the calls from whose errors that of a failed job came."""
+    origin = _origin(await store.read(copies.original, job_id, "retry", at_most=0))
+    return () if origin is None else origin.calls
 
 
 async def _record(store: Store, original: copies.Original, job_ids: list[str]) -> Record:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
 from lampwork.action import actions_record
 from lampwork.conversation import Transcript
-from lampwork.store import conversations, tasks
+from lampwork.store import conversations, delegated
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["tasks_below"]
 
 def tasks_below(connection: sa.Connection, task: str) -> list[dict[str, Json]]:
     """The records (see `DelegatedTask`) of the tasks right below one, each with those below it."""
-    return [_record(connection, *each) for each in tasks.below(connection, task)]
+    return [_record(connection, *each) for each in delegated.right_below(connection, task)]
 
 
 def _record(connection: sa.Connection, row: sa.Row[Any], envelope: str | None) -> dict[str, Json]:
@@ -32,7 +33,11 @@ def _record(connection: sa.Connection, row: sa.Row[Any], envelope: str | None) -
         "conversation_id": row.conversation_id,
         "actions": _recorded(envelope) if envelope else _from_entries(connection, row),
     }
-    return record | ({"error": outcome["error"]["message"]} if "error" in outcome else {})
+    if "error" in outcome:
+        record["error"] = outcome["error"]["message"]
+    if "by" in outcome:
+        record["answered_by"] = outcome["by"]
+    return record
 
 
 def _recorded(envelope: str) -> list[Json]:
@@ -46,6 +51,6 @@ def _recorded(envelope: str) -> list[Json]:
 
 def _from_entries(connection: sa.Connection, row: sa.Row[Any]) -> list[Json]:
     """The actions of a task that was cancelled, or is still worked on."""
-    so_far = Transcript(row.id)
+    so_far = Transcript(row.id, contents=defaultdict(bytes))  # what files say is of no account
     so_far.read(conversations.read(connection, row.conversation_id, row.id, -1))
     return actions_record(so_far.actions.values(), tasks_below(connection, row.id))

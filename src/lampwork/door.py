@@ -16,24 +16,26 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from lampwork import copies, event, values
+from lampwork import by_hand, copies, event, values
 from lampwork.answer import TaskAnswer
 from lampwork.artifact import Artifact
 from lampwork.assignment import Assignment, Terms, check_assignment, check_price
 from lampwork.copies import CopyPlan
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, NotImportable
 from lampwork.files.taking import take
 from lampwork.genie import Genie
 from lampwork.job import JobRef
 from lampwork.models.resolve import resolve
-from lampwork.output import describe
+from lampwork.output import Output, describe
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, inbox, jobs, pauses, triggers
+from lampwork.store import by_hand as rows_by_hand
 from lampwork.store.store import Store
 from lampwork.trigger import as_kept, find_trigger
 from lampwork.types import Json, new_job_id
 from lampwork.wait import Delivery
+from lampwork.written_type import read_type
 
 if TYPE_CHECKING:
     from lampwork.project import Project
@@ -99,6 +101,32 @@ class JobsDoor:
         _check_json(result)
         value = {"resolution": resolution, "result": result, "reason": reason}
         self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
+
+    async def answer_task(
+        self, task_id: str, value: Json, *, by: str, note: str | None = None
+    ) -> JobRef:
+        """Answer a task that waits, or has failed, in the genie's place; the job that goes on.
+
+        `value` is the answer as JSON, and is checked like the genie's. A failed task's job has
+        failed too: then it is a retry of that job, with this answer. Raises TaskNotFound,
+        InputInvalid, TaskNotWaiting, AlreadyAnswered, Conflict.
+        """
+        row = await self.store.read(rows_by_hand.get, task_id)
+        given = by_hand.check(task_id, self._output_of(row), value, by=by, note=note)
+        if row.status == "failed":
+            job_id = new_job_id()
+            self._accepting(job_id)
+            await by_hand.answer_failed(self.store, task_id, given, job_id)
+            self._accepted(job_id)
+            return JobRef(job_id)
+        goes_on = await self.store.write(by_hand.answer_waiting, task_id, given)
+        self._answered(goes_on.told)
+        self._cancelled(goes_on.cancelled)
+        return JobRef(row.job_id)
+
+    def _output_of(self, task: Any) -> Output | None:
+        """What a task's answer must be, by its recorded JSON Schema."""
+        return describe(task.output_schema)
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job and all below it but detached ones. Raises JobNotFound, JobEnded."""
@@ -192,6 +220,13 @@ class Door(JobsDoor):
         """The clock of triggers, in epoch seconds."""
         self.reading = reading or ReadingCaps()
         """The limits for files."""
+
+    def _output_of(self, task: Any) -> Output | None:
+        """By its type, with the validators that no schema tells, where the code is here."""
+        try:
+            return describe(read_type(task.output_type))
+        except NotImportable:
+            return super()._output_of(task)
 
     async def start(
         self, recipe: Recipe[..., Any], /, *, idempotency_key: str | None = None, **input: Any

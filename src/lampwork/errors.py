@@ -9,10 +9,11 @@
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
-    │   ├── ConversationNotFound · WaitNotFound · ArtifactNotFound · TriggerNotFound
+    │   ├── ConversationNotFound · WaitNotFound · TaskNotFound · ArtifactNotFound
+    │   ├── TriggerNotFound
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
-    │   ├── GenieInactive
+    │   ├── GenieInactive · TaskNotWaiting
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     ├── CallError                   a job call that cannot be made
@@ -90,6 +91,8 @@ __all__ = [
     "TaskDeadlineExceeded",
     "TaskError",
     "TaskNotCompleted",
+    "TaskNotFound",
+    "TaskNotWaiting",
     "TooManyFiles",
     "TriggerInvalid",
     "TriggerNotFound",
@@ -246,6 +249,10 @@ class WaitNotFound(NotFound):
     """Nothing waits under that id."""
 
 
+class TaskNotFound(NotFound):
+    """No such task."""
+
+
 class ArtifactNotFound(NotFound):
     """No such artifact, or one of another project."""
 
@@ -282,6 +289,10 @@ class CopyRefused(Conflict):
 
 class GenieInactive(Conflict):
     """The genie is paused and takes no new tasks. Fields: `genie`, `by`, `why`."""
+
+
+class TaskNotWaiting(Conflict):
+    """The task is being worked on, so nobody can answer it in the genie's place."""
 
 
 class ModelError(LampworkError):

@@ -70,6 +70,10 @@ class Output:
             if not isinstance(given, dict) or given.keys() != {_WRAPPER}:
                 return None, [f'Give the answer as an object with the one key "{_WRAPPER}"']
             value = given[_WRAPPER]
+        return self.take(value)
+
+    def take(self, value: Json) -> tuple[Json, list[str]]:
+        """As `read`, of the answer itself."""
         if problem := _unwritable(value):
             return None, [problem]
         recorded, problems = self.checker.problems(value)

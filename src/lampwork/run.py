@@ -26,6 +26,7 @@ from lampwork.errors import CallInterrupted, StoreUnavailable
 from lampwork.flow import EndReason, Flow, RunEnded
 from lampwork.models.resolve import resolve
 from lampwork.store import calls, inbox, jobs
+from lampwork.store.conversations import StaleEpoch
 from lampwork.types import Json, child_wait_id
 from lampwork.wait import Answer, Wait
 
@@ -148,7 +149,10 @@ class Run(Flow):
     # --- waits ---
 
     async def until(self, wait: Wait) -> Answer:
-        """The answer of a wait: once per wait id, however often the run is repeated."""
+        """The answer of a wait: once per wait id, however often the run is repeated.
+
+        Raises StaleEpoch when the task that waits was answered in another way.
+        """
         self.check()
         with self.worker.waits.expecting(wait.id) as future:
             self._futures.add(future)
@@ -164,6 +168,8 @@ class Run(Flow):
             # On disk before user code goes on: a crash from here on is counted against this job.
             self.shown_waiting = False
             await self.store.write(jobs.mark, self.job_id, "running")
+        if answer.kind == "withdrawn":
+            raise StaleEpoch(f"{wait.id} was withdrawn by {answer.source}")
         failpoint.hit("wait.answered")
         return answer
 

@@ -31,6 +31,7 @@ from lampwork.store import calls, conversations, tasks
 from lampwork.turn import Ending, TaskInHand, failed, take_turns
 from lampwork.types import Json, conversation_id, task_id, wait_id
 from lampwork.wait import Wait
+from lampwork.written_type import write_type
 
 if TYPE_CHECKING:
     from lampwork.run import Run
@@ -169,6 +170,7 @@ def _new_task(run: Run, assignment: Assignment, call: int, model: LanguageModel)
         metadata=dict(assignment.metadata),
         sealed=list(map(list, assignment.sealed)),
         output_schema=None if output is None else output.schema,
+        output_type=write_type(output),
         metered=model.uses_tokens,
         limits=None if budget is None else budget.to_json(),
         nanodollars=None if budget is None else budget.nanodollars,

@@ -165,7 +165,8 @@ def _traceback(record: dict[str, Json]) -> Iterator[str]:
 
 def _end(end: TaskEnd) -> Iterator[str]:
     if end.kind == "answered":
-        yield f"\nAnswer\n{output.indented(output.pretty(end.output))}"
+        by = "" if end.by is None else f", by {end.by}" + (f": {end.note}" if end.note else "")
+        yield f"\nAnswer{by}\n{output.indented(output.pretty(end.output))}"
         if end.response not in (end.output, json.dumps(end.output, ensure_ascii=False)):
             yield output.indented(end.response)
         return

@@ -96,6 +96,31 @@ def resolve(
     return _do(Options(home, as_json), job_id, do, f"Resolved {wait_id}: {resolution}.")
 
 
+@command.verb("answer")
+@click.argument("words", nargs=-1, required=True, metavar="[TASK] JSON")
+@click.option("--by", metavar="NAME", help="Who answers, for the record; you, by default.")
+@click.option("--note", metavar="TEXT", help="What else to know, for people.")
+@click.option("--project", help="The project, as a file or `module:name`.")
+def answer(
+    job_id: str,
+    words: tuple[str, ...],
+    by: str | None,
+    note: str | None,
+    project: str | None,
+    home: Path | None,
+    as_json: bool,
+) -> int:
+    """Answer its task that waits, or has failed, in the genie's place.
+
+    The answer is checked like the genie's, and is marked as a person's. If the task has failed, the
+    job has as well: a retry of it goes on with the answer.
+    """
+    from lampwork.cli import answering
+
+    options = Options(home, as_json)
+    return answering.answer(options, job_id, words, by=by, note=note, project=project)
+
+
 @command.verb("go-on")
 def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
     """Let it run again, after a stop for attention and once its code is mended."""

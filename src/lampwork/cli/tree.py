@@ -104,7 +104,8 @@ def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = T
 
 def of_task(task: TaskView, jobs: dict[str, Line]) -> Line:
     """A task and its skill calls, each with the one of the `jobs` that it started, taken out."""
-    text = f"{task.task_id}  {task.status}  conversation {task.conversation_id}"
+    by = "" if task.answered_by is None else f" by {task.answered_by}"
+    text = f"{task.task_id}  {task.status}{by}  conversation {task.conversation_id}"
     text += f"  {output.span(task.created_at, task.ended_at)}  {output.used(task.usage)}"
     return Line(task.status, text, [of_card(card, jobs) for card in task.skill_calls])
 

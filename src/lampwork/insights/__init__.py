@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
-from lampwork.errors import WaitNotFound
+from lampwork.errors import InputInvalid, TaskNotFound, WaitNotFound
 from lampwork.insights.conversations import conversation_details, page_of_conversations
 from lampwork.insights.genies import genie_views, paused_in
 from lampwork.insights.jobs import (
@@ -60,7 +60,7 @@ from lampwork.insights.views import (
     WaitingOn,
     to_json,
 )
-from lampwork.store import queries
+from lampwork.store import by_hand, queries
 from lampwork.store.store import Store
 
 if TYPE_CHECKING:
@@ -175,6 +175,24 @@ class Insights:
                 f"Wait {wait_id} is not of job {job_id} but of {row.job_id}. "
                 f"Type: lampwork job {row.job_id} resolve {wait_id} …"
             )
+
+    async def task_to_answer(self, job_id: str, task_id: str | None) -> str:
+        """The task of a job that a person means to answer; without an id, the only one there is.
+
+        Raises TaskNotFound, InputInvalid.
+        """
+        tasks = await self.store.read(by_hand.of_job, job_id)
+        if task_id is not None and task_id not in [task.id for task in tasks]:
+            raise TaskNotFound(f"Job {job_id} has no task {task_id}. `lampwork job {job_id}`")
+        if task_id is not None:
+            return task_id
+        unended = [task.id for task in tasks if task.ended_at is None]
+        found = unended or [task.id for task in tasks if task.status == "failed"]
+        if not found:
+            raise TaskNotFound(f"Job {job_id} has no task that waits or has failed.")
+        if len(found) > 1:
+            raise InputInvalid(f"Say which task: {', '.join(found)}.", problems=["task"])
+        return found[0]
 
     async def executing(self) -> Executor | None:
         """The process that executes jobs here, if one does."""

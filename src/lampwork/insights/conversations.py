@@ -131,6 +131,7 @@ def _record(task: queries.Row, proof: Proof, budget: BudgetView | None) -> TaskR
         usage=task.usage,
         output_schema=task.output_schema,
         error=error_view(outcome["error"]) if "error" in outcome else None,
+        answered_by=outcome.get("by"),
         proof=proof,
         proof_in_words=str(proof),
         budget=budget,
@@ -177,7 +178,12 @@ def _parts(row: queries.Row) -> list[TranscriptPart]:
             return [Unanswered(**place, kind=row.kind, why=why, usage=body["usage"])]
         case "answered":
             end = TaskEnd(
-                **place, kind="answered", output=body["output"], response=body["response"]
+                **place,
+                kind="answered",
+                output=body["output"],
+                response=body["response"],
+                by=body.get("by"),
+                note=body.get("note"),
             )
             return [end]
         case "not_completed":

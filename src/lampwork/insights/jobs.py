@@ -294,4 +294,5 @@ def _task(rows: Rows, task: queries.Row) -> TaskView:
         error=error_view(outcome["error"]) if "error" in outcome else None,
         budget=rows.budgets.get(task.budget_id),
         deadline=moment_or_none(task.deadline),
+        answered_by=outcome.get("by"),
     )

@@ -185,6 +185,8 @@ class TaskView:
     usage: dict[str, int]
     """So far: `requests`, `input_tokens`, `output_tokens`."""
     error: ErrorView | None
+    answered_by: str | None
+    """The person who answered in the genie's place."""
     budget: BudgetView | None = None
     """The nearest one that counts."""
     deadline: datetime | None = None
@@ -422,6 +424,10 @@ class TaskEnd:
     response: str = ""
     reason: str = ""
     """Why it has no answer."""
+    by: str | None = None
+    """The person who answered in the genie's place."""
+    note: str | None = None
+    """What that person has added, for people."""
     missing: tuple[str, ...] = ()
 
 
@@ -456,6 +462,7 @@ class TaskRecord:
     usage: dict[str, int] | None
     output_schema: Json
     error: ErrorView | None
+    answered_by: str | None
     proof: Proof
     proof_in_words: str
     budget: BudgetView | None = None

@@ -38,7 +38,7 @@ def continued(connection: sa.Connection, wanted: str, *, root: str, new_id: str)
     until = _until(connection, source, originals, root)
     if until is None:
         return wanted
-    _copy(connection, source, until, new_id, root)
+    copy(connection, source, until, new_id, root)
     return new_id
 
 
@@ -106,7 +106,8 @@ def _top_call(row: Any) -> int:
     return row.call if row.id == row.root_id else int(below.partition(".")[0])
 
 
-def _copy(connection: sa.Connection, source: str, until: int, new_id: str, root: str) -> None:
+def copy(connection: sa.Connection, source: str, until: int, new_id: str, root: str) -> None:
+    """A conversation for the copy `root` of a job, with the entries of another up to `until`."""
     found = connection.execute(sa.select(conversations).where(conversations.c.id == source))
     own = {
         "id": new_id,

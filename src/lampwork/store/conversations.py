@@ -205,6 +205,11 @@ def obtain(
     return None
 
 
+def take_if_free(connection: sa.Connection, conversation: str, task: str, epoch: int) -> int | None:
+    """Hold a conversation that nobody holds: its last number; None if somebody does."""
+    return _give(connection, conversation, None, task, epoch=epoch)
+
+
 def place_in_line(connection: sa.Connection, task: str) -> str | None:
     """The id of the wait of a task that waits in line."""
     return connection.execute(sa.select(line.c.wait_id).where(line.c.task_id == task)).scalar()

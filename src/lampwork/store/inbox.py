@@ -33,7 +33,7 @@ _KINDS: dict[WaitKind, str] = {
     "paused": "its genie to be started",
 }
 
-AnswerKind = Literal["answer", "message", "expired"]
+AnswerKind = Literal["answer", "message", "expired", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came: an answer, a message, or that the time is up."""
+    """What came: an answer, a message, that the time is up, or that nobody waits any more."""
 
     kind: AnswerKind
     value: Json
@@ -175,6 +175,16 @@ def settle(
         return []
     _mark_answered(connection, wait)
     return [Delivery(wait, job_id, Answer("answer", value, source))]
+
+
+def withdraw(connection: sa.Connection, wait: str, job_id: str, source: str) -> list[Delivery]:
+    """Say of an open wait that what it was for has come about in another way."""
+    put = connection.execute(
+        _insert_row,
+        {"wait_id": wait, "kind": "withdrawn", "value": {}, "source": source, "at": time.time()},
+    ).rowcount
+    _mark_answered(connection, wait)
+    return [Delivery(wait, job_id, Answer("withdrawn", {}, source))] if put else []
 
 
 def send(

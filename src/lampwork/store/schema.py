@@ -115,6 +115,7 @@ tasks = sa.Table(
     sa.Column("metadata", sa.JSON, nullable=False),
     sa.Column("sealed", sa.JSON, nullable=False, server_default="[]"),  # paths in the metadata
     sa.Column("output_schema", sa.JSON),
+    sa.Column("output_type", sa.JSON(none_as_null=True)),  # see written_type.py
     sa.Column("files", sa.JSON(none_as_null=True)),  # see files/snapshot.py
     sa.Column("metered", sa.Boolean, nullable=False, server_default="0"),  # model calls use tokens
     sa.Column("budget_id", sa.Text),  # the nearest one that counts: its own or one above

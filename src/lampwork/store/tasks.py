@@ -15,7 +15,6 @@ from lampwork.store.budgets import Chain, Reservation, Spent
 from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.schema import budgets as budgets_table
-from lampwork.store.schema import calls as calls_table
 from lampwork.store.schema import conversations as conversations_table
 from lampwork.store.schema import entries, tasks
 from lampwork.types import Json, TaskStatus
@@ -26,12 +25,12 @@ __all__ = [
     "Lineage",
     "NewTask",
     "append",
-    "below",
     "claim",
     "finish",
     "lineage",
     "open_or_claim",
     "release_job",
+    "usage_at_end",
 ]
 
 
@@ -62,6 +61,8 @@ class NewTask:
     sealed: Sequence[Sequence[str | int]]
     """Where the metadata is sealed, as paths."""
     output_schema: Json
+    output_type: Json
+    """See written_type.py."""
     metered: bool = False
     """Whether its model calls use tokens."""
     limits: dict[str, Json] | None = None
@@ -169,17 +170,6 @@ _open_of_job = sa.select(tasks).where(
 )
 
 
-_below = (
-    sa.select(tasks, calls_table.c.envelope)
-    .outerjoin(
-        calls_table,
-        sa.and_(calls_table.c.job_id == tasks.c.job_id, calls_table.c.number == tasks.c.call),
-    )
-    .where(tasks.c.parent_id == sa.bindparam("task"))
-    .order_by(tasks.c.created_at, tasks.c.id)
-)
-
-
 def lineage(connection: sa.Connection, task: str | None) -> Lineage:
     """A task and those above it."""
     if task is None:
@@ -211,12 +201,6 @@ def lineage(connection: sa.Connection, task: str | None) -> Lineage:
         deadline=nearest.deadline,
         deadline_budget=nearest.deadline_budget,
     )
-
-
-def below(connection: sa.Connection, task: str) -> list[tuple[sa.Row[Any], str | None]]:
-    """The tasks right below one, in their order, with what is recorded of those that have ended."""
-    rows = connection.execute(_below, {"task": task}).all()
-    return [(row, row.envelope and blobs.unfold(connection, row.envelope)) for row in rows]
 
 
 def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait:
@@ -296,6 +280,7 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
             "metadata": new.metadata,
             "sealed": new.sealed,
             "output_schema": new.output_schema,
+            "output_type": new.output_type,
             "files": files,
             "metered": new.metered,
             "budget_id": budget,
@@ -456,7 +441,7 @@ def release_job(
     ]
     if ended is not None:
         for task in open_tasks:
-            usage = _usage_at_end(connection, task)
+            usage = usage_at_end(connection, task)
             connection.execute(
                 sa.update(tasks)
                 .where(tasks.c.id == task.id)
@@ -465,7 +450,7 @@ def release_job(
     return told
 
 
-def _usage_at_end(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]:
+def usage_at_end(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]:
     """What an unfinished task has used; a model call without a reply on record is estimated."""
     usage = conversations.usage_so_far(connection, task)
     call = budgets.reservation_of(connection, task.id)

@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("tasks", sa.Column("depth", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("tasks", sa.Column("sealed", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("entries", sa.Column("epoch", sa.Integer(), nullable=True))
+    op.add_column("tasks", sa.Column("output_type", sa.JSON(), nullable=True))
     op.create_index(
         "tasks_by_parent", "tasks", ["parent_id"], sqlite_where=sa.text("parent_id is not null")
     )

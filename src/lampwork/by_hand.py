@@ -1,0 +1,229 @@
+"""A person answers a task in the genie's place: one that waits, or one that has failed.
+
+A task that waits is ended where it is. A task that has failed has failed its job too, and what has
+ended is never rewritten: a copy of the job goes on with the answer, see `copies`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lampwork import copies, values
+from lampwork.answer import answer_record
+from lampwork.conversation import Transcript
+from lampwork.delegation import tasks_below
+from lampwork.errors import (
+    AlreadyAnswered,
+    Conflict,
+    CopyRefused,
+    InputInvalid,
+    TaskNotWaiting,
+)
+from lampwork.output import Output
+from lampwork.store import by_hand, cancelled, conversations, tasks
+from lampwork.store import copies as copies_store
+from lampwork.store.inbox import Delivery
+from lampwork.types import ENDED, Json, child_wait_id, task_id, wait_id
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from lampwork.store.store import Store
+
+__all__ = ["AnswerByHand", "GoesOn", "answer_failed", "answer_waiting", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerByHand:
+    """A person's answer, as it is recorded."""
+
+    output: Json
+    response: str
+    by: str
+    note: str | None
+
+    def to_json(self) -> dict[str, Json]:
+        """The body of its entry."""
+        return {"output": self.output, "response": self.response, "by": self.by, "note": self.note}
+
+
+@dataclass(frozen=True, slots=True)
+class GoesOn:
+    """What an answer set off."""
+
+    told: list[Delivery]
+    cancelled: list[str]
+    """Jobs below the task that are meant to be cancelled now."""
+
+
+def check(
+    task: str, output: Output | None, value: Any, *, by: str, note: str | None
+) -> AnswerByHand:
+    """A person's answer in its recorded form, checked like the genie's. Raises InputInvalid."""
+    if not by:
+        raise InputInvalid("Say who answers: by= is empty.", problems=["by"])
+    if output is None:
+        if not isinstance(value, str) or not value.strip():
+            raise InputInvalid(f"Task {task} asks for a text. Nothing was changed.")
+        return AnswerByHand(value, value, by, note)
+    recorded, problems = output.take(value)
+    if problems:
+        raise InputInvalid(
+            f"That is no answer for task {task}: {'; '.join(problems)}. Nothing was changed.",
+            problems=problems,
+        )
+    return AnswerByHand(recorded, json.dumps(recorded, ensure_ascii=False), by, note)
+
+
+# --- a task that waits ---
+
+
+def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) -> GoesOn:
+    """End a task that waits with a person's answer, in one transaction.
+
+    Its run, if there is one, finds the outcome when its waits are withdrawn. Raises TaskNotFound,
+    TaskNotWaiting, AlreadyAnswered, Conflict.
+    """
+    row = by_hand.get(connection, task)
+    _require_open(row)
+    claim = tasks.claim(connection, task)
+    assert claim is not None
+    so_far = _so_far(connection, row)
+    if not _waits(connection, row, claim, so_far):
+        raise TaskNotWaiting(
+            f"Task {task} is being worked on: its genie is asked, or a skill executes. Answer it "
+            "when it waits or has failed, or cancel its job."
+        )
+    children = [intent.child for intent in so_far.open.values() if intent.child is not None]
+    last = claim.last_seq if claim.holds else None
+    if last is None and row.history_until >= 0:  # its job was stopped, which gave up its hold
+        last = conversations.take_if_free(connection, row.conversation_id, task, claim.epoch)
+    body, at = given.to_json(), time.time()
+    so_far.take(0 if last is None else last + 1, "answered", body, at=at, epoch=claim.epoch)
+    so_far.usage = tasks.usage_at_end(connection, row)
+    record = answer_record(so_far, claim, tasks_below(connection, task))
+    told = tasks.finish(
+        connection,
+        row.conversation_id,
+        task,
+        claim.epoch,
+        [] if last is None else [("answered", body)],
+        at=at,
+        after=-1 if last is None else last,
+        status="answered",
+        usage=so_far.usage,
+        outcome={"answered": None if last is None else last + 1, "by": given.by},
+        envelope=_envelope(record),
+    )
+    told += by_hand.withdraw_waits(connection, row, given.by)
+    return GoesOn(told, cancelled.want_cancelled(connection, children))
+
+
+def _require_open(row: sa.Row[Any]) -> None:
+    outcome: dict[str, Json] = row.outcome or {}
+    if row.status == "answered":
+        by = outcome.get("by") or f"genie {row.genie}"
+        raise AlreadyAnswered(
+            f"Task {row.id} was already answered by {by}; the first answer counts.", source=by
+        )
+    if row.ended_at is not None:
+        raise Conflict(
+            f"Task {row.id} has {row.status}. Look at its job: lampwork job {row.job_id}"
+        )
+    if row.want == "cancelled":
+        raise Conflict(f"Task {row.id} is being cancelled with its job {row.job_id}.")
+
+
+def _waits(
+    connection: sa.Connection, row: sa.Row[Any], claim: tasks.Claim, so_far: Transcript
+) -> bool:
+    """Whether nothing of a task executes, by what is on record."""
+    if row.want == "attention":
+        return True
+    waiting = by_hand.open_waits(connection, row)
+    if not waiting or not claim.holds:
+        return bool(waiting)
+    if row.want == "parked":
+        return True
+    return all(
+        _is_waited_for(waiting, intent.child, wait_id(row.job_id, row.call, intent.label))
+        for intent in so_far.open.values()
+    )
+
+
+def _is_waited_for(waiting: list[str], child: str | None, asked: str) -> bool:
+    """Whether an open skill call waits: for its job, or for a word on what became of it."""
+    if child is not None:
+        return child_wait_id(child) in waiting
+    return any(f"{each}.".startswith(f"{asked}.") for each in waiting)
+
+
+def _so_far(connection: sa.Connection, row: sa.Row[Any]) -> Transcript:
+    """What a task has done; what its files say is of no account here."""
+    so_far = Transcript(row.id, contents=defaultdict(bytes))
+    so_far.read(conversations.read(connection, row.conversation_id, row.id, -1))
+    return so_far
+
+
+def _envelope(record: dict[str, Json]) -> str:
+    return values.write(
+        values.Value(values.encode(record, values.UNTYPED, "the answer of a person"))
+    )
+
+
+# --- a task that has failed ---
+
+
+async def answer_failed(store: Store, task: str, given: AnswerByHand, job_id: str) -> None:
+    """Accept a copy of a failed task's job, under this id, which goes on with the answer.
+
+    Raises TaskNotFound, AlreadyAnswered, Conflict if the failure of the task is not that of its
+    job.
+    """
+    row = await store.read(by_hand.get, task)
+    if row.parent_job is not None:
+        raise Conflict(
+            f"Task {task} failed in job {row.job_id}, which is a part of job {row.root_id}: a copy "
+            f"begins at a call of that one. Retry it: lampwork job {row.root_id} retry"
+        )
+    try:
+        plan = await copies.plan(store, row.job_id, "retry")
+        failed_by = await copies.failed_by(store, row.job_id)
+    except CopyRefused as error:
+        raise Conflict(
+            f"Task {task} has failed, and its recipe went on without its answer. {error}"
+        ) from error
+    if plan.status not in ENDED or row.call not in failed_by:
+        raise Conflict(
+            f"Task {task} has failed, and its recipe went on without its answer: job {row.job_id} "
+            f"{plan.status} for another reason. Retry or fork that."
+        )
+    new = await copies.new_copy(store, plan, job_id)
+    await store.write(_create, row, new, given)
+
+
+def _create(
+    connection: sa.Connection, row: sa.Row[Any], new: copies_store.NewCopy, given: AnswerByHand
+) -> None:
+    """The copy of a failed task's job, with the answer in place of the failure."""
+    by_hand.require_no_successor(connection, row)
+    copies_store.create(connection, new)
+    answered = ("answered", given.to_json())
+    conversation, seq = by_hand.continue_in_copy(connection, row, new.id, answered)
+    so_far = _so_far(connection, row)
+    so_far.take(seq, *answered)
+    so_far.task_id = task_id(new.id, row.call)
+    record = answer_record(so_far, row, tasks_below(connection, row.id))
+    by_hand.insert_answered(
+        connection,
+        row,
+        new.id,
+        conversation=conversation,
+        seq=seq,
+        by=given.by,
+        envelope=_envelope(record | {"conversation_id": conversation}),
+    )

@@ -1,0 +1,79 @@
+"""`lampwork job ID answer`: checked by the project's own types, if its code is here."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from lampwork.cli import output
+from lampwork.cli.options import Options, me
+from lampwork.cli.project import load
+from lampwork.cli.reading import reading
+from lampwork.cli.run import read_json
+from lampwork.cli.working import executor_lacking
+from lampwork.door import Door, JobsDoor
+from lampwork.errors import JobNotFound, ProjectNotFound
+from lampwork.insights import Insights, to_json
+from lampwork.project import Project
+
+
+def answer(
+    options: Options,
+    job_id: str,
+    words: tuple[str, ...],
+    *,
+    by: str | None,
+    note: str | None,
+    project: str | None,
+) -> int:
+    """Answer a task of a job in its genie's place; the exit code."""
+    match words:
+        case (text,):
+            named = None
+        case (named, text):
+            pass
+        case _:
+            raise click.UsageError("Give [TASK] JSON, the JSON in quotes.")
+    value = read_json("The answer", text, example='"text"')
+    code = _code(project)
+
+    async def do(insights: Insights) -> int:
+        job = await insights.view(job_id)
+        task = await insights.task_to_answer(job_id, named)
+        door = JobsDoor(insights.store)
+        if code is not None and code.name == job.project:
+            door = Door(code, insights.store)
+        goes_on = await door.answer_task(task, value, by=by or me(), note=note)
+        return await _answered(insights, options, task, job_id, goes_on.job_id)
+
+    done = asyncio.run(reading(options, do))
+    if done is None:
+        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
+    return done
+
+
+def _code(project: str | None) -> Project | None:
+    """The project's code. Without it an answer is checked by what is on record of its type."""
+    try:
+        return load(project)
+    except ProjectNotFound:
+        if project is not None:
+            raise
+        return None
+
+
+async def _answered(
+    insights: Insights, options: Options, task: str, job_id: str, goes_on: str
+) -> int:
+    job = await insights.job(goes_on)
+    if options.as_json:
+        output.say_json(to_json(job))
+        return 0
+    output.say(f"Answered {task}.")
+    if goes_on != job_id:
+        output.say(f"Job {goes_on} goes on with it: a retry of job {job_id}, which stays failed.")
+    lacking = executor_lacking(await insights.executing(), job.project, options.to_type("worker"))
+    if job.ended_at is None and lacking is not None:
+        output.say(lacking)
+    return 0

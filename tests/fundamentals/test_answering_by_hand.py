@@ -1,0 +1,496 @@
+"""Answering by hand: a person answers a task in the genie's place."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, field_validator
+
+from lampwork import (
+    Answer,
+    App,
+    Call,
+    Calls,
+    CannotComplete,
+    Job,
+    Project,
+    Turn,
+    playbook,
+)
+from lampwork.door import Door, JobsDoor
+from lampwork.errors import (
+    AlreadyAnswered,
+    Conflict,
+    InputInvalid,
+    JobEnded,
+    JobFailed,
+    TaskNotCompleted,
+    TaskNotFound,
+    TaskNotWaiting,
+)
+from lampwork.insights import Insights
+
+from ..support import eventually, idle, inside, park, result, row, rows, status
+from .conftest import Open
+
+project = Project("by hand")
+done: list[str] = []
+held = threading.Event()
+
+
+class Verdict(BaseModel):
+    status: Literal["approved", "flagged"]
+    reason: str
+
+    @field_validator("reason")
+    @classmethod
+    def says_something(cls, reason: str) -> str:
+        if not reason.strip():
+            raise ValueError("say why")
+        return reason
+
+
+APPROVED = {"status": "approved", "reason": "ann has looked"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_done() -> None:
+    done.clear()
+    held.clear()
+
+
+@project.skill()
+def wire() -> str:
+    """Wire money."""
+    done.append("wired")
+    raise ConnectionError("the bank hung up")
+
+
+@project.skill(effect="read")
+def look() -> str:
+    """Look."""
+    done.append("looked")
+    return "seen"
+
+
+@project.recipe()
+async def ask_around(job: Job) -> str:
+    """Ask around, which takes long."""
+    return await job.wait_for("word", str)
+
+
+@project.recipe()
+async def ask_further(job: Job) -> str:
+    """Ask somebody else."""
+    return await job.wait_for("word", str)
+
+
+@project.skill(effect="read")
+def hold() -> str:
+    """Hold on."""
+    held.wait(10)
+    return "held"
+
+
+def genie(name: str, *skills: Any) -> Any:
+    @playbook
+    def using_all(turn: Turn) -> Calls | Answer | CannotComplete:
+        done.append(f"{name} {turn.number}")
+        if not turn.results:
+            return Calls(*[Call(skill) for skill in turn.skills])
+        if turn.instructions == "Decline.":
+            return CannotComplete("no purchase order")
+        return Answer({"status": "flagged", "reason": "says the genie"})
+
+    return project.genie(name, model=using_all, job_description="You check.", skills=skills)
+
+
+patient = genie("patient", ask_around, look)
+unlucky = genie("unlucky", wire)
+holding = genie("holding", hold)
+modest = genie("modest", look)
+twofold = genie("twofold", ask_around, ask_further)
+GENIES = {each.name: each for each in (patient, unlucky, holding, modest, twofold)}
+
+
+@project.recipe()
+async def review(job: Job, name: str, instructions: str = "Check.") -> str:
+    await job.step(done.append, "before")
+    task = await job.assign_task(GENIES[name], instructions, output=Verdict)
+    by = task.answered_by or "the genie"
+    await job.step(done.append, "after")
+    return f"{task.output.status}, {task.output.reason}, by {by}, {task.status}"
+
+
+def task_of(job_id: str, call: int = 2) -> str:
+    return f"t{job_id[1:]}.{call}"
+
+
+async def waiting(app: App, job: str) -> None:
+    await idle(app, job)
+
+
+# --- a task that waits ---
+
+
+@pytest.mark.parametrize("parked", [False, True], ids=["hot", "parked"])
+async def test_a_task_that_waits_for_a_job_is_answered_and_the_job_is_cancelled(
+    opened: Open, parked: bool
+) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="patient")
+        child = f"{job.job_id}.2.2.0"
+        await idle(app, child)
+        await (park if parked else idle)(app, job.job_id)
+
+        went_on = await app.answer_task(task_of(job.job_id), APPROVED, by="ann", note="I know them")
+
+        assert went_on == job
+        assert await result(app, job.job_id) == "approved, ann has looked, by ann, answered"
+        await status(app, child, "cancelled")
+        details = await Insights(app.store).conversation(f"c{job.job_id[1:]}.2")
+    assert done == ["before", "patient 1", "looked", "after"]
+    end = details.transcript[-1]
+    assert (end.kind, end.output, end.by, end.note) == ("answered", APPROVED, "ann", "I know them")
+    assert details.status == "answered"
+
+
+async def test_an_effect_of_which_nobody_knows_stays_named(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.assign(unlucky, "Pay.", output=Verdict)
+        task = task_of(job.job_id, 1)
+        await status(app, job.job_id, "needs_attention")
+        await app.answer_task(task, APPROVED, by="ann")
+        record = await result(app, job.job_id)
+        with pytest.raises(JobEnded):
+            await app.resolve(f"w{job.job_id[1:]}.1.2.0", "did_not_happen", by="bob")
+    [action] = record["actions"]
+    assert (action["skill"], action["status"], action["error"]) == (
+        "wire",
+        "unknown",
+        "ConnectionError: the bank hung up",
+    )
+    assert record["answered_by"] == "ann"
+    assert done == ["unlucky 1", "wired"]
+
+
+async def test_a_task_that_waits_in_line_is_answered_without_its_turn(opened: Open) -> None:
+    async with opened(project) as app:
+        first = await app.assign(patient, "Check.", output=Verdict)
+        await idle(app, first.job_id)
+        conversation = f"c{first.job_id[1:]}.1"
+        second = await app.assign(modest, "Check.", output=Verdict, conversation=conversation)
+        third = await app.assign(modest, "Check.", output=Verdict, conversation=conversation)
+        await idle(app, second.job_id)
+        await idle(app, third.job_id)
+
+        await app.answer_task(task_of(second.job_id, 1), APPROVED, by="ann")
+
+        assert (await result(app, second.job_id))["answered_by"] == "ann"
+        # The line is one shorter, and its others get their turns.
+        await app.answer_task(task_of(first.job_id, 1), APPROVED, by="bob")
+        assert (await result(app, third.job_id))["answered_by"] is None
+    assert done.count("modest 1") == 1
+
+
+@pytest.mark.parametrize("name", ["patient", "holding"])
+async def test_a_task_of_a_job_that_was_stopped_is_answered_for_when_it_goes_on(
+    opened: Open, name: str
+) -> None:
+    """Whatever it did when it was stopped: its run is over."""
+    async with opened(project) as app:
+        job = await app.start(review, name=name)
+        await begun(app)
+        run = app.worker.runs[job.job_id]
+        await inside(app, app.worker.stop_for_attention(run, "its code has changed"))
+        held.set()
+
+        await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
+
+        assert (await row(app, job.job_id)).want == "attention"
+        await app.go_on(job.job_id)
+        assert await result(app, job.job_id) == "approved, ann has looked, by ann, answered"
+        details = await Insights(app.store).conversation(f"c{job.job_id[1:]}.2")
+    assert (details.transcript[-1].kind, details.transcript[-1].by) == ("answered", "ann")
+
+
+async def begun(app: App) -> None:
+    """Wait until a skill call may have begun."""
+
+    async def found() -> bool:
+        return bool(await rows(app, "select 1 from entries where kind = 'intent'"))
+
+    await eventually(found)
+
+
+async def test_a_parked_task_is_answered_though_a_part_of_what_it_waits_for_has_come(
+    opened: Open,
+) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="twofold")
+        children = [f"{job.job_id}.2.2.{n}" for n in (0, 1)]
+        for each in children:
+            await idle(app, each)
+        await park(app, job.job_id)
+        await app.send_event(children[0], "word", "come")
+        await status(app, children[0], "succeeded")
+
+        await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
+
+        assert await result(app, job.job_id) == "approved, ann has looked, by ann, answered"
+        await status(app, children[1], "cancelled")
+
+
+async def test_any_process_may_answer(opened: Open, tmp_path: Any) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="patient")
+        await park(app, job.job_id)
+    async with opened(Project("elsewhere")) as elsewhere:
+        await Door(project, elsewhere.store).answer_task(task_of(job.job_id), APPROVED, by="ann")
+    async with opened(project) as app:
+        assert await result(app, job.job_id) == "approved, ann has looked, by ann, answered"
+        await status(app, f"{job.job_id}.2.2.0", "cancelled")
+
+
+async def test_of_two_who_answer_the_first_counts(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="patient")
+        await idle(app, job.job_id)
+        answers = await asyncio.gather(
+            *(app.answer_task(task_of(job.job_id), APPROVED, by=by) for by in ("ann", "bob")),
+            return_exceptions=True,
+        )
+        [refused] = [each for each in answers if isinstance(each, Exception)]
+        assert isinstance(refused, AlreadyAnswered)
+        first = refused.source
+        assert await result(app, job.job_id) == f"approved, ann has looked, by {first}, answered"
+
+
+async def test_a_genie_that_was_first_has_answered(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="modest")
+        assert await result(app, job.job_id) == "flagged, says the genie, by the genie, answered"
+        with pytest.raises(AlreadyAnswered, match="by genie modest") as refused:
+            await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
+    assert refused.value.status == 409
+
+
+async def test_a_task_that_is_worked_on_is_left_to_the_genie(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="holding")
+        await begun(app)
+        with pytest.raises(TaskNotWaiting, match="its genie is asked, or a skill executes"):
+            await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
+        held.set()
+        assert await result(app, job.job_id) == "flagged, says the genie, by the genie, answered"
+
+
+# --- what is checked ---
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"status": "perhaps", "reason": "x"}, "status: Input should be 'approved' or 'flagged'"),
+        ({"status": "approved", "reason": " "}, "say why"),
+        ("approved", "Input should be an object"),
+    ],
+)
+async def test_an_answer_is_checked_like_the_genies(opened: Open, value: Any, problem: str) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="patient")
+        await idle(app, job.job_id)
+        with pytest.raises(InputInvalid, match="Nothing was changed") as refused:
+            await app.answer_task(task_of(job.job_id), value, by="ann")
+        assert problem in refused.value.message
+        with pytest.raises(InputInvalid, match="by= is empty"):
+            await app.answer_task(task_of(job.job_id), APPROVED, by="")
+        with pytest.raises(TaskNotFound):
+            await app.answer_task("t0", APPROVED, by="ann")
+        await app.cancel(job.job_id)
+
+
+async def test_without_the_code_an_answer_is_checked_by_its_schema(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="patient")
+        await idle(app, job.job_id)
+        door = JobsDoor(app.store)
+        with pytest.raises(InputInvalid, match="'perhaps' is not one of"):
+            await door.answer_task(
+                task_of(job.job_id), {"status": "perhaps", "reason": "x"}, by="ann"
+            )
+        await door.answer_task(task_of(job.job_id), APPROVED, by="ann")
+        app._loop.call_soon(app._look)  # what another process has written
+        await result(app, job.job_id)
+
+
+async def test_a_task_for_a_text_takes_a_text(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.assign(unlucky, "Pay.")
+        await status(app, job.job_id, "needs_attention")
+        with pytest.raises(InputInvalid, match="asks for a text"):
+            await app.answer_task(task_of(job.job_id, 1), {"a": 1}, by="ann")
+        await app.answer_task(task_of(job.job_id, 1), "Paid, says the bank.", by="ann")
+        assert (await result(app, job.job_id))["output"] == "Paid, says the bank."
+
+
+# --- a task that has failed ---
+
+
+async def test_a_failed_task_is_answered_in_a_copy_that_keeps_what_succeeded(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="modest", instructions="Decline.")
+        await status(app, job.job_id, "failed")
+        before = await rows(app, "select * from jobs"), await rows(app, "select * from tasks")
+
+        copy = await app.answer_task(task_of(job.job_id), APPROVED, by="ann", note="found it")
+
+        assert copy != job
+        assert await result(app, copy.job_id) == "approved, ann has looked, by ann, answered"
+        assert [row for row in await rows(app, "select * from jobs") if row in before[0]] == (
+            before[0]
+        )
+        assert [row for row in await rows(app, "select * from tasks") if row in before[1]] == (
+            before[1]
+        )
+        [link] = await rows(
+            app, "select copy_of, copied_as from jobs where id = :id", id=copy.job_id
+        )
+        assert link == (job.job_id, "retry")
+        details = await Insights(app.store).conversation(f"c{copy.job_id[1:]}.2")
+    assert done == ["before", "modest 1", "looked", "modest 2", "after"]
+    # All that the genie had done is there, and the answer is the person's.
+    assert [part.kind for part in details.transcript] == [
+        *("told", "said", "skill_call", "said", "not_completed"),
+        "answered",
+    ]
+    end = details.transcript[-1]
+    assert (end.by, end.note) == ("ann", "found it")
+
+
+async def test_the_answer_tells_what_the_failed_task_had_done(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.assign(modest, "Decline.", output=Verdict)
+        await status(app, job.job_id, "failed")
+        copy = await app.answer_task(task_of(job.job_id, 1), APPROVED, by="ann")
+        record = await result(app, copy.job_id)
+    assert record["task_id"] == task_of(copy.job_id, 1)
+    assert record["conversation_id"] == f"c{copy.job_id[1:]}.1"
+    assert [action["skill"] for action in record["actions"]] == ["look"]
+    assert record["usage"]["requests"] == 2
+
+
+async def test_a_failed_task_is_answered_once(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="modest", instructions="Decline.")
+        await status(app, job.job_id, "failed")
+        copy = await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
+        await result(app, copy.job_id)
+        with pytest.raises(AlreadyAnswered, match="was already answered by ann"):
+            await app.answer_task(task_of(job.job_id), APPROVED, by="bob")
+
+
+async def test_a_failed_task_whose_job_was_retried_is_answered_there(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="modest", instructions="Decline.")
+        await status(app, job.job_id, "failed")
+        retry = await app.retry(job.job_id)
+        await status(app, retry.job_id, "failed")
+        copy = await app.answer_task(task_of(retry.job_id), APPROVED, by="ann")
+        assert await result(app, copy.job_id) == "approved, ann has looked, by ann, answered"
+        assert (await row(app, copy.job_id)).copy_of == retry.job_id
+
+
+@project.recipe()
+async def review_both(job: Job) -> list[str]:
+    first = await job.assign_task(modest, "Check.", output=Verdict)
+    second, third = await job.gather(
+        job.assign_task(modest, "Decline.", output=Verdict),
+        job.assign_task(modest, "Go on.", output=Verdict, conversation=first.conversation_id),
+    )
+    fourth = await job.assign_task(
+        modest, "Check again.", output=Verdict, conversation=second.conversation_id
+    )
+    return [each.answered_by or each.output.reason for each in (first, second, third, fourth)]
+
+
+async def test_what_follows_continues_the_conversation_of_the_answer(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review_both)
+        await status(app, job.job_id, "failed")
+        copy = await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
+        genie = "says the genie"
+        assert await result(app, copy.job_id) == [genie, "ann", genie, genie]
+        details = await Insights(app.store).conversation(f"c{copy.job_id[1:]}.2")
+    kinds = [part.kind for part in details.transcript]
+    assert kinds[5:] == ["answered", "told", "said", "skill_call", "said", "answered"]
+    # The tasks that had succeeded were not done again.
+    assert done.count("modest 1") == 4
+
+
+@project.recipe()
+async def catches(job: Job, fail: bool) -> str:
+    try:
+        await job.assign_task(modest, "Decline.", output=Verdict)
+    except TaskNotCompleted:
+        if fail:
+            await job.step(int, "x")
+        return "declined, so be it"
+    return "answered"
+
+
+@project.recipe()
+async def catches_and_waits(job: Job) -> str:
+    try:
+        await job.assign_task(modest, "Decline.", output=Verdict)
+    except TaskNotCompleted:
+        return await job.wait_for("word", str)
+    return "answered"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "given", "ends"),
+    [
+        (catches, {"fail": False}, "succeeded"),
+        (catches, {"fail": True}, "failed"),
+        (catches_and_waits, {}, "suspended"),
+    ],
+)
+async def test_a_failure_that_its_recipe_has_caught_is_not_answered(
+    opened: Open, recipe: Any, given: dict[str, Any], ends: str
+) -> None:
+    async with opened(project) as app:
+        job = await app.start(recipe, **given)
+        await status(app, job.job_id, ends)
+        with pytest.raises(Conflict, match="its recipe went on without its answer"):
+            await app.answer_task(task_of(job.job_id, 1), APPROVED, by="ann")
+        assert await rows(app, "select count(*) from jobs") == [(1,)]
+        if ends == "suspended":
+            await app.cancel(job.job_id)
+
+
+@project.recipe()
+async def calls_review(job: Job) -> str:
+    return await job.call(review, name="modest", instructions="Decline.")
+
+
+async def test_a_task_that_failed_in_a_job_below_another_is_not_answered(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(calls_review)
+        with pytest.raises(JobFailed):
+            await result(app, job.job_id)
+        with pytest.raises(Conflict, match=f"lampwork job {job.job_id} retry"):
+            await app.answer_task(task_of(f"{job.job_id}.1"), APPROVED, by="ann")
+
+
+async def test_a_task_of_a_cancelled_job_is_not_answered(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="patient")
+        await idle(app, job.job_id)
+        await app.cancel(job.job_id)
+        await status(app, job.job_id, "cancelled")
+        with pytest.raises(Conflict, match="has cancelled"):
+            await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
