@@ -156,8 +156,8 @@ class Job:
 
         Raises InstructionsMissing, MetadataUnknown, MetadataInvalid, GenieNotInProject,
         GenieNotEligible, DelegationCycle, DelegationTooDeep, ModelUnknown, ModelKeyMissing,
-        OutputTypeInvalid at once; TaskNotCompleted, OutputInvalid, SkillFailing, ModelUnavailable,
-        ConversationNotFound, ConversationBusy when awaited.
+        OutputTypeInvalid at once; TaskNotCompleted, OutputInvalid, SkillFailing, MetadataLeaked,
+        ModelUnavailable, ConversationNotFound, ConversationBusy when awaited.
         """
         return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 

@@ -22,6 +22,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from lampwork.errors import MetadataInvalid, MetadataUnknown
 from lampwork.needles import FEWEST, Path, named, needles, within
+from lampwork.seal import Seal
 from lampwork.types import Json
 
 __all__ = [
@@ -149,12 +150,14 @@ def record(
     """
     recorded: dict[str, Json] = {}
     plain, paths = unsealed(given)
+    paths = tuple(sorted({*paths, *sealed}, key=str))
     for name, value in plain.items():
         if name not in declared:
             raise _unknown(name, sorted(declared), genie)
         recorded[name] = value = _as_json(name, value)
         for skill, key in declared[name]:
             if problem := key.problem(value):
+                problem = Seal(needles({name: value}, paths)[0]).hide(problem)
                 raise MetadataInvalid(
                     f'Metadata "{name}" does not fit what skill "{skill}" declares: {problem}. '
                     "Pass a value of that type.",
@@ -162,7 +165,6 @@ def record(
                     skill=skill,
                     problems=[problem],
                 )
-    paths = tuple(sorted({*paths, *sealed}, key=str))
     if paths:
         _check_sealed(recorded, paths)
     return recorded, paths

@@ -6,11 +6,20 @@ from datetime import date
 from typing import Annotated, get_type_hints
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
-from lampwork import Metadata
+from lampwork import Metadata, Sealed
 from lampwork.errors import MetadataInvalid, MetadataUnknown
-from lampwork.metadata import declared_by, from_texts, inject, is_metadata, record, withheld
+from lampwork.metadata import (
+    declared_by,
+    from_texts,
+    inject,
+    is_metadata,
+    record,
+    sealed_again,
+    unsealed,
+    withheld,
+)
 from lampwork.skill import Skill
 
 
@@ -114,3 +123,48 @@ def test_texts_from_a_command_line_are_texts_where_a_text_fits_and_json_elsewher
         "day": "2026-01-02",
     }
     assert from_texts(DECLARED, {"limit": "many"}) == {"limit": "many"}
+
+
+async def pay(
+    account: Metadata[Annotated[str, AfterValidator(lambda value: known(value))]],
+) -> None:
+    """Pay."""
+
+
+def known(account: str) -> str:
+    raise ValueError(f"no account {account}")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [("DE-44-7117", "no account DE-44-7117"), (Sealed("DE-44-7117"), "no account «account»")],
+)
+def test_what_is_wrong_with_a_sealed_value_is_said_without_it(value, problem) -> None:
+    with pytest.raises(MetadataInvalid, match=problem):
+        record(declared_by([Skill.define(pay)]), {"account": value}, genie="clerk")
+
+
+def test_seals_are_recorded_as_paths_and_given_back() -> None:
+    given = {"invoice_id": "INV-1", "account": {"id": Sealed(70071)}}
+
+    recorded, sealed = record(DECLARED, given, genie="clerk")
+
+    assert recorded == {"invoice_id": "INV-1", "account": {"id": 70071}}
+    assert sealed == (("account", "id"),)
+    assert record(DECLARED, recorded, sealed, genie="clerk") == (recorded, sealed)
+    assert sealed_again(recorded, sealed) == given
+    assert repr(given) == "{'invoice_id': 'INV-1', 'account': {'id': Sealed(…)}}"
+
+
+def test_a_seal_holds_and_stands_in_objects_and_lists() -> None:
+    inner, outer = Sealed({"a": [1, {"b": "value"}]}), {"x": [Sealed("value"), "plain"]}
+
+    plain, sealed = unsealed({"inner": inner, "outer": outer})
+
+    assert plain == {"inner": {"a": [1, {"b": "value"}]}, "outer": {"x": ["value", "plain"]}}
+    assert sealed == (("inner",), ("outer", "x", 0))
+    assert sealed_again(plain, sealed) == {"inner": inner, "outer": outer}
+    assert (Sealed("a") == Sealed("a"), Sealed("a") == "a", len({Sealed(1), Sealed(1)})) == (
+        *(True, False),
+        1,
+    )

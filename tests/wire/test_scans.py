@@ -199,6 +199,24 @@ def texts(value: Any) -> Iterator[str]:
             pass
 
 
+@EACH_WIRE
+async def test_the_model_sees_no_trace_of_a_skill_that_is_withheld(aimock, tmp_path, wire):
+    server = aimock(
+        asks(0, ("note", {"text": "all the same", "invoice_id": "EVIL"})),
+        says("Fine.", 1),
+        wire=wire,
+    )
+
+    async with project.open(tmp_path / "home") as app:
+        answer = await app.assign_task(genie(model_at(server.url, wire)), "Check.")
+
+    assert answer.proof.withheld == {"note": 'the task has no metadata "invoice_id"'}
+    assert "purchase_order" in server.sent[0].text
+    assert not re.search("Leave a note|invoice_id|withheld", server.sent[0].text)
+    assert "There is no skill" in server.sent[1].text
+    assert not re.search("Leave a note|withheld", server.sent[1].text)
+
+
 # --- sealed ---
 
 SECRET = "CANARY-Jörg/42"
