@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -100,17 +100,21 @@ class Deadline:
         if self.passed:
             raise OutOfTime
 
-    @asynccontextmanager
-    async def bounding(self) -> AsyncGenerator[None]:
+    def bounding(self) -> AbstractAsyncContextManager[None]:
         """What is done inside is cancelled when time is up, and OutOfTime raised."""
-        if self.at is None:
+        return _UNBOUNDED if self.at is None else _bounded(self.at)
+
+
+_UNBOUNDED = nullcontext()
+
+
+@asynccontextmanager
+async def _bounded(at: float) -> AsyncGenerator[None]:
+    limit = asyncio.timeout(max(0.0, at - time.time()))
+    try:
+        async with limit:
             yield
-            return
-        limit = asyncio.timeout(max(0.0, self.at - time.time()))
-        try:
-            async with limit:
-                yield
-        except TimeoutError:
-            if limit.expired():
-                raise OutOfTime from None
-            raise
+    except TimeoutError:
+        if limit.expired():
+            raise OutOfTime from None
+        raise
