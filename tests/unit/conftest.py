@@ -20,6 +20,7 @@ from lampwork.assignment import Assignment, check_assignment
 from lampwork.flow import RunEnded
 from lampwork.genie import Genie
 from lampwork.line import Lines
+from lampwork.models import resolve
 from lampwork.project import Project
 from lampwork.settings import ReadingCaps
 from lampwork.store import calls, inbox, schema
@@ -115,6 +116,7 @@ class Desk:
     ) -> TaskAnswer[Any]:
         """Do a task, as `job.assign_task` would."""
         assignment = check_assignment(self.project, Assignment(genie, instructions, **inputs))
+        resolve(genie.model).check()
         await self.store.write(calls.begin, job, call, "task", genie.name, "")
         recorded = await work(run or self.run(job), assignment, call)  # type: ignore[arg-type]
         envelope = values.read(await self.store.unfold(recorded.envelope))
