@@ -235,6 +235,13 @@ class Flow(ABC):
             envelope = await self.store.unfold(await self._envelope(call))
         except StoreUnavailable as error:
             raise self.unavailable(error) from error
+        except asyncio.CancelledError:
+            self.check()
+            self.interrupted = CallInterrupted(
+                f"{call.label} was cancelled from outside, as asyncio.timeout() does; a replay "
+                "could not do the same. Use job.options(timeout=…) or wait_for(…, timeout=…)."
+            )
+            raise self.interrupted from None
         finally:
             if call.conversation is not None:
                 self.lines.leave(call.conversation, call.number)

@@ -22,7 +22,7 @@ from lampwork.engine import (
     ReservedCall,
     prove_ownership,
 )
-from lampwork.errors import CallInterrupted, StoreUnavailable
+from lampwork.errors import StoreUnavailable
 from lampwork.flow import EndReason, Flow, RunEnded
 from lampwork.models.resolve import resolve
 from lampwork.store import calls, inbox, jobs
@@ -218,13 +218,6 @@ class Run(Flow):
             raise self._over("deposed") from error
         except CallsDiffer as error:
             raise await self.differ(str(error)) from error
-        except asyncio.CancelledError:
-            self.check()
-            self.interrupted = CallInterrupted(
-                f"{call.label} was cancelled from outside, as asyncio.timeout() does; a replay "
-                "could not do the same. Use job.options(timeout=…) or wait_for(…, timeout=…)."
-            )
-            raise self.interrupted from None
         except RunEnded:
             raise
         except Exception as error:

@@ -9,6 +9,7 @@ import pytest
 from tests.support import (
     DEADLINE,
     Gate,
+    armed,
     clerk,
     end_run,
     eventually,
@@ -338,6 +339,34 @@ async def test_a_timeout_of_asyncios_around_a_call_is_refused(project, home, aro
     async with opened(project, home) as app:
         job_id = (await app.start(hasty)).job_id
         found = await eventually(lambda: _outcome(app, job_id))
+        assert "call_interrupted" in found
+
+
+async def test_a_timeout_that_comes_while_a_call_is_written_down_is_refused_too(project, home):
+    """On a busy machine it is over before the call has begun: that is no ordinary TimeoutError,
+    which a replay would not see."""
+    writing, over = threading.Event(), threading.Event()
+
+    @project.recipe()
+    async def hasty(job: Job) -> str:
+        writing.set()
+        try:
+            async with asyncio.timeout(0.02):
+                await job.wait_for("go")
+        except TimeoutError:
+            return "a timeout"
+        finally:
+            over.set()
+        return "came"
+
+    def hold() -> None:
+        if writing.is_set():
+            over.wait(10)
+
+    async with opened(project, home) as app:
+        with armed("store.before_commit", hold):
+            job_id = (await app.start(hasty)).job_id
+            found = await eventually(lambda: _outcome(app, job_id))
         assert "call_interrupted" in found
 
 
