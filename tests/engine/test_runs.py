@@ -109,6 +109,27 @@ async def test_a_job_that_is_cancelled_and_requeued_keeps_its_recorded_calls(lau
         assert await engine.call(engine.engine.outcome("j1")) == await one()
 
 
+async def test_numbers_that_are_never_run_leave_no_gap_that_matters(launched):
+    """A copy of a job has the results of its kept calls from elsewhere: the engine never hears of
+    their numbers, neither in the copy's first run nor in a later one."""
+    over = asyncio.Event()
+
+    async def execute(job_id: str) -> str:
+        _kept, first, _kept_too, second = (reserve() for _ in range(4))
+        await first.run("step a", one)
+        if not over.is_set():
+            over.set()
+            await asyncio.Event().wait()
+        return await second.run("step b", two)
+
+    async with launched(execute) as engine:
+        await engine.start("j1")
+        await engine.reaches(over)
+        await engine.runs_again("j1")
+        await engine.comes_to("j1", "success")
+        assert await engine.calls("j1") == [(2, "step a", await one()), (4, "step b", await two())]
+
+
 @pytest.mark.parametrize("successor", [False, True], ids=["cancelled", "with a successor"])
 async def test_a_run_that_lost_its_job_can_neither_prove_nor_record(launched, successor):
     refused: list[str] = []

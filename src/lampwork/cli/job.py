@@ -245,7 +245,8 @@ def _facts(job: JobDetails) -> Iterator[str]:
     if job.parent is not None:
         yield f"  parent    {job.parent}"
     if (copied := _copied(job)) is not None:
-        yield f"  copied    {copied}"
+        place = "" if job.forked_at is None else f" at call {job.forked_at}"
+        yield f"  copied    {copied}{place}"
     yield f"  version   {job.version} of {job.project}"
     yield f"  accepted  {output.local(job.created_at)}"
     if job.started_at is not None:
