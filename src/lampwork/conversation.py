@@ -340,7 +340,7 @@ class Hold:
         `after` is the number that the first must follow. When another claim has come between, this
         run proves that it owns the job and goes on; RunEnded if it does not, StaleEpoch if the
         conversation has changed. What a model call has spent is settled with them, and what the
-        intents among them spend; BudgetExceeded if these do not fit, and then nothing was appended.
+        intents among them spend; LimitMet if these do not fit, and then nothing was appended.
         """
         at = time.time()
         how = {"at": at, "after": after, "status": status, "spent": self._spent_by(new)}
@@ -389,7 +389,7 @@ class Hold:
         return found
 
     async def reserve_again(self) -> None:
-        """Reserve as much once more, for another try of the same call. Raises BudgetExceeded."""
+        """Reserve as much once more, for another try of the same call. Raises LimitMet."""
         await self._write(budgets.reserve_again, self.budgets)
 
     def _spent_by(self, new: Sequence[Entry]) -> Spent | None:

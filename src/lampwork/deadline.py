@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lampwork.errors import InputInvalid, LampworkError, TaskDeadlineExceeded
-from lampwork.store.budgets import exceeded
+from lampwork.store.budgets import LimitMet, exceeded
 
 if TYPE_CHECKING:
     from lampwork.assignment import Assignment
@@ -66,7 +66,8 @@ def earliest(assignment: Assignment, above: Lineage, task: str, *, begun_at: flo
 async def late(store: Store, deadline: Deadline) -> LampworkError:
     """The error of a task whose time is up."""
     if deadline.budget is not None:
-        error: LampworkError = await store.read(exceeded, deadline.budget, "seconds", "time is up")
+        met = LimitMet(deadline.budget, "seconds", "time is up")
+        error: LampworkError = await store.read(exceeded, met)
     else:
         at = datetime.fromtimestamp(deadline.at or 0.0, UTC).isoformat()
         error = TaskDeadlineExceeded(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from lampwork import failpoint
 from lampwork.deadline import OutOfTime
-from lampwork.errors import BudgetExceeded, LampworkError
+from lampwork.errors import LampworkError
 from lampwork.flow import RunEnded
 from lampwork.models.ask import Ask, Reply, size
 from lampwork.store.budgets import (
     USUAL_OUTPUT,
     Granted,
-    Limit,
+    LimitMet,
     Refused,
     Reservation,
     Spent,
@@ -38,14 +38,14 @@ class Answered:
 
     reply: Reply
     """With its usage, in which there are estimates of what nobody measured."""
-    cut_by: tuple[str, Limit] | None
-    """The budget and limit that had no room for the rest of the reply."""
+    cut_by: LimitMet | None
+    """What had no room for the rest of the reply."""
 
 
 async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) -> Answered:
     """Ask within the budgets and the deadline; `scan` is of what is asked.
 
-    Raises BudgetExceeded, BudgetNotEnforceable, OutOfTime, and what the model raises.
+    Raises LimitMet, BudgetNotEnforceable, OutOfTime, and what the model raises.
     """
     call = _Call(task, ask)
     if task.hold.budgets:
@@ -73,9 +73,8 @@ async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) ->
     except RunEnded:
         await call.unanswered("its run was over", usage)
         raise
-    bound_by = None if call.granted is None else call.granted.bound_by
     _owe(task, usage)
-    return Answered(replace(reply, usage=usage), bound_by if reply.truncated else None)
+    return Answered(replace(reply, usage=usage), call.cut_by() if reply.truncated else None)
 
 
 async def count_cut_off(task: TaskInHand, ask: Ask) -> None:
@@ -101,7 +100,7 @@ class _Call:
     """None without a budget."""
     tries: int = 1
     """How many there are of which nobody may ever say what they used."""
-    refused: BudgetExceeded | None = None
+    refused: LimitMet | None = None
     """Why it was not tried again."""
 
     # --- before ---
@@ -109,7 +108,7 @@ class _Call:
     async def reserve(self) -> None:
         """Reserve it in every budget that counts, waiting while others hold more than they use.
 
-        Raises BudgetExceeded, BudgetNotEnforceable, OutOfTime.
+        Raises LimitMet, BudgetNotEnforceable, OutOfTime.
         """
         wanted = _wanted(self.task, self.ask)
         found = await self.task.hold.reserve(wanted)
@@ -133,8 +132,8 @@ class _Call:
         if self.granted is not None:
             try:
                 await self.task.hold.reserve_again()
-            except BudgetExceeded as error:
-                self.refused = error
+            except LimitMet as met:
+                self.refused = met
                 return False
         self.tries += 1
         return True
@@ -170,6 +169,12 @@ class _Call:
             return usage
         return {name: count for name, count in sum_up(counted).items() if count}
 
+    def cut_by(self) -> LimitMet | None:
+        """The limit that made the response shorter than the model's own would have."""
+        if self.granted is None or self.granted.bound_by is None:
+            return None
+        return LimitMet(*self.granted.bound_by, "the reply of the model was cut off there")
+
     async def unanswered(self, why: str, usage: dict[str, int] | None = None) -> None:
         """Write down what it used, which brought no reply; all that it may have, if not known."""
         task, estimated = self.task, usage is None
@@ -196,20 +201,20 @@ def _owe(task: TaskInHand, usage: dict[str, int], *, estimated: bool = False) ->
 async def _wait_for_room(task: TaskInHand, wanted: Wanted, refused: Refused) -> Granted | Refused:
     """Try again when calls under way, for which more is reserved than they use, have ended.
 
-    Returns once this budget no longer stands in the way. Raises BudgetExceeded, OutOfTime.
+    Returns once this budget no longer stands in the way. Raises LimitMet, OutOfTime.
     """
-    calls, budget = task.hold.run.worker.calls_under_way, refused.budget
+    calls, budget = task.hold.run.worker.calls_under_way, refused.met.budget
     if not refused.may_fit:
-        raise refused.error
+        raise refused.met
     async with task.deadline.bounding(), calls.in_line(budget):
         while True:
             task.hold.run.check()
             ended = calls.ended
             found = await task.hold.reserve(wanted)
-            if isinstance(found, Granted) or found.budget != budget or not found.may_fit:
+            if isinstance(found, Granted) or found.met.budget != budget or not found.may_fit:
                 return found
             if not await calls.one_ends(budget, since=ended):
-                raise found.error
+                raise found.met
 
 
 def _wanted(task: TaskInHand, ask: Ask) -> Wanted:

@@ -28,6 +28,7 @@ from lampwork.needles import Matcher, needles
 from lampwork.scan import Scanner
 from lampwork.seal import Seal
 from lampwork.store import calls, conversations, tasks
+from lampwork.store.budgets import LimitMet, exceeded
 from lampwork.turn import Ending, TaskInHand, failed, take_turns
 from lampwork.types import Json, conversation_id, task_id, wait_id
 from lampwork.wait import Wait
@@ -75,6 +76,8 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
         raise
     except OutOfTime:
         ending = _failed(await late(run.store, task.deadline), task.scanner.under_way)
+    except LimitMet as met:
+        ending = _failed(await run.store.read(exceeded, met), task.scanner.under_way)
     except LampworkError as error:
         ending = _failed(error, task.scanner.under_way)
     return await _finish(task, ending)

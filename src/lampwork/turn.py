@@ -11,7 +11,6 @@ from lampwork import failpoint
 from lampwork.conversation import Hold
 from lampwork.deadline import Deadline
 from lampwork.errors import (
-    BudgetExceeded,
     LampworkError,
     OutputInvalid,
     SkillFailed,
@@ -27,7 +26,7 @@ from lampwork.scan import Scanner
 from lampwork.seal import Seal
 from lampwork.skill import Skill
 from lampwork.skill_call import SkillCalls
-from lampwork.store.budgets import Limit, exceeded
+from lampwork.store.budgets import LimitMet
 from lampwork.store.conversations import Entry
 from lampwork.summarise import summarise
 from lampwork.types import Json, child_id
@@ -92,7 +91,7 @@ async def take_turns(task: TaskInHand) -> Ending:
     """Work until the genie has answered or can't. What was done before a crash is not done again.
 
     Raises MetadataLeaked, ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached,
-    BudgetExceeded, BudgetNotEnforceable, OutOfTime.
+    LimitMet, BudgetNotEnforceable, OutOfTime.
     """
     run, given = task.hold.run, (task.skills, task.metadata, task.seal, task.deadline)
     calls = SkillCalls(run, task.hold, task.call, *given)
@@ -111,23 +110,16 @@ async def take_turns(task: TaskInHand) -> Ending:
         judged = judge(task, answered.reply, scan)
         task.scanner.under_way = None
         if answered.cut_by is not None:
-            return await _cut_short(task, judged, *answered.cut_by)
+            await task.hold.append(*_in_vain(judged.entries, "Not taken: the reply was cut off."))
+            raise answered.cut_by
         if judged.ending is not None:
             return judged.ending
         try:
             await task.hold.append(*judged.entries, after=task.hold.transcript.last_seq)
-        except BudgetExceeded as error:
-            entries = _in_vain(judged.entries, "Not run: the budget of the task does not hold it.")
-            return Ending([*entries, failed(error)], error)
+        except LimitMet:
+            await task.hold.append(*_in_vain(judged.entries, "Not run: the budget is too small."))
+            raise
         failpoint.hit("said.appended")
-
-
-async def _cut_short(task: TaskInHand, judged: Judged, budget: str, limit: Limit) -> Ending:
-    """The budget had no room for the rest of the reply: what there is of it is no answer."""
-    what = "the reply of the model was cut off there"
-    error = await task.hold.run.store.read(exceeded, budget, limit, what)
-    entries = _in_vain(judged.entries, "Not taken: the reply was cut off.")
-    return Ending([*entries, failed(error)], error)
 
 
 def failed(error: LampworkError) -> Entry:

@@ -16,7 +16,7 @@ from lampwork.errors import BudgetExceeded, ModelUnavailable
 from lampwork.models import Ask, Reply
 from lampwork.models.ask import size
 from lampwork.store import budgets, schema
-from lampwork.store.budgets import Granted, Reservation, Spent, Wanted
+from lampwork.store.budgets import Granted, LimitMet, Reservation, Spent, Wanted
 
 from .clerk import genie_of
 
@@ -303,7 +303,7 @@ class Tree:
         spent = replace(Spent.of(self.chains[task], usage), skill_calls=self.random.randint(0, 3))
         try:
             await self.desk.store.write(budgets.settle, task, spent)
-        except BudgetExceeded:
+        except LimitMet:
             await self.desk.store.write(budgets.settle, task, replace(spent, skill_calls=0))
 
     async def check(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from lampwork.errors import BudgetExceeded, BudgetNotEnforceable
+from lampwork.errors import BudgetExceeded, BudgetNotEnforceable, LampworkError
 from lampwork.store.conversations import StaleEpoch
 from lampwork.store.schema import budgets, reservations, tasks
 from lampwork.types import Json
@@ -24,6 +24,7 @@ __all__ = [
     "Chain",
     "Granted",
     "Limit",
+    "LimitMet",
     "Refused",
     "Reservation",
     "Spent",
@@ -158,13 +159,20 @@ def open_budget(
     )
 
 
-def exceeded(connection: sa.Connection, budget: str, limit: Limit, what: str) -> BudgetExceeded:
-    """The error of a task that has met a limit of this budget; `what` says how."""
-    row = connection.execute(_get, {"budget": budget}).one()
-    return _exceeded(row, limit, what)
+class LimitMet(LampworkError):
+    """A budget does not hold what comes next. It never leaves the task: see `exceeded`."""
+
+    def __init__(self, budget: str, limit: Limit, what: str) -> None:
+        super().__init__(f"budget {budget}: {what}")
+        self.budget = budget
+        self.limit: Limit = limit
+        self.what = what
 
 
-def _exceeded(row: sa.Row[Any], limit: Limit, what: str) -> BudgetExceeded:
+def exceeded(connection: sa.Connection, met: LimitMet) -> BudgetExceeded:
+    """The error that a task ends with, with what its budget has spent by now."""
+    row = connection.execute(_get, {"budget": met.budget}).one()
+    limit: Limit = met.limit
     spent: dict[str, Json] = {
         "tokens": row.spent_tokens,
         "dollars": row.spent_nanodollars / 1_000_000_000,
@@ -174,7 +182,7 @@ def _exceeded(row: sa.Row[Any], limit: Limit, what: str) -> BudgetExceeded:
     }
     return BudgetExceeded(
         f"The budget of task {row.id} allows {_amount(limit, row.limits[limit])}, "
-        f"{_amount(limit, spent[limit])} of it spent: {what}. "
+        f"{_amount(limit, spent[limit])} of it spent: {met.what}. "
         "Give the task a larger budget, or less to do.",
         limit=limit,
         budget=row.limits,
@@ -272,8 +280,7 @@ class Granted:
 class Refused:
     """A reservation that does not fit."""
 
-    error: BudgetExceeded
-    budget: str
+    met: LimitMet
     may_fit: bool
     """Whether it would, if the calls under way used nothing of what is reserved for them."""
 
@@ -298,7 +305,7 @@ def reserve(
         for limit, room, if_none_reserved in _rooms(row, wanted):
             if room < least:
                 what = f"{_reserved(row, limit)}the next model call may not fit"
-                return Refused(_exceeded(row, limit, what), row.id, if_none_reserved >= least)
+                return Refused(LimitMet(row.id, limit, what), if_none_reserved >= least)
             if room < output:
                 output = room
                 bound_by = (row.id, limit)
@@ -393,7 +400,7 @@ def reserve_again(
 ) -> None:
     """Reserve as much as before once more, for another try.
 
-    Raises BudgetExceeded, StaleEpoch; then all stays as it was.
+    Raises LimitMet, StaleEpoch; then all stays as it was.
     """
     held = connection.execute(_one_more_try, {"task": task, "of_epoch": epoch}).first()
     if held is None:
@@ -405,7 +412,7 @@ def reserve_again(
             tokens = row.spent_tokens + row.reserved_tokens + one.tokens
             full = row.limit_tokens is not None and tokens > row.limit_tokens
             what = "a try failed that may have cost something, and another may not fit"
-            raise _exceeded(row, "tokens" if full else "dollars", what)
+            raise LimitMet(budget, "tokens" if full else "dollars", what)
 
 
 # --- after it ---
@@ -441,7 +448,7 @@ class Spent:
 def settle(connection: sa.Connection, task: str, spent: Spent) -> None:
     """Put what was spent in the place of what was reserved.
 
-    Raises BudgetExceeded when the skill calls do not fit; then all stays as it was.
+    Raises LimitMet when the skill calls do not fit; then all stays as it was.
     """
     held = connection.execute(_release, {"task": task}).first()
     reserved = Reservation(0, 0, 0) if held is None else _reservation(held)
@@ -458,7 +465,7 @@ def settle(connection: sa.Connection, task: str, spent: Spent) -> None:
     for budget in spent.chain:
         if not connection.execute(_spend, {"budget": budget} | given).rowcount:
             what = f"the {spent.skill_calls} that were asked for do not fit, and none was made"
-            raise exceeded(connection, budget, "skill_calls", what)
+            raise LimitMet(budget, "skill_calls", what)
 
 
 def reservation_of(connection: sa.Connection, task: str) -> Reservation | None:

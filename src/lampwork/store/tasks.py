@@ -377,7 +377,7 @@ def append(
 ) -> int:
     """Append a task's entries, and show its status if that changes.
 
-    What a model call has `spent` is settled with them. Raises StaleEpoch, BudgetExceeded.
+    What a model call has `spent` is settled with them. Raises StaleEpoch, LimitMet.
     """
     first = conversations.append(connection, conversation, task, epoch, new, after, at)
     if spent is not None:
