@@ -54,7 +54,7 @@ async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) ->
     task.scanner.under_way = scan or {}
     try:
         async with task.deadline.bounding():
-            reply = await task.model.respond(call.as_reserved())
+            reply = (await task.model.respond(call.as_reserved())).writable()
     except OutOfTime:
         await call.unanswered("the task's time was up")
         raise

@@ -355,7 +355,8 @@ def _same_effects(intents: list[Intent]) -> list[list[Intent]]:
 
 
 def _sentence(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    name = type(error).__name__
+    return values.storable(f"{name}: {error}") if str(error) else name
 
 
 def _recorded(skill: str, text: str) -> dict[str, Json]:

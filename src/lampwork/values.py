@@ -246,7 +246,7 @@ def _first_line(error: BaseException) -> str:
 
 def failure(error: BaseException, *, call: str) -> Failure:
     """What is recorded of an exception: a Lampwork error as it is, any other as StepFailed."""
-    text = _storable(users_traceback(error))
+    text = users_traceback(error)
     if isinstance(error, LampworkError):
         return Failure(error.to_record(), text)
     kind = type(error)
@@ -254,9 +254,9 @@ def failure(error: BaseException, *, call: str) -> Failure:
     if kind.__module__ != "builtins":
         name = f"{kind.__module__}.{name}"
     failed = StepFailed(
-        _storable(f"{call} raised {name}: {error}"),
+        storable(f"{call} raised {name}: {error}"),
         error_type=name,
-        details=_storable(str(error)),
+        details=storable(str(error)),
         call=call,
     )
     return Failure(failed.to_record(), text)
@@ -274,10 +274,11 @@ def users_traceback(error: BaseException) -> str:
         frames = [frame for frame in seen.stack if not frame.filename.startswith(_NOT_USERS)]
         seen.stack = traceback.StackSummary.from_list(frames)
         seen = seen.__cause__ or seen.__context__
-    return "".join(told.format())
+    return storable("".join(told.format()))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """A text that can be written down; an exception's may hold half a surrogate pair."""
     return text.encode(errors="backslashreplace").decode()
 
 

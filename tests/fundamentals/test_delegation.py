@@ -14,6 +14,7 @@ from lampwork import (
     Call,
     Calls,
     CannotComplete,
+    File,
     Job,
     Metadata,
     Project,
@@ -331,7 +332,7 @@ starer = office.genie("starer", model=staring, job_description="", skills=[measu
 @office.recipe()
 async def have_it_stared_at(job: Job) -> str:
     """Have somebody stare at it."""
-    return (await job.assign_task(starer, "Stare.")).output
+    return (await job.assign_task(starer, "Stare.", files=[File("plan.txt", b"a gate")])).output
 
 
 async def test_what_a_cancelled_job_did_is_told_as_well(opened: Open) -> None:

@@ -335,3 +335,23 @@ async def test_a_genie_of_another_project_is_refused(desk):
 
     with pytest.raises(GenieNotInProject, match='belongs to project "other", not to "finance"'):
         await desk.assign(stranger)
+
+
+async def test_half_a_surrogate_pair_is_no_reason_to_fail(desk):
+    """A reply that was cut off within one, and a skill whose error names such a file."""
+
+    @desk.project.skill(effect="read")
+    def echo(text: str) -> str:
+        """Echo."""
+        raise FileNotFoundError(f"no {text} \udc80")
+
+    @playbook
+    def cut(turn: Turn):
+        if turn.number == 1:
+            return Call("echo", text="half \ud83d")
+        return Answer(f"{turn.results[0].error} \ud83d")
+
+    answer = await desk.assign(genie_of(desk, cut, [echo]))
+
+    assert answer.actions[0].arguments == {"text": "half \ufffd"}
+    assert answer.output == "echo failed: FileNotFoundError: no half \ufffd \\udc80 \ufffd"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from lampwork.models.price import Price
 from lampwork.types import Json
@@ -220,6 +220,30 @@ class Reply:
     """
     truncated: bool = False
     """Whether the model stopped at the limit of output tokens, in the middle of what it said."""
+
+    def writable(self) -> Reply:
+        """As text that can be written down: a model may be cut off within a surrogate pair."""
+        try:
+            json.dumps(self.raw, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            calls = (replace(call, arguments=_mended(call.arguments)) for call in self.calls)
+            mended = {"text": _mended(self.text), "raw": _mended(self.raw), "calls": tuple(calls)}
+            return replace(self, **mended)
+        return self
+
+
+def _mended(value: Json) -> Json:
+    """A value with U+FFFD for each half of a surrogate pair."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            found = cast(dict[str, Json], value)
+            return {_mended(name): _mended(each) for name, each in found.items()}
+        case list():
+            return [_mended(each) for each in cast(list[Json], value)]
+        case _:
+            return value
 
 
 class LanguageModel(Protocol):
