@@ -30,10 +30,10 @@ from lampwork import (
     failpoint,
     playbook,
 )
-from lampwork.flow import EndReason, RunEnded
 from lampwork.models import Ask, Playbook, Reply
 from lampwork.models.ask import size
-from lampwork.run import Run
+from lampwork.runs.flow import EndReason, RunEnded
+from lampwork.runs.run import Run
 from lampwork.store import jobs
 
 T = TypeVar("T")

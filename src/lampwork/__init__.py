@@ -12,19 +12,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lampwork.answer import TaskAnswer
     from lampwork.app import App
-    from lampwork.artifact import Artifact
-    from lampwork.budget import Budget
     from lampwork.check import Finding
-    from lampwork.effect import DidNotHappen, Happened, StillUnknown
     from lampwork.errors import LampworkError, NotDone
+    from lampwork.files.artifact import Artifact
     from lampwork.files.file import File
-    from lampwork.genie import Genie
-    from lampwork.history import Recent, Summary
+    from lampwork.genies.budget import Budget
+    from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
+    from lampwork.genies.genie import Genie
+    from lampwork.genies.knowledge import Knowledge, Passage
+    from lampwork.genies.skill import Skill, SkillCall
     from lampwork.job import Job, JobRef
-    from lampwork.knowledge import Knowledge, Passage
     from lampwork.metadata import Metadata, Sealed
+    from lampwork.metadata.proof import Proof
     from lampwork.models import (
         Answer,
         Call,
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
         playbook,
     )
     from lampwork.project import Project
-    from lampwork.proof import Proof
     from lampwork.recipe import Recipe
+    from lampwork.runs.step import Retry
     from lampwork.settings import ReadingCaps, Settings
-    from lampwork.skill import Skill, SkillCall
-    from lampwork.step import Retry
-    from lampwork.trigger import Cron, Poll, Polled
+    from lampwork.tasks.answer import TaskAnswer
+    from lampwork.tasks.history import Recent, Summary
+    from lampwork.triggers.trigger import Cron, Poll, Polled
 
 __all__ = [
     "Answer",
@@ -90,41 +90,41 @@ __all__ = [
 _MODULES = {
     "Answer": "models",
     "App": "app",
-    "Artifact": "artifact",
-    "Budget": "budget",
+    "Artifact": "files.artifact",
+    "Budget": "genies.budget",
     "Call": "models",
     "Calls": "models",
     "CannotComplete": "models",
-    "Cron": "trigger",
-    "DidNotHappen": "effect",
+    "Cron": "triggers.trigger",
+    "DidNotHappen": "genies.effect",
     "Finding": "check",
     "File": "files.file",
-    "Genie": "genie",
-    "Happened": "effect",
+    "Genie": "genies.genie",
+    "Happened": "genies.effect",
     "Job": "job",
     "JobRef": "job",
-    "Knowledge": "knowledge",
+    "Knowledge": "genies.knowledge",
     "LampworkError": "errors",
     "Metadata": "metadata",
     "Model": "models",
     "NotDone": "errors",
-    "Poll": "trigger",
-    "Polled": "trigger",
+    "Poll": "triggers.trigger",
+    "Polled": "triggers.trigger",
     "Price": "models",
-    "Passage": "knowledge",
+    "Passage": "genies.knowledge",
     "Project": "project",
-    "Proof": "proof",
+    "Proof": "metadata.proof",
     "ReadingCaps": "settings",
-    "Recent": "history",
+    "Recent": "tasks.history",
     "Recipe": "recipe",
-    "Retry": "step",
+    "Retry": "runs.step",
     "Sealed": "metadata",
     "Settings": "settings",
-    "Skill": "skill",
-    "SkillCall": "skill",
-    "StillUnknown": "effect",
-    "Summary": "history",
-    "TaskAnswer": "answer",
+    "Skill": "genies.skill",
+    "SkillCall": "genies.skill",
+    "StillUnknown": "genies.effect",
+    "Summary": "tasks.history",
+    "TaskAnswer": "tasks.answer",
     "TextDelta": "models",
     "Turn": "models",
     "playbook": "models",

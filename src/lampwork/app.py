@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork import recovery
 from lampwork.door import Door
-from lampwork.eligibility import warn_of_ineligible
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
+from lampwork.genies.eligibility import warn_of_ineligible
 from lampwork.job import JobRef
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
 from lampwork.recipe import Recipe
-from lampwork.schedule import Schedule
+from lampwork.runs.wait import Delivery
 from lampwork.settings import Settings
 from lampwork.store import executors, inbox, jobs
 from lampwork.store.store import Store
-from lampwork.wait import Delivery
+from lampwork.triggers.schedule import Schedule
 from lampwork.worker import Worker
 
 if TYPE_CHECKING:

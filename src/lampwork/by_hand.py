@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lampwork import copies, values
-from lampwork.answer import answer_record
-from lampwork.conversation import Transcript
-from lampwork.delegation import tasks_below
 from lampwork.errors import (
     AlreadyAnswered,
     Conflict,
@@ -23,10 +20,13 @@ from lampwork.errors import (
     InputInvalid,
     TaskNotWaiting,
 )
-from lampwork.output import Output
+from lampwork.genies.output import Output
 from lampwork.store import by_hand, cancelled, conversations, tasks
 from lampwork.store import copies as copies_store
 from lampwork.store.inbox import Delivery
+from lampwork.tasks.answer import answer_record
+from lampwork.tasks.conversation import Transcript
+from lampwork.tasks.delegation import tasks_below
 from lampwork.types import ENDED, Json, child_wait_id, task_id, wait_id
 
 if TYPE_CHECKING:

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lampwork import eligibility, values
+from lampwork import values
 from lampwork.errors import ResultNotRecordable
+from lampwork.genies import eligibility
 from lampwork.importable import source_file
 
 if TYPE_CHECKING:
-    from lampwork.genie import Genie
+    from lampwork.genies.genie import Genie
+    from lampwork.genies.skill import Skill
     from lampwork.project import Project
-    from lampwork.skill import Skill
 
 __all__ = ["Finding", "check"]
 

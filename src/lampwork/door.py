@@ -16,26 +16,27 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from lampwork import by_hand, copies, event, values
-from lampwork.answer import TaskAnswer
-from lampwork.artifact import Artifact
-from lampwork.assignment import Assignment, Terms, check_assignment, check_price
+from lampwork import by_hand, copies, values
 from lampwork.copies import CopyPlan
 from lampwork.errors import InputInvalid, NotImportable
+from lampwork.files.artifact import Artifact
 from lampwork.files.taking import take
-from lampwork.genie import Genie
+from lampwork.genies.genie import Genie
+from lampwork.genies.output import Output, describe
+from lampwork.genies.written_type import read_type
 from lampwork.job import JobRef
 from lampwork.models.resolve import resolve
-from lampwork.output import Output, describe
 from lampwork.recipe import Recipe, bind_input, check_input
+from lampwork.runs import event
+from lampwork.runs.wait import Delivery
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, inbox, jobs, pauses, triggers
 from lampwork.store import by_hand as rows_by_hand
 from lampwork.store.store import Store
-from lampwork.trigger import as_kept, find_trigger
+from lampwork.tasks.answer import TaskAnswer
+from lampwork.tasks.assignment import Assignment, Terms, check_assignment, check_price
+from lampwork.triggers.trigger import as_kept, find_trigger
 from lampwork.types import Json, new_job_id
-from lampwork.wait import Delivery
-from lampwork.written_type import read_type
 
 if TYPE_CHECKING:
     from lampwork.project import Project

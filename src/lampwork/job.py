@@ -14,26 +14,27 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, ov
 
 from typing_extensions import Unpack
 
-from lampwork import event, values
-from lampwork.answer import TaskAnswer
-from lampwork.artifact import Artifact
-from lampwork.assignment import Assignment, Terms, check_assignment, check_lineage
-from lampwork.call import Call
+from lampwork import values
 from lampwork.errors import InputInvalid, StoreUnavailable
-from lampwork.gather import Gather, JobCall, MapCall, OnError
-from lampwork.output import identity
+from lampwork.files.artifact import Artifact
+from lampwork.genies.output import identity
 from lampwork.recipe import Recipe, bind_input, takes_job
-from lampwork.step import Options, Retry, Step, name_of, step_key
+from lampwork.runs import event
+from lampwork.runs.call import Call
+from lampwork.runs.gather import Gather, JobCall, MapCall, OnError
+from lampwork.runs.step import Options, Retry, Step, name_of, step_key
+from lampwork.runs.wait import Wait
 from lampwork.store import artifacts, jobs
-from lampwork.task import work
-from lampwork.trigger import Trigger
+from lampwork.tasks.answer import TaskAnswer
+from lampwork.tasks.assignment import Assignment, Terms, check_assignment, check_lineage
+from lampwork.tasks.work import work
+from lampwork.triggers.trigger import Trigger
 from lampwork.types import CallKind, Effect, Json, child_id, wait_id
-from lampwork.wait import Wait
 
 if TYPE_CHECKING:
-    from lampwork.flow import Flow
-    from lampwork.genie import Genie
-    from lampwork.run import Run
+    from lampwork.genies.genie import Genie
+    from lampwork.runs.flow import Flow
+    from lampwork.runs.run import Run
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from typing import Any
 
 from lampwork import origin, values
 from lampwork.errors import InputInvalid, NotImportable, ResultNotRecordable
-from lampwork.flow import Flow, RunEnded
 from lampwork.job import Job
 from lampwork.recipe import read_input, takes_job
+from lampwork.runs.flow import Flow, RunEnded
 
 
 async def outcome_of(flow: Flow) -> values.Outcome:

@@ -15,17 +15,17 @@ from typing_extensions import Unpack
 
 from lampwork import importable
 from lampwork.app import App
-from lampwork.budget import Budget
 from lampwork.check import Finding, check
 from lampwork.errors import DuplicateName, GenieNotFound, NotImportable, RecipeNotFound
-from lampwork.genie import Genie
+from lampwork.genies.budget import Budget
+from lampwork.genies.genie import Genie
+from lampwork.genies.knowledge import Knowledge, Search
+from lampwork.genies.skill import Skill, SkillOptions
 from lampwork.job import Job
-from lampwork.knowledge import Knowledge, Search
 from lampwork.models import Model, Playbook
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
-from lampwork.skill import Skill, SkillOptions
-from lampwork.trigger import Cron, Poll, check_triggers
+from lampwork.triggers.trigger import Cron, Poll, check_triggers
 
 P = ParamSpec("P")
 R = TypeVar("R")

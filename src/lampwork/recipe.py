@@ -16,7 +16,7 @@ from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.job import Job
-    from lampwork.trigger import Definition
+    from lampwork.triggers.trigger import Definition
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 
-from lampwork.run import Run
+from lampwork.runs.run import Run
 from lampwork.store import blobs, executors, inbox, jobs
 from lampwork.worker import Worker
 

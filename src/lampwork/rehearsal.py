@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lampwork.errors import StoreUnavailable
-from lampwork.flow import Flow, RunEnded
 from lampwork.outcome import outcome_of, prepared
+from lampwork.runs.flow import Flow, RunEnded
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.call import Call
     from lampwork.engine import RecordedCall
-    from lampwork.genie import Genie
+    from lampwork.genies.genie import Genie
     from lampwork.project import Project
+    from lampwork.runs.call import Call
     from lampwork.store import jobs
     from lampwork.store.store import Store
 

@@ -15,19 +15,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lampwork import failpoint, models, values
-from lampwork.cancellation import finish_cancelled, settle
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import JobEnded, JobNotFound
-from lampwork.flow import EndReason, RunEnded
 from lampwork.outcome import outcome_of
-from lampwork.run import Run
+from lampwork.runs.cancellation import finish_cancelled, settle
+from lampwork.runs.flow import EndReason, RunEnded
+from lampwork.runs.run import Run
+from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs
 from lampwork.store.store import Store
-from lampwork.texts import Texts
+from lampwork.tasks.texts import Texts
+from lampwork.tasks.under_way import CallsUnderWay
 from lampwork.types import ENDED, JobStatus, Want
-from lampwork.under_way import CallsUnderWay
-from lampwork.wait import Delivery, Waits
 
 if TYPE_CHECKING:
     from lampwork.project import Project

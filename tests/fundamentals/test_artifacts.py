@@ -189,7 +189,7 @@ async def test_the_author_of_a_skill_is_told_what_cannot_be_saved(
 async def test_an_artifact_too_large_is_refused(
     opened: Open, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lampwork.artifact.LARGEST", 20)
+    monkeypatch.setattr("lampwork.files.artifact.LARGEST", 20)
 
     @project.skill(effect="read")
     def draw(call: SkillCall) -> None:

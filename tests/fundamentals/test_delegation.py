@@ -21,10 +21,10 @@ from lampwork import (
     Turn,
     playbook,
 )
-from lampwork.action import Action, DelegatedTask
-from lampwork.answer import TaskAnswer
 from lampwork.errors import JobFailed, TaskNotCompleted
 from lampwork.insights import Insights
+from lampwork.tasks.action import Action, DelegatedTask
+from lampwork.tasks.answer import TaskAnswer
 
 from ..support import eventually, result, rows
 from .conftest import Open

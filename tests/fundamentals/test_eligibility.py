@@ -209,7 +209,7 @@ def test_a_search_that_could_not_be_used_is_refused_when_it_is_defined(
 async def test_a_process_that_opens_the_project_logs_who_can_take_no_tasks(
     opened: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, "lampwork.genie"):
+    with caplog.at_level(logging.WARNING, "lampwork.genies.genie"):
         async with opened(project):
             pass
     named = [record.getMessage().split(" can't")[0] for record in caplog.records]

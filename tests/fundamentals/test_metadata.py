@@ -28,7 +28,7 @@ from lampwork import (
 )
 from lampwork.errors import InputInvalid, JobFailed, MetadataInvalid
 from lampwork.insights import ConversationDetails, Insights
-from lampwork.proof import Carried
+from lampwork.metadata.proof import Carried
 
 from .conftest import Open
 

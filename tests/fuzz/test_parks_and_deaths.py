@@ -21,7 +21,7 @@ from tests.support import armed, inside, opened, rows
 
 from lampwork import App, values
 from lampwork.errors import JobEnded
-from lampwork.flow import RunEnded
+from lampwork.runs.flow import RunEnded
 
 PROGRAMS = 6
 """Played side by side, in one process."""

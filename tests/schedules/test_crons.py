@@ -10,8 +10,9 @@ import pytest
 from tests.schedules.scheduling import HOUR, NOON, Clock, at, executing, fired, look
 from tests.support import armed, away, eventually, once, rows, status
 
-from lampwork import App, Cron, Job, Project, schedule
+from lampwork import App, Cron, Job, Project
 from lampwork.errors import TriggerNotFound
+from lampwork.triggers import schedule
 
 
 async def nightly(job: Job) -> str:

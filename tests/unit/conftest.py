@@ -15,21 +15,21 @@ import pytest
 import sqlalchemy as sa
 
 from lampwork import Metadata, SkillCall, values
-from lampwork.answer import TaskAnswer
-from lampwork.assignment import Assignment, check_assignment
-from lampwork.flow import RunEnded
-from lampwork.genie import Genie
-from lampwork.line import Lines
+from lampwork.genies.genie import Genie
 from lampwork.models import resolve
 from lampwork.project import Project
+from lampwork.runs.flow import RunEnded
+from lampwork.runs.line import Lines
+from lampwork.runs.wait import Answer, Wait
 from lampwork.settings import ReadingCaps
 from lampwork.store import calls, inbox, schema
 from lampwork.store.store import Store
 from lampwork.store.tasks import Lineage
-from lampwork.task import work
-from lampwork.texts import Texts
-from lampwork.under_way import CallsUnderWay
-from lampwork.wait import Answer, Wait
+from lampwork.tasks.answer import TaskAnswer
+from lampwork.tasks.assignment import Assignment, check_assignment
+from lampwork.tasks.texts import Texts
+from lampwork.tasks.under_way import CallsUnderWay
+from lampwork.tasks.work import work
 
 from .clerk import Effects
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from lampwork import Metadata, Sealed
 from lampwork.errors import MetadataInvalid, MetadataUnknown
+from lampwork.genies.skill import Skill
 from lampwork.metadata import (
     declared_by,
     from_texts,
@@ -20,7 +21,6 @@ from lampwork.metadata import (
     unsealed,
     withheld,
 )
-from lampwork.skill import Skill
 
 
 class Account(BaseModel):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lampwork.needles import MOST, Matcher, needles
+from lampwork.metadata.needles import MOST, Matcher, needles
 
 VALUE = 'Jörg "Weiß" & Co/7+8'
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from lampwork.errors import OutputInvalid, OutputTypeInvalid
-from lampwork.output import describe
+from lampwork.genies.output import describe
 
 
 class Line(BaseModel):

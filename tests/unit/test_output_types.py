@@ -39,7 +39,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from lampwork.errors import OutputTypeInvalid
-from lampwork.output import describe
+from lampwork.genies.output import describe
 
 T = TypeVar("T")
 

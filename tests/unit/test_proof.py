@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lampwork.answer import TaskAnswer
-from lampwork.proof import Carried, Evidence, Proof
+from lampwork.metadata.proof import Carried, Evidence, Proof
+from lampwork.tasks.answer import TaskAnswer
 
 METADATA = {"invoice_id": "INV-77", "plan": "gold"}
 HIT = {"key": "invoice_id", "form": "plain", "source": "file po.pdf"}

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from lampwork import Metadata, Sealed, scan
+from lampwork import Metadata, Sealed
 from lampwork.errors import MetadataLeaked, ModelUnavailable
+from lampwork.metadata import scan
 from lampwork.models import Answer, Call, Calls, Playbook, Turn, playbook
 from lampwork.models.ask import Ask, Reply
 from lampwork.store import schema

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lampwork.needles import Matcher, needles
-from lampwork.seal import Seal
+from lampwork.metadata.needles import Matcher, needles
+from lampwork.metadata.seal import Seal
 
 METADATA = {"invoice_id": "INV-7/ö", "account": {"number": 4711003, "note": "plain one"}}
 SEALED = [("invoice_id",), ("account", "number")]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from lampwork import Job, Metadata, Skill, SkillCall
 from lampwork.errors import DuplicateName, SkillInvalid
 from lampwork.project import Project
-from lampwork.step import Retry
+from lampwork.runs.step import Retry
 
 
 class Line(BaseModel):

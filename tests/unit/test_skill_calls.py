@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from lampwork import Job, Metadata, SkillCall, values
-from lampwork.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.errors import (
     NotDone,
     SkillFailed,
     SkillFailing,
 )
+from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.models import (
     Answer,
     Call,
@@ -22,7 +22,7 @@ from lampwork.models import (
     Turn,
     playbook,
 )
-from lampwork.step import Retry
+from lampwork.runs.step import Retry
 from lampwork.store import schema
 
 from .clerk import genie_of, payer

@@ -8,8 +8,7 @@ import threading
 import pytest
 
 from lampwork import SkillCall, failpoint
-from lampwork.effect import Happened
-from lampwork.flow import RunEnded
+from lampwork.genies.effect import Happened
 from lampwork.models import (
     Answer,
     Ask,
@@ -19,8 +18,9 @@ from lampwork.models import (
     Turn,
     playbook,
 )
+from lampwork.runs.flow import RunEnded
 from lampwork.store import schema
-from lampwork.turn import FAILPOINTS
+from lampwork.tasks.turn import FAILPOINTS
 
 from .clerk import METADATA, VERDICT, Verdict, genie_of, payer, thorough
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from lampwork.output import describe
-from lampwork.written_type import read_type, write_type
+from lampwork.genies.output import describe
+from lampwork.genies.written_type import read_type, write_type
 
 T = TypeVar("T")
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
+from lampwork.metadata.needles import needles
 from lampwork.models import close, provider
-from lampwork.needles import needles
 
 VERSION = "1.43.0"
 _CACHE = Path(__file__).parents[2] / ".cache" / "aimock"

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from lampwork import File, Metadata, Model, Sealed
 from lampwork.errors import JobFailed
-from lampwork.needles import Matcher
+from lampwork.metadata.needles import Matcher
 
 from .wires import EACH_WIRE, THINKING, Verdict, asks, genie, model_at, project, says
 

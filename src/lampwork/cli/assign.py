@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import click
 
-from lampwork.budget import Budget
 from lampwork.cli.execution import carry_out
 from lampwork.cli.limits import limits
 from lampwork.cli.options import Options, shared
@@ -17,7 +16,8 @@ from lampwork.cli.project import load, names_project
 from lampwork.cli.run import read_json
 from lampwork.door import Door
 from lampwork.errors import InputInvalid
-from lampwork.genie import Genie
+from lampwork.genies.budget import Budget
+from lampwork.genies.genie import Genie
 from lampwork.insights import Insights
 from lampwork.job import JobRef
 from lampwork.metadata import Sealed, from_texts

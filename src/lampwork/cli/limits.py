@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from lampwork.budget import Budget
 from lampwork.errors import InputInvalid
+from lampwork.genies.budget import Budget
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ from lampwork.insights import GenieView, Insights
 from lampwork.insights.genies import genie_views
 
 if TYPE_CHECKING:
-    from lampwork.genie import Genie
+    from lampwork.genies.genie import Genie
 
 T = TypeVar("T")
 

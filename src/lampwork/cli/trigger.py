@@ -18,7 +18,7 @@ from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.insights import Executor, Insights, TriggerDetails, to_json
 from lampwork.insights.triggers import NOTHING, trigger_details
-from lampwork.trigger import find_trigger
+from lampwork.triggers.trigger import find_trigger
 
 
 @click.group("trigger", cls=Noun, which="RECIPE", parameter="recipe")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from lampwork.artifact import Artifact
 from lampwork.errors import FileRejected, InputInvalid, TooManyFiles
 from lampwork.files import names
+from lampwork.files.artifact import Artifact
 from lampwork.files.snapshot import Snapshot
 
 __all__ = ["AT_MOST", "File", "Given", "Source", "check"]

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from lampwork.artifact import Artifact
 from lampwork.errors import FileRejected
 from lampwork.files import kinds, names, reading
+from lampwork.files.artifact import Artifact
 from lampwork.files.file import File, Given, Source, check
 from lampwork.files.kinds import Kind
 from lampwork.files.reads import Broken, over

@@ -65,7 +65,7 @@ from lampwork.store.store import Store
 
 if TYPE_CHECKING:
     from lampwork.engine import RecordedCall
-    from lampwork.genie import Genie
+    from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.recipe import Recipe
 

@@ -27,7 +27,7 @@ from lampwork.insights.views import (
     moment,
     moment_or_none,
 )
-from lampwork.proof import Evidence, Proof
+from lampwork.metadata.proof import Evidence, Proof
 from lampwork.store import queries
 from lampwork.types import Json
 

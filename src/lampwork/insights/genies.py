@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lampwork import eligibility
+from lampwork.genies import eligibility
 from lampwork.insights.views import GenieView, PauseView, SkillView, moment
 from lampwork.models.resolve import resolve
 from lampwork.store import pauses, queries
@@ -13,8 +13,8 @@ from lampwork.store import pauses, queries
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from lampwork.genie import Genie
-    from lampwork.skill import Skill
+    from lampwork.genies.genie import Genie
+    from lampwork.genies.skill import Skill
 
 
 def paused_in(connection: sa.Connection, project: str) -> Mapping[str, PauseView]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lampwork.project import Project
     from lampwork.recipe import Recipe
-    from lampwork.trigger import Definition
+    from lampwork.triggers.trigger import Definition
 
 _NEWEST = 50
 """Rejected items in full."""
@@ -176,7 +176,9 @@ def _shown(
 
 
 def _next_at(trigger: Definition, row: Any) -> float | None:
-    from lampwork.trigger import Poll  # 50 ms, which whoever has a trigger has spent already
+    from lampwork.triggers.trigger import (
+        Poll,  # 50 ms, which whoever has a trigger has spent already
+    )
 
     if row is not None and row.paused:
         return None

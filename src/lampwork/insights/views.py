@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from lampwork.proof import Proof
+from lampwork.metadata.proof import Proof
 from lampwork.types import Json
 
 T = TypeVar("T")

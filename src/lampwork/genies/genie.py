@@ -1,0 +1,82 @@
+"""A genie: an AI agent with a job description, a model and the skills it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from lampwork.errors import DuplicateName, SkillInvalid
+from lampwork.genies.budget import Budget
+from lampwork.genies.knowledge import Knowledge
+from lampwork.genies.skill import Skill
+from lampwork.metadata import Key, declared_by
+from lampwork.models.resolve import Model, Playbook
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+
+__all__ = ["Genie"]
+
+
+@dataclass(frozen=True, eq=False)
+class Genie:
+    """A definition; `project.genie(…)` makes it. Two genies are the same if they are one object."""
+
+    name: str
+    project: Project
+    model: str | Model | Playbook
+    job_description: str
+    skills: tuple[Skill[..., Any], ...] = ()
+    max_turns: int = 50
+    """Model responses in one task at the most; then the task fails with TurnLimitReached."""
+    knowledge: tuple[Knowledge, ...] = ()
+    """Each is among its skills too, as `search_<name>`."""
+    budget: Budget | None = None
+    """Of each task that is assigned without one."""
+
+    @classmethod
+    def define(
+        cls,
+        name: str,
+        *,
+        project: Project,
+        model: str | Model | Playbook,
+        job_description: str,
+        skills: Iterable[Any] = (),
+        knowledge: Iterable[Knowledge] = (),
+        max_turns: int = 50,
+        budget: Budget | None = None,
+    ) -> Genie:
+        """A genie with these skills; a recipe among them becomes a skill.
+
+        Raises SkillInvalid, DuplicateName.
+        """
+        bases = tuple(knowledge)
+        made = (*(_as_skill(name, each) for each in skills), *(base.skill for base in bases))
+        names = [skill.name for skill in made]
+        twice = {each for each in names if names.count(each) > 1}
+        if twice:
+            raise DuplicateName(
+                f'Genie "{name}" has two skills called {", ".join(sorted(twice))}. '
+                "Give one of them another name=."
+            )
+        description = job_description.strip()
+        return cls(name, project, model, description, made, max_turns, bases, budget)
+
+    @cached_property
+    def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:
+        """Every metadata key that its skills declare, with who reads it."""
+        return declared_by(self.skills)
+
+
+def _as_skill(genie: str, given: Any) -> Skill[..., Any]:
+    if isinstance(given, Skill):
+        return cast(Skill[..., Any], given)
+    if hasattr(given, "fn") and hasattr(given, "name"):
+        return Skill.of_recipe(given)
+    raise SkillInvalid(
+        f'Genie "{genie}": {given!r} is neither a skill nor a recipe. '
+        "Decorate the function with @project.skill(…)."
+    )

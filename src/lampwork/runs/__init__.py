@@ -1,0 +1,1 @@
+"""One run of a job: its calls, what is recorded of them, what it waits for, and its end."""

@@ -1,0 +1,64 @@
+"""The end of cancelled jobs: no new work, a grace for what executes, and a word on what is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lampwork import values
+from lampwork.errors import LampworkError
+from lampwork.store import cancelled, jobs
+from lampwork.types import ENDED, Json
+
+if TYPE_CHECKING:
+    from lampwork.runs.run import Run
+    from lampwork.worker import Worker
+
+__all__ = ["finish_cancelled", "settle"]
+
+
+async def finish_cancelled(worker: Worker, job_id: str) -> None:
+    """End a job that is meant to be cancelled, after those below it that are as well."""
+    async with worker.lock(job_id):
+        if (await worker.store.read(jobs.get, job_id)).status in ENDED:
+            return
+        run = worker.runs.get(job_id)
+        if run is not None:
+            run.end("cancelled")
+        below = await worker.store.read(cancelled.right_below, job_id)
+        ending = [asyncio.create_task(finish_cancelled(worker, each)) for each in below]
+        executing = await settle(run, worker.settings.grace)
+        await asyncio.gather(*ending)
+        await worker.engine.cancel(job_id)
+        effects = await worker.store.read(cancelled.effects, job_id)
+        error = LampworkError(
+            f"Job {job_id} was cancelled{_while(executing)}{_open(effects)}",
+            unresolved=executing,
+            effects=effects,
+        )
+        envelope = values.write(values.Failure(error.to_record()))
+        ended = await worker.store.write(jobs.finish, job_id, "cancelled", envelope, None)
+    worker.after_end(job_id, ended)
+
+
+async def settle(run: Run | None, grace: float) -> list[str]:
+    """Wait until an ended run has left its code; names what had not ended after the grace."""
+    if run is None or run.main is None or run.main.done():
+        return []
+    await asyncio.wait({run.main}, timeout=grace)
+    if run.main.done():
+        return []
+    executing = run.executing()
+    run.main.cancel()
+    await asyncio.wait({run.main}, timeout=1.0)
+    return executing
+
+
+def _while(executing: Sequence[str]) -> str:
+    return f" while {', '.join(executing)} had not ended" if executing else ""
+
+
+def _open(effects: Sequence[dict[str, Json]]) -> str:
+    named = [f"{each.get('skill') or each['step']} ({each['key']})" for each in effects]
+    return f". Nobody knows whether this happened: {', '.join(named)}" if named else ""

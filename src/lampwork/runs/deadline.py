@@ -1,0 +1,121 @@
+"""Until when a task must have its answer, and what that means for whatever it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lampwork.errors import InputInvalid, LampworkError, TaskDeadlineExceeded
+from lampwork.store.budgets import LimitMet, exceeded
+
+if TYPE_CHECKING:
+    from lampwork.store.store import Store
+    from lampwork.store.tasks import Lineage
+    from lampwork.tasks.assignment import Assignment
+
+__all__ = ["Deadline", "OutOfTime", "check_deadline", "earliest", "epoch", "late"]
+
+
+def check_deadline(given: Any) -> datetime | timedelta | None:
+    """A deadline as it is given: a moment, or a time from then on, as timedelta or in seconds.
+
+    A moment without a time zone is in UTC. Raises InputInvalid.
+    """
+    match given:
+        case None:
+            return None
+        case datetime():
+            return given if given.tzinfo else given.replace(tzinfo=UTC)
+        case timedelta() if abs(given) <= _LONGEST:
+            return given
+        case int() | float() if type(given) is not bool and abs(given) <= _LONGEST.total_seconds():
+            return timedelta(seconds=given)
+        case _:
+            raise InputInvalid(
+                f"deadline={given!r} is no time. Give a datetime, or seconds from now on.",
+                problems=["deadline"],
+            )
+
+
+_LONGEST = timedelta(days=36_500)
+
+
+def epoch(deadline: datetime | timedelta, begun_at: float) -> float:
+    """A deadline in epoch seconds, where it counts from `begun_at` on."""
+    if isinstance(deadline, timedelta):
+        return begun_at + deadline.total_seconds()
+    return deadline.timestamp()
+
+
+def earliest(assignment: Assignment, above: Lineage, task: str, *, begun_at: float) -> Deadline:
+    """When the time of a task is up: its own, that of its budget, or of those above."""
+    found = [Deadline(above.deadline, above.deadline_budget)]
+    if assignment.deadline is not None:
+        found.append(Deadline(epoch(assignment.deadline, begun_at)))
+    if assignment.budget is not None and assignment.budget.seconds is not None:
+        found.append(Deadline(begun_at + float(assignment.budget.seconds), task))
+    return min(found, key=lambda each: math.inf if each.at is None else each.at)
+
+
+async def late(store: Store, deadline: Deadline) -> LampworkError:
+    """The error of a task whose time is up."""
+    if deadline.budget is not None:
+        met = LimitMet(deadline.budget, "seconds", "time is up")
+        error: LampworkError = await store.read(exceeded, met)
+    else:
+        at = datetime.fromtimestamp(deadline.at or 0.0, UTC).isoformat()
+        error = TaskDeadlineExceeded(
+            f"The deadline of the task, {at}, has passed. Give it more time, or less to do.",
+            deadline=at,
+        )
+    error.fields |= {"partial": "", "actions": [], "usage": {}}
+    return error
+
+
+class OutOfTime(Exception):
+    """The time of the task in hand is up. It never leaves the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When the time of a task in hand is up, by the machine's clock."""
+
+    at: float | None
+    """In epoch seconds; None is never."""
+    budget: str | None = None
+    """The budget whose `seconds` end then, if it is no deadline that was given as such."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether time is up."""
+        return self.at is not None and time.time() >= self.at
+
+    def check(self) -> None:
+        """Raise OutOfTime if time is up. Asked before anything is started."""
+        if self.passed:
+            raise OutOfTime
+
+    def bounding(self) -> AbstractAsyncContextManager[None]:
+        """What is done inside is cancelled when time is up, and OutOfTime raised."""
+        return _UNBOUNDED if self.at is None else _bounded(self.at)
+
+
+_UNBOUNDED = nullcontext()
+
+
+@asynccontextmanager
+async def _bounded(at: float) -> AsyncGenerator[None]:
+    limit = asyncio.timeout(max(0.0, at - time.time()))
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise OutOfTime from None
+        raise

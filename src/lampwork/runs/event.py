@@ -1,0 +1,96 @@
+"""Events: values that someone sends to a job by name, and that must be of the type it waits for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+from lampwork import values
+from lampwork.errors import InputInvalid, WaitTimedOut
+from lampwork.genies.output import describe
+from lampwork.runs.wait import Answer, Wait
+from lampwork.types import Json, wait_id
+
+if TYPE_CHECKING:
+    from lampwork.runs.run import Run
+
+_log = logging.getLogger("lampwork.job")
+
+
+def topic_of(job_id: str, name: str) -> str:
+    """Where a job's events of a name wait."""
+    return f"{job_id}:{name}"
+
+
+async def receive(
+    run: Run, number: int, name: str, annotation: Any, seconds: float | None
+) -> values.Value:
+    """The next event of a name, as call `number` of its job.
+
+    One that came before anyone waited, and is not of the type, is passed over with a warning.
+    Raises WaitTimedOut.
+    """
+    due_at = None if seconds is None else time.time() + seconds
+    passed_over = 0
+    while True:
+        wait = Wait(
+            id=wait_id(run.job_id, number, f"{passed_over}" if passed_over else ""),
+            job_id=run.job_id,
+            call=number,
+            kind="event",
+            subject={"name": name, "schema": _schema(annotation)},
+            topic=topic_of(run.job_id, name),
+            due_at=due_at,
+        )
+        answer = await run.until(wait)
+        if answer.kind == "expired":
+            raise WaitTimedOut(
+                f"No event {name!r} came within {seconds:g} s.", name=name, timeout=seconds
+            )
+        try:
+            return values.Value(_text(answer, name, annotation))
+        except ValidationError as error:
+            passed_over += 1
+            _log.warning(
+                "job %s passes over an event %r from %s: %s",
+                run.job_id,
+                name,
+                answer.source,
+                values.misfits(error),
+                extra={"event": "job.event_passed_over", "job_id": run.job_id},
+            )
+
+
+def check(name: str, value: Json, expected: dict[str, Json] | None) -> None:
+    """Refuse an event that the waiting job could not take. `expected` is its wait's subject.
+
+    Raises InputInvalid; then nothing was sent.
+    """
+    schema = (expected or {}).get("schema")
+    described = describe(schema) if schema else None
+    problems = described.checker.problems(value)[1] if described else []
+    if problems:
+        raise InputInvalid(
+            f"The job waits for an event {name!r} of another form: {'; '.join(problems)}. "
+            "Nothing was sent.",
+            problems=problems,
+        )
+
+
+def _text(answer: Answer, name: str, annotation: Any) -> str:
+    value = TypeAdapter(annotation).validate_json(json.dumps(answer.value))
+    return values.encode(value, annotation, f"event {name!r}")
+
+
+def _schema(annotation: Any) -> Json:
+    """JSON Schema of what is waited for; None where there is none to give."""
+    if annotation is Any:
+        return None
+    try:
+        return TypeAdapter(annotation).json_schema()
+    except PydanticUserError:
+        return None

@@ -1,0 +1,61 @@
+"""What became of an effect that nobody is sure of, as a person says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lampwork import values
+from lampwork.errors import ResultNotRecordable
+from lampwork.runs.deadline import OutOfTime
+from lampwork.runs.wait import Wait
+
+if TYPE_CHECKING:
+    from lampwork.runs.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A person's word: it happened, with this result (JSON text); do it; or it failed, and why."""
+
+    verdict: Literal["happened", "did_not_happen", "fail"]
+    by: str
+    result: str = "null"
+    reason: str = "no reason given"
+
+
+async def ask_person(
+    run: Run,
+    question: Callable[[str, str], Wait],
+    *,
+    nth: str,
+    again: bool,
+    why: str,
+    returns: Any,
+    what: str,
+) -> Resolution:
+    """Wait for a person's word on `what`; a result that is not of the type `returns` is none.
+
+    `question` makes the wait of a suffix for its id and of the reason why it is asked. The suffix
+    is empty at first, then `nth` where this is asked `again` of a later attempt; and after each
+    result that does not fit it counts on. Raises OutOfTime when nobody answers while there is time.
+    """
+    suffix, misfits = (nth if again else ""), 0
+    while True:
+        answer = await run.until(question(suffix, why))
+        if answer.kind == "expired":
+            raise OutOfTime
+        match answer.value["resolution"]:
+            case "happened":
+                try:
+                    result = values.given(answer.value.get("result"), returns, what)
+                    return Resolution("happened", answer.source, result=result)
+                except ResultNotRecordable as error:
+                    misfits += 1
+                    suffix, why = f"{nth}.{misfits}", str(error)
+            case "did_not_happen":
+                return Resolution("did_not_happen", answer.source)
+            case _:
+                reason = answer.value.get("reason") or "no reason given"
+                return Resolution("fail", answer.source, reason=reason)

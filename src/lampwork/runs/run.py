@@ -1,0 +1,359 @@
+"""One run of one job in this process: what it has recorded, what it waits for, and its end.
+
+A job may be run many times: after a crash, after it was parked, by another process. Only one run
+owns the job; all others must find out before they do anything, and must never be mistaken for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from lampwork import failpoint, values
+from lampwork.engine import (
+    CallsDiffer,
+    Deposed,
+    RecordedCall,
+    RecordedElsewhere,
+    ReservedCall,
+    prove_ownership,
+)
+from lampwork.errors import StoreUnavailable
+from lampwork.models.resolve import resolve
+from lampwork.runs.deadline import OutOfTime
+from lampwork.runs.flow import EndReason, Flow, RunEnded
+from lampwork.runs.wait import Answer, Wait
+from lampwork.store import calls, inbox, jobs
+from lampwork.store.conversations import StaleEpoch
+from lampwork.types import Json, child_wait_id
+
+if TYPE_CHECKING:
+    from lampwork.genies.genie import Genie
+    from lampwork.project import Project
+    from lampwork.runs.call import Call
+    from lampwork.store.store import Store
+    from lampwork.worker import Worker
+
+_log = logging.getLogger("lampwork.job")
+
+
+def reraise_if_cancelled(error: BaseException) -> None:
+    """Raise a cancellation that is meant for us, not one that a user's function made up."""
+    here = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and here is not None and here.cancelling():
+        raise error
+
+
+class Run(Flow):
+    """The state of one run. Lives on the jobs' event loop."""
+
+    def __init__(
+        self, worker: Worker, begun: jobs.Begun, recorded: dict[int, RecordedCall]
+    ) -> None:
+        super().__init__(begun, recorded)
+        self.worker = worker
+        self._logged_before = begun.logged
+        self._logged = 0
+        self._ends_before = begun.ends
+        self._ends = 0
+        self.waiting_for: dict[str, Wait] = {}
+        self.idle_since: float | None = None
+        self.shown_waiting = False
+        self._futures: set[asyncio.Future[Any]] = set()
+        self._reserved: dict[int, ReservedCall] = {}
+        self._executing: set[str] = set()
+        self._registering: list[Future[None]] = []
+
+    @property
+    def project(self) -> Project:
+        """The project whose code runs."""
+        return self.worker.project
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.worker.store
+
+    @property
+    def model(self) -> str | None:
+        """A model id that stands in for every genie's own."""
+        return self.worker.settings.model
+
+    def require_model(self, genie: Genie) -> None:
+        """Raise ModelUnknown, ModelKeyMissing if the genie's model can't be asked from here."""
+        resolve(genie.model, self.model).check()
+
+    # --- its end ---
+
+    def end(self, reason: EndReason) -> None:
+        """Close the run: its waits end at once, and every further call raises RunEnded."""
+        if self.ended is None:
+            self.ended = reason
+            for future in self._futures:
+                if not future.done():
+                    future.set_exception(RunEnded(self.job_id, reason))
+                    future.exception()  # seen: whoever waits may have left by another way
+
+    async def prove(self) -> None:
+        """Return only if this run owns its job. Raises RunEnded."""
+        self.check()
+        try:
+            await prove_ownership()
+        except Deposed as error:
+            raise self._over("deposed") from error
+        except Exception as error:
+            raise self.unavailable(error) from error
+
+    async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
+        """The code no longer fits what was begun: a person must look. Returns what to raise."""
+        _log.error(
+            "job %s needs attention: %s",
+            self.job_id,
+            why,
+            extra={"event": "job.needs_attention", "job_id": self.job_id, "call": at},
+        )
+        await self.worker.stop_for_attention(self, why)
+        return RunEnded(self.job_id, "attention")
+
+    def _over(self, reason: EndReason) -> RunEnded:
+        self.end(reason)
+        return RunEnded(self.job_id, self.ended or reason)
+
+    def unavailable(self, error: BaseException) -> RunEnded:
+        """The database, or the engine, has let it down: the job is tried again. What to raise."""
+        _log.error("job %s stops for now: %s", self.job_id, error, exc_info=error)
+        return self._over("infrastructure")
+
+    # --- activities ---
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer is here that the call which waits for it has not seen yet."""
+        return any(future.done() for future in self._futures)
+
+    def _stir(self) -> None:
+        super()._stir()
+        self.idle_since = None
+
+    def _came_to_rest(self) -> None:
+        self.idle_since = asyncio.get_running_loop().time()
+        self.worker.became_idle(self)
+
+    def executing(self) -> list[str]:
+        """The calls whose bodies have not ended."""
+        return sorted(self._executing)
+
+    # --- waits ---
+
+    async def until(self, wait: Wait) -> Answer:
+        """The answer of a wait: once per wait id, however often the run is repeated.
+
+        Raises StaleEpoch when the task that waits was answered in another way.
+        """
+        self.check()
+        with self.worker.waits.expecting(wait.id) as future:
+            self._futures.add(future)
+            try:
+                answer, due_at = await self.store.write(inbox.open_wait, wait)
+                failpoint.hit("wait.opened")
+                if answer is None:
+                    answer = await self._wait(wait, future, due_at)
+            finally:
+                self._futures.discard(future)
+        self.check()
+        if self.shown_waiting:
+            # On disk before user code goes on: a crash from here on is counted against this job.
+            self.shown_waiting = False
+            await self.store.write(jobs.mark, self.job_id, "running")
+        if answer.kind == "withdrawn":
+            raise StaleEpoch(f"{wait.id} was withdrawn by {answer.source}")
+        failpoint.hit("wait.answered")
+        return answer
+
+    async def _wait(
+        self, wait: Wait, future: asyncio.Future[Answer], due_at: float | None
+    ) -> Answer:
+        if due_at is not None:
+            self.worker.expire_at(due_at)
+        self.waiting_for[wait.id] = wait
+        try:
+            with self.paused():
+                self.check()
+                return await future
+        finally:
+            del self.waiting_for[wait.id]
+
+    # --- calls ---
+
+    def _take_number(self) -> int:
+        reserved = ReservedCall()
+        if reserved.number not in self._recorded:
+            self._reserved[reserved.number] = reserved
+        return reserved.number
+
+    async def _unrecorded(self, call: Call[Any]) -> str:
+        """Do a call: one that must not be lost sight of is written down first."""
+        await self._registered()
+        if call.opens and call.number not in self._begun:
+            await self.store.write(
+                calls.begin, self.job_id, call.number, call.kind, call.name, call.digest
+            )
+        return await self._record(call)
+
+    def attempts(self, number: int) -> int:
+        """How often earlier runs had begun this call, as far as they wrote it down."""
+        return self._begun[number].attempts if number in self._begun else 0
+
+    def begun_at(self, number: int) -> float:
+        """When this call began, in epoch seconds: at first, in whatever run that was."""
+        return self._begun[number].opened_at if number in self._begun else time.time()
+
+    async def _record(self, call: Call[Any]) -> str:
+        try:
+            return await self._reserved.pop(call.number).run(call.label, lambda: self._do(call))
+        except Deposed as error:
+            raise self._over("deposed") from error
+        except CallsDiffer as error:
+            raise await self.differ(str(error)) from error
+        except RunEnded:
+            raise
+        except Exception as error:
+            raise self.unavailable(error) from error
+
+    async def _do(self, call: Call[Any]) -> str:
+        """A call's body, as the engine sees it: it returns value or error, and never raises one."""
+        failpoint.hit("call.before")
+        self._executing.add(call.label)
+        try:
+            outcome = await call.body(self, call.number)
+        except RunEnded:
+            raise
+        except StoreUnavailable as error:
+            raise self.unavailable(error) from error
+        except asyncio.CancelledError as error:
+            reraise_if_cancelled(error)
+            outcome = values.failure(error, call=call.label)
+        except BaseException as error:
+            self.check()
+            outcome = values.failure(error, call=call.label)
+        finally:
+            self._executing.discard(call.label)
+        failpoint.hit("call.after")
+        if isinstance(outcome, values.Recorded):
+            raise RecordedElsewhere(outcome.envelope)
+        try:
+            return await self.store.fold(values.write(outcome), self.job_id)
+        except StoreUnavailable as error:
+            raise self.unavailable(error) from error
+
+    def log(self, message: str) -> bool:
+        """Keep a line that the recipe logged; False if an earlier run has, or this one is over."""
+        self._logged += 1
+        if self.ended is not None or self._logged <= self._logged_before:
+            return False
+        self.store.submit(jobs.log, self.job_id, self._logged, message)
+        return True
+
+    def on_end(self, callable: str, input: Json) -> None:
+        """Register what is to run when the job has ended, unless an earlier run has."""
+        self._ends += 1
+        if self.ended is None and self._ends > self._ends_before:
+            write = (jobs.register_end, self.job_id, self._ends, callable, input)
+            self._registering.append(self.store.submit(*write))
+
+    async def _registered(self) -> None:
+        """What the recipe registered is on disk before anything else begins."""
+        while self._registering:
+            await asyncio.wrap_future(self._registering[0])
+            self._registering.pop(0)
+
+    async def end_of_recipe(self, outcome: values.Outcome) -> None:
+        """The recipe has ended: no more calls. Raises RunEnded if the run is over."""
+        self.check()
+        await self._registered()
+        await self.require_all_begun(outcome)
+
+    # --- children ---
+
+    async def child(
+        self,
+        *,
+        job_id: str,
+        call: int,
+        callable: str,
+        input: Json,
+        task_id: str | None = None,
+        due_at: float | None = None,
+    ) -> values.Outcome:
+        """Start a child job, unless it is there already, and wait for its outcome until `due_at`.
+
+        `task_id` is that of the task whose skill call this is, if it is one. Raises OutOfTime.
+        """
+        await self.start_children(
+            [self.new_child(job_id, call=call, callable=callable, input=input, task_id=task_id)]
+        )
+        answer = await self.until(
+            Wait(
+                id=child_wait_id(job_id),
+                job_id=self.job_id,
+                call=call,
+                kind="child",
+                subject={"job": job_id, "callable": callable},
+                task_id=task_id,
+                due_at=due_at,
+            )
+        )
+        if answer.kind == "expired":
+            raise OutOfTime
+        return await self.outcome_of(await self.store.read(jobs.if_ended, job_id))
+
+    async def cancel_child(self, job_id: str) -> None:
+        """Cancel a child job, if it was started and has not ended."""
+        await self.worker.cancel(job_id)
+
+    async def outcome_of(self, child: jobs.EndedJob | None) -> values.Outcome:
+        """What a child job ended with."""
+        assert child is not None
+        return values.of_job(child.id, child.status, await self.store.unfold(child.outcome))
+
+    def new_child(
+        self,
+        job_id: str,
+        *,
+        call: int,
+        callable: str,
+        input: Json,
+        position: int | None = None,
+        detached: bool = False,
+        held: bool = False,
+        task_id: str | None = None,
+    ) -> jobs.NewJob:
+        """The row of a child of this job, or of its task that is named."""
+        return jobs.NewJob(
+            id=job_id,
+            project=self.row.project,
+            callable=callable,
+            version=self.worker.version,
+            input=input,
+            trigger={"kind": "job", "job": self.job_id, "call": call},
+            root_id=self.row.root_id,
+            task_id=task_id or self.lineage.task_id,
+            parent_id=self.job_id,
+            parent_call=call,
+            position=position,
+            detached=detached,
+            want="held" if held else "run",
+        )
+
+    async def start_children(self, children: list[jobs.NewJob]) -> None:
+        """Accept child jobs, and start those that may run."""
+        self.check()
+        if not await self.store.write(jobs.create_children, self.job_id, children):
+            raise self._over("cancelled")
+        failpoint.hit("child.created")
+        for each in children:
+            if each.want == "run":
+                self.worker.start_soon(each.id)

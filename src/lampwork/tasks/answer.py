@@ -1,0 +1,112 @@
+"""What comes of a task that was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic_core import to_jsonable_python
+
+from lampwork.files.artifact import Artifact
+from lampwork.genies.output import Output
+from lampwork.metadata import sealed_again, unsealed
+from lampwork.metadata.proof import Evidence, Proof
+from lampwork.store.tasks import Claim
+from lampwork.tasks.action import Action, DelegatedTask, actions_record
+from lampwork.tasks.conversation import Transcript
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+__all__ = ["Action", "DelegatedTask", "TaskAnswer", "answer_record"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAnswer(Generic[T_co]):
+    """What came of a task that was answered."""
+
+    output: T_co
+    """The answer, typed; the text where no type was asked for."""
+    response: str
+    status: str
+    task_id: str
+    conversation_id: str
+    metadata: dict[str, Any]
+    """As given, in JSON; what was `Sealed` still is."""
+    usage: dict[str, int]
+    """What the model was asked for: see `Reply.usage`, which it adds up; `estimated_requests`,
+    `estimated_tokens` and `estimated_nanodollars` say what of it nobody has measured."""
+    actions: tuple[Action, ...]
+    """Each skill call with its outcome, and the tasks that stood below it."""
+    proof: Proof
+    """What its requests carried of the metadata, and which skills read it."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Files that its skills have saved; `app.read_artifact(…)` gives their bytes."""
+    answered_by: str | None = None
+    """The person who answered in the genie's place, if one did."""
+
+    @classmethod
+    def from_json(cls, record: dict[str, Json], output: Output | None) -> TaskAnswer[Any]:
+        """The answer that its record holds."""
+        value = record["output"]
+        return cls(
+            output=value if output is None else output.decode(value),
+            response=record["response"],
+            status=record["status"],
+            task_id=record["task_id"],
+            conversation_id=record["conversation_id"],
+            metadata=sealed_again(record["metadata"], set(map(tuple, record.get("sealed", ())))),
+            usage=record["usage"],
+            actions=tuple(map(Action.from_json, record["actions"])),
+            proof=_proof(record),
+            artifacts=tuple(Artifact(**each) for each in record["artifacts"]),
+            answered_by=record.get("answered_by"),
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        """The record of an answer whose output is JSON."""
+        metadata, sealed = unsealed(self.metadata)
+        return {
+            **{each.name: getattr(self, each.name) for each in fields(self)},
+            "metadata": metadata,
+            "sealed": list(map(list, sealed)),
+            "actions": to_jsonable_python(self.actions),
+            "proof": self.proof.to_json(),
+            "artifacts": [artifact.to_json() for artifact in self.artifacts],
+        }
+
+
+def _proof(record: dict[str, Json]) -> Proof:
+    if "proof" in record:
+        return Proof.from_json(record["proof"])
+    # An answer of the time before there were scans.
+    return Evidence.of(record["usage"].get("requests", 0)).proof(record["metadata"], ())
+
+
+def answer_record(
+    so_far: Transcript, row: Claim | sa.Row[Any], below: Sequence[dict[str, Json]] = ()
+) -> dict[str, Json]:
+    """The record of a task that was answered, from its entries, its row and the tasks below it."""
+    assert so_far.answer is not None
+    return {
+        "output": so_far.answer["output"],
+        "response": so_far.answer["response"],
+        "status": "answered",
+        "task_id": so_far.task_id,
+        "conversation_id": row.conversation_id,
+        "metadata": row.metadata,
+        "sealed": row.sealed,
+        "usage": so_far.usage,
+        "actions": actions_record(so_far.actions.values(), below),
+        "artifacts": [
+            artifact.to_json()
+            for call in so_far.actions
+            for artifact in so_far.artifacts.get(call, ())
+        ],
+        "answered_by": so_far.answer.get("by"),
+        "proof": so_far.evidence.proof(row.metadata, row.sealed).to_json(),
+    }

@@ -1,0 +1,234 @@
+"""What a genie is asked to do: the terms of a task, checked before anything happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing_extensions import TypedDict
+
+from lampwork import metadata
+from lampwork.errors import (
+    DelegationCycle,
+    DelegationTooDeep,
+    GenieNotInProject,
+    InputInvalid,
+    InstructionsMissing,
+)
+from lampwork.files.file import Given, Source
+from lampwork.files.file import check as check_files
+from lampwork.files.snapshot import Snapshot
+from lampwork.genies.budget import Budget
+from lampwork.genies.eligibility import require_eligible
+from lampwork.genies.genie import Genie
+from lampwork.genies.output import describe
+from lampwork.genies.written_type import read_type, write_type
+from lampwork.metadata.needles import Path
+from lampwork.runs.deadline import check_deadline, epoch
+from lampwork.store.budgets import not_enforceable
+from lampwork.tasks.history import Recent, Summary, read_history
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.models.ask import LanguageModel
+    from lampwork.project import Project
+    from lampwork.store.tasks import Lineage
+
+__all__ = ["Assignment", "Terms", "check_assignment", "check_lineage", "check_price"]
+
+DEEPEST = 5
+"""Tasks one below the other: the one that a recipe assigns is the first."""
+
+
+class Terms(TypedDict, total=False):
+    """On what terms a task is assigned, beside to whom, what for and what answer is wanted."""
+
+    data: Any
+    """What the task is about: any JSON value, shown to the genie as data."""
+    on_problem: str | None
+    """What to do on errors or doubt."""
+    conversation: str | None
+    """The id of a conversation to continue, in line if it is busy."""
+    metadata: Mapping[str, Any] | None
+    """Goes straight to the skills and never through the model; what is `Sealed`, not even by
+    accident."""
+    history: Recent | Summary | None
+    """How much is shown of the conversation that is continued; without it, all."""
+    files: Sequence[Given]
+    """Up to ten files: paths, `File(name, content)`, artifacts of earlier tasks."""
+    when_busy: Literal["wait", "fail"]
+    """Whether to wait in line for a busy conversation or raise ConversationBusy."""
+    when_paused: Literal["wait", "fail"]
+    """Whether to raise GenieInactive, the default, or wait until a paused genie is started."""
+    knowledge: Literal["public_only"] | None
+    """That public documents are enough: a genie with permissioned knowledge takes the task then."""
+    budget: Budget | None
+    """What the task and those below it may spend; instead of the genie's own."""
+    deadline: datetime | timedelta | float | None
+    """Until when the answer must be there: a moment, or a time (or seconds) from the call on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a genie is asked to do."""
+
+    genie: Genie
+    instructions: str
+    data: Json = None
+    on_problem: str | None = None
+    conversation: str | None = None
+    history: Recent | Summary | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sealed: tuple[Path, ...] = ()
+    """Where the metadata is sealed; once checked, it has no `Sealed` in it any more."""
+    output: Any = None
+    """A type or JSON Schema as given; once checked, an `Output`, or None for plain text."""
+    when_busy: Literal["wait", "fail"] = "wait"
+    when_paused: Literal["wait", "fail"] = "fail"
+    knowledge: Literal["public_only"] | None = None
+    files: Sequence[Given | Source] = ()
+    """Once taken (see files/taking.py), all of them are a `Snapshot`."""
+    budget: Budget | None = None
+    deadline: Any = None
+    """As given; once checked, a datetime, a timedelta from the call on, or None."""
+
+    @property
+    def taken(self) -> list[Snapshot]:
+        """The files, once they have been taken."""
+        return [each for each in self.files if isinstance(each, Snapshot)]
+
+    def to_json(self) -> dict[str, Json]:
+        """A checked assignment, its files taken, as the input of a job that carries it."""
+        return {
+            "genie": self.genie.name,
+            "instructions": self.instructions,
+            "data": self.data,
+            "on_problem": self.on_problem,
+            "conversation": self.conversation,
+            "history": None if self.history is None else self.history.to_json(),
+            "metadata": dict(self.metadata),
+            "sealed": list(map(list, self.sealed)),
+            "output": write_type(self.output),
+            "when_busy": self.when_busy,
+            "when_paused": self.when_paused,
+            "knowledge": self.knowledge,
+            "files": [each.to_json() for each in self.taken],
+            "budget": None if self.budget is None else self.budget.to_json(),
+            "deadline": None if self.deadline is None else epoch(self.deadline, time.time()),
+        }
+
+    @classmethod
+    def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
+        """The assignment that `to_json` wrote. Raises GenieNotFound, NotImportable."""
+        sealed: list[list[str | int]] = record.get("sealed", [])
+        given: dict[str, Any] = record | {
+            "genie": project.find_genie(record["genie"]),
+            "history": read_history(record.get("history")),
+            "sealed": tuple(tuple(path) for path in sealed),
+            "output": read_type(record["output"]),
+            "files": tuple(map(Snapshot.from_json, record.get("files", ()))),
+        }
+        if (budget := record.get("budget")) is not None:
+            given["budget"] = Budget(**budget)
+        if (deadline := record.get("deadline")) is not None:
+            given["deadline"] = datetime.fromtimestamp(deadline, UTC)
+        return cls(**given)
+
+    @classmethod
+    def on(
+        cls, project: Project, genie: Genie | str, instructions: str, output: Any, terms: Terms
+    ) -> Assignment:
+        """The assignment of a task on these terms. Raises GenieNotFound."""
+        found = project.find_genie(genie) if isinstance(genie, str) else genie
+        given: dict[str, Any] = {"budget": found.budget}
+        given |= {name: value for name, value in terms.items() if value is not None}
+        return cls(found, instructions, output=output, **given)
+
+
+def check_assignment(project: Project, assignment: Assignment) -> Assignment:
+    """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
+
+    Only code and arguments count here: on a replay they are looked at again. Raises
+    InstructionsMissing, GenieNotInProject, GenieNotEligible, MetadataUnknown, MetadataInvalid,
+    OutputTypeInvalid, TooManyFiles, FileRejected, InputInvalid.
+    """
+    genie = assignment.genie
+    if genie.project is not project:
+        raise GenieNotInProject(
+            f'Genie "{genie.name}" belongs to project "{genie.project.name}", not to '
+            f'"{project.name}". Assign the task to a genie of this project.'
+        )
+    if not (assignment.instructions or "").strip():
+        raise InstructionsMissing(
+            f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
+        )
+    require_eligible(genie, public_only=assignment.knowledge == "public_only")
+    budget: Any = assignment.budget
+    if not isinstance(budget, Budget | None):
+        raise InputInvalid(
+            f"budget={budget!r} is no Budget. Pass budget=Budget(dollars=…, tokens=…).",
+            problems=["budget"],
+        )
+    given, sealed = assignment.metadata, assignment.sealed
+    recorded, sealed = metadata.record(genie.metadata, given, sealed, genie=genie.name)
+    return replace(
+        assignment,
+        deadline=check_deadline(assignment.deadline),
+        instructions=_as_json("instructions", assignment.instructions),
+        on_problem=_as_json("on_problem", assignment.on_problem),
+        data=_as_json("data", assignment.data),
+        metadata=recorded,
+        sealed=sealed,
+        output=describe(assignment.output),
+        files=check_files(assignment.files),
+    )
+
+
+def check_lineage(assignment: Assignment, above: Lineage) -> None:
+    """Whether a task may stand below those. Raises DelegationCycle, DelegationTooDeep."""
+    name, chain = assignment.genie.name, " → ".join((*above.genies, assignment.genie.name))
+    if name in above.genies:
+        raise DelegationCycle(
+            f'Genie "{name}" already works above this task ({chain}): it would delegate to itself. '
+            "Assign the task to another genie, or do the work in the recipe.",
+            genies=[*above.genies, name],
+        )
+    deepest = DEEPEST if above.deepest is None else min(DEEPEST, above.deepest)
+    if len(above.genies) >= deepest:
+        by = "" if deepest == DEEPEST else "by the budget of a task above, "
+        most = "1 task is" if deepest == 1 else f"{deepest} tasks one below the other are"
+        raise DelegationTooDeep(
+            f"{chain}: {by}{most} the most. "
+            "Let a genie further up do this, or start a job of its own for it.",
+            genies=[*above.genies, name],
+        )
+
+
+def check_price(
+    assignment: Assignment, model: LanguageModel, *, above: Lineage | None = None
+) -> None:
+    """Whether a limit on money can be kept, its own or one above. Raises BudgetNotEnforceable.
+
+    Prices may change with a new version of their list, so no recorded call is asked this again.
+    """
+    own = assignment.budget is not None and assignment.budget.dollars is not None
+    inherited = above is not None and above.limits_money
+    if (own or inherited) and model.price() is None:
+        raise not_enforceable(model.name)
+
+
+def _as_json(name: str, value: Any) -> Json:
+    try:
+        recorded = to_jsonable_python(value)
+        json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode()
+    except (PydanticSerializationError, ValueError) as error:
+        raise InputInvalid(
+            f"{name}= can't be recorded as JSON: {error}. Pass plain JSON or a pydantic model.",
+            problems=[str(error)],
+        ) from error
+    return recorded

@@ -1,0 +1,386 @@
+"""One skill call, from its intent on disk to its result on disk.
+
+Before anything acts, its intent is there; so after a crash every effect that may have happened is
+known. What nobody knows is asked of the skill's reconciler, then of a person, never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from lampwork import failpoint, values
+from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid, StoreUnavailable
+from lampwork.files.artifact import Saving
+from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
+from lampwork.genies.skill import Skill, SkillCall
+from lampwork.metadata.seal import Seal
+from lampwork.runs.deadline import Deadline, OutOfTime
+from lampwork.runs.resolution import ask_person
+from lampwork.runs.run import reraise_if_cancelled
+from lampwork.runs.wait import Wait
+from lampwork.store import artifacts
+from lampwork.tasks.conversation import Hold, Intent, StaleEpoch
+from lampwork.types import LARGEST_INLINE, Json, wait_id
+
+if TYPE_CHECKING:
+    from lampwork.runs.run import Run
+
+__all__ = ["SkillCalls"]
+
+_ENDED_WHILE_ACTING = "the process ended while it was executing"
+
+_RECONCILED_AT_MOST = 3
+"""How often a reconciler may say that it did not happen before a person is asked."""
+
+_STOPPERS = (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt)
+"""What a skill's body may raise. Not our own RunEnded, which must get through."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkillCalls:
+    """The skill calls of one task."""
+
+    run: Run
+    hold: Hold
+    call: int
+    """The number of the task's own call in its job."""
+    skills: dict[str, Skill[..., Any]]
+    metadata: dict[str, Json]
+    seal: Seal
+    deadline: Deadline
+
+    async def perform_all(self) -> None:
+        """Bring every open call to its result, side by side. Returns when all have settled.
+
+        When the task's time is up none begins, and those that wait or act are left; a call whose
+        outcome is unknown then stays without a result.
+        """
+        chains = [
+            asyncio.create_task(self._perform_in_turn(same))
+            for same in _same_effects(list(self.hold.transcript.open.values()))
+        ]
+        if not chains:
+            return
+        with self.run.paused():
+            outcomes = await asyncio.gather(*chains, return_exceptions=True)
+        self.run.check()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _perform_in_turn(self, same: list[Intent]) -> None:
+        for position, intent in enumerate(same):
+            # The later ones had not been started while the first had no result.
+            intent.begun = intent.begun and position == 0
+            with self.run.acting():
+                started, found_begun = time.monotonic(), intent.begun or intent.resolved > 0
+                result = await self._perform_in_time(intent)
+                if result is None:
+                    continue
+                result["seconds"] = round(time.monotonic() - started, 3)
+                if intent.saved or found_begun:
+                    await self._name_artifacts(intent, result)
+                for said in result.keys() & {"value", "error"}:
+                    result[said] = self.seal.hide(result[said])
+                shown_waiting = intent.unknown is not None
+                await self.hold.append(
+                    ("result", {"call": intent.label, **result}),
+                    status="working" if shown_waiting else None,
+                )
+            failpoint.hit("result.appended")
+
+    async def _name_artifacts(self, intent: Intent, result: dict[str, Json]) -> None:
+        """In the result of a call stands what it has saved, in this run or an earlier one."""
+        saved = await self.run.store.read(artifacts.of_call, self.hold.task_id, intent.label)
+        if saved:
+            result["artifacts"] = saved
+
+    async def _perform_in_time(self, intent: Intent) -> dict[str, Json] | None:
+        """The body of the result entry; None if time is up and nobody knows what it did."""
+        try:
+            return await self._perform(intent)
+        except OutOfTime:
+            if intent.child is not None:
+                await self.run.cancel_child(intent.child)
+            if intent.unknown is not None:
+                return None
+            why: Json = {"type": "OutOfTime", "message": "Not completed: the task's time was up."}
+            return {"status": "not_completed", "error": why}
+
+    async def _perform(self, intent: Intent) -> dict[str, Json]:
+        skill = self.skills.get(intent.skill)
+        if skill is None:
+            return await self._without_skill(intent)
+        if skill.recipe is not None:
+            return await self._run_recipe(skill, intent)
+        if intent.effect == "at_most_once":
+            return await self._act_once(skill, intent)
+        return await self._act_with_retries(skill, intent)
+
+    async def _without_skill(self, intent: Intent) -> dict[str, Json]:
+        """The code has changed: the genie no longer has the skill."""
+        if intent.child is not None:
+            raise await self.run.differ(
+                f"task {self.hold.task_id} waits for job {intent.child}, which its skill "
+                f'"{intent.skill}" has started, and its genie no longer has that skill. '
+                "Bring it back, or cancel the job.",
+                at=self.call,
+            )
+        if intent.effect != "read" and intent.begun:
+            await self._note(intent, _ENDED_WHILE_ACTING)
+            result = await self._ask_person(intent, _ENDED_WHILE_ACTING)
+            if result is not None:
+                return result
+        return _error(intent, NotDone("the genie no longer has this skill"))
+
+    # --- a recipe: a child job, found again by its id ---
+
+    async def _run_recipe(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        self.deadline.check()
+        given = {name: self.metadata[name] for name in skill.metadata if name in self.metadata}
+        outcome = await self.run.child(
+            job_id=intent.child or "",
+            call=self.call,
+            callable=skill.recipe or "",
+            input=self._arguments(skill, intent) | given,
+            task_id=self.hold.task_id,
+            due_at=self.deadline.at,
+        )
+        if isinstance(outcome, values.Value):
+            return _recorded(skill.name, outcome.text)
+        message = outcome.error["message"]
+        return {"status": "error", "error": {"type": outcome.error["code"], "message": message}}
+
+    # --- read and idempotent: again, with the same key ---
+
+    async def _act_with_retries(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        attempt = 0
+        before = 1 if intent.begun else 0  # by a run that ended while it was executing
+        while True:
+            attempt += 1
+            self.run.check()
+            self.deadline.check()
+            try:
+                result = await self._act(skill, intent)
+                return result | {"attempts": before + attempt}
+            except OutOfTime:
+                raise
+            except _STOPPERS as error:
+                reraise_if_cancelled(error)
+                if skill.retry is None or attempt >= skill.retry.attempts:
+                    return _error(intent, error) | {"attempts": before + attempt}
+            async with self.deadline.bounding():
+                await asyncio.sleep(skill.retry.pause(attempt))
+
+    # --- at most once: what is not known is found out ---
+
+    async def _act_once(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        if intent.begun and intent.unknown is None:
+            await self._note(intent, _ENDED_WHILE_ACTING)
+        while True:
+            if intent.unknown is not None:
+                result = await self._find_out(skill, intent, intent.unknown)
+                if result is not None:
+                    return result
+            self.run.check()
+            self.deadline.check()
+            try:
+                return await self._act(skill, intent)
+            except NotDone as error:
+                return _error(intent, error)
+            except OutOfTime:
+                await self._note(intent, "the task's time was up while it was executing")
+                raise
+            except _STOPPERS as error:
+                reraise_if_cancelled(error)
+                await self._note(intent, _sentence(error), values.users_traceback(error))
+
+    async def _note(self, intent: Intent, why: str, trace: str | None = None) -> None:
+        note: dict[str, Json] = self.seal.hide({"why": why, "traceback": trace})
+        note["call"] = intent.label
+        await self.hold.append(("unknown", note), status="waiting")
+
+    async def _find_out(
+        self, skill: Skill[..., Any], intent: Intent, why: str
+    ) -> dict[str, Json] | None:
+        """The result of a call whose outcome is unknown; None when it is to be done."""
+        match await self._reconcile(skill, intent):
+            case Happened(value):
+                return self._encoded(skill, value) | {"source": "reconcile"}
+            case DidNotHappen() if intent.resolved < _RECONCILED_AT_MOST:
+                await self._resolve(intent, "reconcile")
+                return None
+            case StillUnknown(more) if more:
+                why = f"{why}; {more}"
+            case _:
+                pass
+        return await self._ask_person(intent, why, skill.contract.returns)
+
+    async def _reconcile(
+        self, skill: Skill[..., Any], intent: Intent
+    ) -> Happened[Any] | DidNotHappen | StillUnknown:
+        call = self._facts(intent)
+        try:
+            bound = skill.bind(self._arguments(skill, intent), self.metadata, call)
+            async with self.deadline.bounding():
+                return await skill.ask_reconciler(bound, call)
+        except OutOfTime:
+            raise
+        except _STOPPERS as error:
+            reraise_if_cancelled(error)
+            return StillUnknown(f"its reconciler raised {_sentence(error)}")
+
+    async def _ask_person(
+        self, intent: Intent, why: str, returns: Any = values.UNTYPED
+    ) -> dict[str, Json] | None:
+        """What a person says became of a call; None when it is to be done."""
+
+        def question(suffix: str, why: str) -> Wait:
+            return Wait(
+                id=wait_id(
+                    self.run.job_id, self.call, ".".join(filter(None, [intent.label, suffix]))
+                ),
+                job_id=self.run.job_id,
+                call=self.call,
+                kind="resolution",
+                task_id=self.hold.task_id,
+                due_at=self.deadline.at,
+                subject={
+                    "skill": intent.skill,
+                    "arguments": intent.arguments,
+                    "key": intent.key,
+                    "why": why,
+                },
+            )
+
+        said = await ask_person(
+            self.run,
+            question,
+            nth=str(intent.resolved),
+            again=intent.resolved > 0,
+            why=why,
+            returns=returns,
+            what=intent.skill,
+        )
+        match said.verdict:
+            case "happened":
+                return _recorded(intent.skill, said.result) | {"source": said.by}
+            case "did_not_happen":
+                await self._resolve(intent, said.by)
+                return None
+            case "fail":
+                failed: Json = {"type": "resolved_as_failed", "message": said.reason}
+                return {"status": "failed", "error": failed, "source": said.by}
+
+    async def _resolve(self, intent: Intent, by: str) -> None:
+        """On disk before it is done again: from here on a crash makes it unknown anew."""
+        entry: dict[str, Json] = {"call": intent.label, "by": by}
+        await self.hold.append(("resolved", entry), status="working")
+
+    # --- the act ---
+
+    async def _act(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        async with self._saving(intent) as saving:
+            try:
+                arguments = self._arguments(skill, intent)
+                bound = skill.bind(arguments, self.metadata, self._facts(intent, saving))
+            except (SkillInvalid, ValidationError) as error:
+                raise NotDone(str(error)) from error
+            failpoint.hit("skill.before_effect")
+            limit = asyncio.timeout(skill.timeout)
+            try:
+                async with self.deadline.bounding(), limit:
+                    value = await skill.act(bound)
+            except TimeoutError as error:
+                if limit.expired():
+                    raise TimeoutError(f"it took longer than {skill.timeout:g} s") from error
+                raise
+            failpoint.hit("skill.after_effect")
+        return self._encoded(skill, value)
+
+    @asynccontextmanager
+    async def _saving(self, intent: Intent) -> AsyncGenerator[Saving]:
+        """Where the artifacts of one attempt go; left when they are on disk."""
+        saving = Saving(functools.partial(self.hold.save_artifact, call=intent.label))
+        try:
+            yield saving
+        finally:
+            intent.saved |= saving.saved
+            try:
+                await saving.end()
+            except (StaleEpoch, StoreUnavailable) as error:
+                # No outcome of the skill: the call is taken up again when the database is there.
+                raise self.run.unavailable(error) from error
+
+    def _encoded(self, skill: Skill[..., Any], value: Any) -> dict[str, Json]:
+        try:
+            return _recorded(skill.name, skill.encode(value))
+        except ResultNotRecordable as error:
+            return _done_but(skill.name, str(error))
+
+    def _arguments(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
+        """What the genie asked for, with sealed values in place of their names."""
+        readings = list(self.seal.readings(intent.arguments))
+        for reading in readings[:-1]:
+            if not skill.contract.fit(reading)[1]:
+                return reading
+        return readings[-1]
+
+    def _facts(self, intent: Intent, saving: Saving | None = None) -> SkillCall:
+        names = intent.key, self.hold.task_id, self.hold.conversation_id
+        return SkillCall(*names, saving=saving)
+
+
+def _same_effects(intents: list[Intent]) -> list[list[Intent]]:
+    """Calls side by side, but equal ones that must happen at most once in turn.
+
+    While the outcome of one is unknown, its equal is not started.
+    """
+    chains: dict[str, list[Intent]] = {}
+    for intent in intents:
+        digest = intent.label
+        if intent.effect == "at_most_once" and intent.child is None:
+            digest = f"{intent.skill} {json.dumps(intent.arguments, sort_keys=True)}"
+        chains.setdefault(digest, []).append(intent)
+    return list(chains.values())
+
+
+def _sentence(error: BaseException) -> str:
+    name = type(error).__name__
+    return values.storable(f"{name}: {error}") if str(error) else name
+
+
+def _recorded(skill: str, text: str) -> dict[str, Json]:
+    if len(text) > LARGEST_INLINE:
+        return _done_but(
+            skill,
+            f"its result has {len(text):,} characters, and {LARGEST_INLINE:,} is the most",
+        )
+    return {"status": "ok", "value": json.loads(text)}
+
+
+def _done_but(skill: str, problem: str) -> dict[str, Json]:
+    """It did act: the model must not take this for a reason to do it again."""
+    message = f"{skill} has done its work, but {problem}. Do not repeat the call."
+    return {"status": "error", "error": {"type": "ResultNotRecordable", "message": message}}
+
+
+def _error(intent: Intent, error: BaseException) -> dict[str, Json]:
+    """A failure: its message is for the model, its traceback for people."""
+    return {
+        "status": "error",
+        "error": {
+            "type": type(error).__name__,
+            "message": f"{intent.skill} failed: {_sentence(error)}",
+            "traceback": values.users_traceback(error),
+        },
+    }

@@ -1,0 +1,317 @@
+"""The life of a task: checked, opened, worked on turn by turn, and ended with its answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lampwork import failpoint, metadata, values
+from lampwork.errors import (
+    BudgetExceeded,
+    BudgetNotEnforceable,
+    LampworkError,
+    StoreError,
+    TaskDeadlineExceeded,
+)
+from lampwork.files.snapshot import load
+from lampwork.files.taking import take
+from lampwork.genies.written_type import write_type
+from lampwork.metadata.needles import Matcher, needles
+from lampwork.metadata.scan import Scanner
+from lampwork.metadata.seal import Seal
+from lampwork.models.ask import LanguageModel
+from lampwork.models.resolve import resolve
+from lampwork.runs.deadline import Deadline, OutOfTime, earliest, late
+from lampwork.runs.wait import Wait
+from lampwork.store import calls, conversations, tasks
+from lampwork.store.budgets import LimitMet, exceeded
+from lampwork.tasks.action import actions_record
+from lampwork.tasks.answer import answer_record
+from lampwork.tasks.assignment import Assignment, check_price
+from lampwork.tasks.conversation import Hold, StaleEpoch, Transcript
+from lampwork.tasks.delegation import tasks_below
+from lampwork.tasks.turn import Ending, TaskInHand, failed, take_turns
+from lampwork.types import Json, conversation_id, task_id, wait_id
+
+if TYPE_CHECKING:
+    from lampwork.runs.run import Run
+
+__all__ = ["work"]
+
+
+async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
+    """Do the task that call number `call` of a job assigns, or go on with it after a crash.
+
+    Returns what is recorded of that call: the answer (see TaskAnswer.from_json), or a TaskError or
+    ModelError that the task ended with. Raises ConversationNotFound, ConversationBusy,
+    TaskDeadlineExceeded, BudgetExceeded, BudgetNotEnforceable, if it could not be opened.
+    """
+    while True:
+        try:
+            return await _work_under_one_claim(run, assignment, call)
+        except StaleEpoch:
+            # The conversation is not what this run has read: prove, claim, read again.
+            await run.prove()
+        finally:
+            run.worker.calls_under_way.end(task_id(run.job_id, call))
+
+
+async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
+    model = resolve(assignment.genie.model, run.model)
+    new = _new_task(run, assignment, call, model)
+    new = replace(new, refused=await _refusal(run, assignment, model, new))
+    if assignment.files:
+        new.told["files"] = await _take_files(run, assignment, model, new)
+    claim = await _claim(run, new)
+    if claim.outcome is not None:
+        return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
+    if not claim.holds:
+        return await _give_up(run, new, claim)
+    transcript = await _read(run, new, claim)
+    task = await _take_in_hand(run, assignment, model, new, claim, transcript)
+    try:
+        ending = await take_turns(task)
+    except (StaleEpoch, StoreError):
+        raise
+    except OutOfTime:
+        ending = _failed(await late(run.store, task.deadline), task.scanner.under_way)
+    except LimitMet as met:
+        ending = _failed(await run.store.read(exceeded, met), task.scanner.under_way)
+    except LampworkError as error:
+        ending = _failed(error, task.scanner.under_way)
+    return await _finish(task, ending)
+
+
+async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
+    """Open or claim the task, waiting in line if its conversation is busy, until its deadline."""
+    await run.lines.turn(new.conversation_id, new.call)
+    claim = await _open_or_claim(run, new)
+    failpoint.hit("task.opened")
+    if not claim.is_new:
+        # A task that this run has just opened has no earlier writer to be mistaken for. Two runs
+        # of one job meet in one process only, and there the older one was ended.
+        await run.prove()
+    while not claim.holds and claim.outcome is None:
+        answer = await run.until(
+            Wait(
+                id=claim.wait_id or "",
+                job_id=run.job_id,
+                call=new.call,
+                kind="conversation",
+                task_id=new.id,
+                subject={"conversation": claim.conversation_id},
+                due_at=claim.deadline,
+            )
+        )
+        claim = await _open_or_claim(run, new)
+        await run.prove()
+        if answer.kind == "expired":
+            break
+    failpoint.hit("task.claimed")
+    return claim
+
+
+async def _open_or_claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
+    """Open or claim the task, waiting until its genie is started if it is paused."""
+    found = await run.store.write(tasks.open_or_claim, new)
+    run.lines.leave(new.conversation_id, new.call)
+    while isinstance(found, Wait):
+        if (await run.until(found)).kind == "expired":
+            raise await _too_late(run, new)
+        found = await run.store.write(tasks.open_or_claim, new)
+    return found
+
+
+async def _give_up(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> values.Recorded:
+    """End a task whose time was up before its turn came."""
+    error = (await late(run.store, Deadline(claim.deadline, claim.deadline_budget))).to_record()
+    error["fields"] |= {"task_id": new.id, "conversation_id": claim.conversation_id}
+    envelope = values.write(values.Failure(error))
+    told = await run.store.write(
+        tasks.finish,
+        *(claim.conversation_id, new.id, claim.epoch, ()),
+        at=time.time(),
+        after=-1,
+        status="failed",
+        usage={},
+        outcome={"error": error},
+        envelope=envelope,
+    )
+    run.worker.deliver(told)
+    return values.Recorded(envelope)
+
+
+def _new_task(run: Run, assignment: Assignment, call: int, model: LanguageModel) -> tasks.NewTask:
+    genie, continued, output = assignment.genie, assignment.conversation, assignment.output
+    withheld = metadata.withheld(genie.skills, assignment.metadata)
+    budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
+    begun_at = run.begun_at(call)
+    deadline = earliest(assignment, above, id, begun_at=begun_at)
+    return tasks.NewTask(
+        id=id,
+        job_id=run.job_id,
+        call=call,
+        root_id=run.row.root_id,
+        parent_id=run.lineage.task_id,
+        depth=len(run.lineage.genies) + 1,
+        project=run.project.name,
+        genie=genie.name,
+        conversation_id=continued or conversation_id(run.job_id, call),
+        continues=continued is not None,
+        wait_id=wait_id(run.job_id, call) if assignment.when_busy == "wait" else None,
+        waits_if_paused=assignment.when_paused == "wait",
+        told={
+            "genie": genie.name,
+            "instructions": assignment.instructions,
+            "data": assignment.data,
+            "on_problem": assignment.on_problem,
+            "skills": [skill.name for skill in genie.skills if skill.name not in withheld],
+            "withheld": withheld,
+            **({} if assignment.history is None else {"history": assignment.history.to_json()}),
+        },
+        metadata=dict(assignment.metadata),
+        sealed=list(map(list, assignment.sealed)),
+        output_schema=None if output is None else output.schema,
+        output_type=write_type(output),
+        metered=model.uses_tokens,
+        limits=None if budget is None else budget.to_json(),
+        nanodollars=None if budget is None else budget.nanodollars,
+        begun_at=begun_at,
+        budgets_above=above.budgets,
+        deadline=deadline.at,
+        deadline_budget=deadline.budget,
+    )
+
+
+async def _take_files(
+    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
+) -> list[Json]:
+    """The files of a task that is opened now; of one that has been, as they were then."""
+    opened_with = await run.store.read(tasks.files_of, new.id)
+    if opened_with is not None:
+        return opened_with
+    taken = await take(
+        run.store,
+        assignment.files,
+        caps=run.worker.settings.reading,
+        project=new.project,
+        model=model,
+        job_id=run.job_id,
+    )
+    failpoint.hit("files.taken")
+    run.check()
+    return [each.to_json() for each in taken]
+
+
+async def _refusal(
+    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
+) -> LampworkError | None:
+    """Why the task is not to be opened, if it has not been: then nothing has happened."""
+    if Deadline(new.deadline).passed:
+        return await _too_late(run, new)
+    try:
+        check_price(assignment, model, above=run.lineage)
+    except BudgetNotEnforceable as error:
+        return error
+    return None
+
+
+async def _too_late(run: Run, new: tasks.NewTask) -> LampworkError:
+    error = await late(run.store, Deadline(new.deadline, new.deadline_budget))
+    error.fields |= {"task_id": new.id, "conversation_id": None}
+    return error
+
+
+async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
+    """What was written before, up to what the task may see."""
+    transcript = Transcript(new.id)
+    if claim.files is not None:
+        new.told["files"] = claim.files
+    if claim.is_new and not new.continues:
+        transcript.contents = await load(run.store, [new.told])
+        transcript.take(1, "told", new.told, epoch=claim.epoch)
+        return transcript
+    query = (conversations.read, claim.conversation_id, new.id, claim.history_until)
+    rows = await run.store.read(*query)
+    told = [row.body for row in rows if row.kind == "told"]
+    transcript.contents = await load(run.store, [*told, new.told])
+    transcript.read(rows)
+    transcript.last_seq = claim.last_seq
+    return transcript
+
+
+async def _take_in_hand(
+    run: Run,
+    assignment: Assignment,
+    model: LanguageModel,
+    new: tasks.NewTask,
+    claim: tasks.Claim,
+    transcript: Transcript,
+) -> TaskInHand:
+    """All that the turns need; the genie is told its task if nobody has."""
+    hold = Hold(run, claim, transcript)
+    if not transcript.told:
+        await hold.append(("told", new.told), status="working")
+    genie = assignment.genie
+    withheld = metadata.withheld(genie.skills, claim.metadata)
+    wanted, _ = needles(claim.metadata, [tuple(path) for path in claim.sealed])
+    seal = Seal(wanted)
+    return TaskInHand(
+        assignment,
+        new.call,
+        hold,
+        model,
+        claim.metadata,
+        {skill.name: skill for skill in genie.skills if skill.name not in withheld},
+        Scanner(Matcher(wanted), seal, transcript.evidence.carrying),
+        seal,
+        Deadline(claim.deadline, claim.deadline_budget),
+    )
+
+
+def _failed(error: LampworkError, scan: dict[str, Json] | None) -> Ending:
+    """The end of a task by an error; `scan` is of the request that it was the answer to."""
+    kind, entry = failed(error)
+    return Ending([(kind, entry if scan is None else entry | {"scan": scan})], error=error)
+
+
+async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
+    """Write the end down, in one with the call's outcome and the conversation's release."""
+    hold, so_far = task.hold, task.hold.transcript
+    after, at = so_far.last_seq, time.time()
+    hold.take(after + 1, ending.entries, at)
+    below: list[dict[str, Json]] = []
+    if any(action.job is not None for action in so_far.actions.values()):
+        below = await hold.run.store.read(tasks_below, hold.task_id)
+    if ending.error is None:
+        # The answer is in the last entry already; the row only says where.
+        outcome: dict[str, Json] = {"answered": so_far.last_seq}
+        record = answer_record(so_far, hold.claim, below)
+        came_of_it: values.Outcome = values.Value(
+            values.encode(record, values.UNTYPED, "the task's answer")
+        )
+    else:
+        fields: dict[str, Json] = {
+            "task_id": hold.task_id,
+            "conversation_id": hold.conversation_id,
+        }
+        if isinstance(ending.error, BudgetExceeded | TaskDeadlineExceeded):
+            fields["partial"] = task.seal.reveal(so_far.last_text)
+        error = ending.error.to_record()
+        error["fields"] |= fields
+        done = {"usage": so_far.usage, "actions": actions_record(so_far.actions.values(), below)}
+        outcome = {"error": error}
+        came_of_it = values.Failure(error | {"fields": error["fields"] | done})
+    envelope = values.write(came_of_it)
+    told = await hold.finish(
+        *ending.entries,
+        at=at,
+        after=after,
+        status="failed" if ending.error is not None else "answered",
+        outcome=outcome,
+        envelope=envelope,
+    )
+    failpoint.hit("answer.appended")
+    hold.run.worker.deliver(told)
+    return values.Recorded(envelope)
