@@ -50,7 +50,11 @@ _PROVES = (
 @click.command("upgrade-check")
 @click.argument("project", required=False, metavar="[PROJECT]")
 @click.option(
-    "--timeout", type=float, default=PATIENCE, metavar="SECONDS", help="For the recipe of one job."
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=PATIENCE,
+    metavar="SECONDS",
+    help="For the recipe of one job.",
 )
 @click.option("--rehearse-after", type=int, hidden=True, help="In the child: jobs that are done.")
 @shared
