@@ -25,8 +25,8 @@ from lampwork.store import by_hand, cancelled, conversations, tasks
 from lampwork.store import copies as copies_store
 from lampwork.store.inbox import Delivery
 from lampwork.tasks.answer import answer_record
-from lampwork.tasks.conversation import Transcript
 from lampwork.tasks.delegation import tasks_below
+from lampwork.tasks.transcript import Transcript
 from lampwork.types import ENDED, Json, child_wait_id, task_id, wait_id
 
 if TYPE_CHECKING:

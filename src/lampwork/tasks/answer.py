@@ -14,7 +14,7 @@ from lampwork.metadata import sealed_again, unsealed
 from lampwork.metadata.proof import Evidence, Proof
 from lampwork.store.tasks import Claim
 from lampwork.tasks.action import Action, DelegatedTask, actions_record
-from lampwork.tasks.conversation import Transcript
+from lampwork.tasks.transcript import Transcript
 from lampwork.types import Json
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import values
 from lampwork.store import conversations, delegated
 from lampwork.tasks.action import actions_record
-from lampwork.tasks.conversation import Transcript
+from lampwork.tasks.transcript import Transcript
 from lampwork.types import Json
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from lampwork.store.conversations import sum_up
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.tasks.conversation import Transcript
-    from lampwork.tasks.turn import TaskInHand
+    from lampwork.tasks.task import TaskInHand
+    from lampwork.tasks.transcript import Transcript
 
 __all__ = ["Answered", "ask_model", "count_cut_off", "note_unanswered"]
 

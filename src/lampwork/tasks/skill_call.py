@@ -28,7 +28,8 @@ from lampwork.runs.resolution import ask_person
 from lampwork.runs.run import reraise_if_cancelled
 from lampwork.runs.wait import Wait
 from lampwork.store import artifacts
-from lampwork.tasks.conversation import Hold, Intent, StaleEpoch
+from lampwork.tasks.conversation import Hold, StaleEpoch
+from lampwork.tasks.transcript import Intent
 from lampwork.types import LARGEST_INLINE, Json, wait_id
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from lampwork.tasks.model_call import ask_model, note_unanswered
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.tasks.turn import TaskInHand
+    from lampwork.tasks.task import TaskInHand
 
 __all__ = ["summarise"]
 

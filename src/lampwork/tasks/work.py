@@ -1,38 +1,36 @@
-"""The life of a task: checked, opened, worked on turn by turn, and ended with its answer."""
+"""The life of a task: opened, worked on turn by turn, and ended with its answer."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint, metadata, values
 from lampwork.errors import (
     BudgetExceeded,
-    BudgetNotEnforceable,
     LampworkError,
     StoreError,
     TaskDeadlineExceeded,
 )
 from lampwork.files.snapshot import load
-from lampwork.files.taking import take
-from lampwork.genies.written_type import write_type
 from lampwork.metadata.needles import Matcher, needles
 from lampwork.metadata.scan import Scanner
 from lampwork.metadata.seal import Seal
 from lampwork.models.ask import LanguageModel
 from lampwork.models.resolve import resolve
-from lampwork.runs.deadline import Deadline, OutOfTime, earliest, late
-from lampwork.runs.wait import Wait
+from lampwork.runs.deadline import Deadline, OutOfTime, late
 from lampwork.store import calls, conversations, tasks
 from lampwork.store.budgets import LimitMet, exceeded
 from lampwork.tasks.action import actions_record
 from lampwork.tasks.answer import answer_record
-from lampwork.tasks.assignment import Assignment, check_price
-from lampwork.tasks.conversation import Hold, StaleEpoch, Transcript
+from lampwork.tasks.assignment import Assignment
+from lampwork.tasks.conversation import Hold, StaleEpoch
 from lampwork.tasks.delegation import tasks_below
-from lampwork.tasks.turn import Ending, TaskInHand, failed, take_turns
-from lampwork.types import Json, conversation_id, task_id, wait_id
+from lampwork.tasks.opening import new_task, open_or_claim
+from lampwork.tasks.task import Ending, TaskInHand, failed
+from lampwork.tasks.transcript import Transcript
+from lampwork.tasks.turn import take_turns
+from lampwork.types import Json, task_id
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
@@ -59,11 +57,8 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
     model = resolve(assignment.genie.model, run.model)
-    new = _new_task(run, assignment, call, model)
-    new = replace(new, refused=await _refusal(run, assignment, model, new))
-    if assignment.files:
-        new.told["files"] = await _take_files(run, assignment, model, new)
-    claim = await _claim(run, new)
+    new = await new_task(run, assignment, call, model)
+    claim = await open_or_claim(run, new)
     if claim.outcome is not None:
         return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
     if not claim.holds:
@@ -83,46 +78,6 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     return await _finish(task, ending)
 
 
-async def _claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
-    """Open or claim the task, waiting in line if its conversation is busy, until its deadline."""
-    await run.lines.turn(new.conversation_id, new.call)
-    claim = await _open_or_claim(run, new)
-    failpoint.hit("task.opened")
-    if not claim.is_new:
-        # A task that this run has just opened has no earlier writer to be mistaken for. Two runs
-        # of one job meet in one process only, and there the older one was ended.
-        await run.prove()
-    while not claim.holds and claim.outcome is None:
-        answer = await run.until(
-            Wait(
-                id=claim.wait_id or "",
-                job_id=run.job_id,
-                call=new.call,
-                kind="conversation",
-                task_id=new.id,
-                subject={"conversation": claim.conversation_id},
-                due_at=claim.deadline,
-            )
-        )
-        claim = await _open_or_claim(run, new)
-        await run.prove()
-        if answer.kind == "expired":
-            break
-    failpoint.hit("task.claimed")
-    return claim
-
-
-async def _open_or_claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
-    """Open or claim the task, waiting until its genie is started if it is paused."""
-    found = await run.store.write(tasks.open_or_claim, new)
-    run.lines.leave(new.conversation_id, new.call)
-    while isinstance(found, Wait):
-        if (await run.until(found)).kind == "expired":
-            raise await _too_late(run, new)
-        found = await run.store.write(tasks.open_or_claim, new)
-    return found
-
-
 async def _give_up(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> values.Recorded:
     """End a task whose time was up before its turn came."""
     error = (await late(run.store, Deadline(claim.deadline, claim.deadline_budget))).to_record()
@@ -140,87 +95,6 @@ async def _give_up(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> values.R
     )
     run.worker.deliver(told)
     return values.Recorded(envelope)
-
-
-def _new_task(run: Run, assignment: Assignment, call: int, model: LanguageModel) -> tasks.NewTask:
-    genie, continued, output = assignment.genie, assignment.conversation, assignment.output
-    withheld = metadata.withheld(genie.skills, assignment.metadata)
-    budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
-    begun_at = run.begun_at(call)
-    deadline = earliest(assignment, above, id, begun_at=begun_at)
-    return tasks.NewTask(
-        id=id,
-        job_id=run.job_id,
-        call=call,
-        root_id=run.row.root_id,
-        parent_id=run.lineage.task_id,
-        depth=len(run.lineage.genies) + 1,
-        project=run.project.name,
-        genie=genie.name,
-        conversation_id=continued or conversation_id(run.job_id, call),
-        continues=continued is not None,
-        wait_id=wait_id(run.job_id, call) if assignment.when_busy == "wait" else None,
-        waits_if_paused=assignment.when_paused == "wait",
-        told={
-            "genie": genie.name,
-            "instructions": assignment.instructions,
-            "data": assignment.data,
-            "on_problem": assignment.on_problem,
-            "skills": [skill.name for skill in genie.skills if skill.name not in withheld],
-            "withheld": withheld,
-            **({} if assignment.history is None else {"history": assignment.history.to_json()}),
-        },
-        metadata=dict(assignment.metadata),
-        sealed=list(map(list, assignment.sealed)),
-        output_schema=None if output is None else output.schema,
-        output_type=write_type(output),
-        metered=model.uses_tokens,
-        limits=None if budget is None else budget.to_json(),
-        nanodollars=None if budget is None else budget.nanodollars,
-        begun_at=begun_at,
-        budgets_above=above.budgets,
-        deadline=deadline.at,
-        deadline_budget=deadline.budget,
-    )
-
-
-async def _take_files(
-    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
-) -> list[Json]:
-    """The files of a task that is opened now; of one that has been, as they were then."""
-    opened_with = await run.store.read(tasks.files_of, new.id)
-    if opened_with is not None:
-        return opened_with
-    taken = await take(
-        run.store,
-        assignment.files,
-        caps=run.worker.settings.reading,
-        project=new.project,
-        model=model,
-        job_id=run.job_id,
-    )
-    failpoint.hit("files.taken")
-    run.check()
-    return [each.to_json() for each in taken]
-
-
-async def _refusal(
-    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
-) -> LampworkError | None:
-    """Why the task is not to be opened, if it has not been: then nothing has happened."""
-    if Deadline(new.deadline).passed:
-        return await _too_late(run, new)
-    try:
-        check_price(assignment, model, above=run.lineage)
-    except BudgetNotEnforceable as error:
-        return error
-    return None
-
-
-async def _too_late(run: Run, new: tasks.NewTask) -> LampworkError:
-    error = await late(run.store, Deadline(new.deadline, new.deadline_budget))
-    error.fields |= {"task_id": new.id, "conversation_id": None}
-    return error
 
 
 async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
