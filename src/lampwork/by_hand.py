@@ -21,7 +21,7 @@ from lampwork.errors import (
     TaskNotWaiting,
 )
 from lampwork.genies.output import Output
-from lampwork.store import by_hand, cancelled, conversations, tasks
+from lampwork.store import by_hand, cancelled, conversations, reservations, tasks
 from lampwork.store import copies as copies_store
 from lampwork.store.inbox import Delivery
 from lampwork.tasks.answer import answer_record
@@ -104,7 +104,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
         last = conversations.take_if_free(connection, row.conversation_id, task, claim.epoch)
     body, at = given.to_json(), time.time()
     so_far.take(0 if last is None else last + 1, "answered", body, at=at, epoch=claim.epoch)
-    so_far.usage = tasks.usage_at_end(connection, row)
+    so_far.usage = reservations.usage_at_end(connection, row)
     record = answer_record(so_far, claim, tasks_below(connection, task))
     told = tasks.finish(
         connection,

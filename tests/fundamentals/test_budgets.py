@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import Metered, eventually, rows, status
+from tests.support import Metered, eventually, park, result, rows, status
 
 from lampwork import (
     Answer,
@@ -25,7 +25,13 @@ from lampwork import (
     playbook,
 )
 from lampwork.door import JobsDoor
-from lampwork.errors import BudgetExceeded, BudgetNotEnforceable, InputInvalid, JobFailed
+from lampwork.errors import (
+    BudgetExceeded,
+    BudgetNotEnforceable,
+    InputInvalid,
+    JobFailed,
+    LampworkError,
+)
 from lampwork.store.store import Store
 
 from .conftest import Open
@@ -45,7 +51,7 @@ def answering(turn: Turn) -> Answer:
 class Race:
     """A genie whose skill gives a task to each of 20 branches at once; what came of them."""
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: Any, *, mapped: bool = False) -> None:
         self.project = Project("race")
         self.outcomes: list[Any] = []
         self.acts: list[str] = []
@@ -59,8 +65,11 @@ class Race:
         helper = self.project.genie("helper", model=worker, job_description="", skills=[act])
 
         async def fan_out(job: Job) -> int:
-            calls = [job.assign_task(helper, f"Do part {i}.") for i in range(BRANCHES)]
-            self.outcomes = await job.gather(*calls, on_error="collect")
+            if mapped:
+                self.outcomes = await job.map(do_part, range(BRANCHES), on_error="collect")
+            else:
+                calls = [job.assign_task(helper, f"Do part {i}.") for i in range(BRANCHES)]
+                self.outcomes = await job.gather(*calls, on_error="collect")
             return len(self.outcomes)
 
         self.boss = self.project.genie(
@@ -76,7 +85,16 @@ class Race:
 
     @property
     def refused(self) -> list[BudgetExceeded]:
-        return [each for each in self.outcomes if isinstance(each, Exception)]
+        return [_cause(each) for each in self.outcomes if isinstance(each, Exception)]
+
+
+def _cause(error: Any) -> Any:
+    """What a branch failed with, also as a job of its own."""
+    return LampworkError.from_record(error.error) if isinstance(error, JobFailed) else error
+
+
+async def do_part(job: Job, part: int) -> str:
+    return (await job.assign_task("helper", f"Do part {part}.")).output
 
 
 def acting(turn: Turn) -> Call | Answer:
@@ -92,10 +110,11 @@ async def spent(app: App) -> dict[str, int]:
     return dict(zip(columns, row, strict=True))
 
 
+@pytest.mark.parametrize("mapped", [False, True], ids=["gather", "map"])
 async def test_of_20_branches_that_race_for_the_last_model_calls_none_gets_one_too_many(
-    opened: Open,
+    opened: Open, mapped: bool
 ) -> None:
-    race = Race(playbook(answering))
+    race = Race(playbook(answering), mapped=mapped)
     async with opened(race.project) as app:
         with pytest.raises(JobFailed) as failed:
             await app.assign_task(race.boss, "Go.", budget=Budget(model_calls=8))
@@ -283,6 +302,46 @@ async def test_a_child_gets_no_more_than_its_parent_has_left(
     assert answer.output == "all settled"
     [action] = error["fields"]["actions"]
     assert "allows 3 model calls, 3 model calls of it spent" in action["error"]
+
+
+async def test_a_job_that_is_not_waited_for_spends_from_the_budget_above_it(opened: Open) -> None:
+    project, genie = one_genie(playbook(working))
+    aside = delegating(project, genie, name="aside")
+
+    @project.recipe()
+    async def leave(job: Job) -> str:
+        await job.start(aside)
+        return "left"
+
+    boss = project.genie("boss", model=delegator, job_description="", skills=[leave])
+    async with opened(project) as app:
+        answer = await app.assign_task(boss, "Go.", budget=Budget(model_calls=4))
+        [(job,)] = await rows(app, "select id from jobs where detached")
+        with pytest.raises(JobFailed, match="allows 4 model calls, 4 model calls of it spent"):
+            await app.result(job)
+        assert (await spent(app))["model_calls"] == 4
+    assert answer.usage["requests"] == 2
+
+
+async def test_a_recipe_catches_the_error_and_a_replay_raises_the_same(opened: Open) -> None:
+    project, genie = one_genie(playbook(working))
+    caught: list[BudgetExceeded] = []
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        try:
+            await job.assign_task(genie, "Go.", budget=Budget(model_calls=1))
+        except BudgetExceeded as error:
+            caught.append(error)
+        return await job.wait_for("go", str)
+
+    async with opened(project) as app:
+        job = await app.start(patient)
+        await park(app, job)
+        await app.send_event(job, "go", "on")
+        assert await result(app, job) == "on"
+    first, again = caught
+    assert first.to_record() == again.to_record()
 
 
 async def test_a_budget_limits_how_deep_tasks_are_delegated(opened: Open) -> None:

@@ -15,8 +15,9 @@ from lampwork import Answer, Budget, Call, Turn, failpoint
 from lampwork.errors import BudgetExceeded, ModelUnavailable
 from lampwork.models import Ask, Reply
 from lampwork.models.ask import size
-from lampwork.store import budgets, schema
-from lampwork.store.budgets import Granted, LimitMet, Reservation, Spent, Wanted
+from lampwork.store import budgets, reservations, schema
+from lampwork.store.budgets import LimitMet
+from lampwork.store.reservations import Granted, Reservation, Spent, Wanted
 
 from .clerk import genie_of
 
@@ -288,7 +289,7 @@ class Tree:
             wanted = Wanted(
                 self.random.randint(0, 800), self.random.randint(0, 800), "m", 1_000, Decimal(10)
             )
-            found = await self.desk.store.write(budgets.reserve, "", task, 1, chain, wanted)
+            found = await self.desk.store.write(reservations.reserve, "", task, 1, chain, wanted)
             if isinstance(found, Granted):
                 self.calls[task] = found.reservation
         else:
@@ -302,9 +303,9 @@ class Tree:
         }
         spent = replace(Spent.of(self.chains[task], usage), skill_calls=self.random.randint(0, 3))
         try:
-            await self.desk.store.write(budgets.settle, task, spent)
+            await self.desk.store.write(reservations.settle, task, spent)
         except LimitMet:
-            await self.desk.store.write(budgets.settle, task, replace(spent, skill_calls=0))
+            await self.desk.store.write(reservations.settle, task, replace(spent, skill_calls=0))
 
     async def check(self) -> None:
         rows = await self.desk.store.read(lambda each: each.execute(schema.budgets.select()).all())

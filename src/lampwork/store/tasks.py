@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import sqlalchemy as sa
 
 from lampwork.errors import LampworkError
-from lampwork.store import blobs, budgets, calls, conversations, inbox, pauses
-from lampwork.store.budgets import Chain, Reservation, Spent
+from lampwork.store import blobs, budgets, calls, conversations, inbox, pauses, reservations
+from lampwork.store.budgets import Chain
 from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
+from lampwork.store.reservations import Reservation, Spent
 from lampwork.store.schema import budgets as budgets_table
 from lampwork.store.schema import conversations as conversations_table
-from lampwork.store.schema import entries, tasks
+from lampwork.store.schema import tasks
 from lampwork.types import Json, TaskStatus
 from lampwork.types import conversation_id as new_conversation
 
@@ -30,7 +30,6 @@ __all__ = [
     "lineage",
     "open_or_claim",
     "release_job",
-    "usage_at_end",
 ]
 
 
@@ -333,7 +332,9 @@ def claim(connection: sa.Connection, task: str) -> Claim | None:
         budget_id=row.budget_id,
         deadline=row.deadline,
         deadline_budget=row.deadline_budget,
-        reserved=budgets.reservation_of(connection, task) if row.budget_id is not None else None,
+        reserved=reservations.reservation_of(connection, task)
+        if row.budget_id is not None
+        else None,
     )
 
 
@@ -381,7 +382,7 @@ def append(
     """
     first = conversations.append(connection, conversation, task, epoch, new, after, at)
     if spent is not None:
-        budgets.settle(connection, task, spent)
+        reservations.settle(connection, task, spent)
     if status is not None:
         connection.execute(sa.update(tasks).where(tasks.c.id == task).values(status=status))
     return first
@@ -411,7 +412,7 @@ def finish(
     if new:
         conversations.append(connection, conversation, task, epoch, new, after, at)
     if spent is not None:
-        budgets.settle(connection, task, spent)
+        reservations.settle(connection, task, spent)
     ended = connection.execute(
         _end,
         {
@@ -441,40 +442,10 @@ def release_job(
     ]
     if ended is not None:
         for task in open_tasks:
-            usage = usage_at_end(connection, task)
+            usage = reservations.usage_at_end(connection, task)
             connection.execute(
                 sa.update(tasks)
                 .where(tasks.c.id == task.id)
                 .values(status=ended, usage=usage, ended_at=time.time())
             )
     return told
-
-
-def usage_at_end(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]:
-    """What an unfinished task has used; a model call without a reply on record is estimated."""
-    usage = conversations.usage_so_far(connection, task)
-    call = budgets.reservation_of(connection, task.id)
-    if call is not None:
-        chain = budgets.chain_of(connection, task.budget_id)
-        budgets.settle(connection, task.id, Spent.of(chain, call.usage, estimated=True))
-    elif task.metered and task.budget_id is None:
-        call = _call_under_way(connection, task)
-    return usage if call is None else conversations.sum_up([usage, call.usage])
-
-
-def _call_under_way(connection: sa.Connection, task: sa.Row[Any]) -> Reservation | None:
-    """The model call that a dead run may have begun: no skill call was, and no end was written."""
-    size = sa.func.length(sa.cast(entries.c.body, sa.LargeBinary))
-    rows = connection.execute(
-        sa.select(entries.c.kind, entries.c.task_id, size.label("size"))
-        .where(
-            entries.c.conversation_id == task.conversation_id,
-            sa.or_(entries.c.seq <= task.history_until, entries.c.task_id == task.id),
-        )
-        .order_by(entries.c.seq)
-    ).all()
-    kinds = [row.kind for row in rows if row.task_id == task.id]
-    begun = kinds.count("intent") > kinds.count("result")
-    if not kinds or begun or kinds[-1] == "unanswered":
-        return None
-    return Reservation(sum(row.size for row in rows), budgets.USUAL_OUTPUT, None)

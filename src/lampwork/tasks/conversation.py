@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lampwork import failpoint
 from lampwork.files.artifact import Artifact
-from lampwork.store import artifacts, budgets, tasks
-from lampwork.store.budgets import Granted, Refused, Spent, Wanted
+from lampwork.store import artifacts, reservations, tasks
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.inbox import Delivery
+from lampwork.store.reservations import Granted, Refused, Spent, Wanted
 from lampwork.tasks.transcript import Transcript
 from lampwork.types import Json, TaskStatus
 
@@ -96,14 +96,14 @@ class Hold:
 
     async def reserve(self, wanted: Wanted) -> Granted | Refused:
         """Reserve a model call in the budgets that count for the task."""
-        found = await self._write(budgets.reserve, self.budgets, wanted)
+        found = await self._write(reservations.reserve, self.budgets, wanted)
         if isinstance(found, Granted):
             self.run.worker.calls_under_way.begin(self.task_id, self.budgets)
         return found
 
     async def reserve_again(self) -> None:
         """Reserve as much once more, for another try of the same call. Raises LimitMet."""
-        await self._write(budgets.reserve_again, self.budgets)
+        await self._write(reservations.reserve_again, self.budgets)
 
     def _spent_by(self, new: Sequence[Entry]) -> Spent | None:
         if self.owed is None:

@@ -12,17 +12,17 @@ from lampwork.errors import LampworkError
 from lampwork.models.ask import Ask, Reply, size
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import RunEnded
-from lampwork.store.budgets import (
+from lampwork.store.budgets import LimitMet
+from lampwork.store.conversations import sum_up
+from lampwork.store.reservations import (
     USUAL_OUTPUT,
     Granted,
-    LimitMet,
     Refused,
     Reservation,
     Spent,
     Wanted,
     cost_of,
 )
-from lampwork.store.conversations import sum_up
 from lampwork.types import Json
 
 if TYPE_CHECKING:
