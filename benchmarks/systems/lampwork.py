@@ -12,9 +12,12 @@ import sqlalchemy as sa
 from benchmarks import work
 from benchmarks.durability import PRAGMAS, described
 from benchmarks.systems import Opened
-from lampwork import Answer, App, Call, Job, Metadata, Project, Turn, playbook
+from lampwork import Answer, App, Budget, Call, Job, Metadata, Project, Turn, playbook
 
 PACKAGES = ("lampwork", "dbos", "pydantic-ai-slim", "SQLAlchemy")
+
+BUDGET = Budget(model_calls=20, skill_calls=20, tokens=1_000_000, dollars=5)
+"""Each model call is reserved for on disk before it is made, and settled after."""
 
 project = Project("bench")
 
@@ -67,6 +70,7 @@ async def recipe(job: Job, number: int) -> str:
         data=bill.model_dump(),
         metadata={"invoice_id": bill.id},
         output=work.Verdict,
+        budget=BUDGET,
     )
     return await job.step(archive, bill, task.output)
 
