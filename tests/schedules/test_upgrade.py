@@ -22,6 +22,7 @@ from tests.support import (
     result,
     row,
     rows,
+    sql,
     status,
 )
 
@@ -91,6 +92,8 @@ def define(project: Project) -> None:
             clerk(project, *([skill] if f"no {name}" not in edits else []), name=genie)
 
     async def order(job: Job) -> str:
+        if "a start that is heard" in edits:
+            happened.append("started")
         if "an inserted call" in edits:
             await job.step(pay)
         fetched = fetch_list if "another type of a recorded result" in edits else fetch
@@ -279,7 +282,7 @@ async def test_a_job_of_which_nothing_has_begun_needs_its_recipe_and_no_more(
         job_id = await Door(project, store).start_named("order", {}, kind="test")
     finally:
         store.close()
-    edits.add("an inserted call")
+    edits.update(["an inserted call", "a start that is heard"])
     define(project)
     assert (await rehearsed(project, home))[job_id].goes_on
     assert happened == []
@@ -313,6 +316,33 @@ async def test_a_skill_that_is_no_longer_offered_is_noted(project: Project, home
     found = (await rehearsed(project, home))[job_id]
     assert found.goes_on
     assert [note.rpartition(": ")[2] for note in found.notes] == ["its genie no longer has peek"]
+
+
+async def test_a_large_result_that_was_recorded_after_the_copy_was_made_is_no_difference(
+    project: Project, home: Path
+) -> None:
+    """The engine's file is copied after ours: it may name a value that ours does not hold yet."""
+
+    @project.recipe()
+    async def order(job: Job) -> str:
+        try:
+            await job.step(fetch_much)
+        except Exception:
+            await job.step(pay)
+        await job.step(look_up)
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(order)).job_id
+        await park(app, job_id)
+        # As if ours had been copied before the first call was recorded, and the engine's now.
+        for table in ("blobs", "calls", "waits"):
+            await sql(app, f"delete from {table}")
+    assert (await rehearsed(project, home))[job_id].goes_on
+
+
+def fetch_much() -> str:
+    return "much " * 100_000
 
 
 async def test_a_recipe_that_never_comes_to_where_its_job_stands_is_given_up(
