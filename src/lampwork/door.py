@@ -308,6 +308,8 @@ class Door(JobsDoor):
         """
         given = Assignment.on(self.project, genie, instructions, output, terms)
         assignment = check_assignment(self.project, given)
+        if (error := assignment.not_eligible) is not None:
+            raise error
         model = resolve(assignment.genie.model, self.model)
         model.check()
         check_price(assignment, model)

@@ -156,9 +156,9 @@ class Job:
         without it the answer is text. For all else that can be said see `Terms`.
 
         Raises InstructionsMissing, MetadataUnknown, MetadataInvalid, GenieNotInProject,
-        GenieNotEligible, DelegationCycle, DelegationTooDeep, ModelUnknown, ModelKeyMissing,
-        OutputTypeInvalid at once; TaskNotCompleted, OutputInvalid, SkillFailing, MetadataLeaked,
-        ModelUnavailable, ConversationNotFound, ConversationBusy when awaited.
+        DelegationCycle, DelegationTooDeep, ModelUnknown, ModelKeyMissing, OutputTypeInvalid at
+        once; GenieNotEligible, GenieInactive, TaskNotCompleted, OutputInvalid, SkillFailing,
+        MetadataLeaked, ModelUnavailable, ConversationNotFound, ConversationBusy when awaited.
         """
         return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lampwork import metadata
 from lampwork.errors import NotImportable
+from lampwork.genies.eligibility import in_words, obstacles
 from lampwork.rehearsal import Difference, Rehearsal, rehearse
 from lampwork.store import unfinished
 from lampwork.store.blobs import digest_at, is_folded
@@ -155,6 +156,8 @@ async def _in_open_task(rehearsal: Rehearsal, call: int, notes: list[str]) -> Di
     if task is None:
         return None
     genie = rehearsal.project.find_genie(task.genie)
+    if found := obstacles(genie, public_only=True):
+        return Difference(f"task {task.id} can't go on: {in_words(genie, found)}", call)
     withheld = metadata.withheld(genie.skills, task.metadata)
     skills = {skill.name for skill in genie.skills} - withheld.keys()
     for intent in task.intents:

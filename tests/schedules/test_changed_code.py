@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support import clerk, eventually, opened, park, result, row, rows, status
 
-from lampwork import Job
+from lampwork import Job, Project
 
 happened: list[str] = []
 
@@ -322,3 +322,63 @@ async def test_a_job_that_was_stopped_twice_goes_on_at_once_each_time(project, h
         await app.go_on(job_id)
         assert await result(app, job_id) == "hello"
         assert happened == []
+
+
+def gated(*, gate: bool, gone_on: list[str]):
+    """A project whose genie asks in vain, and whose recipe waits when it has its answer.
+
+    With `gate`, its skill needs a user's confirmation, which no task in the background can get.
+    """
+    project = Project("gated")
+
+    @project.skill(confirm=gate)
+    def ask() -> str:
+        """Ask."""
+        raise ValueError("who knows")
+
+    genie = clerk(project, ask)
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        task = await job.assign_task(genie, "Ask.")
+        word = await job.wait_for("go", str)
+        await job.step(gone_on.append, "went on")
+        return f"{task.output}, {word}"
+
+    return project, review
+
+
+async def test_a_task_on_record_is_read_though_its_genie_could_not_take_it_any_more(home):
+    gone_on: list[str] = []
+    project, review = gated(gate=False, gone_on=gone_on)
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+        ((wait,),) = await rows(app, "select id from waits where kind = 'resolution'")
+        await app.resolve(wait, "happened", result="yes", by="ann")
+        await eventually(lambda: rows(app, "select 1 from waits where kind = 'event'"))
+        await park(app, job_id)
+    project, _ = gated(gate=True, gone_on=gone_on)
+    async with opened(project, home) as app:
+        await app.send_event(job_id, "go", "well")
+        assert await result(app, job_id) == "done, well"
+    assert gone_on == ["went on"]
+
+
+async def test_a_task_that_its_genie_may_not_do_any_more_stops_its_job(home):
+    project, review = gated(gate=False, gone_on=[])
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+        ((wait,),) = await rows(app, "select id from waits where kind = 'resolution'")
+    project, _ = gated(gate=True, gone_on=[])
+    async with opened(project, home) as app:
+        await app.resolve(wait, "did_not_happen", by="ann")
+        why = await stopped(app, job_id)
+        assert 'skill "ask" needs the confirmation of its user' in why
+    # Under the old code it goes on: it may act again, and asks again.
+    project, _ = gated(gate=False, gone_on=[])
+    async with opened(project, home) as app:
+        await app.go_on(job_id)
+        await status(app, job_id, "needs_attention")
+        assert (await row(app, job_id)).want != "attention"

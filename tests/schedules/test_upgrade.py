@@ -345,6 +345,31 @@ def fetch_much() -> str:
     return "much " * 100_000
 
 
+async def test_a_skill_that_needs_a_user_now_stops_an_open_task(
+    project: Project, home: Path
+) -> None:
+    @project.skill()
+    def ask() -> str:
+        """Ask."""
+        raise ValueError("who knows")
+
+    genie = clerk(project, ask)
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        return (await job.assign_task(genie, "Ask.")).response
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+    object.__setattr__(ask, "confirm", True)
+    found = (await rehearsed(project, home))[job_id]
+    assert not found.goes_on
+    assert found.call == 1
+    assert found.why is not None
+    assert 'skill "ask" needs the confirmation of its user' in found.why
+
+
 async def test_a_recipe_that_never_comes_to_where_its_job_stands_is_given_up(
     project: Project, home: Path
 ) -> None:

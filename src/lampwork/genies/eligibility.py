@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.genies.skill import Skill
 
-__all__ = ["Obstacle", "in_words", "obstacles", "require_eligible", "warn_of_ineligible"]
+__all__ = ["Obstacle", "in_words", "mend", "not_eligible", "obstacles", "warn_of_ineligible"]
 
 _log = logging.getLogger("lampwork.genies.genie")
 
@@ -74,14 +74,15 @@ def mend(found: Sequence[Obstacle]) -> str:
     return f"Assign the task to a genie without these skills{also}."
 
 
-def require_eligible(genie: Genie, *, public_only: bool) -> None:
-    """Raise GenieNotEligible unless the genie can take a task in the background."""
+def not_eligible(genie: Genie, *, public_only: bool) -> GenieNotEligible | None:
+    """Why the genie can't take a task in the background; None if it can."""
     found = obstacles(genie, public_only=public_only)
-    if found:
-        raise GenieNotEligible(
-            f"{in_words(genie, found)} {mend(found)}",
-            reasons=[{"skill": each.skill, "why": each.why} for each in found],
-        )
+    if not found:
+        return None
+    return GenieNotEligible(
+        f"{in_words(genie, found)} {mend(found)}",
+        reasons=[{"skill": each.skill, "why": each.why} for each in found],
+    )
 
 
 def warn_of_ineligible(genies: Iterable[Genie]) -> None:

@@ -16,6 +16,7 @@ from lampwork import metadata
 from lampwork.errors import (
     DelegationCycle,
     DelegationTooDeep,
+    GenieNotEligible,
     GenieNotInProject,
     InputInvalid,
     InstructionsMissing,
@@ -24,7 +25,7 @@ from lampwork.files.file import Given, Source
 from lampwork.files.file import check as check_files
 from lampwork.files.snapshot import Snapshot
 from lampwork.genies.budget import Budget
-from lampwork.genies.eligibility import require_eligible
+from lampwork.genies.eligibility import not_eligible
 from lampwork.genies.genie import Genie
 from lampwork.genies.output import describe
 from lampwork.genies.written_type import read_type, write_type
@@ -98,6 +99,11 @@ class Assignment:
     """As given; once checked, a datetime, a timedelta from the call on, or None."""
 
     @property
+    def not_eligible(self) -> GenieNotEligible | None:
+        """Why its genie can't do it in the background, by the code as it is; None if it can."""
+        return not_eligible(self.genie, public_only=self.knowledge == "public_only")
+
+    @property
     def taken(self) -> list[Snapshot]:
         """The files, once they have been taken."""
         return [each for each in self.files if isinstance(each, Snapshot)]
@@ -154,7 +160,7 @@ def check_assignment(project: Project, assignment: Assignment) -> Assignment:
     """The assignment in its recorded form, or why it can't be made; nothing has happened yet.
 
     Only code and arguments count here: on a replay they are looked at again. Raises
-    InstructionsMissing, GenieNotInProject, GenieNotEligible, MetadataUnknown, MetadataInvalid,
+    InstructionsMissing, GenieNotInProject, MetadataUnknown, MetadataInvalid,
     OutputTypeInvalid, TooManyFiles, FileRejected, InputInvalid.
     """
     genie = assignment.genie
@@ -167,7 +173,6 @@ def check_assignment(project: Project, assignment: Assignment) -> Assignment:
         raise InstructionsMissing(
             f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
         )
-    require_eligible(genie, public_only=assignment.knowledge == "public_only")
     budget: Any = assignment.budget
     if not isinstance(budget, Budget | None):
         raise InputInvalid(

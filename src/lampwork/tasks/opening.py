@@ -102,6 +102,8 @@ async def _refusal(
     run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
 ) -> LampworkError | None:
     """Why the task is not to be opened, if it has not been: then nothing has happened."""
+    if (error := assignment.not_eligible) is not None:
+        return error
     if Deadline(new.deadline).passed:
         return await _too_late(run, new)
     try:

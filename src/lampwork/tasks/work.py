@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lampwork import failpoint, metadata, values
 from lampwork.errors import (
     BudgetExceeded,
+    GenieNotEligible,
     LampworkError,
     StoreError,
     TaskDeadlineExceeded,
@@ -59,6 +60,8 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     model = resolve(assignment.genie.model, run.model)
     new = await new_task(run, assignment, call, model)
     claim = await open_or_claim(run, new)
+    if not claim.is_new and isinstance(new.refused, GenieNotEligible) and claim.outcome is None:
+        raise await run.differ(f"task {new.id} can't go on: {new.refused.message}", at=call)
     if claim.outcome is not None:
         return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
     if not claim.holds:
