@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 from pydantic import BaseModel
-from pypdf import PdfReader
+
+from lampwork import File
 
 
 class Invoice(BaseModel):
@@ -44,12 +45,11 @@ async def pending_invoices() -> list[Invoice]:
         return [Invoice.model_validate(row) for row in answer.json()]
 
 
-async def read_pdf(invoice_id: str) -> str:
-    """The text of what the supplier sent."""
+async def invoice_pdf(invoice_id: str) -> File:
+    """What the supplier sent."""
     async with _service() as service:
         answer = (await service.get(f"/invoices/{invoice_id}/pdf")).raise_for_status()
-    pages = PdfReader(io.BytesIO(answer.content)).pages
-    return "\n".join(page.extract_text() for page in pages)
+    return File("invoice.pdf", answer.content)
 
 
 async def purchase_order(number: str | None) -> PurchaseOrder | None:

@@ -21,7 +21,7 @@ class Decision:
 
 @playbook
 def clerk(turn: Turn) -> Call | Answer | CannotComplete:
-    decision = decide(turn.data["invoice"]["text"], turn.data["purchase_order"])
+    decision = decide(turn.files[0].text, turn.data["purchase_order"])
     errors = [result.error for result in turn.results if result.error]
     if len(errors) == 2:
         return CannotComplete(f"{decision.skill} failed twice: {errors[-1]}")
@@ -56,8 +56,9 @@ def _mismatches(paper: str, order: dict[str, Any]) -> Iterator[str]:
     lines = [Decimal(amount.replace(",", "")) for amount in _AMOUNT.findall(paper)]
     if sum(lines) != total:
         yield f"the lines add up to {sum(lines)}, not to {total}"
-    if paper.splitlines()[0] != order["supplier"]:
-        yield f"sent by {paper.splitlines()[0]}, ordered from {order['supplier']}"
+    sender = paper.removeprefix("[page 1]").split("\n", 2)[1]
+    if sender != order["supplier"]:
+        yield f"sent by {sender}, ordered from {order['supplier']}"
     if (account := _field(paper, "Bank account")) != order["bank_account"]:
         yield f"bank account {account} is not the one on the purchase order"
 

@@ -58,12 +58,13 @@ async def review_pending_invoices(job: Job) -> list[Verdict]:
 
 
 async def review_invoice(job: Job, invoice: Invoice) -> Verdict:
-    text = await job.step(ledger.read_pdf, invoice.id)
+    pdf = await job.step(ledger.invoice_pdf, invoice.id)
     order = await job.step(ledger.purchase_order, invoice.purchase_order)
     task = await job.assign_task(
         finance,
         "Check this invoice against its purchase order and decide.",
-        data={"invoice": invoice.summary | {"text": text}, "purchase_order": order},
+        data={"invoice": invoice.summary, "purchase_order": order},
+        files=[pdf],
         metadata={"invoice_id": invoice.id},
         output=Verdict,
     )

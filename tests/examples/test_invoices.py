@@ -14,7 +14,7 @@ from invoices import make_data
 from invoices.playbook import clerk
 from invoices.project import Verdict, project, review_pending_invoices
 from lampwork import Answer, Call, CannotComplete, Turn
-from lampwork.models.ask import Result
+from lampwork.models.ask import Attached, Result
 
 from .chat_model import serve
 
@@ -98,13 +98,17 @@ def hurried_model(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_clerk_tries_twice_and_then_says_that_it_cannot() -> None:
-    paper = {"invoice": {"text": "Marlow Legal LLP"}, "purchase_order": None}
+    paper = Attached("invoice.pdf", "application/pdf", "", "[page 1]\nMarlow Legal LLP")
     failed = Result("request_documents", {}, error="ConnectError: refused")
     done = Result("request_documents", {}, value={"receipt": 1, "action": "request-documents"})
     missing = "missing: purchase order number"
 
     def decides(*results: Result) -> Any:
-        return clerk(Turn("Check", paper, (), ("request_documents",), results, 1, ()))
+        return clerk(
+            Turn(
+                "Check", {"purchase_order": None}, (paper,), ("request_documents",), results, 1, ()
+            )
+        )
 
     ask = Call("request_documents", documents=["purchase order number"])
     answer = Answer({"status": "needs_documents", "reason": missing})

@@ -270,3 +270,29 @@ async def test_what_is_wrong_with_several_files_is_said_of_the_first(opened: Ope
             await app.assign(
                 clerk, "Read.", files=[File("a.txt", b"x"), File("b.txt", b""), File("c", b"")]
             )
+
+
+fetched: list[str] = []
+
+
+def fetch(name: str) -> File:
+    fetched.append(name)
+    return File(name, documents.pdf("PO-7"))
+
+
+@project.recipe()
+async def read_order(job: Job) -> str:
+    order = await job.step(fetch, "po.pdf")
+    await job.wait_for("go")
+    return (await job.assign_task(clerk, "Read.", files=[order])).output
+
+
+async def test_a_step_may_fetch_a_file_and_a_replay_has_it_from_the_record(opened: Open) -> None:
+    fetched.clear()
+    async with opened(project) as app:
+        job_id = await app.start(read_order)
+        await eventually(lambda: fetched)
+    async with opened(project) as app:
+        await app.send_event(job_id, "go")
+        assert await app.result(job_id) == "po.pdf: [page 1]\nPO-7\n\n"
+    assert fetched == ["po.pdf"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from lampwork.errors import FileRejected, InputInvalid, TooManyFiles
 from lampwork.files import names
@@ -22,15 +25,27 @@ AT_MOST = 10
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
+def _from_base64(content: Any) -> Any:
+    return base64.b64decode(content, validate=True) if isinstance(content, str) else content
+
+
+def _to_base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+_Content = Annotated[bytes, BeforeValidator(_from_base64), PlainSerializer(_to_base64)]
+"""Bytes that are recorded: in base64, as JSON has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file by its content: `File("po.pdf", content)`.
+    """A file by its content: `File("po.pdf", content)`. A step may return one.
 
     What it is, is told by the content; a `media_type` that says otherwise is refused.
     """
 
     name: str
-    content: bytes = field(repr=False)
+    content: _Content = field(repr=False)
     media_type: str | None = None
 
 
