@@ -159,9 +159,11 @@ async def _in_open_task(rehearsal: Rehearsal, call: int, notes: list[str]) -> Di
     if found := obstacles(genie, public_only=True):
         return Difference(f"task {task.id} can't go on: {in_words(genie, found)}", call)
     withheld = metadata.withheld(genie.skills, task.metadata)
-    skills = {skill.name for skill in genie.skills} - withheld.keys()
+    skills = {each.name: each for each in genie.skills if each.name not in withheld}
     for intent in task.intents:
-        if intent.skill not in skills and (intent.child is not None or intent.effect != "read"):
+        skill = skills.get(intent.skill)
+        same = skill is not None and (skill.recipe is None) == (intent.child is None)
+        if not same and (intent.child is not None or intent.effect != "read"):
             return Difference(
                 f'task {task.id} has an open call of skill "{intent.skill}", which genie '
                 f'"{genie.name}" can no longer use: a person must say what became of it. '

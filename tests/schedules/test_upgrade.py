@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support import (
@@ -76,20 +77,34 @@ def define(project: Project) -> None:
     project._genies.clear()
     project._skills.clear()
 
-    @project.skill(effect="idempotent")
     def mend() -> str:
         """Mend it."""
         happened.append("mend")
         return "mended"
 
-    @project.skill()
+    async def mend_in_steps(job: Job) -> str:
+        """Mend it."""
+        return await job.step(str, "mended")
+
     async def inquire(job: Job) -> str:
         """Inquire."""
         return await job.wait_for("go", str)
 
-    for name, skill, genie in (("mend", mend, "mender"), ("inquire", inquire, "inquirer")):
+    def look_into_it() -> str:
+        """Inquire."""
+        happened.append("looked into")
+        return "x"
+
+    skills: dict[str, Any] = {"inquire": project.recipe(name="inquire")(inquire)}
+    if "mend as a recipe" in edits:
+        skills["mend"] = project.recipe(name="mend")(mend_in_steps)
+    else:
+        skills["mend"] = project.skill(effect="idempotent")(mend)
+    if "inquire as a function" in edits:
+        skills["inquire"] = project.skill(name="inquire", effect="read")(look_into_it)
+    for name, genie in (("mend", "mender"), ("inquire", "inquirer")):
         if f"no {name} genie" not in edits:
-            clerk(project, *([skill] if f"no {name}" not in edits else []), name=genie)
+            clerk(project, *([skills[name]] if f"no {name}" not in edits else []), name=genie)
 
     async def order(job: Job) -> str:
         if "a start that is heard" in edits:
@@ -197,9 +212,11 @@ DIFFERENT = [
     ("each", "another length of a map", 1, "with another number of items"),
     ("repair", "another type of an open task", 1, "another output type"),
     ("repair", "no mend", 1, 'an open call of skill "mend"'),
+    ("repair", "mend as a recipe", 1, 'an open call of skill "mend"'),
     ("repair", "no mend genie", 1, "has no genie 'mender'"),
     ("inquiry", "other instructions of an open task", 1, "with other instructions"),
     ("inquiry", "no inquire", 1, 'an open call of skill "inquire"'),
+    ("inquiry", "inquire as a function", 1, 'an open call of skill "inquire"'),
     ("inquiry", "no inquire genie", 1, "has no genie 'inquirer'"),
     ("ending", "a recipe that raises", 1, "raised KeyError"),
 ]
@@ -227,7 +244,8 @@ async def test_an_edit_that_stops_the_job_is_found_with_the_first_call_that_diff
     async with opened(project, home) as app:
         await wake(app)
         await status(app, job_id, "needs_attention")
-        assert "pay" not in happened
+        assert happened in ([], ["died"])
+        assert await rows(app, "select id from jobs where id = ''") == []
 
 
 def die(app: App) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -119,7 +119,7 @@ class SkillCalls:
 
     async def _perform(self, intent: Intent) -> dict[str, Json]:
         skill = self.skills.get(intent.skill)
-        if skill is None:
+        if skill is None or (skill.recipe is None) != (intent.child is None):
             return await self._without_skill(intent)
         if skill.recipe is not None:
             return await self._run_recipe(skill, intent)
@@ -128,11 +128,15 @@ class SkillCalls:
         return await self._act_with_retries(skill, intent)
 
     async def _without_skill(self, intent: Intent) -> dict[str, Json]:
-        """The code has changed: the genie no longer has the skill."""
+        """The code has changed: the genie no longer has the skill, or what was a recipe is none.
+
+        A recipe is found again by the id of its job, and a function by the key of its call, so one
+        can't take the other's place.
+        """
         if intent.child is not None:
             raise await self.run.differ(
                 f"task {self.hold.task_id} waits for job {intent.child}, which its skill "
-                f'"{intent.skill}" has started, and its genie no longer has that skill. '
+                f'"{intent.skill}" has started, and its genie no longer has a recipe of that name. '
                 "Bring it back, or cancel the job.",
                 at=self.call,
             )
@@ -141,7 +145,7 @@ class SkillCalls:
             result = await self._ask_person(intent, _ENDED_WHILE_ACTING)
             if result is not None:
                 return result
-        return _error(intent, NotDone("the genie no longer has this skill"))
+        return _error(intent, NotDone("the genie no longer has this skill as it was"))
 
     # --- a recipe: a child job, found again by its id ---
 
@@ -149,7 +153,7 @@ class SkillCalls:
         self.deadline.check()
         given = {name: self.metadata[name] for name in skill.metadata if name in self.metadata}
         outcome = await self.run.child(
-            job_id=intent.child or "",
+            job_id=cast(str, intent.child),
             call=self.call,
             callable=skill.recipe or "",
             input=self._arguments(skill, intent) | given,
