@@ -424,9 +424,9 @@ class Job:
 
 async def assigned(job: Job, assignment: Json) -> Json:
     """The recipe of a task that is assigned from outside any recipe: one call, its answer."""
-    project = job._flow.project  # pyright: ignore[reportPrivateUsage]  # our own recipe
-    call = job._assign(Assignment.from_json(project, assignment))  # pyright: ignore[reportPrivateUsage]
-    answer = await call
+    flow = job._flow  # pyright: ignore[reportPrivateUsage]  # our own recipe
+    given = Assignment.from_json(flow.project, assignment, accepted_at=flow.row.created_at)
+    answer = await job._assign(given)  # pyright: ignore[reportPrivateUsage]
     return answer.to_json()
 
 

@@ -11,7 +11,12 @@ import pytest
 from tests.support import Metered, eventually, inside, result, row, rows, sql, status
 
 from lampwork import Answer, App, Budget, Call, Genie, Job, Project, Turn, playbook
-from lampwork.errors import InputInvalid, JobFailed, TaskDeadlineExceeded
+from lampwork.errors import (
+    IdempotencyConflict,
+    InputInvalid,
+    JobFailed,
+    TaskDeadlineExceeded,
+)
 from lampwork.insights import Insights
 
 from .conftest import Open
@@ -93,6 +98,28 @@ async def test_an_answer_in_time_is_an_answer(opened: Open) -> None:
     async with opened(project) as app:
         answer = await app.assign_task(genie, "Go.", deadline=timedelta(minutes=5))
     assert answer.output == "done"
+
+
+async def test_the_same_key_and_length_of_time_lead_to_the_same_job(opened: Open) -> None:
+    project, genie = one_genie(lambda turn: Answer("done"))
+    async with opened(project) as app:
+        first = await app.assign(genie, "Go.", deadline=60, idempotency_key="one")
+        assert await app.assign(genie, "Go.", deadline=60, idempotency_key="one") == first
+        with pytest.raises(IdempotencyConflict):
+            await app.assign(genie, "Go.", deadline=61, idempotency_key="one")
+        [(deadline,)] = await eventually(lambda: rows(app, "select deadline from tasks"))
+        accepted_at = (await row(app, first.job_id)).created_at
+        assert deadline == pytest.approx(accepted_at + 60, abs=0.001)
+
+
+async def test_a_copy_of_a_job_has_as_much_time_anew(opened: Open) -> None:
+    project, genie = one_genie(lambda turn: Answer("done"))
+    async with opened(project) as app:
+        job = await app.assign(genie, "Go.", deadline=SOON)
+        await asyncio.sleep(SOON)
+        await status(app, job.job_id, "succeeded")
+        again = await app.rerun(job.job_id)
+        assert (await result(app, again.job_id))["response"] == "done"
 
 
 async def test_a_model_call_ends_with_the_time_and_is_counted_at_what_it_may_have_used(

@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork.errors import InputInvalid, LampworkError, TaskDeadlineExceeded
 from lampwork.store.budgets import LimitMet, exceeded
+from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.store.store import Store
     from lampwork.store.tasks import Lineage
     from lampwork.tasks.assignment import Assignment
 
-__all__ = ["Deadline", "OutOfTime", "check_deadline", "earliest", "epoch", "late"]
+__all__ = [
+    "Deadline",
+    "OutOfTime",
+    "check_deadline",
+    "earliest",
+    "late",
+    "read_deadline",
+    "write_deadline",
+]
 
 
 def check_deadline(given: Any) -> datetime | timedelta | None:
@@ -46,18 +55,38 @@ def check_deadline(given: Any) -> datetime | timedelta | None:
 _LONGEST = timedelta(days=36_500)
 
 
-def epoch(deadline: datetime | timedelta, begun_at: float) -> float:
+def _epoch(deadline: datetime | timedelta, begun_at: float) -> float:
     """A deadline in epoch seconds, where it counts from `begun_at` on."""
     if isinstance(deadline, timedelta):
         return begun_at + deadline.total_seconds()
     return deadline.timestamp()
 
 
+def write_deadline(deadline: datetime | timedelta | None) -> Json:
+    """A deadline in the input of a job; a length of time stays one, for its copies too."""
+    match deadline:
+        case None:
+            return None
+        case datetime():
+            return deadline.timestamp()
+        case timedelta():
+            return {"seconds": deadline.total_seconds()}
+
+
+def read_deadline(record: Json, accepted_at: float) -> datetime:
+    """What `write_deadline` wrote; a length of time counts from `accepted_at` on."""
+    match record:
+        case {"seconds": seconds}:
+            return datetime.fromtimestamp(accepted_at + seconds, UTC)
+        case moment:
+            return datetime.fromtimestamp(moment, UTC)
+
+
 def earliest(assignment: Assignment, above: Lineage, task: str, *, begun_at: float) -> Deadline:
     """When the time of a task is up: its own, that of its budget, or of those above."""
     found = [Deadline(above.deadline, above.deadline_budget)]
     if assignment.deadline is not None:
-        found.append(Deadline(epoch(assignment.deadline, begun_at)))
+        found.append(Deadline(_epoch(assignment.deadline, begun_at)))
     if assignment.budget is not None and assignment.budget.seconds is not None:
         found.append(Deadline(begun_at + float(assignment.budget.seconds), task))
     return min(found, key=lambda each: math.inf if each.at is None else each.at)

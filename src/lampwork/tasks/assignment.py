@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -30,7 +29,7 @@ from lampwork.genies.genie import Genie
 from lampwork.genies.output import describe
 from lampwork.genies.written_type import read_type, write_type
 from lampwork.metadata.needles import Path
-from lampwork.runs.deadline import check_deadline, epoch
+from lampwork.runs.deadline import check_deadline, read_deadline, write_deadline
 from lampwork.store.budgets import not_enforceable
 from lampwork.tasks.history import Recent, Summary, read_history
 from lampwork.types import Json
@@ -125,12 +124,17 @@ class Assignment:
             "knowledge": self.knowledge,
             "files": [each.to_json() for each in self.taken],
             "budget": None if self.budget is None else self.budget.to_json(),
-            "deadline": None if self.deadline is None else epoch(self.deadline, time.time()),
+            "deadline": write_deadline(self.deadline),
         }
 
     @classmethod
-    def from_json(cls, project: Project, record: dict[str, Any]) -> Assignment:
-        """The assignment that `to_json` wrote. Raises GenieNotFound, NotImportable."""
+    def from_json(
+        cls, project: Project, record: dict[str, Any], *, accepted_at: float
+    ) -> Assignment:
+        """The assignment that `to_json` wrote, of a job that was accepted then, in epoch seconds.
+
+        Raises GenieNotFound, NotImportable.
+        """
         sealed: list[list[str | int]] = record.get("sealed", [])
         given: dict[str, Any] = record | {
             "genie": project.find_genie(record["genie"]),
@@ -142,7 +146,7 @@ class Assignment:
         if (budget := record.get("budget")) is not None:
             given["budget"] = Budget(**budget)
         if (deadline := record.get("deadline")) is not None:
-            given["deadline"] = datetime.fromtimestamp(deadline, UTC)
+            given["deadline"] = read_deadline(deadline, accepted_at)
         return cls(**given)
 
     @classmethod
