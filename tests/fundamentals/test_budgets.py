@@ -32,7 +32,10 @@ from lampwork.errors import (
     JobFailed,
     LampworkError,
 )
+from lampwork.models import Ask, Reply
+from lampwork.store.reservations import Refused
 from lampwork.store.store import Store
+from lampwork.tasks.conversation import Hold
 
 from .conftest import Open
 
@@ -148,6 +151,48 @@ async def test_branches_wait_for_what_others_have_reserved_and_do_not_use(opened
         await app.assign_task(race.boss, "Go.", budget=Budget(tokens=55_000))
         assert (await spent(app))["tokens"] == BRANCHES * 600
     assert race.answered == BRANCHES
+
+
+async def test_what_is_reserved_as_time_runs_out_does_not_stay_reserved(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reservation is committed, and before the task that waited for it hears, its time is up."""
+    reserve, held = Hold.reserve, asyncio.Event()
+    project = Project("late")
+
+    class Held(Metered):
+        async def respond(self, ask: Ask) -> Reply:
+            if ask.turn.instructions == "First.":
+                await held.wait()
+            return await super().respond(ask)
+
+    async def reserve_slowly(hold: Hold, wanted: Any) -> Any:
+        found = await reserve(hold, wanted)
+        if isinstance(found, Refused):
+            asyncio.get_running_loop().call_soon(held.set)
+        elif held.is_set():
+            await asyncio.sleep(0.6)
+        return found
+
+    monkeypatch.setattr(Hold, "reserve", reserve_slowly)
+    model = Held(answering, used=(500, 100))
+    helper = project.genie("helper", model=model, job_description="")
+
+    async def both(job: Job) -> None:
+        first = job.assign_task(helper, "First.")
+        second = job.assign_task(helper, "Second.", deadline=0.5)
+        await job.gather(first, second, on_error="collect")
+
+    boss = project.genie(
+        "boss",
+        model=delegator,
+        job_description="",
+        skills=[project.recipe(name="both")(both)],
+    )
+    async with opened(project) as app:
+        await app.assign_task(boss, "Go.", budget=Budget(tokens=10_000))
+        assert held.is_set()
+        await spent(app)  # and nothing is reserved any more
 
 
 async def test_of_20_branches_that_race_for_the_last_skill_calls_none_gets_one_too_many(

@@ -206,14 +206,16 @@ async def _wait_for_room(task: TaskInHand, wanted: Wanted, refused: Refused) -> 
     calls, budget = task.hold.run.worker.calls_under_way, refused.met.budget
     if not refused.may_fit:
         raise refused.met
-    async with task.deadline.bounding(), calls.in_line(budget):
+    async with calls.in_line(budget, task.deadline):
         while True:
             task.hold.run.check()
+            task.deadline.check()
             ended = calls.ended
+            # Never cut off: what it has reserved would be nobody's, and the budget never whole.
             found = await task.hold.reserve(wanted)
             if isinstance(found, Granted) or found.met.budget != budget or not found.may_fit:
                 return found
-            if not await calls.one_ends(budget, since=ended):
+            if not await calls.one_ends(budget, task.deadline, since=ended):
                 raise found.met
 
 

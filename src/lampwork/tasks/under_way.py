@@ -6,8 +6,12 @@ import asyncio
 import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from lampwork.store.budgets import Chain
+
+if TYPE_CHECKING:
+    from lampwork.runs.deadline import Deadline
 
 
 class CallsUnderWay:
@@ -39,18 +43,25 @@ class CallsUnderWay:
                 future.set_result(None)
 
     @asynccontextmanager
-    async def in_line(self, budget: str) -> AsyncGenerator[None]:
-        """One after the other, in the order in which they came, those whom a budget refused."""
+    async def in_line(self, budget: str, until: Deadline) -> AsyncGenerator[None]:
+        """One after the other, in the order in which they came, those whom a budget refused.
+
+        Raises OutOfTime before its turn.
+        """
         line = self._lines.get(budget)
         if line is None:
             line = self._lines[budget] = asyncio.Lock()
-        async with line:
+        async with until.bounding():
+            await line.acquire()
+        try:
             yield
+        finally:
+            line.release()
 
-    async def one_ends(self, budget: str, *, since: int) -> bool:
+    async def one_ends(self, budget: str, until: Deadline, *, since: int) -> bool:
         """Wait until a call that a budget counts has ended; False if none is under way.
 
-        `since` is how many had ended when there was no room.
+        `since` is how many had ended when there was no room. Raises OutOfTime.
         """
         if self.ended != since:
             return True
@@ -59,7 +70,8 @@ class CallsUnderWay:
         waiting = budget, asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         try:
-            await waiting[1]
+            async with until.bounding():
+                await waiting[1]
         finally:
             self._waiting.remove(waiting)
         return True
