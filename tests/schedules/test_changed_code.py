@@ -185,6 +185,25 @@ async def test_the_instructions_of_a_task_that_was_answered_may_change(project, 
         assert await result(app, job_id) == "done now"
 
 
+async def test_a_task_that_was_answered_needs_its_model_no_more(project, home, monkeypatch):
+    """The worker was started anew without the key: a job that only waits goes on all the same."""
+    genie = clerk(project)
+
+    @project.recipe()
+    async def review(job: Job) -> str:
+        answer = await job.assign_task(genie, "Ask.")
+        return answer.response + await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(review)).job_id
+        await park(app, job_id)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    object.__setattr__(genie, "model", "openai:gpt-5-nano")
+    async with opened(project, home) as app:
+        await app.send_event(job_id, "go", "!")
+        assert await result(app, job_id) == "done!"
+
+
 async def test_a_recorded_call_that_differs_needs_attention_before_anything_runs(project, home):
     """The first call is on record under another name; what follows must not run."""
     changed = False
