@@ -19,6 +19,7 @@ from lampwork.insights import (
     FileView,
     Insights,
     Refusal,
+    RefusedAnswer,
     Said,
     SkillCard,
     Summarised,
@@ -106,6 +107,8 @@ def _part(part: TranscriptPart) -> Iterator[str]:
         case Refusal():
             yield f"\n✗ {part.skill}({output.arguments(part.arguments)})  {part.verdict}"
             yield output.indented(part.reply, "    ")
+        case RefusedAnswer():
+            yield f"\n✗ Answer, not valid\n{output.indented(output.pretty(part.answer))}"
         case AskedAgain():
             yield "\nAsked again\n" + output.indented("\n".join(part.problems))
         case Unanswered():

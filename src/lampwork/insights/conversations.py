@@ -16,6 +16,7 @@ from lampwork.insights.views import (
     FileView,
     Page,
     Refusal,
+    RefusedAnswer,
     Said,
     SkillCard,
     Summarised,
@@ -34,7 +35,7 @@ from lampwork.types import Json
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-_TAKEN = ("accepted", "answer", "cannot_complete", "answer_invalid")
+_TAKEN = ("accepted", "answer", "cannot_complete")
 """Verdicts on calls that the transcript shows in another form."""
 
 
@@ -220,23 +221,27 @@ def _file(record: dict[str, Json]) -> FileView:
 
 
 def _said(body: dict[str, Json], place: dict[str, Any]) -> list[TranscriptPart]:
-    """What the model said, and those of its calls that were not taken."""
+    """What the model said, and those of its calls and answers that were not taken."""
     texts = [part["content"] for part in body["response"]["parts"] if part["part_kind"] == "text"]
     text = "\n".join(text for text in texts if text)
     said = Said(**place, model=body["model"], text=text, usage=body["usage"])
-    refused = [
-        Refusal(
-            **place,
-            verdict=call["verdict"],
-            skill=call["name"],
-            arguments=call.get("arguments", {}),
-            argument_refused=tuple(call.get("argument_refused", ())),
-            reply=call["reply"],
-        )
-        for call in body["calls"]
-        if call["verdict"] not in _TAKEN
+    return [
+        said,
+        *(_refused(call, place) for call in body["calls"] if call["verdict"] not in _TAKEN),
     ]
-    return [said, *refused]
+
+
+def _refused(call: dict[str, Json], place: dict[str, Any]) -> Refusal | RefusedAnswer:
+    if call["verdict"] == "answer_invalid":
+        return RefusedAnswer(**place, answer=call.get("attempt"))
+    return Refusal(
+        **place,
+        verdict=call["verdict"],
+        skill=call["name"],
+        arguments=call.get("arguments", {}),
+        argument_refused=tuple(call.get("argument_refused", ())),
+        reply=call["reply"],
+    )
 
 
 def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:

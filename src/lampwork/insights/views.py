@@ -390,6 +390,18 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedAnswer:
+    """An answer that is not what the task asks for; what is wrong with it stands after it."""
+
+    kind: Literal["refused_answer"] = "refused_answer"
+    seq: int
+    at: datetime
+    task: str
+    answer: Json
+    """As the genie gave it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskedAgain:
     """What was wrong with an answer."""
 
@@ -431,7 +443,17 @@ class TaskEnd:
     missing: tuple[str, ...] = ()
 
 
-TranscriptPart = Told | Summarised | Said | SkillCard | Refusal | AskedAgain | Unanswered | TaskEnd
+TranscriptPart = (
+    Told
+    | Summarised
+    | Said
+    | SkillCard
+    | Refusal
+    | RefusedAnswer
+    | AskedAgain
+    | Unanswered
+    | TaskEnd
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from lampwork.genies.output import Output
 from lampwork.genies.skill import Skill
 from lampwork.models.ask import Reply, Requested
 from lampwork.store.conversations import Entry
-from lampwork.tasks.task import Ending, TaskInHand
+from lampwork.tasks.task import Ending, TaskInHand, failed
 from lampwork.types import Json, child_id
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ def _judge_ending(
     value, problems = _read_answer(task, cast(Output, task.output), call.arguments)
     if problems:
         _ask_again(task, value, problems, judged, text=None)
-        return _reply_to(call, "answer_invalid", _not_valid(problems))
+        reply_to_it = _reply_to(call, "answer_invalid", _not_valid(problems))
+        return reply_to_it | {"attempt": value}
     response = task.seal.reveal(reply.text) or json.dumps(value, ensure_ascii=False)
     _end_answered(value, response, judged)
     return _reply_to(call, "answer", "Received.")
@@ -228,11 +229,9 @@ def _ask_again(
 
     `text` is None when the reply goes back as the result of its `answer` call.
     """
-    again: Entry = ("asked_again", {"problems": problems, "text": text})
-    if text is not None:
-        again[1]["text"] = _not_valid(problems)
-    judged.entries.append(again)
     if task.hold.transcript.asked_again < RE_ASKED_AT_MOST:
+        told = None if text is None else _not_valid(problems)
+        judged.entries.append(("asked_again", {"problems": problems, "text": told}))
         return
     error = OutputInvalid(
         f'Genie "{task.genie.name}" gave no valid answer in {RE_ASKED_AT_MOST + 1} attempts: '
@@ -240,7 +239,7 @@ def _ask_again(
         attempt=attempt,
         problems=problems,
     )
-    judged.ending = Ending(judged.entries, error=error)
+    judged.ending = Ending([*judged.entries, failed(error)], error=error)
 
 
 def _not_valid(problems: list[str]) -> str:
