@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support import Metered
 
 from lampwork import (
     Answer,
@@ -139,6 +140,35 @@ async def test_a_model_that_sums_up_to_nothing_fails_the_task(opened: Open) -> N
             await app.assign_task(
                 genie, "Go on.", conversation=conversation, history=Summary(), on_problem="mute"
             )
+
+
+@pytest.mark.parametrize(
+    ("longest", "budget", "why"),
+    [
+        (40, None, "and did not come to its end"),
+        (None, Budget(tokens=9_000), "the reply of the model was cut off there"),
+    ],
+    ids=["by the model", "by the budget"],
+)
+async def test_half_a_summary_is_none(
+    opened: Open, longest: int | None, budget: Budget | None, why: str
+) -> None:
+    project = Project("cut off")
+    terse = Metered(lambda turn: Answer("done"), used=(10, 20), longest=100)
+    wordy = Metered(lambda turn: Answer("It was agreed that"), used=(10, 9_000), longest=longest)
+    first = project.genie("first", model=terse, job_description="")
+    second = project.genie("second", model=wordy, job_description="")
+    async with opened(project) as app:
+        given = await app.assign_task(first, "Look.")
+        with pytest.raises(JobFailed, match=why) as failed:
+            await app.assign_task(
+                second,
+                "Go on.",
+                conversation=given.conversation_id,
+                history=Summary(),
+                budget=budget,
+            )
+        assert failed.value.error["fields"]["usage"]["requests"] == 1
 
 
 async def test_a_summary_counts_against_the_budget(opened: Open) -> None:

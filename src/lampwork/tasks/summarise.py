@@ -21,7 +21,7 @@ async def summarise(task: TaskInHand, ask: Ask, words: int) -> None:
     """Have the history summed up, and write the summary down: it stands for the history then.
 
     `ask` is the first request of the task as it would be without. Raises OutputInvalid if the
-    model says nothing, and what `ask_model` raises.
+    model says nothing or not all of it, and what `ask_model` raises.
     """
     so_far = task.hold.transcript
     wanted = (
@@ -40,13 +40,17 @@ async def summarise(task: TaskInHand, ask: Ask, words: int) -> None:
     scan = await task.scanner.scan(request)
     answered = await ask_model(task, request, scan)
     reply = answered.reply
-    if not reply.text.strip():
-        await note_unanswered(task, "the summary was empty", reply.usage)
+    if reply.truncated or not reply.text.strip():
+        problem = "the summary was cut off" if reply.truncated else "the summary was empty"
+        await note_unanswered(task, problem, reply.usage)
+        if answered.cut_by is not None:
+            raise answered.cut_by
+        how = "did not come to its end" if reply.truncated else "said nothing"
         raise OutputInvalid(
-            f"{reply.model} was asked for a summary of the conversation and said nothing. Continue "
-            "it with history=Recent(…), or whole.",
+            f"{reply.model} was asked for a summary of the conversation and {how}. Continue it "
+            "with history=Recent(…), or whole.",
             attempt=reply.text,
-            problems=["the summary was empty"],
+            problems=[problem],
         )
     entry: dict[str, Json] = {
         "text": reply.text,
