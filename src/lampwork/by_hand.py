@@ -21,6 +21,8 @@ from lampwork.errors import (
     TaskNotWaiting,
 )
 from lampwork.genies.output import Output
+from lampwork.metadata.needles import needles
+from lampwork.metadata.seal import Seal
 from lampwork.store import by_hand, cancelled, conversations, reservations, tasks
 from lampwork.store import copies as copies_store
 from lampwork.store.inbox import Delivery
@@ -46,9 +48,12 @@ class AnswerByHand:
     by: str
     note: str | None
 
-    def to_json(self) -> dict[str, Json]:
-        """The body of its entry."""
-        return {"output": self.output, "response": self.response, "by": self.by, "note": self.note}
+    def entry(self, task: sa.Row[Any]) -> dict[str, Json]:
+        """The body of its entry, with what later tasks are shown where that has to be less."""
+        wanted, _ = needles(task.metadata, [tuple(path) for path in task.sealed])
+        shown = Seal(wanted).hide(self.response)
+        body = {"output": self.output, "response": self.response, "by": self.by, "note": self.note}
+        return body if shown == self.response else body | {"shown": shown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
     last = claim.last_seq if claim.holds else None
     if last is None and row.history_until >= 0:  # its job was stopped, which gave up its hold
         last = conversations.take_if_free(connection, row.conversation_id, task, claim.epoch)
-    body, at = given.to_json(), time.time()
+    body, at = given.entry(row), time.time()
     so_far.take(0 if last is None else last + 1, "answered", body, at=at, epoch=claim.epoch)
     so_far.usage = reservations.usage_at_end(connection, row)
     record = answer_record(so_far, claim, tasks_below(connection, task))
@@ -212,7 +217,7 @@ def _create(
     """The copy of a failed task's job, with the answer in place of the failure."""
     by_hand.require_no_successor(connection, row)
     copies_store.create(connection, new)
-    answered = ("answered", given.to_json())
+    answered = ("answered", given.entry(row))
     conversation, seq = by_hand.continue_in_copy(connection, row, new.id, answered)
     so_far = _so_far(connection, row)
     so_far.take(seq, *answered)

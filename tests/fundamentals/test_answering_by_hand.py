@@ -16,7 +16,9 @@ from lampwork import (
     Calls,
     CannotComplete,
     Job,
+    Metadata,
     Project,
+    Sealed,
     Turn,
     playbook,
 )
@@ -32,6 +34,7 @@ from lampwork.errors import (
     TaskNotWaiting,
 )
 from lampwork.insights import Insights
+from lampwork.models.ask import Told
 
 from ..support import eventually, idle, inside, park, result, row, rows, status
 from .conftest import Open
@@ -429,6 +432,48 @@ async def test_what_follows_continues_the_conversation_of_the_answer(opened: Ope
     assert kinds[5:] == ["answered", "told", "said", "skill_call", "said", "answered"]
     # The tasks that had succeeded were not done again.
     assert done.count("modest 1") == 4
+
+
+ACCOUNT = "DE89 3704 0044 0532 0130 00"
+shown: list[str] = []
+
+
+@project.skill()
+def transfer(account: Metadata[str]) -> str:
+    """Transfer the money."""
+    raise ConnectionError("the bank hung up")
+
+
+@playbook
+def transfers_once(turn: Turn) -> Call | Answer:
+    if turn.instructions == "Transfer.":
+        return Call("transfer")
+    shown.extend(message.text for message in turn.history if isinstance(message, Told))
+    return Answer("told")
+
+
+banker = project.genie(
+    "banker", model=transfers_once, job_description="You bank.", skills=[transfer]
+)
+
+
+async def test_a_genie_that_goes_on_knows_what_the_person_answered_but_nothing_sealed(
+    opened: Open,
+) -> None:
+    shown.clear()
+    terms: Any = {"metadata": {"account": Sealed(ACCOUNT)}}
+    async with opened(project) as app:
+        job = await app.assign(banker, "Transfer.", **terms)
+        await status(app, job.job_id, "needs_attention")
+        said = f"Done by phone, to {ACCOUNT}."
+        await app.answer_task(task_of(job.job_id, 1), said, by="ann")
+        assert (await result(app, job.job_id))["response"] == said
+        conversation = f"c{job.job_id[1:]}.1"
+        await app.assign_task(banker, "Tell them.", conversation=conversation, **terms)
+    assert shown == [
+        "Transfer.",
+        "A person has answered this task in the genie's place:\nDone by phone, to «account».",
+    ]
 
 
 @project.recipe()

@@ -152,19 +152,32 @@ class Transcript:
                 intent.begun = begun
             case "answered" if mine:
                 self.answer = body
+            case "answered" if "by" in body:
+                self._take_answer_by_hand(body, earlier)
             case _:
                 pass
 
     def _take_told(self, body: dict[str, Json], earlier: str | None) -> None:
-        for call_id, skill in self._unreturned.values():
-            self.messages.append(Returned(call_id, skill, _NOT_COMPLETED, failed=True))
-        self._unreturned.clear()
+        self._leave_unreturned()
         files = attached(body, self.contents)
         if earlier is None:
             self._show_history(body.get("history") or {})
             self.files = files
             self.told = True
         self.messages.append(_brief(body, files, earlier))
+
+    def _take_answer_by_hand(self, body: dict[str, Json], earlier: str | None) -> None:
+        """The genie has not said it, and whoever goes on with the conversation must know it."""
+        self._leave_unreturned()
+        answer = body.get("shown", body["response"])
+        text = f"A person has answered this task in the genie's place:\n{answer}"
+        self.messages.append(Told(text, (Part("answer of a person", text),), earlier=earlier))
+
+    def _leave_unreturned(self) -> None:
+        """No call of a task that is over stays without its result: a provider would refuse it."""
+        for call_id, skill in self._unreturned.values():
+            self.messages.append(Returned(call_id, skill, _NOT_COMPLETED, failed=True))
+        self._unreturned.clear()
 
     def _show_history(self, limits: dict[str, Json]) -> None:
         if "recent" in limits:
