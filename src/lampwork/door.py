@@ -28,6 +28,7 @@ from lampwork.job import JobRef
 from lampwork.models.resolve import resolve
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs import event
+from lampwork.runs import resolution as said
 from lampwork.runs.wait import Delivery
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, inbox, jobs, pauses, triggers
@@ -100,6 +101,9 @@ class JobsDoor:
                 problems=["resolution"],
             )
         _check_json(result)
+        if resolution == "happened":
+            subject = await self.store.read(inbox.unanswered, wait_id)
+            said.check(wait_id, result, subject)
         value = {"resolution": resolution, "result": result, "reason": reason}
         self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
 

@@ -101,7 +101,7 @@ async def test_the_same_call_with_another_identity_needs_attention(project, home
         await park(app, job_id)
         instructions = "Pay."
         ((wait,),) = await rows(app, "select id from waits")
-        await app.resolve(wait, "happened", by="ann")
+        await app.resolve(wait, "happened", result="done", by="ann")
         assert "task clerk" in await stopped(app, job_id)
 
 

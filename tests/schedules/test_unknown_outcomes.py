@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -20,7 +21,7 @@ from tests.support import (
 )
 
 from lampwork import Job, NotDone
-from lampwork.errors import AlreadyAnswered, JobFailed
+from lampwork.errors import AlreadyAnswered, InputInvalid, JobFailed
 
 begun: list[str] = []
 
@@ -170,21 +171,50 @@ async def test_not_done_is_a_failure_and_no_question(project, home):
             await result(app, job_id)
 
 
-async def test_a_result_that_was_given_but_does_not_fit_the_step_is_asked_for_again(project, home):
-    """Ann says that it happened and gives a text; the step gives a number. Recorded, it would fail
-    the job, and nobody could say it better: the first answer counts."""
+@pytest.mark.parametrize("wrong", [None, 11])
+@pytest.mark.parametrize("payer_of", [as_step, as_skill])
+async def test_a_result_that_the_call_can_not_have_had_is_refused(
+    project, home, gate, payer_of, wrong
+):
+    """The first answer counts, so one that would be of no use is not taken for one."""
+    payer = payer_of(project, gate)
+    async with opened(project, home, grace=0) as app:
+        job_id = (await app.start(payer)).job_id
+        await eventually(lambda: begun)
+    async with opened(project, home) as app:
+        wait = await asked(app, job_id)
+        gate.set()
+        with pytest.raises(InputInvalid, match=r"is not of type 'string'\. Nothing was changed\."):
+            await app.resolve(wait, "happened", result=wrong, by="ann")
 
-    def pay() -> int:
+        assert await asked(app, job_id) == wait
+        await app.resolve(wait, "happened", result="paid", by="ann")
+        await result(app, job_id)
+        assert begun == ["pay"]
+
+
+async def test_a_result_of_a_type_that_has_changed_is_asked_for_again(project, home):
+    """Ann says that it happened and gives a text, as was right when the step was begun; now the
+    step gives a number. Recorded, it would fail the job, and nobody could say it better."""
+
+    def pay_text() -> str:
         begun.append("pay")
         raise ConnectionResetError("no answer")
 
+    def pay_number() -> int:
+        raise AssertionError("done again")
+
+    pay = pay_text
+
     @project.recipe()
     async def payer(job: Job) -> int:
-        return await job.options(effect="at_most_once").step(pay) + 1
+        return await job.options(effect="at_most_once", name="pay").step(pay) + 1
 
     async with opened(project, home) as app:
         job_id = (await app.start(payer)).job_id
         first = await asked(app, job_id)
+        await park(app, job_id)
+        pay = pay_number
         await app.resolve(first, "happened", result="eleven", by="ann")
 
         async def asked_again() -> bool:
@@ -192,7 +222,10 @@ async def test_a_result_that_was_given_but_does_not_fit_the_step_is_asked_for_ag
 
         await eventually(asked_again)
         await park(app, job_id)
-        ((why,),) = await rows(app, "select subject from waits where not answered")
+        ((subject,),) = await rows(app, "select subject from waits where not answered")
+        why = json.loads(subject)["why"]
+        assert why.startswith("the process ended while it was executing; ann said that it happened")
+        assert "'eleven'" in why.replace('"', "'")
         assert "does not fit its type" in why
         await app.resolve(await asked(app, job_id), "happened", result=11, by="ann")
         assert await result(app, job_id) == 12

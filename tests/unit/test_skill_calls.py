@@ -227,6 +227,7 @@ async def test_an_exception_of_an_at_most_once_skill_waits_for_a_person(
         "arguments": {"amount": 1},
         "key": "t1.1.2.0",
         "why": "ConnectionError: no reply",
+        "schema": {"type": "string"},
     }
     assert (await desk.row(schema.tasks, "t1.1")).status == "waiting"
     await desk.answer(wait.id, resolution)

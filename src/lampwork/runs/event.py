@@ -7,11 +7,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from lampwork import values
 from lampwork.errors import InputInvalid, WaitTimedOut
-from lampwork.genies.output import describe
+from lampwork.runs.expected import misfits, schema_of
 from lampwork.runs.wait import Answer, Wait
 from lampwork.types import Json, wait_id
 
@@ -42,7 +42,7 @@ async def receive(
             job_id=run.job_id,
             call=number,
             kind="event",
-            subject={"name": name, "schema": _schema(annotation)},
+            subject={"name": name, "schema": schema_of(annotation)},
             topic=topic_of(run.job_id, name),
             due_at=due_at,
         )
@@ -70,10 +70,7 @@ def check(name: str, value: Json, expected: dict[str, Json] | None) -> None:
 
     Raises InputInvalid; then nothing was sent.
     """
-    schema = (expected or {}).get("schema")
-    described = describe(schema) if schema else None
-    problems = described.checker.problems(value)[1] if described else []
-    if problems:
+    if problems := misfits(value, expected):
         raise InputInvalid(
             f"The job waits for an event {name!r} of another form: {'; '.join(problems)}. "
             "Nothing was sent.",
@@ -84,13 +81,3 @@ def check(name: str, value: Json, expected: dict[str, Json] | None) -> None:
 def _text(answer: Answer, name: str, annotation: Any) -> str:
     value = TypeAdapter(annotation).validate_json(json.dumps(answer.value))
     return values.encode(value, annotation, f"event {name!r}")
-
-
-def _schema(annotation: Any) -> Json:
-    """JSON Schema of what is waited for; None where there is none to give."""
-    if annotation is Any:
-        return None
-    try:
-        return TypeAdapter(annotation).json_schema()
-    except PydanticUserError:
-        return None

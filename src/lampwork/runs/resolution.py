@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import values
-from lampwork.errors import ResultNotRecordable
+from lampwork.errors import InputInvalid, ResultNotRecordable
 from lampwork.runs.deadline import OutOfTime
+from lampwork.runs.expected import misfits, schema_of
 from lampwork.runs.wait import Wait
+from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
@@ -39,11 +41,15 @@ async def ask_person(
 
     `question` makes the wait of a suffix for its id and of the reason why it is asked. The suffix
     is empty at first, then `nth` where this is asked `again` of a later attempt; and after each
-    result that does not fit it counts on. Raises OutOfTime when nobody answers while there is time.
+    result that does not fit, since the type has changed meanwhile, it counts on. Raises OutOfTime
+    when nobody answers while there is time.
     """
-    suffix, misfits = (nth if again else ""), 0
+    suffix, misfitting, still_why = (nth if again else ""), 0, why
     while True:
-        answer = await run.until(question(suffix, why))
+        wait = question(suffix, still_why)
+        if (schema := schema_of(returns)) is not None:
+            wait = replace(wait, subject=wait.subject | {"schema": schema})
+        answer = await run.until(wait)
         if answer.kind == "expired":
             raise OutOfTime
         match answer.value["resolution"]:
@@ -52,10 +58,25 @@ async def ask_person(
                     result = values.given(answer.value.get("result"), returns, what)
                     return Resolution("happened", answer.source, result=result)
                 except ResultNotRecordable as error:
-                    misfits += 1
-                    suffix, why = f"{nth}.{misfits}", str(error)
+                    misfitting += 1
+                    suffix = f"{nth}.{misfitting}"
+                    still_why = f"{why}; {answer.source} said that it happened, but {error}"
             case "did_not_happen":
                 return Resolution("did_not_happen", answer.source)
             case _:
                 reason = answer.value.get("reason") or "no reason given"
                 return Resolution("fail", answer.source, reason=reason)
+
+
+def check(wait_id: str, result: Json, subject: dict[str, Json] | None) -> None:
+    """Refuse a result that the call can't have had. `subject` is its wait's.
+
+    Raises InputInvalid; then nothing was changed.
+    """
+    if problems := misfits(result, subject):
+        of = (subject or {}).get("skill") or (subject or {}).get("step")
+        raise InputInvalid(
+            f"That is no result of {of}, about which {wait_id} asks: {'; '.join(problems)}. "
+            "Nothing was changed.",
+            problems=problems,
+        )

@@ -227,6 +227,15 @@ def expected(connection: sa.Connection, topic: str) -> dict[str, Json] | None:
     ).scalar()
 
 
+def unanswered(connection: sa.Connection, wait: str) -> dict[str, Json] | None:
+    """The subject of a wait for a person's word that is open."""
+    return connection.execute(
+        sa.select(waits.c.subject).where(
+            waits.c.id == wait, waits.c.kind == "resolution", waits.c.answered.is_(False)
+        )
+    ).scalar()
+
+
 def expire(connection: sa.Connection, now: float) -> list[Delivery]:
     """Say of all waits that are due that their time is up; an answer that came first stays."""
     due = connection.execute(

@@ -1,0 +1,33 @@
+"""What a wait is answered with: recorded with it as JSON Schema, so that any process can check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import PydanticUserError, TypeAdapter
+
+from lampwork import values
+from lampwork.errors import OutputTypeInvalid
+from lampwork.genies.output import describe
+from lampwork.types import Json
+
+__all__ = ["misfits", "schema_of"]
+
+
+def schema_of(annotation: Any) -> dict[str, Json] | None:
+    """JSON Schema of what is waited for; None where there is none to give."""
+    if annotation is values.UNTYPED or annotation is Any:
+        return None
+    try:
+        schema = TypeAdapter(annotation).json_schema()
+        describe(schema)
+    except (PydanticUserError, OutputTypeInvalid):
+        return None
+    return schema
+
+
+def misfits(value: Json, subject: dict[str, Json] | None) -> list[str]:
+    """What is wrong with an answer to the wait of this subject, as far as its type is known."""
+    schema = (subject or {}).get("schema")
+    described = describe(schema) if schema else None
+    return described.checker.problems(value)[1] if described else []
