@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import values
-from lampwork.errors import ResultNotRecordable
+from lampwork.errors import ModelError, ModelKeyMissing, ResultNotRecordable
 from lampwork.genies import eligibility
 from lampwork.importable import source_file
+from lampwork.models.resolve import resolve
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
@@ -146,12 +147,33 @@ def _in_genie(genie: Genie) -> Iterator[Finding]:
                 mend="Say in each docstring when to use this one and not the other.",
                 **_place(other.fn),
             )
+    yield from _in_model(genie)
     if found := eligibility.obstacles(genie):
         yield Finding(
             code="genie_not_eligible",
             severity="note",
             message=eligibility.in_words(genie, found),
             mend=eligibility.mend(found),
+        )
+
+
+def _in_model(genie: Genie) -> Iterator[Finding]:
+    """That its model can't be asked: there is none of that id, or here is no key for it."""
+    try:
+        resolve(genie.model).check()
+    except ModelKeyMissing as error:
+        yield Finding(
+            code=error.code,
+            severity="note",
+            message=f'Genie "{genie.name}": {error.message}',
+            mend="Where the jobs are executed it is needed.",
+        )
+    except ModelError as error:
+        yield Finding(
+            code=error.code,
+            severity="error",
+            message=f'Genie "{genie.name}": {error.message}',
+            mend="Its tasks would be refused.",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lampwork import Answer, Finding, Project, Turn, playbook
+from lampwork import Answer, Finding, Model, Project, Turn, playbook
 
 HEAD = """
 from collections.abc import Callable
@@ -227,3 +227,25 @@ def test_knowledge_whose_search_says_nothing_is_named() -> None:
     project.genie("clerk", model=model, job_description="", knowledge=[base])
 
     assert found(project) == [("knowledge_without_docstring", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("model", "finding"),
+    [
+        ("opnai:gpt-5.2", ("model_unknown", "error")),
+        ("gpt 5.2", ("model_unknown", "error")),
+        (Model("openai:gpt-5.2", fallbacks=("opnai:gpt-5.2",)), ("model_unknown", "error")),
+        ("openai:gpt-5.2", ("model_key_missing", "note")),
+        (Model("openai-chat:m", base_url="http://localhost:1"), None),
+    ],
+)
+def test_a_model_that_is_none_is_an_error_and_a_missing_key_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, model: Any, finding: tuple[str, str] | None
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("LAMPWORK_MODEL", raising=False)
+    project = Project("shop")
+    project.genie("clerk", model=model, job_description="")
+
+    assert found(project) == ([] if finding is None else [finding])
+    assert all('Genie "clerk": Model "' in each.message for each in project.check())

@@ -15,7 +15,7 @@ from pydantic_ai.models import Model as ProviderModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.settings import ModelSettings
 
-from lampwork.errors import ModelError
+from lampwork.errors import ModelError, ModelKeyMissing
 from lampwork.models import building, failures, rates, reply
 from lampwork.models.ask import Ask, Reply, TextDelta
 from lampwork.models.building import close
@@ -84,9 +84,18 @@ class ProviderDoor:
         )
 
     def check(self) -> None:
-        """Raise ModelUnknown or ModelKeyMissing, for fallbacks as well: they are needed in need."""
+        """Raise ModelUnknown or ModelKeyMissing, for fallbacks as well: they are needed in need.
+
+        An id that is unknown comes first: no environment mends it.
+        """
+        missing: ModelKeyMissing | None = None
         for model in self.models:
-            model.check()
+            try:
+                model.check()
+            except ModelKeyMissing as error:
+                missing = missing or error
+        if missing is not None:
+            raise missing
 
     async def respond(self, ask: Ask) -> Reply:
         """The reply of the first model that gives one.
