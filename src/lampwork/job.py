@@ -373,7 +373,7 @@ class Job:
         """Keep a line on the job's record; silent on a replay."""
         self._flow.require_main("made")
         if self._flow.log(message):
-            _log.info(message, extra={"event": "job.log", "job_id": self.id})
+            _log.info("job %s: %s", self.id, message, extra={"event": "job.log", "job_id": self.id})
 
     def step_key(self) -> str:
         """Inside a step's function: the step's idempotency key, stable over crashes and retries."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 
+from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
 from lampwork.store import blobs, executors, inbox, jobs
 from lampwork.worker import Worker
@@ -41,6 +42,7 @@ async def recover(worker: Worker) -> None:
         if crashes >= _STOPPED_AFTER:
             why = f"its process crashed {crashes} times while it was executing"
             worker.deliver(await worker.store.write(jobs.need_attention, job_id, why))
+            need_person(job_id, why, "When that is mended", "go-on")
         elif crashes >= _ALONE_AFTER:
             suspects.append(job_id)
     for job_id in suspects:

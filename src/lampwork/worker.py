@@ -137,7 +137,7 @@ class Worker:
         status = "succeeded" if isinstance(outcome, values.Value) else "failed"
         ended = await self.store.write(jobs.finish, job_id, status, folded, trace)
         failpoint.hit("job.after_publish")
-        self.after_end(job_id, ended)
+        self.after_end(job_id, ended, outcome)
 
     def _forget(self, run: Run) -> None:
         if self.runs.get(run.job_id) is run:
@@ -181,12 +181,14 @@ class Worker:
         await run.end_of_recipe(outcome)
         return await self.store.fold(values.write(outcome), run.job_id)
 
-    def after_end(self, job_id: str, ended: jobs.Ended) -> None:
+    def after_end(
+        self, job_id: str, ended: jobs.Ended, outcome: values.Outcome | None = None
+    ) -> None:
         """What the end of a job sets off in this process."""
         if ended.job is None:
             return
         how = {"event": f"job.{ended.job.status}", "job_id": job_id}
-        _log.info("job %s %s", job_id, ended.job.status, extra=how)
+        _log.info("job %s %s%s", job_id, ended.job.status, _why(outcome), extra=how)
         for callback in self.on_job_ended:
             callback(ended.job)
         self.deliver(ended.answered)
@@ -430,6 +432,14 @@ class Worker:
     ) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(seconds, lambda: self.closing or self.background(work(job_id)))
+
+
+def _why(outcome: values.Outcome | None) -> str:
+    """The first line of what a job failed with."""
+    if not isinstance(outcome, values.Failure):
+        return ""
+    lines = str(outcome.error["message"]).strip().splitlines()
+    return f": {lines[0]}" if lines else ""
 
 
 def _waiting_status(run: Run) -> JobStatus:

@@ -105,3 +105,45 @@ def test_a_second_signal_ends_it_at_once_and_the_next_one_goes_on(lampwork: Any,
     lampwork.eventually(lambda: lampwork.effects() == ["held", "held"])
     (lampwork.folder / "pipe").write_text("let go")
     assert lampwork.job(job_id, "succeeded")["output"] == "let go"
+
+
+def test_its_log_says_whose_lines_they_are_and_why_a_job_failed(lampwork: Any, stop: Any) -> None:
+    worker = lampwork.worker()
+    calls, fails = lampwork.queue("run", "calls_asks"), lampwork.queue("run", "fails")
+    lampwork.job(calls, "suspended")
+    lampwork.job(fails, "failed")
+
+    log = stop(worker).err
+
+    assert f" job {calls}: about to ask\n" in log
+    assert f" job {fails} failed: " in log
+    assert "the shop is closed\n" in log.partition(f" job {fails} failed: ")[2]
+
+
+def test_its_log_says_that_an_outcome_is_unknown_and_what_to_type(lampwork: Any, stop: Any) -> None:
+    worker = lampwork.worker()
+    job_id = lampwork.queue("run", "risks")
+    [wait] = lampwork.job(job_id, "needs_attention")["waiting_on"]
+
+    log = stop(worker).err
+
+    assert log.count(f" job {job_id} needs attention: an outcome is unknown: ") == 1
+    choice = f"lampwork job {job_id} resolve {wait['wait_id']} happened|did_not_happen|fail\n"
+    assert choice in log
+
+
+def test_its_log_says_that_code_has_changed_and_what_to_type(lampwork: Any, stop: Any) -> None:
+    job_id = lampwork.queue("run", "asks")
+    worker = lampwork.worker()
+    lampwork.job(job_id, "suspended")
+    stop(worker)
+    code = lampwork.folder / "project.py"
+    code.write_text(code.read_text().replace('wait_for("go", str)', 'wait_for("went", str)'))
+    worker = lampwork.worker()
+    lampwork("job", job_id, "send", "go", '"on"')
+    lampwork.job(job_id, "needs_attention")
+
+    log = stop(worker).err
+
+    assert log.count(f" job {job_id} needs attention: ") == 1
+    assert f" restart the worker, then: lampwork job {job_id} go-on\n" in log

@@ -23,6 +23,7 @@ from lampwork.engine import (
 )
 from lampwork.errors import StoreUnavailable
 from lampwork.models.resolve import resolve
+from lampwork.runs.attention import need_person
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
@@ -115,12 +116,7 @@ class Run(Flow):
 
     async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
         """The code no longer fits what was begun: a person must look. Returns what to raise."""
-        _log.error(
-            "job %s needs attention: %s",
-            self.job_id,
-            why,
-            extra={"event": "job.needs_attention", "job_id": self.job_id, "call": at},
-        )
+        need_person(self.job_id, why, "Mend its code and restart the worker, then", "go-on", at=at)
         await self.worker.stop_for_attention(self, why)
         return RunEnded(self.job_id, "attention")
 
@@ -185,6 +181,10 @@ class Run(Flow):
         if due_at is not None:
             self.worker.expire_at(due_at)
         self.waiting_for[wait.id] = wait
+        if wait.kind == "resolution":
+            unknown = f"an outcome is unknown: {wait.subject['why']}"
+            choice = f"resolve {wait.id} happened|did_not_happen|fail"
+            need_person(self.job_id, unknown, "Say what became of it", choice, at=wait.call)
         try:
             with self.paused():
                 self.check()
