@@ -29,6 +29,7 @@ from lampwork.models.resolve import resolve
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs import event
 from lampwork.runs import resolution as said
+from lampwork.runs.deadline import check_not_passed
 from lampwork.runs.wait import Delivery
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, inbox, jobs, pauses, triggers
@@ -308,10 +309,11 @@ class Door(JobsDoor):
         """As `assign_task`, without waiting: the job that carries the task.
 
         The same `idempotency_key` within 24 hours leads to the same job. Raises
-        IdempotencyConflict.
+        IdempotencyConflict, and TaskDeadlineExceeded for a deadline that has passed.
         """
         given = Assignment.on(self.project, genie, instructions, output, terms)
         assignment = check_assignment(self.project, given)
+        check_not_passed(assignment.deadline)
         if (error := assignment.not_eligible) is not None:
             raise error
         model = resolve(assignment.genie.model, self.model)

@@ -85,6 +85,22 @@ async def test_a_deadline_in_the_past_fails_before_the_model_is_asked(
     assert "has passed. Give it more time" in error.message
 
 
+@pytest.mark.parametrize(
+    "deadline", [datetime(2020, 1, 1), timedelta(seconds=-1), 0], ids=["moment", "before", "now"]
+)
+async def test_from_outside_a_recipe_a_deadline_in_the_past_is_refused_before_there_is_a_job(
+    opened: Open, deadline: Any
+) -> None:
+    project, genie = one_genie(lambda _turn: Answer("done"))
+    async with opened(project) as app:
+        with pytest.raises(TaskDeadlineExceeded, match=r"has passed\.") as refused:
+            await app.assign(genie, "Go.", deadline=deadline)
+        assert await rows(app, "select * from jobs") == []
+    fields = refused.value.fields
+    assert fields.pop("deadline")
+    assert fields == {"partial": "", "actions": [], "usage": {}}
+
+
 @pytest.mark.parametrize("deadline", ["soon", True, False, float("nan"), 1e30, timedelta.max])
 async def test_what_is_no_time_is_refused(opened: Open, deadline: Any) -> None:
     project, genie = one_genie(lambda _turn: Answer("done"))

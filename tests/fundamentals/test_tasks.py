@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, field_validator
@@ -25,6 +25,7 @@ from lampwork.errors import (
     GenieNotFound,
     GenieNotInProject,
     IdempotencyConflict,
+    InputInvalid,
     InstructionsMissing,
     JobFailed,
     MetadataInvalid,
@@ -330,3 +331,12 @@ async def test_tasks_on_one_conversation_take_turns_in_the_order_of_their_calls(
             "two, after 4 messages",
             "three, after 6 messages",
         ]
+
+
+@pytest.mark.parametrize("data", [{"b", "a"}, frozenset(), {"tags": [{"names": {"a"}}]}, ({1},)])
+async def test_a_set_is_no_data_because_json_has_none(opened: Open, data: Any) -> None:
+    project = Project("shop")
+    genie = project.genie("clerk", model=playbook(lambda _: Answer("done")), job_description="")
+    async with opened(project) as app:
+        with pytest.raises(InputInvalid, match="a set has no form in JSON; give a list"):
+            await app.assign_task(genie, "Sort it.", data=data)

@@ -24,6 +24,7 @@ __all__ = [
     "Deadline",
     "OutOfTime",
     "check_deadline",
+    "check_not_passed",
     "earliest",
     "late",
     "read_deadline",
@@ -98,13 +99,30 @@ async def late(store: Store, deadline: Deadline) -> LampworkError:
         met = LimitMet(deadline.budget, "seconds", "time is up")
         error: LampworkError = await store.read(exceeded, met)
     else:
-        at = datetime.fromtimestamp(deadline.at or 0.0, UTC).isoformat()
-        error = TaskDeadlineExceeded(
-            f"The deadline of the task, {at}, has passed. Give it more time, or less to do.",
-            deadline=at,
-        )
-    error.fields |= {"partial": "", "actions": [], "usage": {}}
+        error = _passed(deadline.at or 0.0)
+    error.fields |= _nothing_done()
     return error
+
+
+def check_not_passed(deadline: datetime | timedelta | None) -> None:
+    """Refuse a deadline that is in the past already. Raises TaskDeadlineExceeded."""
+    now = time.time()
+    if deadline is not None and (at := _epoch(deadline, now)) <= now:
+        error = _passed(at)
+        error.fields |= _nothing_done()
+        raise error
+
+
+def _passed(at: float) -> TaskDeadlineExceeded:
+    moment = datetime.fromtimestamp(at, UTC).isoformat()
+    return TaskDeadlineExceeded(
+        f"The deadline of the task, {moment}, has passed. Give it more time, or less to do.",
+        deadline=moment,
+    )
+
+
+def _nothing_done() -> dict[str, Any]:
+    return {"partial": "", "actions": [], "usage": {}}
 
 
 class OutOfTime(Exception):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 from typing_extensions import TypedDict
@@ -235,9 +235,25 @@ def _as_json(name: str, value: Any) -> Json:
     try:
         recorded = to_jsonable_python(value)
         json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode()
+        _refuse_sets(value)
     except (PydanticSerializationError, ValueError) as error:
         raise InputInvalid(
             f"{name}= can't be recorded as JSON: {error}. Pass plain JSON or a pydantic model.",
             problems=[str(error)],
         ) from error
     return recorded
+
+
+def _refuse_sets(value: Any) -> None:
+    """Raise ValueError for a set: JSON has none, and its order differs from run to run."""
+    match value:
+        case set() | frozenset():
+            raise ValueError("a set has no form in JSON; give a list, sorted(…)")
+        case dict():
+            for each in cast(dict[Any, Any], value).values():
+                _refuse_sets(each)
+        case list() | tuple():
+            for each in cast(list[Any], value):
+                _refuse_sets(each)
+        case _:
+            pass
