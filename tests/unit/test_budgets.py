@@ -242,6 +242,24 @@ async def test_what_a_provider_has_measured_is_not_measured_in_bytes_again(desk,
     assert (second, third) == (100 + returned + 100,) * 2
 
 
+async def test_what_another_model_may_count_otherwise_is_measured_in_bytes(desk, skills):
+    reserved: list[int] = []
+    sizes: list[int] = []
+
+    class OrAnother(Metered):
+        counts_alike = False
+
+        async def respond(self, ask: Ask) -> Reply:
+            reserved.append((await figures(desk))["reserved_tokens"])
+            sizes.append(size(ask))
+            return await super().respond(ask)
+
+    genie = genie_of(desk, OrAnother(talkative, used=(50, 50), longest=100), skills)
+    await desk.assign(genie, data={"text": "x" * 10_000}, budget=Budget(tokens=100_000))
+
+    assert reserved == [each + 100 for each in sizes]
+
+
 async def test_a_request_that_can_not_fit_is_refused_at_once(desk, skills):
     genie = genie_of(desk, Metered(talkative), skills)
     with pytest.raises(BudgetExceeded) as refused:

@@ -260,6 +260,11 @@ class LanguageModel(Protocol):
         ...
 
     @property
+    def counts_alike(self) -> bool:
+        """Whether all replies come from one model: what it counted once, it counts so again."""
+        ...
+
+    @property
     def max_output_tokens(self) -> int | None:
         """What one response holds at the most by the model's own setting; None: nothing is set."""
         ...

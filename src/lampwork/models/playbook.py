@@ -89,6 +89,11 @@ class Playbook:
         return False
 
     @property
+    def counts_alike(self) -> bool:
+        """It counts none."""
+        return True
+
+    @property
     def max_output_tokens(self) -> int | None:
         """It has no tokens, and so no limit."""
         return None

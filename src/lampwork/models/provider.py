@@ -60,6 +60,11 @@ class ProviderDoor:
         return True
 
     @property
+    def counts_alike(self) -> bool:
+        """Not if another model may be asked next: it cuts the same text into other tokens."""
+        return len(self.models) == 1
+
+    @property
     def max_output_tokens(self) -> int | None:
         """The largest `max_tokens` of their settings, None if one of them has none."""
         limits = [model.settings.get("max_tokens") for model in self.models]

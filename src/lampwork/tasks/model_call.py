@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lampwork import failpoint
 from lampwork.errors import LampworkError
-from lampwork.models.ask import Ask, Reply, size
+from lampwork.models.ask import Ask, LanguageModel, Reply, size
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import RunEnded
 from lampwork.store.budgets import LimitMet
@@ -224,7 +224,7 @@ def _wanted(task: TaskInHand, ask: Ask) -> Wanted:
     model = task.model
     if not model.uses_tokens:
         return Wanted(0, 0, model.name, 0, Decimal(0))
-    input_tokens = _input_tokens(ask, task.hold.transcript)
+    input_tokens = _input_tokens(ask, model, task.hold.transcript)
     output_tokens = model.max_output_tokens or USUAL_OUTPUT
     price = model.price(input_tokens)
     if price is None:
@@ -233,13 +233,13 @@ def _wanted(task: TaskInHand, ask: Ask) -> Wanted:
     return Wanted(input_tokens, output_tokens, model.name, price.cost(input_tokens, 0), rate)
 
 
-def _input_tokens(ask: Ask, so_far: Transcript) -> int:
+def _input_tokens(ask: Ask, model: LanguageModel, so_far: Transcript) -> int:
     """Tokens of a request at the most.
 
-    A token has a byte at least. What the last response was given, and the response itself, were
-    measured by the provider.
+    A token has a byte at least. What the last response of this run was given, and the response
+    itself, were measured by the provider; that holds for the same model only.
     """
-    if so_far.measured is None:
+    if so_far.measured is None or not model.counts_alike:
         return size(ask)
     known, tokens = so_far.measured
     return tokens + size(ask) - size(replace(ask, messages=ask.messages[:known]))

@@ -108,6 +108,7 @@ class Transcript:
             self.take(row.seq, row.kind, row.body, earlier=earlier, **known)
             if earlier is None:
                 self.call_under_way = not self.open and row.kind != "unanswered"
+        self.measured = None  # maybe by another model: the genie may have changed since
 
     def take(
         self,
