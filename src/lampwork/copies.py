@@ -387,6 +387,8 @@ def _notes(
         if unresolved:
             yield f"It was cancelled while {unresolved} executed: nobody knows how far that came."
     if events and kind != "rerun":
-        yield f"{len(events)} events that it had got and not used go along."
+        what = "1 event" if len(events) == 1 else f"{len(events)} events"
+        goes = "goes" if len(events) == 1 else "go"
+        yield f"{what} that it had got and not used {goes} along."
     if len(original.below) == _LOOKED_INTO:
         yield f"Only the first {_LOOKED_INTO} jobs below it were looked into."

@@ -31,6 +31,9 @@ is replayed, so `except` sees the same class and the same fields each time.
 
 from __future__ import annotations
 
+import difflib
+import json
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 __all__ = [
@@ -136,6 +139,18 @@ class LampworkError(Exception):
         """The error that `to_record` wrote down."""
         kind = LampworkError._by_code.get(record["code"], LampworkError)
         return kind(record["message"], **record["fields"])
+
+
+def quoted(name: object) -> str:
+    """A name that someone gave, in quotes, on one line, cut to what people read."""
+    return json.dumps(str(name)[:220], ensure_ascii=False)
+
+
+def one_of(given: str, known: Iterable[str]) -> str:
+    """The end of an error about a name that there is not: which was meant, or which there are."""
+    listed = list(known)
+    close = " or ".join(f'"{each}"' for each in difflib.get_close_matches(given, listed, n=2))
+    return f"Did you mean {close}?" if close else f"There are: {', '.join(listed)}."
 
 
 class ProjectError(LampworkError):

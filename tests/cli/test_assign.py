@@ -157,3 +157,9 @@ def test_with_wait_files_are_read_and_what_was_saved_is_printed(lampwork: Any) -
 
     assert done["output"] == "I read order.md."
     assert [each["name"] for each in done["artifacts"]] == ["summary.txt"]
+
+
+def test_skills_that_are_withheld_for_want_of_metadata_are_said_at_once(lampwork: Any) -> None:
+    lacking = lampwork("assign", "finance", "Check it.")
+    assert lacking.err == ('withheld: approve_invoice (the task has no metadata "invoice_id")\n')
+    assert lampwork("assign", "finance", "Check it.", "--metadata", "invoice_id=1").err == ""

@@ -142,3 +142,30 @@ def _line_with(start: str, text: str) -> str:
 
 def _time_in(text: str) -> str:
     return _line_with("Task for finance", text).partition("  ")[2]
+
+
+def test_an_artifact_is_written_into_a_file_and_never_over_another(lampwork: Any) -> None:
+    done = lampwork.json("assign", "scribe", "Read.", "--wait")
+    conversation = done["conversation_id"]
+    artifact = ("conversation", conversation, "artifact", "summary.txt")
+
+    assert f"\n    lampwork {' '.join(artifact)}\n" in lampwork("job", done["job_id"]).out
+    assert lampwork(*artifact).out == "Wrote summary.txt  text/plain, 15 bytes\n"
+    assert (lampwork.folder / "summary.txt").read_bytes() == b"All of it said."
+    again = lampwork(*artifact)
+    assert (again.code, again.out) == (2, "")
+    assert 'There is a file "summary.txt" already. Say where: --to FILE' in again.err
+    (lampwork.folder / "other.txt").write_text("older, and longer than what is written")
+    assert lampwork.json(*artifact, "--to", "other.txt")["file"].endswith("/other.txt")
+    assert (lampwork.folder / "other.txt").read_bytes() == b"All of it said."
+
+
+def test_an_artifact_that_there_is_not_is_said_with_those_that_there_are(lampwork: Any) -> None:
+    done = lampwork.json("assign", "scribe", "Read.", "--wait")
+
+    refused = lampwork("conversation", done["conversation_id"], "artifact", "sum.txt", "--json")
+
+    assert (refused.code, refused.json["error"]["code"]) == (2, "artifact_not_found")
+    assert refused.json["error"]["message"].endswith(
+        'has no artifact "sum.txt". It has: summary.txt.'
+    )

@@ -147,7 +147,8 @@ def test_a_project_that_does_not_import_shows_its_own_traceback(lampwork: Any) -
 
     broken = lampwork("run", "broken.py", "add")
     assert broken.code == 1
-    first, *lines, last = broken.err.splitlines()
+    said, first, *lines, last = broken.err.splitlines()
+    assert said == "Error: broken can't be imported: KeyError: 'key'"
     assert (first, last) == ("Traceback (most recent call last):", "KeyError: 'key'")
     assert [line for line in lines if line.startswith("  File")] == [
         f'  File "{lampwork.folder}/broken.py", line 4, in <module>',
@@ -204,3 +205,20 @@ def test_help_waits_for_no_engine_and_no_model(words: list[str]) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: lampwork")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("jobz",), 'No verb "jobz". Did you mean "job" or "jobs"?'),
+        (("frobnicate",), 'No verb "frobnicate". There are: check, run, assign'),
+        (("job", "j0", "cancl"), 'No verb "cancl". Did you mean "cancel"?'),
+    ],
+)
+def test_a_verb_that_there_is_not_leads_to_one_that_there_is(
+    lampwork: Any, words: tuple[str, ...], said: str
+) -> None:
+    refused = lampwork(*words)
+
+    assert refused.code == 2
+    assert said in refused.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -64,3 +65,11 @@ def test_a_genie_that_is_not_there_is_refused_with_2(lampwork: Any) -> None:
         refused = lampwork(*words)
         assert refused.code == 2
         assert "has no genie 'nobody'" in refused.err
+
+
+def test_a_pause_of_a_paused_genie_and_a_start_of_an_active_one_say_so(lampwork: Any) -> None:
+    assert lampwork("genie", "finance", "start").out == "finance is active already.\n"
+    assert lampwork("genie", "finance", "pause", "--why", "holiday").out == "Paused finance.\n"
+    again = lampwork("genie", "finance", "pause").out
+    assert re.fullmatch(r"finance is paused already by (.+) \(holiday\); now by \1\.\n", again)
+    assert lampwork("genie", "finance", "start").out == "Started finance.\n"

@@ -218,3 +218,15 @@ def test_options_may_stand_before_the_id(lampwork: Any) -> None:
     shown = lampwork("job", "--json", "--home", "state", job_id)
 
     assert (shown.code, shown.json["job_id"]) == (0, job_id)
+
+
+def test_an_event_that_nothing_waits_for_is_kept_and_that_is_said(lampwork: Any) -> None:
+    job_id = lampwork.queue("run", "asks")
+    lampwork.worker()
+    lampwork.job(job_id, "suspended")
+
+    sent = lampwork("job", job_id, "send", "goo", '"now"')
+
+    assert sent.code == 0
+    assert sent.err == f'Job {job_id} waits for "go"; "goo" is kept until it is waited for.\n'
+    assert lampwork("job", job_id, "send", "go", '"now"').err == ""

@@ -52,7 +52,11 @@ def test_a_moment_in_the_past_fails_the_job(lampwork: Any) -> None:
         (("--budget", "tokens=many"), "'many' is no number"),
         (("--budget", "tokens=-5"), "Budget(tokens=-5) is no limit"),
         (("--budget", "tokens=5,tokens=6"), "given once"),
-        (("--budget", "patience=5"), "there is no such limit"),
+        (
+            ("--budget", "patience=5"),
+            'no limit "patience". There are: tokens, dollars',
+        ),
+        (("--budget", "dolars=1"), 'no limit "dolars". Did you mean "dollars"?'),
         (("--deadline", "soon"), "'soon' is neither 90s"),
     ],
 )

@@ -201,3 +201,19 @@ def test_a_script_that_runs_one_recipe_starts_nothing_that_is_due(post: Any) -> 
 
     assert [job["recipe"] for job in post.json("jobs")["items"]] == ["count"]
     assert {each["fired_at"] for each in post.json("triggers")["items"]} == {None}
+
+
+def test_without_a_worker_the_list_says_that_nothing_fires(post: Any, stop: Any) -> None:
+    said = "No worker is running: nothing fires. Start one: lampwork worker\n"
+    assert post("triggers").err == said
+    worker = post.worker()
+    assert post("triggers").err == ""
+    stop(worker)
+    assert post("triggers").err == said
+
+
+def test_a_trigger_that_there_is_not_is_said_with_those_that_there_are(post: Any) -> None:
+    refused = post("trigger", "deliver", "fire", "--trigger", "poll")
+
+    assert refused.code == 2
+    assert refused.err == f'Error: Recipe "deliver" has no trigger "poll". It has: {POLL}.\n'

@@ -162,8 +162,8 @@ BAD = [
     ((7, CHART, "text/csv"), "can't be saved"),
     (("a.csv", b"", "text/csv"), "is empty"),
     (("a.csv", "text", "text/csv"), "its content is str. Pass bytes"),
-    (("a.csv", CHART, "csv"), "'csv' is no media type"),
-    (("a.csv", CHART, None), "None is no media type"),
+    (("a.csv", CHART, "csv"), '"csv" is no media type'),
+    (("a.csv", CHART, None), '"None" is no media type'),
 ]
 
 

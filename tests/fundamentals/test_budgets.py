@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -246,7 +247,7 @@ async def test_a_task_that_meets_its_budget_fails_and_says_what_it_has_done(open
     task = fields["task_id"]
     assert error["message"] == (
         f"The budget of task {task} allows 2 model calls, 2 model calls of it spent: the next "
-        "model call may not fit. Give the task a larger budget, or less to do."
+        "model call does not fit. Give the task a larger budget, or less to do."
     )
     assert fields | {"spent": None} == {
         "limit": "model_calls",
@@ -496,3 +497,27 @@ async def is_counted(app: App, job: str) -> None:
     assert tokens == 600 + usage["estimated_tokens"] > 1_400
     if budget is not None:
         assert (await spent(app))["tokens"] == tokens
+
+
+@pytest.mark.parametrize(
+    ("budget", "why"),
+    [
+        (Budget(tokens=100), r"at least 64 for the response\. Give"),
+        (Budget(dollars=0.000001), r"at least 64 for the response, \$0\.\d+ together\. Give"),
+    ],
+)
+async def test_a_budget_that_is_too_small_says_what_would_have_fitted(
+    opened: Open, budget: Budget, why: str
+) -> None:
+    project, genie = one_genie(Metered(answering, longest=4_000))
+    async with opened(project) as app:
+        error = await refused(app, genie, budget, "budget_exceeded")
+    needs = r"the next model call may not fit: it needs about [\d,]+ tokens for the request and "
+    assert re.search(needs + why, error["message"]), error["message"]
+
+
+async def test_a_budget_of_one_call_is_spoken_of_as_one(opened: Open) -> None:
+    project, genie = one_genie(playbook(working))
+    async with opened(project) as app:
+        error = await refused(app, genie, Budget(model_calls=1), "budget_exceeded")
+    assert "allows 1 model call, 1 model call of it spent: the next" in error["message"]

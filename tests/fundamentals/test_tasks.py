@@ -340,3 +340,22 @@ async def test_a_set_is_no_data_because_json_has_none(opened: Open, data: Any) -
     async with opened(project) as app:
         with pytest.raises(InputInvalid, match="a set has no form in JSON; give a list"):
             await app.assign_task(genie, "Sort it.", data=data)
+
+
+async def test_an_argument_that_there_is_not_is_named_with_the_one_that_was_meant(
+    opened: Open,
+) -> None:
+    project = Project("shop")
+    genie = project.genie("clerk", model=playbook(lambda _: Answer("done")), job_description="")
+    wrong: Any = {"filez": []}
+    said = r'assign_task\(filez=…\): there is no such argument. Did you mean "files"\?'
+
+    @project.recipe()
+    async def assign(job: Job) -> None:
+        with pytest.raises(InputInvalid, match=said):
+            job.assign_task(genie, "Sort it.", **wrong)
+
+    async with opened(project) as app:
+        await app.run(assign)
+        with pytest.raises(InputInvalid, match=said):
+            await app.assign_task(genie, "Sort it.", **wrong)

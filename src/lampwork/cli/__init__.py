@@ -11,7 +11,7 @@ import click
 
 from lampwork.cli import output
 from lampwork.cli.options import home_option
-from lampwork.errors import LampworkError
+from lampwork.errors import LampworkError, one_of
 from lampwork.types import Json
 
 __all__ = ["main"]
@@ -29,7 +29,7 @@ _VERBS = {
     "trigger": "Show the triggers of a recipe; fire, pause or start one.",
     "upgrade-check": "Find the jobs that would not go on with the code as it is now.",
     "conversations": "List what genies were told and have done.",
-    "conversation": "Show the transcript of a conversation.",
+    "conversation": "Show the transcript of a conversation; write an artifact of it into a file.",
 }
 """Each is `command` of the module of its name. Said here, so that help imports none of them."""
 
@@ -46,6 +46,13 @@ class _Verbs(click.Group):
             return None
         module = cmd_name.replace("-", "_")
         return importlib.import_module(f"lampwork.cli.{module}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f'No verb "{args[0]}". {one_of(args[0], _VERBS)}', ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -96,10 +103,9 @@ def _perform(words: list[str], *, as_json: bool) -> int:
             error.show()
         return error.exit_code
     except LampworkError as error:
+        output.say_error(error.to_record(), as_json=as_json)
         if error.code == "project_broken":
             output.warn(error.fields["traceback"].rstrip())
-        if error.code != "project_broken" or as_json:
-            output.say_error(error.to_record(), as_json=as_json)
         return exit_code(error)
     except KeyboardInterrupt:
         return _INTERRUPTED

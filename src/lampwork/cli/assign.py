@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import click
 
+from lampwork.cli import output as printed
 from lampwork.cli.execution import carry_out
 from lampwork.cli.limits import limits
 from lampwork.cli.options import Options, shared
@@ -20,7 +21,7 @@ from lampwork.genies.budget import Budget
 from lampwork.genies.genie import Genie
 from lampwork.insights import Insights
 from lampwork.job import JobRef
-from lampwork.metadata import Sealed, from_texts
+from lampwork.metadata import Sealed, from_texts, withheld
 
 
 @click.command("assign")
@@ -91,7 +92,7 @@ def command(
         genie: Genie = door.project.find_genie(name)
         if conversation is not None:
             await Insights(door.store).conversation(conversation)
-        return await door.assign(
+        job = await door.assign(
             genie,
             instructions,
             data=about,
@@ -108,6 +109,10 @@ def command(
             deadline=deadline,
             kind="cli",
         )
+        if lacking := withheld(genie.skills, metadata):
+            listed = ", ".join(f"{skill} ({why})" for skill, why in lacking.items())
+            printed.warn(f"withheld: {listed}")
+        return job
 
     return carry_out(project, project_word, Options(home, as_json), assign, wait=wait)
 

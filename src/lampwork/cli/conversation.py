@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli.noun import Noun
+from lampwork.cli.options import Options
 from lampwork.cli.reading import reading
 from lampwork.errors import ConversationNotFound
 from lampwork.insights import (
@@ -32,28 +34,72 @@ from lampwork.insights import (
 )
 from lampwork.types import Json
 
+T = TypeVar("T")
 
-@click.command("conversation")
-@click.argument("conversation_id", metavar="ID")
-@shared
-def command(conversation_id: str, home: Path | None, as_json: bool) -> int:
-    """Show what a genie was told, said, called and answered, in order."""
-    options = Options(home, as_json)
+
+@click.group("conversation", cls=Noun, which="ID", parameter="conversation_id")
+def command() -> None:
+    """Show what a genie was told, said, called and answered, in order.
+
+    A verb after the ID gives something of it. All take --json and --home.
+    """
+
+
+@command.verb("artifact")
+@click.argument("name")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to; without it ./NAME, if there is no such file yet.",
+)
+def artifact(
+    conversation_id: str, name: str, to: Path | None, home: Path | None, as_json: bool
+) -> int:
+    """Write the artifact NAME into a file; the last one, if its tasks have saved several."""
+    file = to or Path(name)
+
+    async def read(insights: Insights) -> tuple[FileView, bytes]:
+        return await insights.artifact(conversation_id, name)
+
+    facts, content = _of(Options(home, as_json), conversation_id, read)
+    try:
+        with file.open("wb" if to else "xb") as opened:
+            opened.write(content)
+    except FileExistsError:
+        raise click.UsageError(f'There is a file "{file}" already. Say where: --to FILE') from None
+    except OSError as error:
+        raise click.UsageError(f'"{file}" can\'t be written: {error.strerror}.') from error
+    if as_json:
+        output.say_json(to_json(facts) | {"file": str(file.resolve())})
+    else:
+        output.say(f"Wrote {file}  {facts.media_type}, {output.size(facts.size)}")
+    return 0
+
+
+@command.verb("show", hidden=True)
+def show(conversation_id: str, home: Path | None, as_json: bool) -> int:
+    """Show the transcript."""
 
     async def details(insights: Insights) -> ConversationDetails:
         return await insights.conversation(conversation_id)
 
-    found = asyncio.run(reading(options, details))
-    if found is None:
-        raise ConversationNotFound(
-            f"There is no conversation {conversation_id}: nothing is in {options.settings.home}."
-        )
+    found = _of(Options(home, as_json), conversation_id, details)
     if as_json:
         output.say_json(to_json(found))
     else:
         for line in _lines(found):
             output.say(line)
     return 0
+
+
+def _of(options: Options, conversation_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:
+    found = asyncio.run(reading(options, read))
+    if found is None:
+        raise ConversationNotFound(
+            f"There is no conversation {conversation_id}: nothing is in {options.settings.home}."
+        )
+    return found
 
 
 def _lines(found: ConversationDetails) -> Iterator[str]:

@@ -51,7 +51,13 @@ def pause(name: str, why: str, project: str | None, home: Path | None, as_json: 
     async def do(door: Door) -> None:
         await door.pause_genie(name, by=me(), why=why)
 
-    return _do(Options(home, as_json), project, name, do, f"Paused {name}.")
+    def done(before: GenieView) -> str:
+        if before.paused is None:
+            return f"Paused {name}."
+        earlier = _by(before.paused.by, before.paused.why)
+        return f"{name} is paused already by {earlier}; now by {_by(me(), why)}."
+
+    return _do(Options(home, as_json), project, name, do, done)
 
 
 @command.verb("start")
@@ -62,7 +68,10 @@ def start(name: str, project: str | None, home: Path | None, as_json: bool) -> i
     async def do(door: Door) -> None:
         await door.start_genie(name, by=me())
 
-    return _do(Options(home, as_json), project, name, do, f"Started {name}.")
+    def done(before: GenieView) -> str:
+        return f"{name} is active already." if before.paused is None else f"Started {name}."
+
+    return _do(Options(home, as_json), project, name, do, done)
 
 
 def _do(
@@ -70,23 +79,28 @@ def _do(
     project: str | None,
     name: str,
     act: Callable[[Door], Awaitable[None]],
-    done: str,
+    done: Callable[[GenieView], str],
 ) -> int:
     loaded = load(project)
     genie = loaded.find_genie(name)
 
-    async def do() -> GenieView:
+    async def do() -> tuple[GenieView, GenieView]:
         async with Insights.opened(options.settings.home) as insights:
+            [before] = await insights.genies([genie], options.settings.model)
             await act(Door(loaded, insights.store))
             [shown] = await insights.genies([genie], options.settings.model)
-            return shown
+            return before, shown
 
-    shown = asyncio.run(do())
+    before, shown = asyncio.run(do())
     if options.as_json:
         output.say_json(to_json(shown))
     else:
-        output.say(done)
+        output.say(done(before))
     return 0
+
+
+def _by(who: str, why: str) -> str:
+    return f"{who} ({why})" if why else who
 
 
 def _lines(genie: GenieView) -> Iterator[str]:

@@ -16,7 +16,7 @@ from lampwork.cli.reading import reading
 from lampwork.cli.working import executor_lacking
 from lampwork.door import JobsDoor
 from lampwork.errors import JobNotFound
-from lampwork.insights import Executor, Insights, JobDetails, JobView, to_json
+from lampwork.insights import Executor, Insights, JobDetails, JobTree, JobView, to_json
 
 T = TypeVar("T")
 
@@ -61,8 +61,15 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
 
     event = read_json("The value", value, example='"text"')
 
-    async def do(_insights: Insights, door: JobsDoor) -> None:
+    async def do(insights: Insights, door: JobsDoor) -> None:
+        waits = (await insights.view(job_id)).waiting_on
         await door.send_event(job_id, name, event, source=me())
+        names = [str((each.subject or {})["name"]) for each in waits if each.kind == "event"]
+        if names and name not in names:
+            waited_for = ", ".join(f'"{each}"' for each in names)
+            output.warn(
+                f'Job {job_id} waits for {waited_for}; "{name}" is kept until it is waited for.'
+            )
 
     return _do(Options(home, as_json), job_id, do, f"Sent {name} to job {job_id}.")
 
@@ -128,7 +135,10 @@ def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
     async def do(_insights: Insights, door: JobsDoor) -> None:
         await door.go_on(job_id)
 
-    return _do(Options(home, as_json), job_id, do, f"Job {job_id} goes on.")
+    options = Options(home, as_json)
+    beforehand = options.to_type("upgrade-check")
+    done = f"Job {job_id} goes on. If its code still differs it stops again: see {beforehand}."
+    return _do(options, job_id, do, done)
 
 
 def _copying(name: str) -> Callable[[Callable[..., int]], click.Command]:
@@ -226,6 +236,9 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
     if job.copies:
         yield "\nCopies"
         yield from (f"  {each.job_id}  {_copied(each)}  {each.status}" for each in job.copies)
+    if saved := list(_artifacts(job, options)):
+        yield "\nArtifacts"
+        yield from saved
     if job.log:
         yield "\nLog"
         yield from (f"  {output.local(line.at)}  {line.message}" for line in job.log)
@@ -266,6 +279,19 @@ def _copied(job: JobView) -> str | None:
         if original is not None:
             return f"{kind} of job {original}"
     return None
+
+
+def _artifacts(job: JobTree, options: Options) -> Iterator[str]:
+    """What its tasks, and those below it, have saved, and what to type for it."""
+    for call in job.calls:
+        for card in () if call.task is None else call.task.skill_calls:
+            for file in card.artifacts:
+                assert call.task is not None
+                conversation = call.task.conversation_id
+                yield f"  {file.name}  {file.media_type}, {output.size(file.size)}"
+                yield f"    {options.to_type('conversation', conversation, 'artifact', file.name)}"
+        for child in call.jobs:
+            yield from _artifacts(child, options)
 
 
 def _waits(job: JobDetails, options: Options) -> Iterator[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, one_of
 from lampwork.genies.budget import Budget
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_LIMITS = tuple(each.name for each in fields(Budget))
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -44,17 +46,18 @@ def read_budget(_context: Any, _parameter: Any, given: str | None) -> Budget | N
         name, equals, text = (each.strip() for each in pair.partition("="))
         if not equals or name in limits:
             raise click.BadParameter(f"{pair!r} is not LIMIT=N, given once", param_hint="--budget")
+        if name not in _LIMITS:
+            raise click.BadParameter(
+                f'there is no limit "{name}". {one_of(name, _LIMITS)}', param_hint="--budget"
+            )
         try:
             limits[name] = float(text) if name in ("dollars", "seconds") else int(text)
         except ValueError as error:
             raise click.BadParameter(f"{text!r} is no number", param_hint="--budget") from error
     try:
         return Budget(**limits)
-    except (InputInvalid, TypeError) as error:
-        raise click.BadParameter(
-            str(error) if isinstance(error, InputInvalid) else "there is no such limit",
-            param_hint="--budget",
-        ) from error
+    except InputInvalid as error:
+        raise click.BadParameter(str(error), param_hint="--budget") from error
 
 
 def read_deadline(_context: Any, _parameter: Any, given: str | None) -> datetime | timedelta | None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lampwork.cli.options import shared
+from lampwork.errors import one_of
 
 
 class Noun(click.Group):
@@ -44,9 +45,7 @@ class Noun(click.Group):
             which, *rest = words
             verb = "show" if not rest or rest[0].startswith("-") else rest.pop(0)
             if verb not in self.commands:
-                raise click.UsageError(
-                    f"No verb {verb!r}. There are: {', '.join(self.verbs)}.", ctx
-                )
+                raise click.UsageError(f'No verb "{verb}". {one_of(verb, self.verbs)}', ctx)
             args = [verb, which, *args[:leading], *rest]
         return super().parse_args(ctx, args)
 

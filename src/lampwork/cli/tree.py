@@ -152,7 +152,11 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
             ]
         case "attention":
             go_on = options.to_type("job", job_id, "go-on")
-            return ["# mend its code and restart the worker, then:", go_on]
+            return [
+                "# mend its code, look at it with lampwork upgrade-check, and restart the worker; "
+                "then:",
+                go_on,
+            ]
         case "event":
             name = (wait.subject or {})["name"]
             return [options.to_type("job", job_id, "send", name, "JSON")]

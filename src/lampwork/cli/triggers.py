@@ -12,7 +12,8 @@ from lampwork.cli import output
 from lampwork.cli.options import Options, shared
 from lampwork.cli.project import load
 from lampwork.cli.reading import reading
-from lampwork.insights import TriggerView, to_json
+from lampwork.cli.working import executor_lacking
+from lampwork.insights import Executor, Insights, TriggerView, to_json
 from lampwork.insights.triggers import NOTHING, trigger_views
 
 
@@ -23,11 +24,11 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
     """List what starts jobs of a project by itself, and when it does next."""
     options = Options(home, as_json)
     loaded = load(project)
-    found: Sequence[TriggerView] | None = asyncio.run(
-        reading(options, lambda insights: insights.triggers(loaded))
-    )
-    if found is None:
-        found = trigger_views(loaded, NOTHING)
+
+    async def read(insights: Insights) -> tuple[Sequence[TriggerView], Executor | None]:
+        return await insights.triggers(loaded), await insights.executing()
+
+    found, executor = asyncio.run(reading(options, read)) or (trigger_views(loaded, NOTHING), None)
     if as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
@@ -35,6 +36,12 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
     else:
         columns = ("RECIPE", "TRIGGER", "NEXT", "LAST FIRED", "NOTE")
         output.table(columns, [_row(each) for each in found])
+        named = [] if project is None else [project]
+        worker = options.to_type("worker", *named)
+        if executor is None:
+            output.warn(f"No worker is running: nothing fires. Start one: {worker}")
+        elif (lacking := executor_lacking(executor, loaded.name, worker)) is not None:
+            output.warn(f"Nothing fires. {lacking}")
     return 0
 
 

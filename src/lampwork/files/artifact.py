@@ -18,7 +18,7 @@ from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lampwork.errors import ArtifactInvalid
+from lampwork.errors import ArtifactInvalid, quoted
 from lampwork.files import names
 from lampwork.store.blobs import digest_of
 from lampwork.types import Json
@@ -57,20 +57,21 @@ class Artifact:
         try:
             name = names.plain(name)
         except (TypeError, ValueError) as error:
-            raise ArtifactInvalid(f"Artifact {name!r:.220} can't be saved: {error}.") from error
+            raise ArtifactInvalid(f"Artifact {quoted(name)} can't be saved: {error}.") from error
         if not isinstance(content, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
             kind = type(content).__name__
-            raise ArtifactInvalid(f"Artifact {name!r}: its content is {kind}. Pass bytes.")
+            raise ArtifactInvalid(f"Artifact {quoted(name)}: its content is {kind}. Pass bytes.")
         if not content:
-            raise ArtifactInvalid(f"Artifact {name!r} is empty. Save it when it has content.")
+            raise ArtifactInvalid(f"Artifact {quoted(name)} is empty. Save it when it has content.")
         if len(content) > LARGEST:
             raise ArtifactInvalid(
-                f"Artifact {name!r} has {len(content):,} bytes, and {LARGEST:,} is the most. "
+                f"Artifact {quoted(name)} has {len(content):,} bytes, and {LARGEST:,} is the most. "
                 "Store it elsewhere, and save a file that names it."
             )
         if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArtifactInvalid(
-                f"Artifact {name!r}: {media_type!r} is no media type. Say one such as text/csv."
+                f"Artifact {quoted(name)}: {quoted(media_type)} is no media type. "
+                "Say one such as text/csv."
             )
         return cls(name, media_type, digest_of(content), len(content))
 
@@ -113,8 +114,8 @@ class Saving:
         with self._lock:
             if self._over:
                 raise ArtifactInvalid(
-                    f"Artifact {name!r} can't be saved: the skill call has ended. Save it before "
-                    "the skill returns, and give the skill more timeout= if it was stopped."
+                    f"Artifact {quoted(name)} can't be saved: the skill call has ended. Save it "
+                    "before the skill returns, and give the skill more timeout= if it was stopped."
                 )
             save = self._save(artifact, content)
             submit = self._context.copy().run

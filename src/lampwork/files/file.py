@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from lampwork.errors import FileRejected, InputInvalid, TooManyFiles
+from lampwork.errors import FileRejected, InputInvalid, TooManyFiles, quoted
 from lampwork.files import names
 from lampwork.files.artifact import Artifact
 from lampwork.files.snapshot import Snapshot
@@ -110,4 +110,4 @@ def _plain(name: Any) -> str:
 
 
 def _rejected(name: Any, why: str) -> FileRejected:
-    return FileRejected(f"File {name!r:.220} is rejected: {why}.", file=str(name)[:220], cap=None)
+    return FileRejected(f"File {quoted(name)} is rejected: {why}.", file=str(name)[:220], cap=None)

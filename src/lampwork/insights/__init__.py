@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
-from lampwork.errors import InputInvalid, TaskNotFound, WaitNotFound
+from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
 from lampwork.insights.conversations import conversation_details, page_of_conversations
 from lampwork.insights.genies import genie_views, paused_in
 from lampwork.insights.jobs import (
@@ -61,7 +61,7 @@ from lampwork.insights.views import (
     WaitingOn,
     to_json,
 )
-from lampwork.store import by_hand, queries
+from lampwork.store import artifacts, by_hand, queries
 from lampwork.store.store import Store
 
 if TYPE_CHECKING:
@@ -297,6 +297,22 @@ class Insights:
     async def conversation(self, conversation_id: str) -> ConversationDetails:
         """A conversation in full. Raises ConversationNotFound."""
         return await self.store.read(conversation_details, conversation_id)
+
+    async def artifact(self, conversation_id: str, name: str) -> tuple[FileView, bytes]:
+        """An artifact that tasks in a conversation have saved, the last one of that name.
+
+        Raises ConversationNotFound, ArtifactNotFound.
+        """
+        found = await self.conversation(conversation_id)
+        cards = [each for each in found.transcript if isinstance(each, SkillCard)]
+        saved = {file.name: file for card in cards for file in card.artifacts}
+        if name not in saved:
+            raise ArtifactNotFound(
+                f"Conversation {conversation_id} has no artifact {quoted(name)}. "
+                f"It has: {', '.join(saved) or 'none'}."
+            )
+        file = saved[name]
+        return file, await self.store.read(artifacts.content, found.project, file.digest)
 
 
 def _recorded(home: Path, job_ids: list[str]) -> dict[str, list[RecordedCall]]:

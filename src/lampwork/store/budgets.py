@@ -102,7 +102,8 @@ def amount(limit: Limit, count: float) -> str:
         case "seconds":
             return f"{count:g} s"
         case _:
-            return f"{count:,} {limit.replace('_', ' ')}"
+            name = limit.replace("_", " ")
+            return f"{count:,} {name.removesuffix('s') if count == 1 else name}"
 
 
 def not_enforceable(model: str) -> BudgetNotEnforceable:

@@ -212,7 +212,7 @@ def reserve(
     for row in rows:
         for limit, room, if_none_reserved in _rooms(row, wanted):
             if room < least:
-                what = f"{_reserved(row, limit)}the next model call may not fit"
+                what = f"{_reserved(row, limit)}{_not_fitting(limit, wanted, least)}"
                 return Refused(LimitMet(row.id, limit, what), if_none_reserved >= least)
             if room < output:
                 output = room
@@ -247,6 +247,17 @@ def _affordable(nanodollars: int, rate: Decimal, enough: int) -> int:
     if nanodollars < 0:
         return -1
     return int(nanodollars / rate) if rate else enough
+
+
+def _not_fitting(limit: Limit, wanted: Wanted, least: int) -> str:
+    """Why there is no room, and what would have been enough."""
+    if limit == "model_calls":
+        return "the next model call does not fit"
+    needs = f"about {wanted.input_tokens:,} tokens for the request and at least {least:,}"
+    cost = ""
+    if limit == "dollars" and (nanodollars := cost_of(wanted, least)) is not None:
+        cost = f", {budgets.amount('dollars', nanodollars / 1_000_000_000)} together"
+    return f"the next model call may not fit: it needs {needs} for the response{cost}"
 
 
 def _reserved(row: sa.Row[Any], limit: Limit) -> str:

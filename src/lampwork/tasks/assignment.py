@@ -19,6 +19,7 @@ from lampwork.errors import (
     GenieNotInProject,
     InputInvalid,
     InstructionsMissing,
+    one_of,
 )
 from lampwork.files.file import Given, Source
 from lampwork.files.file import check as check_files
@@ -155,6 +156,11 @@ class Assignment:
     ) -> Assignment:
         """The assignment of a task on these terms. Raises GenieNotFound."""
         found = project.find_genie(genie) if isinstance(genie, str) else genie
+        for name in sorted(terms.keys() - Terms.__annotations__.keys()):
+            known = one_of(name, ("output", *Terms.__annotations__))
+            raise InputInvalid(
+                f"assign_task({name}=…): there is no such argument. {known}", problems=[name]
+            )
         given: dict[str, Any] = {"budget": found.budget}
         given |= {name: value for name, value in terms.items() if value is not None}
         return cls(found, instructions, output=output, **given)

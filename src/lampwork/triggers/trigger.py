@@ -179,7 +179,9 @@ def find_trigger(recipe: Recipe[..., Any], identity: str | None) -> Definition:
     if len(meant) == 1:
         return meant[0]
     known = [each.identity for each in recipe.triggers]
-    if known:
+    if known and identity is not None:
+        message = f'Recipe "{recipe.name}" has no trigger "{identity}". It has: {"; ".join(known)}.'
+    elif known:
         message = f"Recipe {recipe.name!r} has these triggers: {'; '.join(known)}. Name one."
     else:
         message = f"Recipe {recipe.name!r} has no triggers. Start it with app.start or `run`."
