@@ -266,15 +266,20 @@ _NOT_USERS = (str(Path(__file__).parent), futures.__path__[0])
 """Where the code lies that is between a user's recipe and a user's function."""
 
 
-def users_traceback(error: BaseException) -> str:
-    """The traceback of an exception without the frames of Lampwork itself."""
+def users_traceback(error: BaseException) -> str | None:
+    """The traceback of an exception without the frames of Lampwork itself; None if it has no more.
+
+    What it says then stands in the message.
+    """
     told = traceback.TracebackException.from_exception(error)
     seen: traceback.TracebackException | None = told
+    has_frames = False
     while seen is not None:
         frames = [frame for frame in seen.stack if not frame.filename.startswith(_NOT_USERS)]
         seen.stack = traceback.StackSummary.from_list(frames)
+        has_frames = has_frames or bool(frames)
         seen = seen.__cause__ or seen.__context__
-    return storable("".join(told.format()))
+    return storable("".join(told.format())) if has_frames else None
 
 
 def storable(text: str) -> str:

@@ -30,6 +30,12 @@ def test_a_retry_pays_once_and_delivers(lampwork: Any, failed: str) -> None:
     assert lampwork.effects() == ["paid 3", "delivered", "delivered"]
     shown = lampwork("job", copy).out
     assert f"  copied    retry of job {failed}\n" in shown
+    accepted = next(
+        line.split(maxsplit=1)[1]
+        for line in lampwork("job", failed).out.splitlines()
+        if line.startswith("  accepted")
+    )
+    assert f'  trigger   {{"at": "{accepted}", "kind": "cli"}}\n' in shown
     assert f"(kept from job {failed})" in shown
     assert f"  {copy}  retry of job {failed}  succeeded\n" in lampwork("job", failed).out
 

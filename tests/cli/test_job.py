@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -130,6 +131,10 @@ def test_a_job_whose_code_changed_goes_on_once_it_is_mended(lampwork: Any, stop:
     [wait] = lampwork.job(job_id, "needs_attention")["waiting_on"]
     assert wait["kind"] == "attention"
     assert "`wait_for other` now" in wait["what"]
+    assert lampwork("jobs").out.splitlines()[1].endswith("  code changed at call 2")
+    shown = lampwork("job", job_id).out
+    assert re.search(r"^  a person, for [^:]*: code changed at call 2: call 2 is", shown, re.M)
+    assert ", for" not in shown.partition("code changed")[2].partition("\n")[0]
     stop(worker)
 
     file.write_text(code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from lampwork.errors import (
     WaitNotFound,
     WaitTimedOut,
 )
+from lampwork.insights import Insights
 from lampwork.store import jobs
 
+from ..support import park
 from .conftest import Open
 
 project = Project("waits")
@@ -51,6 +53,25 @@ async def hurry(job: Job) -> str:
     except WaitTimedOut as error:
         return error.message
     return "in time"
+
+
+async def test_a_call_took_from_when_it_was_first_begun_however_often_it_was_parked(
+    opened: Open,
+) -> None:
+    async with opened(project) as app:
+        job = await app.start(two_names)
+        await park(app, job.job_id)
+        parked = datetime.now(UTC)
+        for name in ("Ada", "Bob"):
+            await app.send_event(job.job_id, name="name", value=name)
+        await app.result(job.job_id)
+        copy = await app.fork(job.job_id, at=2)
+        calls = [(await Insights(app.store).job(each.job_id)).calls[0] for each in (job, copy)]
+
+    for call in calls:
+        assert call.started_at is not None
+        assert call.ended_at is not None
+        assert call.started_at < parked < call.ended_at
 
 
 @project.recipe()

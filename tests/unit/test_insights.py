@@ -446,6 +446,17 @@ async def test_a_task_that_was_declined_and_a_skill_that_raised_say_why(tmp_path
         assert "Traceback" in card.error["traceback"]
 
 
+async def test_what_failed_in_no_code_of_the_users_has_no_traceback(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (app, insights):
+        task = await app.assign("helper", "Help.", conversation="c404")
+        await in_status(insights, task.job_id, "failed")
+
+        job = await insights.job(task.job_id)
+
+    assert job.error is not None
+    assert (job.error.code, job.traceback) == ("conversation_not_found", None)
+
+
 async def test_a_job_in_full_keeps_the_order_of_its_fields_as_json(tmp_path: Path) -> None:
     async with opened(tmp_path) as (app, insights):
         job = await app.start(calls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -254,7 +255,9 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
 
 def _facts(job: JobDetails) -> Iterator[str]:
     yield f"  input     {output.inline(job.input)}"
-    yield f"  trigger   {output.inline(job.trigger)}"
+    at = job.trigger.get("at")
+    moment = {} if at is None else {"at": output.local(datetime.fromisoformat(at))}
+    yield f"  trigger   {output.inline(job.trigger | moment)}"
     if job.parent is not None:
         yield f"  parent    {job.parent}"
     if (copied := _copied(job)) is not None:

@@ -77,6 +77,8 @@ def _row(job: JobView) -> list[str]:
 
 def _deepest(wait: WaitingOn) -> str:
     """What is waited for in the end, at the bottom of a chain of jobs."""
+    if wait.kind == "attention":
+        return wait.what.partition(": ")[0]
     if not wait.waiting_on:
         return wait.what
     below = "; ".join(_deepest(each) for each in wait.waiting_on)

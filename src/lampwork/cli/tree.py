@@ -128,6 +128,8 @@ def of_card(card: SkillCard, jobs: dict[str, Line]) -> Line:
 
 def waits_for(wait: WaitingOn) -> str:
     """One thing that is waited for, since when and until when."""
+    if wait.kind == "attention":  # sentences
+        return f"a person, for {output.span(wait.since)}: {wait.what}"
     text = f"{wait.what}, for {output.span(wait.since)}"
     if wait.until is not None:
         text += f", until {output.local(wait.until)}"

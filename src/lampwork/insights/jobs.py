@@ -196,13 +196,19 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
     return JobDetails(
         **_branch(rows, row, finished),
         input=row.input,
-        trigger=row.trigger,
+        trigger=_trigger(row.trigger),
         output=json.loads(outcome.text) if isinstance(outcome, values.Value) else None,
         traceback=row.traceback,
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
         forked_at=row.copied_at,
         copies=tuple(JobView(**_shown(each, rows.waits[each.id])) for each in rows.copies),
     )
+
+
+def _trigger(trigger: dict[str, Json]) -> dict[str, Json]:
+    """What started a job; of a copy, `at` is when its original was triggered."""
+    at = trigger.get("at")
+    return trigger if at is None else trigger | {"at": moment(at).isoformat()}
 
 
 def _outcome(rows: Rows, row: queries.Row) -> values.Outcome | None:
@@ -240,12 +246,13 @@ def _call(
     place = (job.id, number)
     task = rows.tasks.get(place)
     total, ended = rows.counts.get(place, (0, 0))
-    opened_at = begun.opened_at if begun is not None else None
+    # The engine's time is that of the run that recorded it, after a park or a restart a later one.
+    opened_at = begun.opened_at if begun is not None else over.started_at if over else None
     return CallView(
         number=number,
         kind=kind,
         name=name,
-        started_at=moment_or_none(over.started_at if over else opened_at),
+        started_at=moment_or_none(opened_at),
         ended_at=moment_or_none(over.ended_at) if over else None,
         task=None if task is None else _task(rows, task),
         jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),

@@ -120,7 +120,7 @@ def keep(connection: sa.Connection, job_id: str, of: str, kept: Iterable[Finishe
                 "name": name,
                 "digest": "" if row is None else row.digest,
                 "attempts": 0 if row is None else row.attempts,
-                "opened_at": each.started_at or now,
+                "opened_at": row.opened_at if row is not None else each.started_at or now,
                 "envelope": each.envelope,
                 "ended_at": each.ended_at,
                 "kept_from": each.made_by,
