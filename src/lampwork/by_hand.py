@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lampwork import copies, values
+from lampwork.copies import CopyPlan
 from lampwork.errors import (
     AlreadyAnswered,
     Conflict,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from lampwork.store.store import Store
 
-__all__ = ["AnswerByHand", "GoesOn", "answer_failed", "answer_waiting", "check"]
+__all__ = ["AnswerByHand", "GoesOn", "answer_failed", "answer_waiting", "check", "plan_failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,20 @@ async def answer_failed(store: Store, task: str, given: AnswerByHand, job_id: st
     job.
     """
     row = await store.read(by_hand.get, task)
+    new = await copies.new_copy(store, await _retry(store, row), job_id)
+    await store.write(_create, row, new, given)
+
+
+async def plan_failed(store: Store, task: str) -> CopyPlan:
+    """What that copy would keep and do again. Raises as `answer_failed` does."""
+    row = await store.read(by_hand.get, task)
+    await store.read(by_hand.require_no_successor, row)
+    return copies.with_answer(await _retry(store, row), row.call, task)
+
+
+async def _retry(store: Store, row: sa.Row[Any]) -> CopyPlan:
+    """The retry of a failed task's job, if its failure is that of the job. Raises Conflict."""
+    task = row.id
     if row.parent_job is not None:
         raise Conflict(
             f"Task {task} failed in job {row.job_id}, which is a part of job {row.root_id}: a copy "
@@ -207,8 +222,7 @@ async def answer_failed(store: Store, task: str, given: AnswerByHand, job_id: st
             f"Task {task} has failed, and its recipe went on without its answer: job {row.job_id} "
             f"{plan.status} for another reason. Retry or fork that."
         )
-    new = await copies.new_copy(store, plan, job_id)
-    await store.write(_create, row, new, given)
+    return plan
 
 
 def _create(

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lampwork import values
 from lampwork.errors import InputInvalid
-from lampwork.store import copies
+from lampwork.store import by_hand, copies
 from lampwork.store.calls import Finished, finished
 from lampwork.types import ENDED, CopyKind, Effect
 
@@ -34,6 +34,7 @@ __all__ = [
     "make",
     "new_copy",
     "plan",
+    "with_answer",
 ]
 
 _LOOKED_INTO = 1000
@@ -139,6 +140,8 @@ async def plan(store: Store, job_id: str, kind: CopyKind, *, at: int | None = No
     failed = set(origin.calls) if origin is not None else set[int]()
     calls = {each: _call(original, record, each, effects, failed) for each in sorted(numbers)}
     events = [row.id for row in original.messages if row.call not in record[job_id]]
+    known = [job_id, *(row.id for row in original.copies)]
+    answered = await store.read(by_hand.answers_in, known)
     return CopyPlan(
         kind=kind,
         original=job_id,
@@ -152,7 +155,24 @@ async def plan(store: Store, job_id: str, kind: CopyKind, *, at: int | None = No
             for row in original.copies
         ),
         events=() if kind == "rerun" else tuple(events),
-        notes=tuple(_notes(original, kind, origin, events)),
+        notes=(
+            *_notes(original, kind, origin, events),
+            *(
+                f"Task {row.id} was answered by {row.by} in job {row.job_id}; this {kind} asks the "
+                "genie again."
+                for row in answered
+                if row.call in numbers - kept
+            ),
+        ),
+    )
+
+
+def with_answer(plan: CopyPlan, call: int, task_id: str) -> CopyPlan:
+    """A retry in which a person's answer stands in place of the failure of a call's task."""
+    return replace(
+        plan,
+        again=tuple(each for each in plan.again if each.number != call),
+        notes=(f"Task {task_id}, its call {call}, has the answer instead.", *plan.notes),
     )
 
 

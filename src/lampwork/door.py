@@ -130,6 +130,19 @@ class JobsDoor:
         self._cancelled(goes_on.cancelled)
         return JobRef(row.job_id)
 
+    async def plan_answer(
+        self, task_id: str, value: Json, *, by: str, note: str | None = None
+    ) -> CopyPlan | None:
+        """The retry that `answer_task` would make with this answer; None if the task waits.
+
+        Raises as `answer_task` does for a failed task.
+        """
+        row = await self.store.read(rows_by_hand.get, task_id)
+        by_hand.check(task_id, self._output_of(row), value, by=by, note=note)
+        if row.status != "failed":
+            return None
+        return await by_hand.plan_failed(self.store, task_id)
+
     def _output_of(self, task: Any) -> Output | None:
         """What a task's answer must be, by its recorded JSON Schema."""
         return describe(task.output_schema)

@@ -87,16 +87,37 @@ def test_a_failed_task_is_answered_in_a_retry_of_its_job(lampwork: Any) -> None:
     job = lampwork("run", "review", "--input", '{"name": "modest"}', "--wait", "--json").json
     lampwork.worker()
 
-    answered = lampwork("job", job["job_id"], "answer", APPROVED, "--by", "ann")
+    words = ("job", job["job_id"], "answer", APPROVED, "--by", "ann")
+    unasked = lampwork(*words)
+    assert unasked.code == 2
+    assert "Nothing was done. Add --yes to answer it, --plan to look." in unasked.err
+    plan = lampwork(*words, "--plan")
+    task = f"t{job['job_id'][1:]}.1"
+    assert plan.out == unasked.out
+    assert plan.out == (
+        f"A retry of job {job['job_id']} (review, failed)\n"
+        "\n"
+        "Made anew, as the recipe comes to it: 0 calls\n"
+        "\n"
+        "Kept as recorded: 0 calls\n"
+        "\n"
+        f"Task {task}, its call 1, has the answer instead.\n"
+    )
+    assert lampwork.json("job", job["job_id"])["copies"] == []
+
+    answered = lampwork(*words, "--yes")
 
     assert answered.code == 0
-    first, second = answered.out.splitlines()
-    assert first == f"Answered t{job['job_id'][1:]}.1."
+    assert answered.out.startswith(plan.out)
+    first, second = answered.out.removeprefix(plan.out).splitlines()
+    assert first == f"Answered {task}."
     copy = second.split()[1]
     assert second == (
         f"Job {copy} goes on with it: a retry of job {job['job_id']}, which stays failed."
     )
     assert lampwork.job(copy, "succeeded")["output"] == "ann has looked"
+    named = f"  {copy}  retry of job {job['job_id']}  succeeded  t{copy[1:]}.1 answered by ann\n"
+    assert named in lampwork("job", job["job_id"]).out
 
 
 def test_of_several_tasks_the_one_that_is_meant_is_named(lampwork: Any) -> None:

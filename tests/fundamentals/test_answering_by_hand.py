@@ -396,6 +396,32 @@ async def test_a_failed_task_is_answered_once(opened: Open) -> None:
             await app.answer_task(task_of(job.job_id), APPROVED, by="bob")
 
 
+async def test_a_retry_names_the_answer_that_an_earlier_one_got(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(review, name="modest", instructions="Decline.")
+        await status(app, job.job_id, "failed")
+        task = task_of(job.job_id)
+        plan = await app.plan_answer(task, APPROVED, by="ann")
+        assert plan is not None
+        assert ([each.number for each in plan.kept], plan.again) == ([1], ())
+        assert plan.notes == (f"Task {task}, its call 2, has the answer instead.",)
+        with pytest.raises(InputInvalid, match="say why"):
+            await app.plan_answer(task, APPROVED | {"reason": " "}, by="ann")
+
+        copy = await app.answer_task(task, APPROVED, by="ann")
+        await result(app, copy.job_id)
+
+        [shown] = (await Insights(app.store).job(job.job_id)).copies
+        assert (shown.job_id, shown.answered) == (copy.job_id, {task_of(copy.job_id): "ann"})
+        assert (await app.plan_retry(job)).notes == (
+            f"Task {task_of(copy.job_id)} was answered by ann in job {copy.job_id}; "
+            "this retry asks the genie again.",
+        )
+        assert (await app.plan_fork(copy.job_id, at=3)).notes == ()
+        with pytest.raises(AlreadyAnswered):
+            await app.plan_answer(task, APPROVED, by="bob")
+
+
 async def test_a_failed_task_whose_job_was_retried_is_answered_there(opened: Open) -> None:
     async with opened(project) as app:
         job = await app.start(review, name="modest", instructions="Decline.")

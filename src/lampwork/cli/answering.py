@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from lampwork.cli import output
+from lampwork.cli.copying import confirmed, show
 from lampwork.cli.options import Options, me
 from lampwork.cli.project import load
 from lampwork.cli.reading import reading
@@ -26,8 +27,13 @@ def answer(
     by: str | None,
     note: str | None,
     project: str | None,
+    only_plan: bool,
+    yes: bool,
 ) -> int:
-    """Answer a task of a job in its genie's place; the exit code."""
+    """Answer a task of a job in its genie's place; the exit code.
+
+    Of a failed task that is a retry of its job, which is shown and confirmed first.
+    """
     match words:
         case (text,):
             named = None
@@ -44,6 +50,18 @@ def answer(
         door = JobsDoor(insights.store)
         if code is not None and code.name == job.project:
             door = Door(code, insights.store)
+        plan = await door.plan_answer(task, value, by=by or me(), note=note)
+        if only_plan and options.as_json:
+            output.say_json(to_json(plan))
+            return 0
+        if plan is not None and not options.as_json:
+            show(plan)
+        if only_plan and plan is None:
+            output.say(f"Task {task} waits: its job goes on with the answer.")
+        if only_plan:
+            return 0
+        if plan is not None and not yes and not confirmed("answer", options):
+            return 1
         goes_on = await door.answer_task(task, value, by=by or me(), note=note)
         return await _answered(insights, options, task, job_id, goes_on.job_id)
 

@@ -33,12 +33,10 @@ def copy(options: Options, job_id: str, plan: Plan, *, only_plan: bool, yes: boo
             output.say_json(to_json(planned))
             return 0
         if not options.as_json:
-            for line in _lines(planned):
-                output.say(line)
+            show(planned)
         if only_plan:
             return 0
-        if not yes and not _confirmed(planned, options):
-            output.say("Nothing was done.")
+        if not yes and not confirmed(planned.kind, options):
             return 1
         return await _made(insights, options, planned, await door.copy(planned))
 
@@ -48,10 +46,20 @@ def copy(options: Options, job_id: str, plan: Plan, *, only_plan: bool, yes: boo
     return done
 
 
-def _confirmed(plan: CopyPlan, options: Options) -> bool:
+def show(plan: CopyPlan) -> None:
+    """Print what a copy would do again."""
+    for line in _lines(plan):
+        output.say(line)
+
+
+def confirmed(what: str, options: Options) -> bool:
+    """Ask whether that is to be done. Raises UsageError where nobody can be asked."""
     if options.as_json or not sys.stdin.isatty():
-        raise click.UsageError(f"Nothing was done. Add --yes to {plan.kind} it, --plan to look.")
-    return click.confirm(f"\n{plan.kind.capitalize()} it?")
+        raise click.UsageError(f"Nothing was done. Add --yes to {what} it, --plan to look.")
+    if click.confirm(f"\n{what.capitalize()} it?"):
+        return True
+    output.say("Nothing was done.")
+    return False
 
 
 async def _made(insights: Insights, options: Options, plan: CopyPlan, job_id: str) -> int:

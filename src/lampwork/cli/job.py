@@ -109,6 +109,8 @@ def resolve(
 @click.option("--by", metavar="NAME", help="Who answers, for the record; you, by default.")
 @click.option("--note", metavar="TEXT", help="What else to know, for people.")
 @click.option("--project", help="The project, as a file or `module:name`.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option("--plan", "only_plan", is_flag=True, help="Only show what would be.")
 def answer(
     job_id: str,
     words: tuple[str, ...],
@@ -117,16 +119,18 @@ def answer(
     project: str | None,
     home: Path | None,
     as_json: bool,
+    **how: bool,
 ) -> int:
     """Answer its task that waits, or has failed, in the genie's place.
 
     The answer is checked like the genie's, and is marked as a person's. If the task has failed, the
-    job has as well: a retry of it goes on with the answer.
+    job has as well: a retry of it goes on with the answer, and what would happen again is shown
+    first.
     """
     from lampwork.cli import answering
 
     options = Options(home, as_json)
-    return answering.answer(options, job_id, words, by=by, note=note, project=project)
+    return answering.answer(options, job_id, words, by=by, note=note, project=project, **how)
 
 
 @command.verb("go-on")
@@ -236,7 +240,9 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
         yield from (f"  {each.job_id}  {each.title}  {each.status}" for each in job.after_end)
     if job.copies:
         yield "\nCopies"
-        yield from (f"  {each.job_id}  {_copied(each)}  {each.status}" for each in job.copies)
+        for each in job.copies:
+            answered = "".join(f"  {task} answered by {by}" for task, by in each.answered.items())
+            yield f"  {each.job_id}  {_copied(each)}  {each.status}{answered}"
     if saved := list(_artifacts(job, options)):
         yield "\nArtifacts"
         yield from saved

@@ -14,6 +14,7 @@ from lampwork.insights.conversations import error_view, skill_cards
 from lampwork.insights.views import (
     BudgetView,
     CallView,
+    CopyView,
     JobDetails,
     JobTree,
     JobView,
@@ -25,7 +26,7 @@ from lampwork.insights.views import (
     moment_or_none,
 )
 from lampwork.insights.waiting import waiting_on
-from lampwork.store import blobs, conversations, queries
+from lampwork.store import blobs, by_hand, conversations, queries
 from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class Rows:
     """The places of steps of which nobody knows whether they happened."""
     copies: Sequence[queries.Row]
     """The copies of the root."""
+    answered: Mapping[str, dict[str, str]]
+    """By copy, its tasks that a person answered, and who."""
     log: Sequence[queries.Row] = field(default=())
 
 
@@ -171,8 +174,16 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             if wait.kind == "resolution" and wait.task_id is None
         ),
         copies=copies,
+        answered=_answered(connection, [row.id for row in copies]),
         log=queries.log_lines(connection, job_id),
     )
+
+
+def _answered(connection: sa.Connection, job_ids: list[str]) -> dict[str, dict[str, str]]:
+    answered: dict[str, dict[str, str]] = {job_id: {} for job_id in job_ids}
+    for task in by_hand.answers_in(connection, job_ids) if job_ids else ():
+        answered[task.job_id][task.id] = task.by
+    return answered
 
 
 def _envelopes(connection: sa.Connection, jobs: Sequence[queries.Row]) -> dict[str, str]:
@@ -201,7 +212,10 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
         traceback=row.traceback,
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
         forked_at=row.copied_at,
-        copies=tuple(JobView(**_shown(each, rows.waits[each.id])) for each in rows.copies),
+        copies=tuple(
+            CopyView(**_shown(each, rows.waits[each.id]), answered=rows.answered[each.id])
+            for each in rows.copies
+        ),
     )
 
 

@@ -236,6 +236,14 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyView(JobView):
+    """A copy of a job, as its original shows it."""
+
+    answered: dict[str, str]
+    """Its tasks that a person answered, and who."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetails(JobTree):
     """All of a job."""
 
@@ -247,7 +255,7 @@ class JobDetails(JobTree):
     log: tuple[LogLine, ...]
     forked_at: int | None
     """Of a fork: the call from which on it was done anew."""
-    copies: tuple[JobView, ...]
+    copies: tuple[CopyView, ...]
     """Its retries, reruns and forks."""
 
 

@@ -33,6 +33,16 @@ def of_job(connection: sa.Connection, job_id: str) -> Sequence[sa.Row[Any]]:
     return connection.execute(query).all()
 
 
+def answers_in(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Any]:
+    """The tasks of these jobs that a person answered: `id`, `job_id`, `call` and `by`."""
+    by = tasks.c.outcome["by"].as_string().label("by")
+    return connection.execute(
+        sa.select(tasks.c.id, tasks.c.job_id, tasks.c.call, by)
+        .where(tasks.c.job_id.in_(job_ids), by.is_not(None))
+        .order_by(tasks.c.ended_at, tasks.c.call)
+    ).all()
+
+
 def open_waits(connection: sa.Connection, task: sa.Row[Any]) -> list[str]:
     """The ids of the waits of a task that nobody has answered."""
     query = sa.select(waits.c.id).where(
