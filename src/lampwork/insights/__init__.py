@@ -26,6 +26,20 @@ from lampwork.insights.jobs import (
     page_of_jobs,
     read_rows,
 )
+from lampwork.insights.records import (
+    AskedAgain,
+    ConversationDetails,
+    ConversationView,
+    Refusal,
+    RefusedAnswer,
+    Said,
+    Summarised,
+    TaskEnd,
+    TaskRecord,
+    Told,
+    TranscriptPart,
+    Unanswered,
+)
 from lampwork.insights.triggers import (
     TriggerDetails,
     TriggerView,
@@ -34,11 +48,8 @@ from lampwork.insights.triggers import (
     trigger_views,
 )
 from lampwork.insights.views import (
-    AskedAgain,
     BudgetView,
     CallView,
-    ConversationDetails,
-    ConversationView,
     CopyView,
     Executor,
     FileView,
@@ -48,17 +59,8 @@ from lampwork.insights.views import (
     JobView,
     Page,
     PauseView,
-    Refusal,
-    RefusedAnswer,
-    Said,
     SkillCard,
-    Summarised,
-    TaskEnd,
-    TaskRecord,
     TaskView,
-    Told,
-    TranscriptPart,
-    Unanswered,
     WaitingOn,
     to_json,
 )

@@ -6,25 +6,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.budgets import budgets_of
-from lampwork.insights.views import (
+from lampwork.insights.records import (
     AskedAgain,
-    BudgetView,
     ConversationDetails,
     ConversationView,
-    ErrorView,
     Fact,
-    FileView,
-    Page,
     Refusal,
     RefusedAnswer,
     Said,
-    SkillCard,
     Summarised,
     TaskEnd,
     TaskRecord,
     Told,
     TranscriptPart,
     Unanswered,
+)
+from lampwork.insights.views import (
+    BudgetView,
+    ErrorView,
+    FileView,
+    Page,
+    SkillCard,
     moment,
     moment_or_none,
 )
