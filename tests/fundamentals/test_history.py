@@ -174,7 +174,7 @@ async def test_half_a_summary_is_none(
 async def test_a_summary_counts_against_the_budget(opened: Open) -> None:
     async with opened(project) as app:
         conversation = await talked(app)
-        with pytest.raises(JobFailed, match="allows 1 model calls"):
+        with pytest.raises(JobFailed, match="allows 1 model call"):
             await app.assign_task(
                 genie,
                 "Go on.",
