@@ -15,7 +15,7 @@ from lampwork.types import Json
 
 __all__ = ["Action", "DelegatedTask", "actions_record"]
 
-_LARGE = 4096
+_LARGE = 500
 """Characters of a result that stays in its conversation, and is only referred to in an answer."""
 
 
