@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Protocol, cast
@@ -27,6 +27,7 @@ __all__ = [
     "Told",
     "Turn",
     "size",
+    "size_of",
 ]
 
 
@@ -311,7 +312,12 @@ def size(ask: Ask) -> int:
     """
     described = sum(map(_described, (*ask.skills, *ask.endings)))
     fixed = _REQUEST + len(ask.job_description.encode()) + described
-    return fixed + sum(each.bytes or _measure(each) for each in ask.messages)
+    return fixed + size_of(ask.messages)
+
+
+def size_of(messages: Iterable[Message]) -> int:
+    """What these messages are of the size of a request."""
+    return sum(each.bytes or _measure(each) for each in messages)
 
 
 def _measure(message: Message) -> int:

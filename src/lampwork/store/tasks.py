@@ -234,23 +234,7 @@ def _wait_if_paused(connection: sa.Connection, new: NewTask) -> inbox.Wait | Non
 
 
 def _open(connection: sa.Connection, new: NewTask) -> Claim:
-    until: int | None = 0
-    if new.continues:
-        own_id = new_conversation(new.job_id, new.call)
-        goes_on = continued(connection, new.conversation_id, root=new.root_id, new_id=own_id)
-        new = replace(new, conversation_id=goes_on)
-        until = conversations.obtain(
-            connection,
-            new.conversation_id,
-            project=new.project,
-            task=new.id,
-            job=new.job_id,
-            epoch=1,
-            wait=new.wait_id,
-        )
-    else:
-        conversations.create(connection, new.conversation_id, new.project, new.id)
-    holds = until is not None
+    new, until = _take_place(connection, new)
     files = new.told.get("files")
     if files is not None:
         kept = [digest for each in files for digest in (each["digest"], each["text"]) if digest]
@@ -260,45 +244,13 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
         limits = new.limits, new.nanodollars
         budgets.open_budget(connection, new.id, budget, *limits, new.begun_at)
         budget = new.id
-    connection.execute(
-        _insert_task,
-        {
-            "id": new.id,
-            "job_id": new.job_id,
-            "call": new.call,
-            "parent_id": new.parent_id,
-            "depth": new.depth,
-            "genie": new.genie,
-            "conversation_id": new.conversation_id,
-            "history_until": until if until is not None else -1,
-            "status": "working" if holds else "waiting",
-            "epoch": 1,
-            "instructions": new.told["instructions"],
-            "on_problem": new.told["on_problem"],
-            "data": new.told["data"],
-            "metadata": new.metadata,
-            "sealed": new.sealed,
-            "output_schema": new.output_schema,
-            "output_type": new.output_type,
-            "files": files,
-            "metered": new.metered,
-            "budget_id": budget,
-            "deadline": new.deadline,
-            "deadline_budget": new.deadline_budget,
-            "created_at": time.time(),
-        },
-    )
-    last = -1
-    if holds:
-        told: list[Entry] = [("told", new.told)]
-        last = conversations.append(connection, new.conversation_id, new.id, 1, told)
-    return Claim(
+    claim = Claim(
         epoch=1,
         conversation_id=new.conversation_id,
-        history_until=until if until is not None else -1,
-        last_seq=last,
-        holds=holds,
-        wait_id=None if holds else new.wait_id,
+        history_until=-1 if until is None else until,
+        last_seq=-1,
+        holds=until is not None,
+        wait_id=new.wait_id if until is None else None,
         metadata=new.metadata,
         sealed=new.sealed,
         outcome=None,
@@ -308,6 +260,63 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
         deadline_budget=new.deadline_budget,
         is_new=True,
     )
+    connection.execute(_insert_task, _row(new, claim))
+    if not claim.holds:
+        return claim
+    told: list[Entry] = [("told", new.told)]
+    last = conversations.append(connection, new.conversation_id, new.id, claim.epoch, told)
+    return replace(claim, last_seq=last)
+
+
+def _take_place(connection: sa.Connection, new: NewTask) -> tuple[NewTask, int | None]:
+    """Hold the task's conversation: its last entry before the task, None if it waits in line.
+
+    A copy of a job goes on with a copy of the conversation.
+    """
+    if not new.continues:
+        conversations.create(connection, new.conversation_id, new.project, new.id)
+        return new, 0
+    own_id = new_conversation(new.job_id, new.call)
+    goes_on = continued(connection, new.conversation_id, root=new.root_id, new_id=own_id)
+    new = replace(new, conversation_id=goes_on)
+    until = conversations.obtain(
+        connection,
+        new.conversation_id,
+        project=new.project,
+        task=new.id,
+        job=new.job_id,
+        epoch=1,
+        wait=new.wait_id,
+    )
+    return new, until
+
+
+def _row(new: NewTask, claim: Claim) -> dict[str, Json]:
+    return {
+        "id": new.id,
+        "job_id": new.job_id,
+        "call": new.call,
+        "parent_id": new.parent_id,
+        "depth": new.depth,
+        "genie": new.genie,
+        "conversation_id": new.conversation_id,
+        "history_until": claim.history_until,
+        "status": "working" if claim.holds else "waiting",
+        "epoch": claim.epoch,
+        "instructions": new.told["instructions"],
+        "on_problem": new.told["on_problem"],
+        "data": new.told["data"],
+        "metadata": new.metadata,
+        "sealed": new.sealed,
+        "output_schema": new.output_schema,
+        "output_type": new.output_type,
+        "files": claim.files,
+        "metered": new.metered,
+        "budget_id": claim.budget_id,
+        "deadline": new.deadline,
+        "deadline_budget": new.deadline_budget,
+        "created_at": time.time(),
+    }
 
 
 def claim(connection: sa.Connection, task: str) -> Claim | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from lampwork.errors import (
     OutputInvalid,
@@ -17,9 +17,6 @@ from lampwork.models.ask import Reply, Requested
 from lampwork.store.conversations import Entry
 from lampwork.tasks.task import Ending, TaskInHand, failed
 from lampwork.types import Json, child_id
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Judged", "in_vain", "judge"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lampwork import failpoint
 from lampwork.errors import LampworkError
-from lampwork.models.ask import Ask, LanguageModel, Reply, size
+from lampwork.models.ask import Ask, LanguageModel, Reply, size, size_of
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import RunEnded
 from lampwork.store.budgets import LimitMet
@@ -242,4 +242,4 @@ def _input_tokens(ask: Ask, model: LanguageModel, so_far: Transcript) -> int:
     if so_far.measured is None or not model.counts_alike:
         return size(ask)
     known, tokens = so_far.measured
-    return tokens + size(ask) - size(replace(ask, messages=ask.messages[:known]))
+    return tokens + size_of(ask.messages[known:])

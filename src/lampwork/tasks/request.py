@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lampwork.models.ask import Ask, Described, Turn
 from lampwork.tasks.task import TaskInHand
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["request"]
 

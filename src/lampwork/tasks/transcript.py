@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lampwork.files.artifact import Artifact
 from lampwork.files.snapshot import Contents, attached
@@ -29,9 +29,6 @@ from lampwork.models.ask import Attached, Message, Part, Result, Returned, Said,
 from lampwork.tasks.action import Action
 from lampwork.tasks.history import recent, summary
 from lampwork.types import Effect, Json
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Intent", "Transcript"]
 
@@ -221,13 +218,6 @@ class Transcript:
     def _use(self, usage: dict[str, int]) -> None:
         for name, count in usage.items():
             self.usage[name] = self.usage.get(name, 0) + count
-
-    def _take_unknown(self, body: dict[str, Json]) -> None:
-        intent = self.open[body["call"]]
-        intent.unknown = body["why"]
-        self.actions[intent.label] = Action(
-            intent.label, intent.skill, intent.arguments, "unknown", body["why"]
-        )
 
     def _take_intent(self, body: dict[str, Json], begun: bool) -> None:
         label, call_id = body["call"], self._unreturned[body["call"]][0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lampwork import failpoint
 from lampwork.errors import (
     SkillFailed,
@@ -17,9 +15,6 @@ from lampwork.tasks.request import request
 from lampwork.tasks.skill_call import SkillCalls
 from lampwork.tasks.summarise import summarise
 from lampwork.tasks.task import Ending, TaskInHand
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["FAILPOINTS", "take_turns"]
 
