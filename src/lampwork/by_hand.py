@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ from lampwork.store import copies as copies_store
 from lampwork.store.inbox import Delivery
 from lampwork.tasks.answer import answer_record
 from lampwork.tasks.delegation import tasks_below
-from lampwork.tasks.transcript import Transcript
+from lampwork.tasks.transcript import Transcript, own_transcript
 from lampwork.types import ENDED, Json, child_wait_id, task_id, wait_id
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
     _require_open(row)
     claim = tasks.claim(connection, task)
     assert claim is not None
-    so_far = _so_far(connection, row)
+    so_far = own_transcript(connection, row)
     if not _waits(connection, row, claim, so_far):
         raise TaskNotWaiting(
             f"Task {task} is being worked on: its genie is asked, or a skill executes. Answer it "
@@ -168,13 +167,6 @@ def _is_waited_for(waiting: list[str], child: str | None, asked: str) -> bool:
     return any(f"{each}.".startswith(f"{asked}.") for each in waiting)
 
 
-def _so_far(connection: sa.Connection, row: sa.Row[Any]) -> Transcript:
-    """What a task has done; what its files say is of no account here."""
-    so_far = Transcript(row.id, contents=defaultdict(bytes))
-    so_far.read(conversations.read(connection, row.conversation_id, row.id, -1))
-    return so_far
-
-
 def _envelope(record: dict[str, Json]) -> str:
     return values.write(
         values.Value(values.encode(record, values.UNTYPED, "the answer of a person"))
@@ -233,7 +225,7 @@ def _create(
     copies_store.create(connection, new)
     answered = ("answered", given.entry(row))
     conversation, seq = by_hand.continue_in_copy(connection, row, new.id, answered)
-    so_far = _so_far(connection, row)
+    so_far = own_transcript(connection, row)
     so_far.take(seq, *answered)
     so_far.task_id = task_id(new.id, row.call)
     record = answer_record(so_far, row, tasks_below(connection, row.id))

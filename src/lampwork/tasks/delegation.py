@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
-from lampwork.store import conversations, delegated
+from lampwork.store import delegated
 from lampwork.tasks.action import actions_record
-from lampwork.tasks.transcript import Transcript
+from lampwork.tasks.transcript import own_transcript
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -51,6 +50,5 @@ def _recorded(envelope: str) -> list[Json]:
 
 def _from_entries(connection: sa.Connection, row: sa.Row[Any]) -> list[Json]:
     """The actions of a task that was cancelled, or is still worked on."""
-    so_far = Transcript(row.id, contents=defaultdict(bytes))  # what files say is of no account
-    so_far.read(conversations.read(connection, row.conversation_id, row.id, -1))
+    so_far = own_transcript(connection, row)
     return actions_record(so_far.actions.values(), tasks_below(connection, row.id))

@@ -18,19 +18,24 @@ Entries, in the order of a turn:
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lampwork.files.artifact import Artifact
 from lampwork.files.snapshot import Contents, attached
 from lampwork.metadata.proof import Evidence
 from lampwork.models.ask import Attached, Message, Part, Result, Returned, Said, Told
+from lampwork.store import conversations
 from lampwork.tasks.action import Action
 from lampwork.tasks.history import recent, summary
 from lampwork.types import Effect, Json
 
-__all__ = ["Intent", "Transcript"]
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+__all__ = ["Intent", "Transcript", "own_transcript"]
 
 _NOT_COMPLETED = "This call was not completed."
 
@@ -280,6 +285,13 @@ class Transcript:
                 if parts:
                     return "\n".join(part["content"] for part in parts)
         return ""
+
+
+def own_transcript(connection: sa.Connection, task: sa.Row[Any]) -> Transcript:
+    """What a task itself has done; what its files say is of no account in it."""
+    so_far = Transcript(task.id, contents=defaultdict(bytes))
+    so_far.read(conversations.read(connection, task.conversation_id, task.id, -1))
+    return so_far
 
 
 def _brief(told: dict[str, Json], files: tuple[Attached, ...], earlier: str | None) -> Told:
