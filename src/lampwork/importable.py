@@ -24,8 +24,9 @@ def name_of(fn: Callable[..., Any]) -> str:
     except NotImportable:
         found = None
     if found is None or found is not fn:
+        what = repr(fn) if name is None else f'"{name}"'
         raise NotImportable(
-            f"{name or fn!r} can't be found again by name, so a job could not go on with it after "
+            f"{what} can't be found again by name, so a job could not go on with it after "
             "a restart. Define it with `def` at the top of a module and pass that."
         )
     return path

@@ -178,7 +178,7 @@ class Project:
 
     def _lacks(self, kind: str, name: str, defined: Iterable[str]) -> str:
         known = ", ".join(defined) or "none"
-        return f"Project {self.name!r} has no {kind} {name!r}. It has: {known}."
+        return f'Project "{self.name}" has no {kind} "{name}". It has: {known}.'
 
     # --- running ---
 
@@ -215,7 +215,7 @@ class Project:
             if self._recipes.get(fn.name) is fn:
                 return fn.name
             raise NotImportable(
-                f"Recipe {fn.name!r} is not in project {self.name!r}. Call recipes of this project."
+                f'Recipe "{fn.name}" is not in project "{self.name}". Call recipes of this project.'
             )
         return importable.name_of(fn)
 
@@ -228,7 +228,7 @@ class Project:
             return self._recipes[name].fn
         if ":" not in name:
             raise NotImportable(
-                f"Project {self.name!r} has no recipe {name!r} any more. "
+                f'Project "{self.name}" has no recipe "{name}" any more. '
                 "Bring it back, or cancel the job."
             )
         return importable.load(name)
@@ -247,5 +247,5 @@ class Project:
 
 def _add(defined: dict[str, Definition], name: str, new: Definition, kind: str) -> None:
     if name in defined:
-        raise DuplicateName(f"The project has a {kind} {name!r} already; give one another name.")
+        raise DuplicateName(f'The project has a {kind} "{name}" already; give one another name.')
     defined[name] = new

@@ -39,7 +39,7 @@ class Recipe(Generic[P, R]):
         self.triggers: tuple[Definition, ...] = ()
         if not takes_job(fn):
             raise ProjectError(
-                f"Recipe {self.name!r} needs its job: annotate the first parameter as `job: Job`."
+                f'Recipe "{self.name}" needs its job: annotate the first parameter as `job: Job`.'
             )
         functools.update_wrapper(self, fn)
 

@@ -50,7 +50,7 @@ def test_a_key_is_given_once_sealed_or_not(lampwork: Any) -> None:
     )
 
     assert done.code == 2
-    assert "'invoice_id' is given twice" in done.err
+    assert '"invoice_id" is given twice' in done.err
 
 
 def test_the_answer_fits_the_schema_that_was_given(lampwork: Any) -> None:

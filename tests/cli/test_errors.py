@@ -14,7 +14,7 @@ import pytest
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("run", "nope"), "recipe_not_found", "has no recipe 'nope'"),
+        (("run", "nope"), "recipe_not_found", 'has no recipe "nope"'),
         (("run", "add"), "input_invalid", "a: missing"),
         (("run", "add", "--input", '{"a": "x"}'), "input_invalid", "a: Input should be a valid"),
         (("run", "add", "--input", '{"a": 1, "c": 1}'), "input_invalid", "c: there is no such"),
@@ -23,10 +23,10 @@ import pytest
         (("run", "add", "--input", '{"a": NaN}'), "input_invalid", "NaN is not in JSON"),
         (("run", "nosuch.py", "add"), "project_not_found", "There is no file nosuch.py"),
         (("run", "add", "a.json"), "project_not_found", """lampwork run add --input '{"name"""),
-        (("run", "nosuch", "add"), "project_not_found", "'nosuch' names no project"),
-        (("run", "nosuch:project", "add"), "project_not_found", "no module 'nosuch'"),
+        (("run", "nosuch", "add"), "project_not_found", '"nosuch" names no project'),
+        (("run", "nosuch:project", "add"), "project_not_found", 'no module "nosuch"'),
         (("run", "project.py:other", "add"), "project_not_found", "It has: project:project"),
-        (("assign", "nobody", "Hi."), "genie_not_found", "has no genie 'nobody'"),
+        (("assign", "nobody", "Hi."), "genie_not_found", 'has no genie "nobody"'),
         (("assign", "finance", " "), "instructions_missing", "no instructions"),
         (
             ("assign", "finance", "Hi.", "--metadata", "invoce_id=1"),

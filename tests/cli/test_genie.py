@@ -64,7 +64,7 @@ def test_a_genie_that_is_not_there_is_refused_with_2(lampwork: Any) -> None:
     for words in (("genie", "nobody"), ("genie", "nobody", "pause")):
         refused = lampwork(*words)
         assert refused.code == 2
-        assert "has no genie 'nobody'" in refused.err
+        assert 'has no genie "nobody"' in refused.err
 
 
 def test_a_pause_of_a_paused_genie_and_a_start_of_an_active_one_say_so(lampwork: Any) -> None:

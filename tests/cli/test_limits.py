@@ -48,8 +48,8 @@ def test_a_moment_in_the_past_fails_the_job(lampwork: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--budget", "tokens"), "'tokens' is not LIMIT=N"),
-        (("--budget", "tokens=many"), "'many' is no number"),
+        (("--budget", "tokens"), '"tokens" is not LIMIT=N'),
+        (("--budget", "tokens=many"), '"many" is no number'),
         (("--budget", "tokens=-5"), "Budget(tokens=-5) is no limit"),
         (("--budget", "tokens=5,tokens=6"), "given once"),
         (
@@ -57,7 +57,7 @@ def test_a_moment_in_the_past_fails_the_job(lampwork: Any) -> None:
             'no limit "patience". There are: tokens, dollars',
         ),
         (("--budget", "dolars=1"), 'no limit "dolars". Did you mean "dollars"?'),
-        (("--deadline", "soon"), "'soon' is neither 90s"),
+        (("--deadline", "soon"), '"soon" is neither 90s'),
     ],
 )
 def test_limits_that_are_none_are_bad_usage(

@@ -42,8 +42,8 @@ def test_jobs_are_listed_with_what_they_wait_for(lampwork: Any) -> None:
     assert (child["job_id"], child["recipe"], child["parent"]) == (f"{job_id}.1", "asks", job_id)
     rows = lampwork("jobs").out.splitlines()
     assert rows[0].split() == ["JOB", "RECIPE", "STATUS", "AGE", "WAITS", "FOR"]
-    assert rows[1].endswith(f"job {job_id}.1 (asks) → event 'go'")
-    assert rows[2].endswith("event 'go'")
+    assert rows[1].endswith(f'job {job_id}.1 (asks) → event "go"')
+    assert rows[2].endswith('event "go"')
 
 
 def test_a_list_is_read_in_pages_and_filtered(lampwork: Any) -> None:
@@ -125,8 +125,8 @@ def test_a_filter_that_nothing_fits_is_named(lampwork: Any) -> None:
     home = lampwork.folder / ".lampwork"
 
     for words, none in [
-        (("jobs", "--recipe", "nosuch"), "jobs of recipe 'nosuch'"),
+        (("jobs", "--recipe", "nosuch"), 'jobs of recipe "nosuch"'),
         (("jobs", "--status", "failed"), "failed jobs"),
-        (("conversations", "--genie", "nosuch"), "conversations of genie 'nosuch'"),
+        (("conversations", "--genie", "nosuch"), 'conversations of genie "nosuch"'),
     ]:
         assert lampwork(*words).out == f"No {none} in {home}.\n"

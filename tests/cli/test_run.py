@@ -147,7 +147,7 @@ def test_one_who_waits_is_told_what_a_person_can_do(lampwork: Any) -> None:
     job_id = lampwork.json("jobs")["items"][0]["job_id"]
     assert told == [
         f"Job {job_id} is on disk: lampwork job {job_id}\n",
-        f"Job {job_id} waits: event 'go'\n",
+        f'Job {job_id} waits: event "go"\n',
         f"  lampwork job {job_id} send go JSON\n",
     ]
 

@@ -181,7 +181,7 @@ def test_one_of_several_must_be_named(post: Any) -> None:
 
     assert done.code == 2
     known = f"{LEAP}; {YEAR}"
-    assert done.err == f"Error: Recipe 'count' has these triggers: {known}. Name one.\n"
+    assert done.err == f'Error: Recipe "count" has these triggers: {known}. Name one.\n'
 
 
 def test_a_poll_that_fails_says_why(post: Any) -> None:

@@ -234,7 +234,7 @@ async def misused(job: Job, how: str) -> str:
     [
         ("map", "annotate its first parameter as `job: Job`"),
         ("call", "takes a recipe"),
-        ("assign", "has no genie 'nobody'"),
+        ("assign", 'has no genie "nobody"'),
     ],
 )
 async def test_misused_calls_say_what_to_do(opened: Open, how: str, said: str) -> None:

@@ -120,7 +120,7 @@ async def test_events_that_come_early_are_kept_and_taken_in_order(opened: Open) 
 
 async def test_a_wait_can_have_an_end(opened: Open) -> None:
     async with opened(project) as app:
-        assert await app.run(hurry) == "No event 'name' came within 0.05 s."
+        assert await app.run(hurry) == 'No event "name" came within 0.05 s.'
 
 
 @pytest.mark.parametrize("park_after", [0.0, 60.0], ids=["parked", "hot"])

@@ -246,7 +246,7 @@ async def test_a_job_whose_recipe_is_gone_needs_attention_and_goes_on_when_it_is
         await park(app, job_id)
         gone = project._recipes.pop("patient")
         await app.send_event(job_id, "go", "hello")
-        assert "no recipe 'patient' any more" in await stopped(app, job_id)
+        assert 'no recipe "patient" any more' in await stopped(app, job_id)
         project._recipes["patient"] = gone
         await app.go_on(job_id)
         assert await result(app, job_id) == "hello"

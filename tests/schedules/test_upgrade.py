@@ -205,7 +205,7 @@ DIFFERENT = [
     ("order", "a renamed step", 1, "is `step look_up` now"),
     ("order", "another type of a recorded result", 1, "does not fit its type any more"),
     ("order", "a removed call", 2, "without the calls that were begun: wait_for go"),
-    ("order", "a deleted recipe", None, "no recipe 'order' any more"),
+    ("order", "a deleted recipe", None, 'no recipe "order" any more'),
     ("greeting", "a renamed parameter", None, "does not take the input that was recorded"),
     ("side_by_side", "a reordered branch", 1, "was begun as `wait_for a`"),
     ("side_by_side", "a removed branch", 2, "without the calls that were begun: wait_for b"),
@@ -213,11 +213,11 @@ DIFFERENT = [
     ("repair", "another type of an open task", 1, "another output type"),
     ("repair", "no mend", 1, 'an open call of skill "mend"'),
     ("repair", "mend as a recipe", 1, 'an open call of skill "mend"'),
-    ("repair", "no mend genie", 1, "has no genie 'mender'"),
+    ("repair", "no mend genie", 1, 'has no genie "mender"'),
     ("inquiry", "other instructions of an open task", 1, "with other instructions"),
     ("inquiry", "no inquire", 1, 'an open call of skill "inquire"'),
     ("inquiry", "inquire as a function", 1, 'an open call of skill "inquire"'),
-    ("inquiry", "no inquire genie", 1, "has no genie 'inquirer'"),
+    ("inquiry", "no inquire genie", 1, 'has no genie "inquirer"'),
     ("ending", "a recipe that raises", 1, "raised KeyError"),
 ]
 

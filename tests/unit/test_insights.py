@@ -188,7 +188,7 @@ async def test_a_chain_of_children_is_told_down_to_the_event_and_until_when(
         [child] = view.waiting_on
         [event] = child.waiting_on
         assert (child.kind, child.job) == ("child", f"{job.job_id}.1")
-        assert (event.kind, event.what) == ("event", "event 'go'")
+        assert (event.kind, event.what) == ("event", 'event "go"')
         assert 0 < (event.until - event.since).total_seconds() - 499 < 2
 
 

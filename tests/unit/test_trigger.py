@@ -96,7 +96,7 @@ def test_a_trigger_that_could_never_fire_is_refused_where_it_is_defined(
 
     line = nightly.__code__.co_firstlineno
     assert why in caught.value.message
-    assert caught.value.message.startswith(f"recipe 'nightly' ({HERE}:{line}): ")
+    assert caught.value.message.startswith(f'recipe "nightly" ({HERE}:{line}): ')
     assert (caught.value.recipe, caught.value.place) == ("nightly", f"{HERE}:{line}")
 
 

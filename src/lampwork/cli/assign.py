@@ -144,10 +144,10 @@ def _texts(pairs: tuple[str, ...]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--metadata")
+            raise click.BadParameter(f'"{pair}" is not KEY=VALUE', param_hint="--metadata")
         if key in texts:
             raise click.BadParameter(
-                f"{key!r} is given twice", param_hint="--metadata and --sealed"
+                f'"{key}" is given twice', param_hint="--metadata and --sealed"
             )
         texts[key] = value
     return texts

@@ -33,7 +33,7 @@ def command(
     if as_json:
         output.say_json(to_json(found))
     elif not found.items:
-        whose = "" if genie is None else f" of genie {genie!r}"
+        whose = "" if genie is None else f' of genie "{genie}"'
         output.say(f"No conversations{whose} in {options.settings.home}.")
     else:
         columns = ("CONVERSATION", "GENIES", "STATUS", "TASKS", "TURNS", "SKILLS", "AGE", "JOB")

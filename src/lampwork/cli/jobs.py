@@ -55,7 +55,7 @@ def command(
 
 def _wanted(status: str | None, recipe: str | None) -> str:
     jobs = "jobs" if status is None else f"{status} jobs"
-    return jobs if recipe is None else f"{jobs} of recipe {recipe!r}"
+    return jobs if recipe is None else f'{jobs} of recipe "{recipe}"'
 
 
 def _table(found: Page[JobView], *, with_project: bool) -> tuple[list[str], list[list[str]]]:

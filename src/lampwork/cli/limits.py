@@ -45,7 +45,7 @@ def read_budget(_context: Any, _parameter: Any, given: str | None) -> Budget | N
     for pair in given.split(","):
         name, equals, text = (each.strip() for each in pair.partition("="))
         if not equals or name in limits:
-            raise click.BadParameter(f"{pair!r} is not LIMIT=N, given once", param_hint="--budget")
+            raise click.BadParameter(f'"{pair}" is not LIMIT=N, given once', param_hint="--budget")
         if name not in _LIMITS:
             raise click.BadParameter(
                 f'there is no limit "{name}". {one_of(name, _LIMITS)}', param_hint="--budget"
@@ -53,7 +53,7 @@ def read_budget(_context: Any, _parameter: Any, given: str | None) -> Budget | N
         try:
             limits[name] = float(text) if name in ("dollars", "seconds") else int(text)
         except ValueError as error:
-            raise click.BadParameter(f"{text!r} is no number", param_hint="--budget") from error
+            raise click.BadParameter(f'"{text}" is no number', param_hint="--budget") from error
     try:
         return Budget(**limits)
     except InputInvalid as error:
@@ -70,6 +70,6 @@ def read_deadline(_context: Any, _parameter: Any, given: str | None) -> datetime
         return datetime.fromisoformat(given).astimezone()
     except ValueError as error:
         raise click.BadParameter(
-            f"{given!r} is neither 90s, 10m, 2h, 1d nor a moment such as 2027-03-01T12:00",
+            f'"{given}" is neither 90s, 10m, 2h, 1d nor a moment such as 2027-03-01T12:00',
             param_hint="--deadline",
         ) from error

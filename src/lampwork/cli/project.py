@@ -39,7 +39,7 @@ def load(word: str | None) -> Project:
         module = _import_file(Path(path))
     elif not name:
         raise ProjectNotFound(
-            f"{path!r} names no project: there is no such file. Give a Python file, "
+            f'"{path}" names no project: there is no such file. Give a Python file, '
             "or `module:name`."
         )
     else:
@@ -77,7 +77,7 @@ def _import_file(path: Path) -> ModuleType:
     name = ".".join(parts)
     if not all(part.isidentifier() for part in parts):
         raise ProjectNotFound(
-            f"{path} can't be imported: {name!r} is no Python name. Rename the file or its folder."
+            f'{path} can\'t be imported: "{name}" is no Python name. Rename the file or its folder.'
         )
     module = _imported(name, folder)
     if Path(module.__file__ or "").resolve() != file:
@@ -94,7 +94,7 @@ def _import_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         # A module that the project itself lacks is for its own traceback to show.
         raise ProjectNotFound(
-            f"There is no module {name!r} here. Give a Python file, or run from its folder."
+            f'There is no module "{name}" here. Give a Python file, or run from its folder.'
         ) from error
 
 
@@ -134,7 +134,7 @@ def _is_machinery(file: str) -> bool:
 def _named(module: ModuleType, name: str, path: str) -> Project:
     found = getattr(module, name, None)
     if not isinstance(found, Project):
-        raise ProjectNotFound(f"{path} has no project {name!r}. It has: {_list(module)}.")
+        raise ProjectNotFound(f'{path} has no project "{name}". It has: {_list(module)}.')
     return found
 
 

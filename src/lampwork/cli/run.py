@@ -63,7 +63,7 @@ def _load(word: str | None) -> Project:
         if word is None or names_project(word):
             raise
         raise ProjectNotFound(
-            f"{error.message} If {word!r} is the recipe: its input goes into --input, as in "
+            f'{error.message} If "{word}" is the recipe: its input goes into --input, as in '
             f"`lampwork run {word} --input {shlex.quote(_EXAMPLE)}`."
         ) from error
 

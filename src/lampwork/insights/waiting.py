@@ -137,7 +137,7 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
     subject: dict[str, Json] = wait.subject
     match wait.kind:
         case "event":
-            return f"event {subject['name']!r}"
+            return f'event "{subject["name"]}"'
         case "timer":
             return f"time: {subject['name']}"
         case "child":

@@ -49,14 +49,14 @@ async def receive(
         answer = await run.until(wait)
         if answer.kind == "expired":
             raise WaitTimedOut(
-                f"No event {name!r} came within {seconds:g} s.", name=name, timeout=seconds
+                f'No event "{name}" came within {seconds:g} s.', name=name, timeout=seconds
             )
         try:
             return values.Value(_text(answer, name, annotation))
         except ValidationError as error:
             passed_over += 1
             _log.warning(
-                "job %s passes over an event %r from %s: %s",
+                'job %s passes over an event "%s" from %s: %s',
                 run.job_id,
                 name,
                 answer.source,
@@ -72,7 +72,7 @@ def check(name: str, value: Json, expected: dict[str, Json] | None) -> None:
     """
     if problems := misfits(value, expected):
         raise InputInvalid(
-            f"The job waits for an event {name!r} of another form: {'; '.join(problems)}. "
+            f'The job waits for an event "{name}" of another form: {"; ".join(problems)}. '
             "Nothing was sent.",
             problems=problems,
         )
@@ -80,4 +80,4 @@ def check(name: str, value: Json, expected: dict[str, Json] | None) -> None:
 
 def _text(answer: Answer, name: str, annotation: Any) -> str:
     value = TypeAdapter(annotation).validate_json(json.dumps(answer.value))
-    return values.encode(value, annotation, f"event {name!r}")
+    return values.encode(value, annotation, f'event "{name}"')

@@ -167,7 +167,7 @@ def accept(connection: sa.Connection, new: NewJob, key: str | None, digest: str)
             return found.id
         if found is not None:
             raise IdempotencyConflict(
-                f"The idempotency key {key!r} started job {found.id} with another recipe or input. "
+                f'The idempotency key "{key}" started job {found.id} with another recipe or input. '
                 "Use a new key for new work.",
                 job_id=found.id,
             )

@@ -300,6 +300,6 @@ def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Seq
 
 def _no_cursor(after: str) -> InputInvalid:
     return InputInvalid(
-        f"There is nothing to go on after {after!r}. Pass the `next` of the page before.",
+        f'There is nothing to go on after "{after}". Pass the `next` of the page before.',
         problems=["after"],
     )

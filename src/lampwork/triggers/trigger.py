@@ -182,9 +182,9 @@ def find_trigger(recipe: Recipe[..., Any], identity: str | None) -> Definition:
     if known and identity is not None:
         message = f'Recipe "{recipe.name}" has no trigger "{identity}". It has: {"; ".join(known)}.'
     elif known:
-        message = f"Recipe {recipe.name!r} has these triggers: {'; '.join(known)}. Name one."
+        message = f'Recipe "{recipe.name}" has these triggers: {"; ".join(known)}. Name one.'
     else:
-        message = f"Recipe {recipe.name!r} has no triggers. Start it with app.start or `run`."
+        message = f'Recipe "{recipe.name}" has no triggers. Start it with app.start or `run`.'
     raise TriggerNotFound(message, known=known)
 
 
@@ -264,7 +264,7 @@ def check_triggers(recipe: Recipe[..., Any], given: Any) -> tuple[Definition, ..
         problem = _cron_problem(trigger) if isinstance(trigger, Cron) else _poll_problem(trigger)
         problem = problem or _unfilled(recipe, trigger)
         if problem is None and trigger.identity in known:
-            problem = f"{trigger.identity!r} is there twice. Drop one of them"
+            problem = f'"{trigger.identity}" is there twice. Drop one of them'
         if problem is not None:
             raise _invalid(recipe, problem)
         known[trigger.identity] = trigger
@@ -275,7 +275,7 @@ def _invalid(recipe: Recipe[..., Any], problem: str) -> TriggerInvalid:
     code = inspect.unwrap(recipe.fn).__code__
     place = f"{code.co_filename}:{code.co_firstlineno}"
     return TriggerInvalid(
-        f"recipe {recipe.name!r} ({place}): {problem}.", recipe=recipe.name, place=place
+        f'recipe "{recipe.name}" ({place}): {problem}.', recipe=recipe.name, place=place
     )
 
 
@@ -291,16 +291,16 @@ def _cron_problem(cron: Cron) -> str | None:
     except (KeyError, ValueError, TypeError, OSError):
         near = difflib.get_close_matches(str(cron.timezone), zoneinfo.available_timezones(), n=1)
         instead = near[0] if near else "Europe/Berlin"
-        return f'there is no time zone {cron.timezone!r}. Name one as in timezone="{instead}"'
+        return f'there is no time zone "{cron.timezone}". Name one as in timezone="{instead}"'
     expression = cast(Any, cron.expression)
-    what = f"{expression!r} is no cron expression"
     if not isinstance(expression, str):
-        return f'{what}. Give a text, as in Cron("*/15 * * * *")'
+        return f'{expression!r} is no cron expression. Give a text, as in Cron("*/15 * * * *")'
+    what = f'"{expression}" is no cron expression'
     normal = _normal(expression)
     if not normal.startswith("@") and normal.count(" ") != 4:
         return f'{what} of five fields. Give minute, hour, day, month, weekday: "*/15 * * * *"'
     if _RANDOM.search(normal):
-        return f"{expression!r} leaves a field to chance. Say when it is to come"
+        return f'"{expression}" leaves a field to chance. Say when it is to come'
     try:
         times = _parsed(expression, datetime.now(zone))
     except ValueError as error:
@@ -308,7 +308,7 @@ def _cron_problem(cron: Cron) -> str | None:
     try:
         times.get_next(float)
     except ValueError:
-        return f"{expression!r} never comes: no year has such a day. Give another day or month"
+        return f'"{expression}" never comes: no year has such a day. Give another day or month'
     return None
 
 

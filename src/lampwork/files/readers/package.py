@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 from lampwork.files.reads import Broken, over
@@ -42,5 +43,7 @@ def _check_xml(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
         while piece := stream.read(_PIECE):
             plain = piece.replace(b"\0", b"")  # in UTF-16, every other byte
             if _DECLARATION in before + plain:
-                raise Broken(f"its part {part.filename[:80]!r} declares entities, as bombs do")
+                raise Broken(
+                    f"its part {json.dumps(part.filename[:80])} declares entities, as bombs do"
+                )
             before = plain[-len(_DECLARATION) :]
