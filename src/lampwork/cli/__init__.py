@@ -17,6 +17,7 @@ from lampwork.types import Json
 __all__ = ["main"]
 
 _VERBS = {
+    "init": "Begin a project in a folder.",
     "check": "Look for mistakes in a project.",
     "run": "Start a job of a recipe.",
     "assign": "Give a task to a genie.",
