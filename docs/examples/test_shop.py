@@ -1,7 +1,7 @@
-from pathlib import Path
-
 import shop
 
+from lampwork import testing
 
-def test_two_numbers_are_added(tmp_path: Path) -> None:
-    assert shop.project.run(shop.add, home=tmp_path, a=1) == 3
+
+def test_two_numbers_are_added() -> None:
+    assert testing.opened(shop.project).run(shop.add, a=1) == 3

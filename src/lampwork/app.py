@@ -17,6 +17,7 @@ from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
 from lampwork.genies.eligibility import warn_of_ineligible
+from lampwork.genies.model_of import ModelOf, own_or
 from lampwork.job import JobRef
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
@@ -37,7 +38,9 @@ _one_per_process = threading.Lock()
 class App(Door):
     """A project whose jobs this process executes. `async with project.open() as app`."""
 
-    def __init__(self, project: Project, settings: Settings) -> None:
+    def __init__(
+        self, project: Project, settings: Settings, *, model_of: ModelOf | None = None
+    ) -> None:
         """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
         self.settings = settings
         self._waiters: dict[str, set[Future[jobs.EndedJob]]] = {}
@@ -46,7 +49,7 @@ class App(Door):
         self._seen = 0
         self._stack = ExitStack()
         try:
-            self._open(project)
+            self._open(project, model_of or own_or(settings.model))
         except BaseException:
             self._stack.close()
             raise
@@ -61,7 +64,7 @@ class App(Door):
         finally:
             await asyncio.to_thread(app.close)
 
-    def _open(self, project: Project) -> None:
+    def _open(self, project: Project, model_of: ModelOf) -> None:
         if self.settings.model is not None:
             resolve(self.settings.model).check()
         if not _one_per_process.acquire(blocking=False):
@@ -76,7 +79,7 @@ class App(Door):
         self._stack.callback(lock.release)
         store = Store(self.settings.home)
         self._stack.callback(store.close)
-        super().__init__(project, store, model=self.settings.model, reading=self.settings.reading)
+        super().__init__(project, store, model_of=model_of, reading=self.settings.reading)
         executor_id = uuid.uuid4().hex
         engine = Engine(self.settings.home, executor_id=executor_id, version=project.version)
         engine.reclaim()
@@ -85,7 +88,7 @@ class App(Door):
         store.submit(executors.start, executor_id, project.name).result()
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         warn_of_ineligible(project.genies.values())
-        self.worker = Worker(project, self.settings, store, engine, executor_id)
+        self.worker = Worker(project, self.settings, store, engine, executor_id, model_of)
         self.schedule = Schedule(self.worker, lambda: self.clock())
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()

@@ -22,10 +22,10 @@ from lampwork.errors import InputInvalid, NotImportable
 from lampwork.files.artifact import Artifact
 from lampwork.files.taking import take
 from lampwork.genies.genie import Genie
+from lampwork.genies.model_of import ModelOf, own_or
 from lampwork.genies.output import Output, describe
 from lampwork.genies.written_type import read_type
 from lampwork.job import JobRef
-from lampwork.models.resolve import resolve
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs import event
 from lampwork.runs import resolution as said
@@ -228,13 +228,13 @@ class Door(JobsDoor):
         project: Project,
         store: Store,
         *,
-        model: str | None = None,
+        model_of: ModelOf | None = None,
         reading: ReadingCaps | None = None,
     ) -> None:
         super().__init__(store)
         self.project = project
-        self.model = model
-        """A model id that stands in for every genie's own."""
+        self.model_of = model_of or own_or(None)
+        """The model that replies for a genie."""
         self.clock: Callable[[], float] = time.time
         """The clock of triggers, in epoch seconds."""
         self.reading = reading or ReadingCaps()
@@ -329,7 +329,7 @@ class Door(JobsDoor):
         check_not_passed(assignment.deadline)
         if (error := assignment.not_eligible) is not None:
             raise error
-        model = resolve(assignment.genie.model, self.model)
+        model = self.model_of(assignment.genie)
         model.check()
         check_price(assignment, model)
         if assignment.files:

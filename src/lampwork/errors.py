@@ -16,6 +16,7 @@
     │   ├── GenieInactive · TaskNotWaiting
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
+    │   ├── LiveModelRefused · ScriptEnded
     ├── CallError                   a job call that cannot be made
     │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
@@ -68,6 +69,7 @@ __all__ = [
     "JobFailed",
     "JobNotFound",
     "LampworkError",
+    "LiveModelRefused",
     "MetadataInvalid",
     "MetadataLeaked",
     "MetadataUnknown",
@@ -85,6 +87,7 @@ __all__ = [
     "ProjectNotFound",
     "RecipeNotFound",
     "ResultNotRecordable",
+    "ScriptEnded",
     "SkillFailed",
     "SkillFailing",
     "SkillInvalid",
@@ -343,6 +346,18 @@ class ContextTooLong(ModelError):
     """
 
     status = 413
+
+
+class LiveModelRefused(ModelError):
+    """A test would have asked a model that is no playbook. Fields: `genie`, `model`."""
+
+    status = 422
+
+
+class ScriptEnded(ModelError):
+    """A task of a test took more turns than its script has. Fields: `turns`."""
+
+    status = 422
 
 
 class CallError(LampworkError):

@@ -30,6 +30,7 @@ from lampwork.tasks.under_way import CallsUnderWay
 from lampwork.types import ENDED, JobStatus, Want
 
 if TYPE_CHECKING:
+    from lampwork.genies.model_of import ModelOf
     from lampwork.project import Project
 
 _log = logging.getLogger("lampwork.worker")
@@ -45,13 +46,20 @@ class Worker:
     """Executes the jobs of one project."""
 
     def __init__(
-        self, project: Project, settings: Settings, store: Store, engine: Engine, executor_id: str
+        self,
+        project: Project,
+        settings: Settings,
+        store: Store,
+        engine: Engine,
+        executor_id: str,
+        model_of: ModelOf,
     ) -> None:
         self.project = project
         self.settings = settings
         self.store = store
         self.engine = engine
         self.executor_id = executor_id
+        self.model_of = model_of
         self.version = project.version
         self.waits = Waits()
         self.texts = Texts()

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from lampwork.errors import ModelUnavailable
+from lampwork.errors import ModelError, ModelUnavailable
 from lampwork.models.ask import Ask, Reply, Requested, TextDelta, Turn
 from lampwork.models.price import FREE, Price
 from lampwork.types import Json
@@ -116,6 +116,8 @@ class Playbook:
             decided = self.fn(ask.turn)
             decision: Any = await decided if inspect.isawaitable(decided) else decided
             text, asked = _spell(decision, ask)
+        except ModelError:
+            raise
         except Exception as error:
             _log.exception("%s raised in task %s", self.name, ask.task_id)
             raise ModelUnavailable(

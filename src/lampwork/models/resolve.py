@@ -12,7 +12,7 @@ from lampwork.models.ask import LanguageModel
 from lampwork.models.playbook import Playbook
 from lampwork.models.price import Price
 
-__all__ = ["Model", "Playbook", "close", "resolve"]
+__all__ = ["Model", "Playbook", "close", "named", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,11 @@ def resolve(model: Any, override: str | None = None) -> LanguageModel:
     Nothing is asked of anyone yet; `check()` on the result says whether it can be.
     """
     override = override or os.environ.get("LAMPWORK_MODEL")
-    if override:
-        model = Model(override)
+    return named(Model(override) if override else model)
+
+
+def named(model: Any) -> LanguageModel:
+    """The model that is named, whatever LAMPWORK_MODEL says."""
     if isinstance(model, Playbook):
         return model
     from lampwork.models import provider  # imports pydantic-ai, 0.4 s that a playbook saves

@@ -22,7 +22,6 @@ from lampwork.engine import (
     prove_ownership,
 )
 from lampwork.errors import StoreUnavailable
-from lampwork.models.resolve import resolve
 from lampwork.runs.attention import need_person
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
@@ -33,6 +32,7 @@ from lampwork.types import Json, child_wait_id
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
+    from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
     from lampwork.runs.call import Call
     from lampwork.store.store import Store
@@ -78,10 +78,9 @@ class Run(Flow):
         """The database."""
         return self.worker.store
 
-    @property
-    def model(self) -> str | None:
-        """A model id that stands in for every genie's own."""
-        return self.worker.settings.model
+    def model_of(self, genie: Genie) -> LanguageModel:
+        """The model that replies for a genie here."""
+        return self.worker.model_of(genie)
 
     def require_model(self, genie: Genie) -> None:
         """Raise ModelUnknown, ModelKeyMissing if the genie's model can't be asked from here.
@@ -91,7 +90,7 @@ class Run(Flow):
         next_call = self._begun.get(self.made + 1)
         if next_call is not None and next_call.envelope is not None:
             return
-        resolve(genie.model, self.model).check()
+        self.model_of(genie).check()
 
     # --- its end ---
 

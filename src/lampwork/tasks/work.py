@@ -18,7 +18,6 @@ from lampwork.metadata.needles import Matcher, needles
 from lampwork.metadata.scan import Scanner
 from lampwork.metadata.seal import Seal
 from lampwork.models.ask import LanguageModel
-from lampwork.models.resolve import resolve
 from lampwork.runs.deadline import Deadline, OutOfTime, late
 from lampwork.store import calls, conversations, tasks
 from lampwork.store.budgets import LimitMet, exceeded
@@ -57,7 +56,7 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
 
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
-    model = resolve(assignment.genie.model, run.model)
+    model = run.model_of(assignment.genie)
     new = await new_task(run, assignment, call, model)
     claim = await open_or_claim(run, new)
     if not claim.is_new and isinstance(new.refused, GenieNotEligible) and claim.outcome is None:

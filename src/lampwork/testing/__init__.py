@@ -1,0 +1,17 @@
+"""What tests of a project need, with any test runner: `from lampwork import testing`.
+
+    async def test_a_refund_is_paid():
+        models = {"cashier": testing.script(Call("wire", cents=500), Answer("paid"))}
+        async with testing.opened(project, models=models) as app:
+            assert await app.run(refund, account="DE-44-7117") == "paid"
+
+Nothing of it touches the state in `./.lampwork` or asks a provider, unless it is told to.
+"""
+
+from __future__ import annotations
+
+from lampwork.testing.app import Opening, TestApp, opened
+from lampwork.testing.request import Request
+from lampwork.testing.script import script
+
+__all__ = ["Opening", "Request", "TestApp", "opened", "script"]

@@ -1,0 +1,84 @@
+"""Who plays which genie in a test: playbooks, and models of providers only where it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lampwork.errors import LiveModelRefused
+from lampwork.genies.genie import Genie
+from lampwork.genies.model_of import own_or
+from lampwork.models.ask import Ask, LanguageModel, Reply
+from lampwork.models.playbook import Playbook
+from lampwork.models.price import Price
+from lampwork.models.resolve import Model, named
+from lampwork.project import Project
+from lampwork.testing.request import Request, Watched
+
+__all__ = ["AnyModel", "Cast"]
+
+AnyModel = str | Model | Playbook
+
+
+class Cast:
+    """The models of a test, each of them watched."""
+
+    def __init__(
+        self,
+        project: Project,
+        models: Mapping[str, AnyModel],
+        model: AnyModel | None,
+        *,
+        live: bool,
+    ) -> None:
+        """Raises GenieNotFound."""
+        self.requests: list[Request] = []
+        self._models = {project.find_genie(name).name: each for name, each in models.items()}
+        self._model = model
+        self._live = live
+
+    def model_of(self, genie: Genie) -> LanguageModel:
+        """The test's own for this genie, else the test's for all, else what the genie names."""
+        return Watched(genie.name, self._found(genie), self.requests)
+
+    def _found(self, genie: Genie) -> LanguageModel:
+        given = self._models.get(genie.name, self._model)
+        if self._live:
+            # LAMPWORK_MODEL stands in for genies' own, and not for what the test has named.
+            return own_or(None)(genie) if given is None else named(given)
+        found = genie.model if given is None else given
+        return found if isinstance(found, Playbook) else _Refused(genie.name, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A provider's model in a test that asks none."""
+
+    genie: str
+    model: str | Model
+
+    @property
+    def name(self) -> str:
+        return self.model if isinstance(self.model, str) else self.model.id
+
+    uses_tokens = False
+    counts_alike = True
+    max_output_tokens = None
+    sees = True
+
+    def check(self) -> None:
+        raise LiveModelRefused(
+            f'Genie "{self.genie}" would ask {self.name}, and a test asks no provider. Script it: '
+            f'testing.opened(project, models={{"{self.genie}": testing.script(Answer(…))}}), '
+            "or pass live_models=True.",
+            genie=self.genie,
+            model=self.name,
+        )
+
+    def price(self, input_tokens: int | None = None) -> Price | None:
+        del input_tokens
+        return None
+
+    async def respond(self, ask: Ask) -> Reply:
+        self.check()
+        raise AssertionError

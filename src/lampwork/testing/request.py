@@ -1,0 +1,97 @@
+"""What a model was shown, kept for a test to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lampwork.models.ask import Ask, LanguageModel, Reply
+from lampwork.models.pieces import APART, Piece, pieces_of, standing_pieces
+from lampwork.models.price import Price
+from lampwork.types import Json
+
+__all__ = ["Request", "Watched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a genie's model: all that it holds.
+
+    >>> assert "inv_8f41c2" not in request
+    """
+
+    genie: str
+    task_id: str
+    turn: int
+    """1 for the first one of its task."""
+    instructions: str
+    data: Json
+    skills: tuple[str, ...]
+    """The names of those that the model may call."""
+    pieces: tuple[Piece, ...] = field(repr=False)
+    """Every text in it, by its source: `job description`, `schema of skill wire`, `data`, …"""
+
+    @property
+    def text(self) -> str:
+        """Every text in it, one under the other."""
+        return "\n".join(each.text.replace(APART, "\n") for each in self.pieces if each.text)
+
+    def __contains__(self, value: str) -> bool:
+        return value in self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A model whose requests are kept."""
+
+    genie: str
+    model: LanguageModel
+    requests: list[Request]
+
+    @property
+    def name(self) -> str:
+        """The model's own."""
+        return self.model.name
+
+    @property
+    def uses_tokens(self) -> bool:
+        """As the model."""
+        return self.model.uses_tokens
+
+    @property
+    def counts_alike(self) -> bool:
+        """As the model."""
+        return self.model.counts_alike
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The model's."""
+        return self.model.max_output_tokens
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model does."""
+        return self.model.sees
+
+    def check(self) -> None:
+        """Raise ModelUnknown, ModelKeyMissing, LiveModelRefused."""
+        self.model.check()
+
+    def price(self, input_tokens: int | None = None) -> Price | None:
+        """The model's."""
+        return self.model.price(input_tokens)
+
+    async def respond(self, ask: Ask) -> Reply:
+        """The model's reply, after the request was kept."""
+        messages = [piece for message in ask.messages for piece in pieces_of(message)]
+        self.requests.append(
+            Request(
+                genie=self.genie,
+                task_id=ask.task_id,
+                turn=ask.turn.number,
+                instructions=ask.turn.instructions,
+                data=ask.turn.data,
+                skills=ask.turn.skills,
+                pieces=(*standing_pieces(ask), *messages),
+            )
+        )
+        return await self.model.respond(ask)
