@@ -32,11 +32,17 @@ from lampwork.runs import resolution as said
 from lampwork.runs.deadline import check_not_passed
 from lampwork.runs.wait import Delivery
 from lampwork.settings import ReadingCaps
-from lampwork.store import artifacts, inbox, jobs, pauses, triggers
+from lampwork.store import artifacts, conversations, inbox, jobs, pauses, triggers
 from lampwork.store import by_hand as rows_by_hand
 from lampwork.store.store import Store
 from lampwork.tasks.answer import TaskAnswer
-from lampwork.tasks.assignment import Assignment, Terms, check_assignment, check_price
+from lampwork.tasks.assignment import (
+    Assignment,
+    ChatTerms,
+    Terms,
+    check_assignment,
+    check_price,
+)
 from lampwork.triggers.trigger import as_kept, find_trigger
 from lampwork.types import Json, new_job_id
 
@@ -48,6 +54,9 @@ T = TypeVar("T")
 
 _ASSIGNED = "lampwork.job:assigned"
 """The recipe of a task that is assigned from outside any recipe."""
+
+_CHAT = "lampwork.job:chat"
+"""That of a message in a chat."""
 
 _LOOK_AGAIN = 0.2
 """Seconds between two looks at whether another process has ended a job."""
@@ -325,6 +334,43 @@ class Door(JobsDoor):
         IdempotencyConflict, and TaskDeadlineExceeded for a deadline that has passed.
         """
         given = Assignment.on(self.project, genie, instructions, output, terms)
+        return await self._carry(given, _ASSIGNED, "assignment", kind, idempotency_key)
+
+    async def chat(
+        self, genie: Genie | str, message: str, *, user: str, **terms: Unpack[ChatTerms]
+    ) -> TaskAnswer[str]:
+        """Say something to a genie as one of its users, and wait for its reply.
+
+        Without `conversation=` a new chat begins; the reply names it. The message is a task whose
+        answer is text: on record, in line behind what was said before, and it survives a crash.
+        The genie's skills know the user, and those that need it wait for `confirm`. Raises
+        UserNotAllowed for another user's chat, ConversationNotFound, GenieNotEligible,
+        GenieNotFound, InstructionsMissing; JobFailed when there was no reply.
+        """
+        job = await self.send_message(genie, message, user=user, **terms)
+        return TaskAnswer.from_json(await self.result(job.job_id), None)
+
+    async def send_message(
+        self,
+        genie: Genie | str,
+        message: str,
+        *,
+        user: str,
+        kind: str = "api",
+        idempotency_key: str | None = None,
+        **terms: Unpack[ChatTerms],
+    ) -> JobRef:
+        """As `chat`, without waiting: the job that carries the message."""
+        given = Assignment.of_message(self.project, genie, message, user, terms)
+        if given.conversation is not None:
+            goes_on = conversations.may_continue, given.conversation
+            await self.store.read(*goes_on, project=self.project.name, user=user)
+        return await self._carry(given, _CHAT, "message", kind, idempotency_key)
+
+    async def _carry(
+        self, given: Assignment, callable: str, parameter: str, kind: str, key: str | None
+    ) -> JobRef:
+        """Accept the job that carries a task, or a message, once that is checked."""
         assignment = check_assignment(self.project, given)
         check_not_passed(assignment.deadline)
         if (error := assignment.not_eligible) is not None:
@@ -343,10 +389,10 @@ class Door(JobsDoor):
             )
             assignment = replace(assignment, files=taken)
         return await self.accept(
-            _ASSIGNED,
-            {"assignment": assignment.to_json()},
+            callable,
+            {parameter: assignment.to_json()},
             kind=kind,
-            key=idempotency_key,
+            key=key,
             blobs=[each for file in assignment.taken for each in file.blobs],
         )
 

@@ -7,6 +7,7 @@
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid
+    ├── UserNotAllowed              what belongs to another user
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound · TaskNotFound · ArtifactNotFound
@@ -104,6 +105,7 @@ __all__ = [
     "TriggerNotFound",
     "TurnLimitReached",
     "UnknownCall",
+    "UserNotAllowed",
     "WaitNotFound",
     "WaitTimedOut",
 ]
@@ -235,6 +237,12 @@ class ArtifactInvalid(InputInvalid):
 
 class BudgetNotEnforceable(InputInvalid):
     """A limit on money for a model whose price is not known. Fields: `model`."""
+
+
+class UserNotAllowed(LampworkError):
+    """A chat, or a decision, that belongs to another user. Fields: `user`, who asked for it."""
+
+    status = 403
 
 
 class NotFound(LampworkError):

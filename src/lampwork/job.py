@@ -430,6 +430,11 @@ async def assigned(job: Job, assignment: Json) -> Json:
     return answer.to_json()
 
 
+async def chat(job: Job, message: Json) -> Json:
+    """The recipe of a message in a chat: one call, its answer is the reply."""
+    return await assigned(job, message)
+
+
 def _require_recipe(given: Any, verb: str) -> None:
     if not isinstance(given, Recipe):
         raise InputInvalid(

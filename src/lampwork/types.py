@@ -20,7 +20,9 @@ Want = Literal["run", "parked", "held", "cancelled", "attention"]
 `held` is a map's item whose turn has not come."""
 
 CallKind = Literal["step", "task", "call", "start", "map", "sleep", "wait_for", "value"]
-WaitKind = Literal["event", "timer", "child", "map", "conversation", "resolution", "paused"]
+WaitKind = Literal[
+    "event", "timer", "child", "map", "conversation", "resolution", "confirmation", "paused"
+]
 
 CopyKind = Literal["retry", "rerun", "fork"]
 """What a copy of a job keeps: what had not failed, nothing, or what came before a call."""

@@ -71,7 +71,7 @@ def test_conversations_are_listed(lampwork: Any) -> None:
     assert (conversation["status"], conversation["genies"]) == ("answered", ["finance"])
     assert (conversation["turns"], conversation["skill_calls"]) == (2, 1)
     assert conversation["job"] == job_id
-    assert f"c{job_id[1:]}.1  finance  answered" in lampwork("conversations").out
+    assert f"c{job_id[1:]}.1  task  finance  answered" in lampwork("conversations").out
     assert lampwork.json("conversations", "--genie", "cashier")["items"] == []
 
 

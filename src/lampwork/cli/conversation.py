@@ -103,7 +103,8 @@ def _of(options: Options, conversation_id: str, read: Callable[[Insights], Await
 
 
 def _lines(found: ConversationDetails) -> Iterator[str]:
-    yield f"Conversation {found.conversation_id}: {found.status}"
+    whose = "Conversation" if found.user is None else f"Chat of {found.user}"
+    yield f"{whose} {found.conversation_id}: {found.status}"
     turns = output.counted(found.turns, "turn")
     skill_calls = output.counted(found.skill_calls, "skill call")
     yield f"  {turns}, {skill_calls}, begun {output.local(found.created_at)}"
@@ -165,7 +166,8 @@ def _part(part: TranscriptPart) -> Iterator[str]:
 
 
 def _told(told: Told) -> Iterator[str]:
-    yield f"\nTask for {told.genie}  {output.local(told.at)}"
+    whose = f"Task for {told.genie}" if told.user is None else f"{told.user} to {told.genie}"
+    yield f"\n{whose}  {output.local(told.at)}"
     yield output.indented(told.instructions)
     if told.data is not None:
         yield "  data\n" + output.indented(output.pretty(told.data), "    ")

@@ -36,7 +36,8 @@ def command(
         whose = "" if genie is None else f' of genie "{genie}"'
         output.say(f"No conversations{whose} in {options.settings.home}.")
     else:
-        columns = ("CONVERSATION", "GENIES", "STATUS", "TASKS", "TURNS", "SKILLS", "AGE", "JOB")
+        columns = ("CONVERSATION", "KIND", "GENIES", "STATUS", "TASKS", "TURNS", "SKILLS")
+        columns += ("AGE", "JOB")
         output.table(columns, list(_rows(found)))
         if found.next is not None:
             output.say(f"More: {options.to_type('conversations', '--after', found.next)}")
@@ -47,6 +48,7 @@ def _rows(found: Page[ConversationView]) -> Iterator[list[str]]:
     for each in found.items:
         yield [
             each.conversation_id,
+            each.kind if each.user is None else f"{each.kind} of {each.user}",
             ", ".join(each.genies),
             each.status,
             str(each.tasks),

@@ -33,8 +33,8 @@ _OURS = frozenset({"answer", "cannot_complete"})
 class SkillCall:
     """The facts of one call, for a parameter annotated `SkillCall`.
 
-    `idempotency_key` is the same however often the call is repeated after a crash. `user` and
-    `connection` are None in a task that runs in the background.
+    `idempotency_key` is the same however often the call is repeated after a crash. `user` is the
+    one who chats with the genie; it and `connection` are None in a task in the background.
     """
 
     idempotency_key: str

@@ -1,6 +1,7 @@
 """Who can take tasks in the background, where no user is there to be asked or to be acted for.
 
-It is judged on the skills that a genie has, not on those that it calls.
+In a chat a user is there, who can confirm and for whom knowledge is searched. It is judged on the
+skills that a genie has, not on those that it calls.
 """
 
 from __future__ import annotations
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.genies.skill import Skill
 
-__all__ = ["Obstacle", "in_words", "mend", "not_eligible", "obstacles", "warn_of_ineligible"]
+__all__ = [
+    "Obstacle",
+    "in_words",
+    "mend",
+    "not_eligible",
+    "obstacles",
+    "obstacles_to_chat",
+    "warn_of_ineligible",
+]
 
 _log = logging.getLogger("lampwork.genies.genie")
+
+
+_NOT_BUILT = (
+    "Lampwork has no approvals and no verified user access yet. "
+    "Talk to a genie without these skills."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +44,8 @@ class Obstacle:
     why: str
     is_knowledge: bool = False
     """Whether a task that makes do with public documents may have it."""
+    takes_user: bool = False
+    """Whether it is none where a user is there."""
 
 
 def obstacles(genie: Genie, *, public_only: bool = False) -> tuple[Obstacle, ...]:
@@ -36,13 +53,14 @@ def obstacles(genie: Genie, *, public_only: bool = False) -> tuple[Obstacle, ...
 
     `public_only` says that public documents are enough.
     """
-    found = [Obstacle(skill.name, why) for skill in genie.skills for why in _reasons(skill)]
+    found = [each for skill in genie.skills for each in _obstacles(skill)]
     if not public_only:
         found += [
             Obstacle(
                 base.skill.name,
                 f'searches knowledge "{base.name}", which depends on who asks',
                 is_knowledge=True,
+                takes_user=True,
             )
             for base in genie.knowledge
             if base.permissioned
@@ -50,19 +68,25 @@ def obstacles(genie: Genie, *, public_only: bool = False) -> tuple[Obstacle, ...
     return tuple(found)
 
 
-def _reasons(skill: Skill[..., Any]) -> Iterator[str]:
+def _obstacles(skill: Skill[..., Any]) -> Iterator[Obstacle]:
     if skill.as_user is not None:
-        yield f"acts as a verified user ({skill.as_user})"
+        yield Obstacle(skill.name, f"acts as a verified user ({skill.as_user})")
     if skill.confirm:
-        yield "needs the confirmation of its user"
+        yield Obstacle(skill.name, "needs the confirmation of its user", takes_user=True)
     if skill.approval:
-        yield f"needs an approval by {' or '.join(skill.approval)}"
+        yield Obstacle(skill.name, f"needs an approval by {' or '.join(skill.approval)}")
 
 
-def in_words(genie: Genie, found: Iterable[Obstacle]) -> str:
+def obstacles_to_chat(genie: Genie) -> tuple[Obstacle, ...]:
+    """What keeps a genie from talking with a user; nothing if it can."""
+    return tuple(each for each in obstacles(genie) if not each.takes_user)
+
+
+def in_words(genie: Genie, found: Iterable[Obstacle], *, chat: bool = False) -> str:
     """The sentence that says so, naming each skill and why."""
     listed = "; ".join(f'skill "{each.skill}" {each.why}' for each in found)
-    return f'"{genie.name}" can\'t take background tasks: {listed}.'
+    what = "be talked to" if chat else "take background tasks"
+    return f'"{genie.name}" can\'t {what}: {listed}.'
 
 
 def mend(found: Sequence[Obstacle]) -> str:
@@ -74,13 +98,14 @@ def mend(found: Sequence[Obstacle]) -> str:
     return f"Assign the task to a genie without these skills{also}."
 
 
-def not_eligible(genie: Genie, *, public_only: bool) -> GenieNotEligible | None:
-    """Why the genie can't take a task in the background; None if it can."""
-    found = obstacles(genie, public_only=public_only)
+def not_eligible(genie: Genie, *, public_only: bool, chat: bool) -> GenieNotEligible | None:
+    """Why the genie can't take a task in the background, or in a `chat`; None if it can."""
+    found = obstacles_to_chat(genie) if chat else obstacles(genie, public_only=public_only)
     if not found:
         return None
+    do = _NOT_BUILT if chat else mend(found)
     return GenieNotEligible(
-        f"{in_words(genie, found)} {mend(found)}",
+        f"{in_words(genie, found, chat=chat)} {do}",
         reasons=[{"skill": each.skill, "why": each.why} for each in found],
     )
 

@@ -110,6 +110,7 @@ def _conversation(
     return {
         "conversation_id": row.id,
         "kind": row.kind,
+        "user": row.user,
         "status": "open" if latest is None else latest.status,
         "genies": tuple(dict.fromkeys(task.genie for task in tasks)),
         "tasks": len(tasks),
@@ -202,6 +203,7 @@ def _told(body: dict[str, Json], place: dict[str, Any]) -> Told:
     return Told(
         **place,
         genie=body["genie"],
+        user=body.get("user"),
         instructions=body["instructions"],
         data=body["data"],
         on_problem=body["on_problem"],

@@ -17,6 +17,8 @@ class ConversationView:
 
     conversation_id: str
     kind: str
+    """`task`, or `chat` if it is a user's."""
+    user: str | None
     status: str
     """That of the task that writes to it, or of its latest one."""
     genies: tuple[str, ...]
@@ -40,6 +42,8 @@ class Told:
     at: datetime
     task: str
     genie: str
+    user: str | None
+    """Whose message it is, in a chat."""
     instructions: str
     data: Json
     on_problem: str | None

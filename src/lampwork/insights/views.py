@@ -13,6 +13,12 @@ from lampwork.types import Json
 T = TypeVar("T")
 
 
+_CARRIERS = {
+    "lampwork.job:assigned": "a task of its own",
+    "lampwork.job:chat": "a message in a chat",
+}
+
+
 def to_json(view: Any) -> Json:
     """A view as JSON: its fields in their order, times in ISO 8601 and UTC."""
     return to_jsonable_python(view)
@@ -90,12 +96,12 @@ class JobView:
     @property
     def carries_task(self) -> bool:
         """Whether it stands for a task that was assigned from outside any recipe."""
-        return self.recipe == "lampwork.job:assigned"
+        return self.recipe in _CARRIERS
 
     @property
     def title(self) -> str:
         """What it executes, for people."""
-        return "a task of its own" if self.carries_task else self.recipe
+        return _CARRIERS.get(self.recipe, self.recipe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

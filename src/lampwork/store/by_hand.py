@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from lampwork.errors import AlreadyAnswered, Conflict, TaskNotFound
 from lampwork.store import blobs, calls, continued, conversations, inbox
 from lampwork.store.conversations import Entry
+from lampwork.store.schema import conversations as conversations_table
 from lampwork.store.schema import entries, jobs, tasks, waits
 from lampwork.types import Json, conversation_id, task_id
 
@@ -99,7 +100,7 @@ def continue_in_copy(
     new, of = conversation_id(job_id, task.call), task_id(job_id, task.call)
     if task.history_until < 0:  # it waited in line and never got its turn
         project = connection.execute(sa.select(jobs.c.project).where(jobs.c.id == job_id))
-        conversations.create(connection, new, project.scalar_one(), of)
+        conversations.create(connection, new, project.scalar_one(), of, _user_of(connection, task))
     else:
         last = sa.select(sa.func.max(entries.c.seq)).where(
             entries.c.conversation_id == task.conversation_id, entries.c.task_id == task.id
@@ -110,6 +111,13 @@ def continue_in_copy(
     seq = conversations.append(connection, new, of, 1, [answered])
     conversations.release(connection, of, new)
     return new, seq
+
+
+def _user_of(connection: sa.Connection, task: sa.Row[Any]) -> str | None:
+    query = sa.select(conversations_table.c.user)
+    return connection.execute(
+        query.where(conversations_table.c.id == task.conversation_id)
+    ).scalar_one()
 
 
 def insert_answered(

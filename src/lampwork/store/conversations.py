@@ -12,7 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.errors import ConversationBusy, ConversationNotFound, LampworkError
+from lampwork.errors import (
+    ConversationBusy,
+    ConversationNotFound,
+    LampworkError,
+    UserNotAllowed,
+)
 from lampwork.store import inbox
 from lampwork.store.schema import conversations, entries, jobs, line, tasks
 from lampwork.types import Json
@@ -144,14 +149,17 @@ def sum_up(usages: Iterable[dict[str, int]]) -> dict[str, int]:
     return total
 
 
-def create(connection: sa.Connection, conversation: str, project: str, task: str) -> None:
-    """A new conversation of kind `task`, held by the task's first epoch."""
+def create(
+    connection: sa.Connection, conversation: str, project: str, task: str, user: str | None
+) -> None:
+    """A new conversation, held by the task's first epoch: a chat if it has a user."""
     connection.execute(
         _insert_conversation,
         {
             "id": conversation,
             "project": project,
-            "kind": "task",
+            "kind": "task" if user is None else "chat",
+            "user": user,
             "holder": task,
             "epoch": 1,
             "last_seq": 0,
@@ -166,6 +174,7 @@ def obtain(
     *,
     project: str,
     task: str,
+    user: str | None,
     job: str,
     epoch: int,
     wait: str | None,
@@ -173,18 +182,9 @@ def obtain(
     """Hold a conversation that others have written: its last number; None if the task must wait.
 
     Without a `wait` id, or when waiting would never end, raises ConversationBusy. Raises
-    ConversationNotFound.
+    ConversationNotFound, UserNotAllowed.
     """
-    row = connection.execute(
-        sa.select(conversations).where(
-            conversations.c.id == conversation, conversations.c.project == project
-        )
-    ).first()
-    if row is None:
-        raise ConversationNotFound(
-            f'No conversation "{conversation}" in project "{project}". '
-            "Leave conversation= out to begin a new one."
-        )
+    row = may_continue(connection, conversation, project=project, user=user)
     if row.holder is None:
         return _give(connection, conversation, None, task, epoch=epoch)
     if wait is None:
@@ -203,6 +203,37 @@ def obtain(
             holder=row.holder,
         )
     return None
+
+
+def may_continue(
+    connection: sa.Connection, conversation: str, *, project: str, user: str | None
+) -> sa.Row[Any]:
+    """A conversation that a task for this user, or for none, may go on with: a chat is its user's.
+
+    Raises ConversationNotFound, UserNotAllowed.
+    """
+    row = connection.execute(
+        sa.select(conversations).where(
+            conversations.c.id == conversation, conversations.c.project == project
+        )
+    ).first()
+    if row is None:
+        raise ConversationNotFound(
+            f'No conversation "{conversation}" in project "{project}". '
+            "Leave conversation= out to begin a new one."
+        )
+    if row.user == user:
+        return row
+    if row.user is None:
+        why = "is the record of tasks in the background, and not a chat"
+    elif user is None:
+        why = "is a chat, and only messages of its user continue it"
+    else:
+        why = f"is not a chat of {user}"
+    raise UserNotAllowed(
+        f"Conversation {conversation} {why}. Leave conversation= out to begin a new one.",
+        user=user,
+    )
 
 
 def take_if_free(connection: sa.Connection, conversation: str, task: str, epoch: int) -> int | None:

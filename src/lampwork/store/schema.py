@@ -170,6 +170,7 @@ conversations = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("project", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),  # task, chat
+    sa.Column("user", sa.Text),  # of a chat: whose it is, and nobody else's
     sa.Column("holder", sa.Text),  # the task that may write
     sa.Column("epoch", sa.Integer, nullable=False),  # of the holder
     sa.Column("last_seq", sa.Integer, nullable=False),

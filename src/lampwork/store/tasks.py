@@ -75,6 +75,8 @@ class NewTask:
     """In epoch seconds, the earliest of its own and those above."""
     deadline_budget: str | None = None
     """The budget whose `seconds` end then, if no deadline was given that comes first."""
+    user: str | None = None
+    """For whom it is, of a message in a chat."""
     refused: LampworkError | None = None
     """Why it is not to be opened, if it has not been."""
 
@@ -205,8 +207,8 @@ def lineage(connection: sa.Connection, task: str | None) -> Lineage:
 def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait:
     """Open the task, or claim it when an earlier run opened it; or its wait for a paused genie.
 
-    Raises ConversationNotFound, ConversationBusy, GenieInactive, and what refuses the task; then
-    nothing was opened.
+    Raises ConversationNotFound, UserNotAllowed, ConversationBusy, GenieInactive, and what refuses
+    the task; then nothing was opened.
     """
     found = claim(connection, new.id)
     if found is None:
@@ -274,7 +276,7 @@ def _take_place(connection: sa.Connection, new: NewTask) -> tuple[NewTask, int |
     A copy of a job goes on with a copy of the conversation.
     """
     if not new.continues:
-        conversations.create(connection, new.conversation_id, new.project, new.id)
+        conversations.create(connection, new.conversation_id, new.project, new.id, new.user)
         return new, 0
     own_id = new_conversation(new.job_id, new.call)
     goes_on = continued(connection, new.conversation_id, root=new.root_id, new_id=own_id)
@@ -284,6 +286,7 @@ def _take_place(connection: sa.Connection, new: NewTask) -> tuple[NewTask, int |
         new.conversation_id,
         project=new.project,
         task=new.id,
+        user=new.user,
         job=new.job_id,
         epoch=1,
         wait=new.wait_id,
@@ -355,6 +358,7 @@ def _regain(connection: sa.Connection, new: NewTask, found: Claim) -> Claim:
         found.conversation_id,
         project=new.project,
         task=new.id,
+        user=new.user,
         job=new.job_id,
         epoch=found.epoch,
         wait=wait,

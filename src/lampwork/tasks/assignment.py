@@ -40,19 +40,15 @@ if TYPE_CHECKING:
     from lampwork.project import Project
     from lampwork.store.tasks import Lineage
 
-__all__ = ["Assignment", "Terms", "check_assignment", "check_lineage", "check_price"]
+__all__ = ["Assignment", "ChatTerms", "Terms", "check_assignment", "check_lineage", "check_price"]
 
 DEEPEST = 5
 """Tasks one below the other: the one that a recipe assigns is the first."""
 
 
-class Terms(TypedDict, total=False):
-    """On what terms a task is assigned, beside to whom, what for and what answer is wanted."""
+class ChatTerms(TypedDict, total=False):
+    """On what terms a genie is talked to, beside what is said and by whom."""
 
-    data: Any
-    """What the task is about: any JSON value, shown to the genie as data."""
-    on_problem: str | None
-    """What to do on errors or doubt."""
     conversation: str | None
     """The id of a conversation to continue, in line if it is busy."""
     metadata: Mapping[str, Any] | None
@@ -66,12 +62,21 @@ class Terms(TypedDict, total=False):
     """Whether to wait in line for a busy conversation or raise ConversationBusy."""
     when_paused: Literal["wait", "fail"]
     """Whether to raise GenieInactive, the default, or wait until a paused genie is started."""
-    knowledge: Literal["public_only"] | None
-    """That public documents are enough: a genie with permissioned knowledge takes the task then."""
     budget: Budget | None
     """What the task and those below it may spend; instead of the genie's own."""
     deadline: datetime | timedelta | float | None
     """Until when the answer must be there: a moment, or a time (or seconds) from the call on."""
+
+
+class Terms(ChatTerms, total=False):
+    """On what terms a task is assigned, beside to whom, what for and what answer is wanted."""
+
+    data: Any
+    """What the task is about: any JSON value, shown to the genie as data."""
+    on_problem: str | None
+    """What to do on errors or doubt."""
+    knowledge: Literal["public_only"] | None
+    """That public documents are enough: a genie with permissioned knowledge takes the task then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,14 @@ class Assignment:
     budget: Budget | None = None
     deadline: Any = None
     """As given; once checked, a datetime, a timedelta from the call on, or None."""
+    user: str | None = None
+    """Whose message in a chat it is; None of a task in the background."""
 
     @property
     def not_eligible(self) -> GenieNotEligible | None:
-        """Why its genie can't do it in the background, by the code as it is; None if it can."""
-        return not_eligible(self.genie, public_only=self.knowledge == "public_only")
+        """Why its genie can't do it, by the code as it is; None if it can."""
+        public_only = self.knowledge == "public_only"
+        return not_eligible(self.genie, public_only=public_only, chat=self.user is not None)
 
     @property
     def taken(self) -> list[Snapshot]:
@@ -126,6 +134,7 @@ class Assignment:
             "files": [each.to_json() for each in self.taken],
             "budget": None if self.budget is None else self.budget.to_json(),
             "deadline": write_deadline(self.deadline),
+            **({} if self.user is None else {"user": self.user}),
         }
 
     @classmethod
@@ -154,16 +163,28 @@ class Assignment:
     def on(
         cls, project: Project, genie: Genie | str, instructions: str, output: Any, terms: Terms
     ) -> Assignment:
-        """The assignment of a task on these terms. Raises GenieNotFound."""
+        """The assignment of a task on these terms. Raises GenieNotFound, InputInvalid."""
+        _require_known("assign_task", terms, ("output", *Terms.__annotations__))
+        return cls._with(project, genie, instructions, {**terms, "output": output})
+
+    @classmethod
+    def of_message(
+        cls, project: Project, genie: Genie | str, message: str, user: str, terms: ChatTerms
+    ) -> Assignment:
+        """What a message in a chat asks of a genie. Raises GenieNotFound, InputInvalid."""
+        _require_known("chat", terms, ("user", *ChatTerms.__annotations__))
+        if not isinstance(user, str) or not user.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputInvalid(f"user={user!r} is nobody. Say whose message it is.")
+        return cls._with(project, genie, message, {**terms, "user": user})
+
+    @classmethod
+    def _with(
+        cls, project: Project, genie: Genie | str, instructions: str, given: dict[str, Any]
+    ) -> Assignment:
         found = project.find_genie(genie) if isinstance(genie, str) else genie
-        for name in sorted(terms.keys() - Terms.__annotations__.keys()):
-            known = one_of(name, ("output", *Terms.__annotations__))
-            raise InputInvalid(
-                f"assign_task({name}=…): there is no such argument. {known}", problems=[name]
-            )
-        given: dict[str, Any] = {"budget": found.budget}
-        given |= {name: value for name, value in terms.items() if value is not None}
-        return cls(found, instructions, output=output, **given)
+        own: dict[str, Any] = {"budget": found.budget}
+        own |= {name: value for name, value in given.items() if value is not None}
+        return cls(found, instructions, **own)
 
 
 def check_assignment(project: Project, assignment: Assignment) -> Assignment:
@@ -182,6 +203,8 @@ def check_assignment(project: Project, assignment: Assignment) -> Assignment:
     if not (assignment.instructions or "").strip():
         raise InstructionsMissing(
             f'The task for genie "{genie.name}" has no instructions. Say what is to be done.'
+            if assignment.user is None
+            else f'The message to genie "{genie.name}" is empty. Say something.'
         )
     budget: Any = assignment.budget
     if not isinstance(budget, Budget | None):
@@ -235,6 +258,13 @@ def check_price(
     inherited = above is not None and above.limits_money
     if (own or inherited) and model.price() is None:
         raise not_enforceable(model.name)
+
+
+def _require_known(verb: str, terms: Mapping[str, Any], known: Sequence[str]) -> None:
+    for name in sorted(terms.keys() - set(known)):
+        raise InputInvalid(
+            f"{verb}({name}=…): there is no such argument. {one_of(name, known)}", problems=[name]
+        )
 
 
 def _as_json(name: str, value: Any) -> Json:

@@ -87,6 +87,8 @@ def in_vain(entries: Sequence[Entry], why: str) -> list[Entry]:
 
 
 def _is_ending(task: TaskInHand, call: Requested) -> bool:
+    if task.assignment.user is not None:
+        return False
     return call.name == "cannot_complete" or (call.name == "answer" and task.output is not None)
 
 

@@ -63,6 +63,7 @@ def _row(run: Run, assignment: Assignment, call: int, model: LanguageModel) -> t
             "skills": [skill.name for skill in genie.skills if skill.name not in withheld],
             "withheld": withheld,
             **({} if assignment.history is None else {"history": assignment.history.to_json()}),
+            **({} if assignment.user is None else {"user": assignment.user}),
         },
         metadata=dict(assignment.metadata),
         sealed=list(map(list, assignment.sealed)),
@@ -75,6 +76,7 @@ def _row(run: Run, assignment: Assignment, call: int, model: LanguageModel) -> t
         budgets_above=above.budgets,
         deadline=deadline.at,
         deadline_budget=deadline.budget,
+        user=assignment.user,
     )
 
 

@@ -58,6 +58,8 @@ class SkillCalls:
     metadata: dict[str, Json]
     seal: Seal
     deadline: Deadline
+    user: str | None
+    """For whom the genie works, in a chat."""
 
     async def perform_all(self) -> None:
         """Bring every open call to its result, side by side. Returns when all have settled.
@@ -342,7 +344,7 @@ class SkillCalls:
 
     def _facts(self, intent: Intent, saving: Saving | None = None) -> SkillCall:
         names = intent.key, self.hold.task_id, self.hold.conversation_id
-        return SkillCall(*names, saving=saving)
+        return SkillCall(*names, user=self.user, saving=saving)
 
 
 def _same_effects(intents: list[Intent]) -> list[list[Intent]]:

@@ -39,7 +39,7 @@ async def take_turns(task: TaskInHand) -> Ending:
     LimitMet, BudgetNotEnforceable, OutOfTime.
     """
     run, given = task.hold.run, (task.skills, task.metadata, task.seal, task.deadline)
-    calls = SkillCalls(run, task.hold, task.call, *given)
+    calls = SkillCalls(run, task.hold, task.call, *given, task.assignment.user)
     if not task.hold.claim.is_new:
         await count_cut_off(task, request(task))
     if (words := task.hold.transcript.summarise_in) is not None:
