@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 
+from lampwork.errors import quoted
 from lampwork.files.reads import Broken, over
 from lampwork.settings import ReadingCaps
 
@@ -43,7 +43,5 @@ def _check_xml(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
         while piece := stream.read(_PIECE):
             plain = piece.replace(b"\0", b"")  # in UTF-16, every other byte
             if _DECLARATION in before + plain:
-                raise Broken(
-                    f"its part {json.dumps(part.filename[:80])} declares entities, as bombs do"
-                )
+                raise Broken(f"its part {quoted(part.filename)} declares entities, as bombs do")
             before = plain[-len(_DECLARATION) :]
