@@ -163,6 +163,8 @@ class JobsDoor:
     async def go_on(self, job_id: str) -> None:
         """Let a job that needed attention run again, after its code was mended.
 
+        One that `lampwork dev` keeps on older code goes on with the code of today.
+
         Raises JobNotFound, Conflict.
         """
         await self.store.write(jobs.go_on, job_id)

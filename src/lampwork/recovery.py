@@ -37,7 +37,7 @@ async def recover(worker: Worker) -> None:
     """
     suspects: list[str] = []
     for job_id, crashes in await worker.store.write(
-        executors.count_crashes, worker.executor_id, worker.project.name
+        executors.count_crashes, worker.executor_id, worker.project.name, worker.code
     ):
         if crashes >= _STOPPED_AFTER:
             why = f"its process crashed {crashes} times while it was executing"
@@ -85,7 +85,7 @@ async def sweep(worker: Worker) -> None:
     worker.end_cancelled(
         await worker.store.read(jobs.ids_with_want, worker.project.name, "cancelled")
     )
-    for job_id in await worker.store.read(inbox.movable_jobs, worker.project.name):
+    for job_id in await worker.store.read(inbox.movable_jobs, worker.project.name, worker.code):
         worker.background(worker.wake(job_id))
     await _sweep_running(worker)
     if (due_at := await worker.store.read(inbox.next_due)) is not None:
@@ -100,8 +100,8 @@ async def _sweep_running(worker: Worker) -> None:
     if it has begun; those that wait for room wait on.
     """
     name, room = worker.project.name, worker.settings.max_live
-    queued = await worker.store.read(jobs.queued, name, room)
-    begun = await worker.store.read(jobs.begun_ids, name)
+    queued = await worker.store.read(jobs.queued, name, worker.code, room)
+    begun = await worker.store.read(jobs.begun_ids, name, worker.code)
     absent = [each for each in begun + queued if each not in worker.runs]
     waiting, stranded = set(queued), dict[str, float]()
     now = asyncio.get_running_loop().time()

@@ -61,6 +61,8 @@ class Worker:
         self.executor_id = executor_id
         self.model_of = model_of
         self.version = project.version
+        self.code = settings.kept_code
+        """The older code that the jobs which it executes are kept on; None for all others."""
         self.waits = Waits()
         self.texts = Texts()
         self.calls_under_way = CallsUnderWay()
@@ -230,8 +232,9 @@ class Worker:
         run = self.runs.get(job_id)
         if self.closing or self.alone not in (None, job_id) or (run is not None and not run.ended):
             return False
-        row = await self.store.read(jobs.get, job_id)
-        return row.want == want and row.project == self.project.name and row.status not in ENDED
+        return await self.store.read(
+            jobs.is_meant_to, job_id, want, project=self.project.name, code=self.code
+        )
 
     def _room(self) -> int:
         return self.settings.max_live - len(self.runs) - len(self._starting)
@@ -245,7 +248,8 @@ class Worker:
             self._make_room()
             return
         starting = set(self._starting)  # their rows say queued until they have begun
-        found = await self.store.read(jobs.queued, self.project.name, room + len(starting) + 1)
+        limit = room + len(starting) + 1
+        found = await self.store.read(jobs.queued, self.project.name, self.code, limit)
         queued = [job_id for job_id in found if job_id not in starting]
         self.crowded = len(queued) > room
         known = await self.engine.statuses(queued[:room]) if queued else {}

@@ -135,7 +135,10 @@ def answer(
 
 @command.verb("go-on")
 def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
-    """Let it run again, after a stop for attention and once its code is mended."""
+    """Let it run again, after a stop for attention and once its code is mended.
+
+    One that `lampwork dev` keeps on older code goes on with the code of today.
+    """
 
     async def do(_insights: Insights, door: JobsDoor) -> None:
         await door.go_on(job_id)
@@ -270,6 +273,8 @@ def _facts(job: JobDetails) -> Iterator[str]:
         place = "" if job.forked_at is None else f" at call {job.forked_at}"
         yield f"  copied    {copied}{place}"
     yield f"  version   {job.version} of {job.project}"
+    if job.kept_code is not None:
+        yield f"  kept      on code {job.kept_code}, by lampwork dev"
     yield f"  accepted  {output.local(job.created_at)}"
     if job.started_at is not None:
         yield f"  started   {output.local(job.started_at)}"

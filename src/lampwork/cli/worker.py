@@ -43,9 +43,14 @@ async def _work(project: Project, options: Options) -> int:
                 output.say_json(started)
             else:
                 output.say(f"Lampwork executes the jobs of {settings.home} (pid {os.getpid()})")
-            for other, count in (
-                await Insights(app.store).unfinished_of_others(project.name)
-            ).items():
+            insights = Insights(app.store)
+            if kept := await insights.kept(project.name):
+                output.warn(
+                    f"Left alone: {output.counted(len(kept), 'job')} that `lampwork dev` keeps on "
+                    f"older code: {', '.join(kept)}. To let one go on with this code: "
+                    f"{options.to_type('job', kept[0], 'go-on')}"
+                )
+            for other, count in (await insights.unfinished_of_others(project.name)).items():
                 output.warn(
                     f"Left alone: {output.counted(count, 'unfinished job')} of project {other}."
                 )

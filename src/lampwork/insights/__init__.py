@@ -64,7 +64,7 @@ from lampwork.insights.views import (
     WaitingOn,
     to_json,
 )
-from lampwork.store import artifacts, by_hand, queries
+from lampwork.store import artifacts, by_hand, kept, queries
 from lampwork.store.store import Store
 
 if TYPE_CHECKING:
@@ -214,6 +214,10 @@ class Insights:
     async def unfinished_of_others(self, project: str) -> dict[str, int]:
         """How many jobs of each other project have not ended."""
         return await self.store.read(queries.unfinished_of_others, project)
+
+    async def kept(self, project: str) -> Sequence[str]:
+        """The jobs of a project that have not ended and are kept on older code."""
+        return await self.store.read(kept.unfinished, project)
 
     async def _finished(self, rows: Rows) -> dict[str, list[Finished]]:
         """The finished calls of the jobs in a tree: the engine's records and our own."""

@@ -212,6 +212,7 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
         traceback=row.traceback,
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
         forked_at=row.copied_at,
+        kept_code=row.kept_code,
         copies=tuple(
             CopyView(**_shown(each, rows.waits[each.id]), answered=rows.answered[each.id])
             for each in rows.copies

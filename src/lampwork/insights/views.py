@@ -260,6 +260,8 @@ class JobDetails(JobTree):
     log: tuple[LogLine, ...]
     forked_at: int | None
     """Of a fork: the call from which on it was done anew."""
+    kept_code: str | None
+    """The older code that alone executes it and all below it, see `lampwork dev`."""
     copies: tuple[CopyView, ...]
     """Its retries, reruns and forks."""
 

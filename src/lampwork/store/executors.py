@@ -7,6 +7,7 @@ import time
 
 import sqlalchemy as sa
 
+from lampwork.store import kept
 from lampwork.store.schema import executors, jobs
 
 
@@ -26,10 +27,13 @@ def close(connection: sa.Connection, executor_id: str) -> None:
     )
 
 
-def count_crashes(connection: sa.Connection, own_id: str, project: str) -> list[tuple[str, int]]:
+def count_crashes(
+    connection: sa.Connection, own_id: str, project: str, code: str | None
+) -> list[tuple[str, int]]:
     """Count, once, the crashes of earlier processes against the jobs whose code was executing.
 
-    Returns the project's jobs that have crashed without reaching a wait since, and how often.
+    Returns the project's jobs, for this code, that have crashed without reaching a wait since, and
+    how often.
     """
     crashed = sa.select(executors.c.id).where(
         executors.c.id != own_id, executors.c.closed_at.is_(None)
@@ -46,6 +50,6 @@ def count_crashes(connection: sa.Connection, own_id: str, project: str) -> list[
         .values(closed_at=time.time())
     )
     suspects = sa.select(jobs.c.id, jobs.c.crashes).where(
-        executing, jobs.c.crashes > 0, jobs.c.project == project
+        executing, jobs.c.crashes > 0, jobs.c.project == project, kept.on_code(code)
     )
     return [(row.id, row.crashes) for row in connection.execute(suspects)]

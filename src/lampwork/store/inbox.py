@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork.errors import AlreadyAnswered, JobEnded, JobNotFound, WaitNotFound
+from lampwork.store import kept
 from lampwork.store.schema import inbox, jobs, waits
 from lampwork.types import ENDED, Json, WaitKind
 
@@ -295,8 +296,8 @@ def can_move(connection: sa.Connection, job_id: str) -> bool:
     return all(row.all_answered for row in standing)
 
 
-def movable_jobs(connection: sa.Connection, project: str) -> list[str]:
-    """Parked jobs of a project that have an answer and may get on with it."""
+def movable_jobs(connection: sa.Connection, project: str, code: str | None) -> list[str]:
+    """Parked jobs of a project, for this code, that have an answer and may get on with it."""
     query = (
         sa.select(waits.c.job_id)
         .join(jobs, jobs.c.id == waits.c.job_id)
@@ -304,6 +305,7 @@ def movable_jobs(connection: sa.Connection, project: str) -> list[str]:
             sa.and_(waits.c.parked, waits.c.answered),
             jobs.c.want == "parked",
             jobs.c.project == project,
+            kept.on_code(code),
         )
         .distinct()
     )

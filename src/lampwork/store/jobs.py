@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
-from lampwork.store import blobs, calls, cancelled, inbox, tasks
+from lampwork.store import blobs, calls, cancelled, inbox, kept, tasks
 from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.tasks import Lineage
 from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
@@ -192,6 +192,19 @@ def get(connection: sa.Connection, job_id: str) -> sa.Row[Any]:
     return row
 
 
+def is_meant_to(
+    connection: sa.Connection, job_id: str, want: Want, *, project: str, code: str | None
+) -> bool:
+    """Whether a job is one of this project, for this code, and meant to do this.
+
+    Raises JobNotFound.
+    """
+    row = get(connection, job_id)
+    if row.want != want or row.project != project or row.status in ENDED:
+        return False
+    return kept.code_of(connection, row) == code
+
+
 def if_ended(connection: sa.Connection, job_id: str) -> EndedJob | None:
     """How a job ended, None while it has not. Raises JobNotFound."""
     row = get(connection, job_id)
@@ -356,7 +369,8 @@ def _start_ends(connection: sa.Connection, row: sa.Row[Any], ended: Ended) -> No
         for end in registered
     ]
     create(connection, new)
-    ended.to_start += [job.id for job in new]
+    if new and kept.code_of(connection, row) is None:  # else its own code starts them in its turn
+        ended.to_start += [job.id for job in new]
 
 
 def register_end(
@@ -384,18 +398,20 @@ def want_cancelled(connection: sa.Connection, job_id: str) -> list[str]:
 
 
 def go_on(connection: sa.Connection, job_id: str) -> None:
-    """Let a job that was stopped for attention run again.
+    """Let a job that was stopped for attention run again, or one that is kept go on with new code.
 
     Raises JobNotFound, Conflict.
     """
     row = get(connection, job_id)
-    if row.want != "attention":
+    is_kept = row.status not in ENDED and kept.code_of(connection, row) is not None
+    if row.want != "attention" and not is_kept:
         raise Conflict(
             f"Job {job_id} is {row.status} and was not stopped; there is nothing to go on with."
         )
+    kept.release(connection, row.root_id)
     connection.execute(
         sa.update(jobs)
-        .where(jobs.c.id == job_id)
+        .where(jobs.c.id == job_id, jobs.c.want == "attention")
         .values(want="run", status="suspended", attention=None, crashes=0, changed_at=time.time())
     )
 
@@ -408,22 +424,24 @@ def ids_with_want(connection: sa.Connection, project: str, want: Want) -> list[s
     return list(connection.execute(query).scalars())
 
 
-def begun_ids(connection: sa.Connection, project: str) -> list[str]:
-    """Jobs of a project that are meant to run and have begun."""
+def begun_ids(connection: sa.Connection, project: str, code: str | None) -> list[str]:
+    """Jobs of a project, for this code, that are meant to run and have begun."""
     query = sa.select(jobs.c.id).where(
         jobs.c.want == "run",
         jobs.c.status.in_(("running", "suspended", "needs_attention")),
         jobs.c.project == project,
+        kept.on_code(code),
     )
     return list(connection.execute(query).scalars())
 
 
-def queued(connection: sa.Connection, project: str, limit: int) -> list[str]:
-    """Jobs of a project that may start now and have not, the oldest first."""
+def queued(connection: sa.Connection, project: str, code: str | None, limit: int) -> list[str]:
+    """Jobs of a project, for this code, that may start now and have not, the oldest first."""
+    may_start = sa.and_(jobs.c.status == "queued", jobs.c.want == "run")
     return list(
         connection.execute(
             sa.select(jobs.c.id)
-            .where(jobs.c.status == "queued", jobs.c.want == "run", jobs.c.project == project)
+            .where(may_start, jobs.c.project == project, kept.on_code(code))
             .order_by(jobs.c.created_at)
             .limit(limit)
         ).scalars()

@@ -29,6 +29,7 @@ jobs = sa.Table(
     sa.Column("task_id", sa.Text),  # the nearest task above, whose skill call led here
     sa.Column("outcome", sa.Text),  # the recorded envelope, see values.py
     sa.Column("traceback", sa.Text),
+    sa.Column("kept_code", sa.Text),  # of a tree's root: the code that its jobs are kept on
     sa.Column("executor", sa.Text),
     sa.Column("crashes", sa.Integer, nullable=False, default=0),
     sa.Column("idempotency_key", sa.Text),
@@ -43,6 +44,7 @@ jobs = sa.Table(
     sa.Index("jobs_by_root", "root_id"),
     sa.Index("jobs_by_key", "project", "idempotency_key"),
     sa.Index("jobs_by_copy", "copy_of", sqlite_where=sa.text("copy_of is not null")),
+    sa.Index("jobs_by_kept_code", "kept_code", sqlite_where=sa.text("kept_code is not null")),
 )
 
 calls = sa.Table(

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lampwork.store import jobs as job_rows
+from lampwork.store import kept
 from lampwork.store.jobs import Begun
 from lampwork.store.schema import blobs, ends, entries, jobs, tasks
 from lampwork.types import ENDED, Effect, Json
@@ -37,10 +38,11 @@ class OpenTask:
 
 
 def unfinished(connection: sa.Connection, project: str) -> list[str]:
-    """The jobs of a project that are meant to go on, each tree from its root down."""
+    """The jobs of a project that today's code is meant to go on with, each tree from its root."""
+    goes_on = sa.and_(jobs.c.status.not_in(ENDED), jobs.c.want != "cancelled")
     found = connection.execute(
         sa.select(jobs.c.id)
-        .where(jobs.c.project == project, jobs.c.status.not_in(ENDED), jobs.c.want != "cancelled")
+        .where(jobs.c.project == project, goes_on, kept.on_code(None))
         .order_by(jobs.c.root_id, jobs.c.created_at, jobs.c.id)
     )
     return list(found.scalars())

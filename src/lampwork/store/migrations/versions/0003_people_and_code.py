@@ -1,4 +1,4 @@
-"""Chats and those whose they are."""
+"""Chats and those whose they are, and the code that a job is kept on."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,3 +9,11 @@ down_revision = "0002"
 
 def upgrade() -> None:
     op.add_column("conversations", sa.Column("user", sa.Text(), nullable=True))
+    _kept_code()
+
+
+def _kept_code() -> None:
+    op.add_column("jobs", sa.Column("kept_code", sa.Text(), nullable=True))
+    op.create_index(
+        "jobs_by_kept_code", "jobs", ["kept_code"], sqlite_where=sa.text("kept_code is not null")
+    )
