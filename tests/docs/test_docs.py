@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 
 from lampwork import Settings
-from lampwork.cli import _VERBS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -221,11 +220,3 @@ def test_every_setting_is_on_the_page() -> None:
     shown = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
 
     assert shown == [each.name for each in fields(Settings)]
-
-
-def test_every_verb_is_on_the_page() -> None:
-    text = (DOCS / "running.md").read_text("utf-8")
-    shown = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
-    words = {word for row in shown for word in re.findall(r"`([a-z-]+)", row)}
-
-    assert words >= set(_VERBS)

@@ -68,7 +68,7 @@ class _Verbs(click.Group):
 )
 @click.version_option(package_name="lampwork", prog_name="lampwork", message="%(prog)s %(version)s")
 @home_option
-def _lampwork(home: Path | None) -> None:
+def command(home: Path | None) -> None:
     """Durable recipes that put autonomous genies to work.
 
     Verbs that load code take the project first, as a file or `module:project`; without it,
@@ -93,8 +93,8 @@ def main() -> None:
 
 def _perform(words: list[str], *, as_json: bool) -> int:
     try:
-        with _lampwork.make_context("lampwork", words) as context:
-            return _lampwork.invoke(context) or 0
+        with command.make_context("lampwork", words) as context:
+            return command.invoke(context) or 0
     except click.exceptions.Exit as exit:
         return exit.exit_code
     except click.UsageError as error:

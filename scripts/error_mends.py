@@ -1,0 +1,135 @@
+"""What to do about each error of Lampwork, for the reference: docs/errors.md."""
+
+from __future__ import annotations
+
+from lampwork import errors
+from lampwork.errors import LampworkError
+
+MENDS: dict[type[LampworkError], str] = {
+    errors.ProjectError: "Mend the definition that the message names; `lampwork check` finds more.",
+    errors.DuplicateName: "Give one of the two another name, or `name=`.",
+    errors.ProjectNotFound: (
+        "Name a Python file or `module:name`; of several projects in a file, `file.py:name`. "
+        "`lampwork.toml` can name it for all verbs."
+    ),
+    errors.NotImportable: "Define the function with `def` at the top of a module, and pass that.",
+    errors.SkillInvalid: (
+        "Annotate every parameter with a type that JSON Schema can describe, and drop one of the "
+        "options that contradict. The message has file and line."
+    ),
+    errors.TriggerInvalid: (
+        "Mend the trigger: its expression, its function, or the recipe's parameters, which a cron"
+        " can't fill."
+    ),
+    errors.InputInvalid: "Give what the signature or the type says. `problems` lists each misfit.",
+    errors.InstructionsMissing: "Say what is to be done.",
+    errors.MetadataUnknown: (
+        "Correct the key (the message has the closest), or have a skill declare it as "
+        "`Metadata[T]`."
+    ),
+    errors.MetadataInvalid: (
+        'Pass a value of the declared type; `"7"` is no `int`. What is too short to be recognised'
+        " can't be sealed."
+    ),
+    errors.OutputTypeInvalid: "Use a pydantic model, dataclass, TypedDict, Literal or JSON Schema.",
+    errors.DelegationCycle: "Assign the task to another genie, or do the work in the recipe.",
+    errors.DelegationTooDeep: "Let a genie further up do it, or start a job of its own for it.",
+    errors.GenieNotEligible: (
+        "Assign the task to a genie without these skills; or talk to this one in a chat, where "
+        'there is a user. For knowledge, `knowledge="public_only"` may be enough.'
+    ),
+    errors.TooManyFiles: "Assign several tasks, or put files together.",
+    errors.FileRejected: (
+        "Mend or shrink the file, call it what it is, or raise the limit of `ReadingCaps` that "
+        "`cap` names."
+    ),
+    errors.ArtifactInvalid: "Give bytes of 64 MiB at the most, a plain name and a media type.",
+    errors.BudgetNotEnforceable: "Name a price, `Model(…, price=Price(…))`, or limit tokens.",
+    errors.UserNotAllowed: "Begin a chat of your own: leave `conversation=` out.",
+    errors.NotFound: "Correct the name or the id.",
+    errors.RecipeNotFound: "Correct the name; the message lists the recipes.",
+    errors.GenieNotFound: "Correct the name; `lampwork genies` lists them.",
+    errors.GenieNotInProject: "Assign the task to a genie of this project.",
+    errors.JobNotFound: "`lampwork jobs` lists them. Is it another folder, `--home`?",
+    errors.ConversationNotFound: (
+        "`lampwork conversations` lists them. Leave `conversation=` out to begin a new one."
+    ),
+    errors.WaitNotFound: "`lampwork job ID` lists what a job waits for.",
+    errors.TaskNotFound: "`lampwork job ID` lists a job's tasks.",
+    errors.ArtifactNotFound: "Read one that a `TaskAnswer` of this project lists.",
+    errors.TriggerNotFound: "Name one of `known`; `lampwork triggers` lists them.",
+    errors.Conflict: "The message says what stands in the way; look at the job, then try again.",
+    errors.IdempotencyConflict: (
+        "Use a new key for new work. `job_id` is the job that has this one."
+    ),
+    errors.AlreadyAnswered: "Nothing: the first answer counts. `source` gave it.",
+    errors.JobEnded: (
+        "Nothing can reach it any more. To do its work again, `lampwork job ID retry` or `rerun`."
+    ),
+    errors.ConversationBusy: (
+        'Try later, wait with `when_busy="wait"`, or begin a new conversation.'
+    ),
+    errors.CopyRefused: "Wait until the job has ended, or copy the job at its top, `root`.",
+    errors.GenieInactive: '`lampwork genie NAME start`, or assign with `when_paused="wait"`.',
+    errors.TaskNotWaiting: "Answer when the task waits or has failed, or cancel its job.",
+    errors.ModelError: "See the errors below.",
+    errors.ModelUnknown: (
+        "Pass an id such as `openai:gpt-5.2`, a `Model` or a playbook, and install the extra of "
+        "its provider."
+    ),
+    errors.ModelKeyMissing: "Set the variable `key_env`, or give the genie a playbook.",
+    errors.ModelUnavailable: (
+        "See `tried`; then `lampwork job ID retry`. Name `fallbacks=` for the next time. A "
+        "playbook that raised is to be mended."
+    ),
+    errors.ContextTooLong: (
+        "Shorten the largest of `parts`; continue long conversations with `history=Recent(n)` or "
+        "`Summary()`; or use a model that takes more."
+    ),
+    errors.LiveModelRefused: (
+        "Script the genie with `testing.script(…)`, or pass `live_models=True`."
+    ),
+    errors.ScriptEnded: "Give the script another turn, or find out why the task took more.",
+    errors.CallError: "See the errors below.",
+    errors.UnknownCall: (
+        "Make job calls in the recipe itself, await each once, and run them side by side with "
+        "`job.gather`."
+    ),
+    errors.CallInterrupted: "Use `job.options(timeout=…)`, or `wait_for(…, timeout=…)`.",
+    errors.ResultNotRecordable: (
+        "Annotate what the function returns, with a type that reads back from JSON; store what is"
+        " larger than 64 MiB elsewhere and return its name."
+    ),
+    errors.StepFailed: (
+        "Match `error_type` in the recipe if it can go on; else mend the cause, then `lampwork "
+        "job ID retry`."
+    ),
+    errors.JobFailed: "See `error`, or `lampwork job ID`; then `lampwork job ID retry`.",
+    errors.BranchesFailed: 'See `errors`. With `on_error="collect"` they are returned instead.',
+    errors.WaitTimedOut: "Decide in the recipe what is to be done without it.",
+    errors.PollFailed: "Mend the function; the trigger tries again at its next time.",
+    errors.TaskError: (
+        "See the errors below. `lampwork conversation ID` shows what happened; a person may "
+        "answer in the genie's place, `lampwork job ID answer`."
+    ),
+    errors.TaskNotCompleted: "Give what is `missing` and assign it again, or answer by hand.",
+    errors.OutputInvalid: "See `problems`: mend the type or the instructions, or answer by hand.",
+    errors.SkillFailing: "Mend the skill or what it depends on, then `lampwork job ID retry`.",
+    errors.SkillFailed: "A person said so, with `reason`; the recipe decides what follows.",
+    errors.MetadataLeaked: "Take the value out of `source`, or pass it without a seal.",
+    errors.TurnLimitReached: (
+        "Give a narrower task, say in the job description when to stop, or raise `max_turns=` of "
+        "the genie."
+    ),
+    errors.BudgetExceeded: "Use `partial`, or assign the rest of the work with a new budget.",
+    errors.TaskDeadlineExceeded: "Use `partial`, or assign the task again with more time.",
+    errors.StoreError: "See the errors below.",
+    errors.FolderInUse: (
+        "Queue work for that process with `lampwork run` without `--wait`, or use another `--home`."
+    ),
+    errors.FolderNotWritable: "Make the folder writable, or name another.",
+    errors.DatabaseTooNew: "Install the version of Lampwork that wrote it, or name another folder.",
+    errors.StoreUnavailable: (
+        "Try again; if it lasts, see whether the disk is full or the file is locked or damaged."
+    ),
+}
