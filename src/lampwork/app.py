@@ -89,7 +89,7 @@ class App(Door):
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         warn_of_ineligible(project.genies.values())
         self.worker = Worker(project, self.settings, store, engine, executor_id, model_of)
-        self.schedule = Schedule(self.worker, lambda: self.clock())
+        self.schedule = Schedule(self.worker)
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()
         self._stack.callback(lambda: self._loop.submit(self._end()).result())

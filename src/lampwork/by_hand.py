@@ -7,11 +7,10 @@ ended is never rewritten: a copy of the job goes on with the answer, see `copies
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lampwork import copies, values
+from lampwork import clock, copies, values
 from lampwork.copies import CopyPlan
 from lampwork.errors import (
     AlreadyAnswered,
@@ -107,7 +106,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
     last = claim.last_seq if claim.holds else None
     if last is None and row.history_until >= 0:  # its job was stopped, which gave up its hold
         last = conversations.take_if_free(connection, row.conversation_id, task, claim.epoch)
-    body, at = given.entry(row), time.time()
+    body, at = given.entry(row), clock.now()
     so_far.take(0 if last is None else last + 1, "answered", body, at=at, epoch=claim.epoch)
     so_far.usage = reservations.usage_at_end(connection, row)
     record = answer_record(so_far, claim, tasks_below(connection, task))

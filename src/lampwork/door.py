@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from lampwork import by_hand, copies, values
+from lampwork import by_hand, clock, copies, values
 from lampwork.copies import CopyPlan
 from lampwork.errors import InputInvalid, NotImportable
 from lampwork.files.artifact import Artifact
@@ -246,8 +245,6 @@ class Door(JobsDoor):
         self.project = project
         self.model_of = model_of or own_or(None)
         """The model that replies for a genie."""
-        self.clock: Callable[[], float] = time.time
-        """The clock of triggers, in epoch seconds."""
         self.reading = reading or ReadingCaps()
         """The limits for files."""
 
@@ -452,7 +449,7 @@ class Door(JobsDoor):
     ) -> None:
         meant = self.project.find_recipe(recipe) if isinstance(recipe, str) else recipe
         kept = as_kept(meant, find_trigger(meant, trigger))
-        order = triggers.Order(by, self.clock(), why)
+        order = triggers.Order(by, clock.now(), why)
         await self.store.write(carry_out, self.project.name, kept, order)
         self._scheduled()
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import random
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, ov
 
 from typing_extensions import Unpack
 
-from lampwork import values
+from lampwork import clock, values
 from lampwork.errors import InputInvalid, StoreUnavailable
 from lampwork.files.artifact import Artifact
 from lampwork.genies.output import identity
@@ -308,7 +307,7 @@ class Job:
     def sleep(self, seconds: float | timedelta) -> JobCall[None]:
         """Wait for a time, over restarts too."""
         span = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
-        return self._sleep(f"{span:g} s", lambda: time.time() + span)
+        return self._sleep(f"{span:g} s", lambda: clock.now() + span)
 
     def sleep_until(self, moment: datetime) -> JobCall[None]:
         """Wait until a moment; one without a time zone is in UTC."""
@@ -353,7 +352,7 @@ class Job:
 
     def now(self) -> JobCall[datetime]:
         """The time, in UTC, the same on every replay."""
-        return self._value("now", datetime, lambda: datetime.now(UTC))
+        return self._value("now", datetime, lambda: datetime.fromtimestamp(clock.now(), UTC))
 
     def uuid(self) -> JobCall[uuid.UUID]:
         """A random UUID, the same on every replay."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 
+from lampwork import clock
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
 from lampwork.store import blobs, executors, inbox, jobs
@@ -146,7 +146,7 @@ async def keep_collecting(worker: Worker) -> None:
 async def collect(worker: Worker) -> int:
     """Delete the blobs that nobody owns and nobody will; how many they were."""
     total = 0
-    while count := await worker.store.write(blobs.collect, time.time()):
+    while count := await worker.store.write(blobs.collect, clock.now()):
         total += count
     return total
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lampwork import failpoint, models, values
+from lampwork import clock, failpoint, models, values
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import JobEnded, JobNotFound
 from lampwork.outcome import outcome_of
@@ -80,7 +79,7 @@ class Worker:
         self._making_room: asyncio.Task[None] | None = None
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._background: set[asyncio.Task[Any]] = set()
-        self._clock: asyncio.TimerHandle | None = None
+        self._clock: clock.Timer | None = None
         self._clock_at: float | None = None
 
     # --- a run, from its start to its end ---
@@ -366,10 +365,7 @@ class Worker:
         if self._clock is not None:
             self._clock.cancel()
         self._clock_at = due_at
-        delay = max(0.0, due_at - time.time())
-        self._clock = asyncio.get_running_loop().call_later(
-            delay, lambda: self.background(self.expire())
-        )
+        self._clock = clock.call_at(due_at, lambda: self.background(self.expire()))
 
     async def expire(self) -> None:
         """Tell the waits that are due that their time is up, and look again at the next one."""
@@ -377,8 +373,8 @@ class Worker:
         if self.closing:
             return
         due_at = await self.store.read(inbox.next_due)
-        if due_at is not None and due_at <= time.time():
-            self.deliver(await self.store.write(inbox.expire, time.time()))
+        if due_at is not None and due_at <= clock.now():
+            self.deliver(await self.store.write(inbox.expire, clock.now()))
             due_at = await self.store.read(inbox.next_due)
         if due_at is not None:
             self.expire_at(due_at)

@@ -12,14 +12,13 @@ import json
 import os
 import signal
 import sys
-import time
 from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
 from tests.crash.load import ARRIVALS, everything, loads, project
 
-from lampwork import App, failpoint
+from lampwork import App, clock, failpoint
 from lampwork.settings import Settings
 
 
@@ -28,12 +27,29 @@ def say(**what: Any) -> None:
     os.write(1, json.dumps(what).encode() + b"\n")
 
 
+class Standing(clock.Clock):
+    """It stands still."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+
 async def live(order: dict[str, Any]) -> None:
     """Accept the load, unless it was accepted before, and bring everything to its end."""
     counts: Counter[str] = Counter()
     for name in order.get("count", []):
         failpoint.arm(name, lambda name=name: counts.update([name]))
     settings = Settings.load(home=order["home"], **order["settings"])
+    here = Standing(order["clock"]) if "clock" in order else clock.Clock()
+    with clock.using(here):
+        await execute(order, settings)
+    say(counts=counts)
+
+
+async def execute(order: dict[str, Any], settings: Settings) -> None:
     async with project.open(settings=settings) as app:
         for load in order["loads"]:
             job = await app.start(everything, idempotency_key=load, load=load)
@@ -41,14 +57,12 @@ async def live(order: dict[str, Any]) -> None:
         if order.get("dies") == "accepted":
             os.kill(os.getpid(), signal.SIGKILL)
         loads.extend(order["loads"])
-        app.clock = lambda: order.get("clock") or time.time()
         await app._loop.call(app.schedule.begin())
         for load in order["loads"]:
             job = await app.start(everything, idempotency_key=load, load=load)
             say(load=load, result=await app.result(job.job_id))
         await all_arrived(app)
         await all_ended(app)
-    say(counts=counts)
 
 
 async def all_arrived(app: App) -> None:

@@ -11,29 +11,30 @@ from pathlib import Path
 from tests.support import eventually, inside, opened, rows
 
 from lampwork import App, Project
+from lampwork import clock as clocks
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 HOUR = 3600.0
 
 
 @dataclass
-class Clock:
+class Clock(clocks.Clock):
     """In hours after noon."""
 
     hours: float = 0.0
 
-    def __call__(self) -> float:
+    def now(self) -> float:
         return NOON + self.hours * HOUR
 
 
 @asynccontextmanager
 async def executing(project: Project, home: Path, clock: Clock) -> AsyncIterator[App]:
     """The project, executing by this clock, after its first look."""
-    async with opened(project, home) as app:
-        app.clock = clock
-        await inside(app, app.schedule.begin())
-        await polled(app)
-        yield app
+    with clocks.using(clock):
+        async with opened(project, home) as app:
+            await inside(app, app.schedule.begin())
+            await polled(app)
+            yield app
 
 
 async def look(app: App) -> None:

@@ -384,7 +384,6 @@ async def test_without_the_setting_nothing_fires(
     poll(project)
     shop.append(order(1))
     async with opened(project, home) as app:
-        app.clock = clock
         await look(app)
         assert (await started(app), await rows(app, "select * from triggers")) == ([], [])
         assert len(await app.fire("ship")) == 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from lampwork import clock
 from lampwork.insights.views import moment, moment_or_none
 from lampwork.store import triggers
 from lampwork.types import Json
@@ -184,8 +184,8 @@ def _next_at(trigger: Definition, row: Any) -> float | None:
         return None
     if isinstance(trigger, Poll):
         return row and row.polled_at and row.polled_at + trigger.interval
-    settled = row.cursor if row is not None and row.defined else time.time()
-    return trigger.after(settled if trigger.catch_up != "skip" else max(settled, time.time()))
+    settled = row.cursor if row is not None and row.defined else clock.now()
+    return trigger.after(settled if trigger.catch_up != "skip" else max(settled, clock.now()))
 
 
 def _order(given: Json) -> OrderView | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from lampwork import clock
 from lampwork.errors import InputInvalid, LampworkError, TaskDeadlineExceeded
 from lampwork.store.budgets import LimitMet, exceeded
 from lampwork.types import Json
@@ -106,7 +106,7 @@ async def late(store: Store, deadline: Deadline) -> LampworkError:
 
 def check_not_passed(deadline: datetime | timedelta | None) -> None:
     """Refuse a deadline that is in the past already. Raises TaskDeadlineExceeded."""
-    now = time.time()
+    now = clock.now()
     if deadline is not None and (at := _epoch(deadline, now)) <= now:
         error = _passed(at)
         error.fields |= _nothing_done()
@@ -141,7 +141,7 @@ class Deadline:
     @property
     def passed(self) -> bool:
         """Whether time is up."""
-        return self.at is not None and time.time() >= self.at
+        return self.at is not None and clock.now() >= self.at
 
     def check(self) -> None:
         """Raise OutOfTime if time is up. Asked before anything is started."""
@@ -158,11 +158,11 @@ _UNBOUNDED = nullcontext()
 
 @asynccontextmanager
 async def _bounded(at: float) -> AsyncGenerator[None]:
-    limit = asyncio.timeout(max(0.0, at - time.time()))
+    limit: asyncio.Timeout | None = None
     try:
-        async with limit:
+        async with clock.bounded(at) as limit:
             yield
     except TimeoutError:
-        if limit.expired():
+        if limit is not None and limit.expired():
             raise OutOfTime from None
         raise

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from lampwork import values
+from lampwork import clock, values
 from lampwork.errors import InputInvalid, WaitTimedOut
 from lampwork.runs.expected import misfits, schema_of
 from lampwork.runs.wait import Answer, Wait
@@ -34,7 +33,7 @@ async def receive(
     One that came before anyone waited, and is not of the type, is passed over with a warning.
     Raises WaitTimedOut.
     """
-    due_at = None if seconds is None else time.time() + seconds
+    due_at = None if seconds is None else clock.now() + seconds
     passed_over = 0
     while True:
         wait = Wait(

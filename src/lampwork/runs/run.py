@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from lampwork import failpoint, values
+from lampwork import clock, failpoint, values
 from lampwork.engine import (
     CallsDiffer,
     Deposed,
@@ -215,7 +214,7 @@ class Run(Flow):
 
     def begun_at(self, number: int) -> float:
         """When this call began, in epoch seconds: at first, in whatever run that was."""
-        return self._begun[number].opened_at if number in self._begun else time.time()
+        return self._begun[number].opened_at if number in self._begun else clock.now()
 
     async def _record(self, call: Call[Any]) -> str:
         try:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from lampwork import failpoint, values
+from lampwork import clock, failpoint, values
 from lampwork.errors import InputInvalid, NotDone, StepFailed
 from lampwork.runs.flow import RunEnded
 from lampwork.runs.resolution import ask_person
@@ -97,7 +97,7 @@ class Step:
                 failed += 1
                 if retry is None or failed >= retry.attempts:
                     raise
-            await asyncio.sleep(retry.pause(failed))
+            await clock.sleep(retry.pause(failed))
 
     async def _once(self, run: Run, number: int, key: str) -> values.Value:
         """Run an at_most_once step: each attempt's intent is on disk before it starts."""

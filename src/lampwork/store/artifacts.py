@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from lampwork import clock
 from lampwork.errors import ArtifactNotFound
 from lampwork.store import blobs
 from lampwork.store.conversations import StaleEpoch
@@ -44,7 +44,7 @@ def save(
         blobs.disown(connection, owner, before)
     blobs.put(connection, digest, content)
     blobs.own(connection, owner, [digest])
-    facts: dict[str, Any] = {**artifact, "at": time.time()}
+    facts: dict[str, Any] = {**artifact, "at": clock.now()}
     connection.execute(
         insert(artifacts)
         .values(task_id=task, call=call, **facts)

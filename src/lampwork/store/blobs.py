@@ -10,12 +10,12 @@ process does it.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from lampwork import clock
 from lampwork.errors import StoreUnavailable
 from lampwork.store.schema import blob_owners, blobs, readings
 
@@ -36,17 +36,17 @@ def put(connection: sa.Connection, digest: str, content: bytes) -> None:
     """Store content under its digest, or make it young again where it is."""
     if not refresh(connection, digest):
         connection.execute(
-            sa.insert(blobs).values(digest=digest, content=content, put_at=time.time())
+            sa.insert(blobs).values(digest=digest, content=content, put_at=clock.now())
         )
 
 
 def refresh(connection: sa.Connection, digest: str) -> bool:
     """Give a blob its grace anew; whether it is there."""
     row = connection.execute(_age_of, {"of": digest}).first()
-    if row is not None and row.put_at < time.time() - GRACE / 2:
+    if row is not None and row.put_at < clock.now() - GRACE / 2:
         # SQLite reads the whole row to change it, so not each time.
         connection.execute(
-            sa.update(blobs).where(blobs.c.digest == digest).values(put_at=time.time())
+            sa.update(blobs).where(blobs.c.digest == digest).values(put_at=clock.now())
         )
     return row is not None
 

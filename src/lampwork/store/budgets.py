@@ -5,12 +5,12 @@ Every function runs inside one transaction.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.errors import BudgetExceeded, BudgetNotEnforceable, LampworkError
 from lampwork.store.schema import budgets
 from lampwork.types import Json
@@ -81,7 +81,7 @@ def exceeded(connection: sa.Connection, met: LimitMet) -> BudgetExceeded:
         "dollars": row.spent_nanodollars / 1_000_000_000,
         "model_calls": row.spent_model_calls,
         "skill_calls": row.spent_skill_calls,
-        "seconds": round(time.time() - row.begun_at, 3),
+        "seconds": round(clock.now() - row.begun_at, 3),
     }
     return BudgetExceeded(
         f"The budget of task {row.id} allows {amount(limit, row.limits[limit])}, "

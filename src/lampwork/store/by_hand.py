@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.errors import AlreadyAnswered, Conflict, TaskNotFound
 from lampwork.store import blobs, calls, continued, conversations, inbox
 from lampwork.store.conversations import Entry
@@ -131,7 +131,7 @@ def insert_answered(
     envelope: str,
 ) -> None:
     """The task of a copy, answered, in place of one that failed; and the call that assigned it."""
-    now = time.time()
+    now = clock.now()
     same = {column.name: getattr(task, column.name) for column in tasks.c}
     connection.execute(
         sa.insert(tasks).values(

@@ -7,7 +7,6 @@ runs inside one transaction.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from lampwork import clock
 from lampwork.store import blobs
 from lampwork.store.schema import calls
 from lampwork.types import LARGEST_INLINE
@@ -57,7 +57,7 @@ def begin(
             "name": name,
             "digest": digest,
             "attempts": 1,
-            "opened_at": time.time(),
+            "opened_at": clock.now(),
         },
     )
 
@@ -76,7 +76,7 @@ def record(connection: sa.Connection, job_id: str, number: int, envelope: str) -
     if len(envelope) > LARGEST_INLINE:
         envelope = blobs.fold(connection, envelope, job_id)
     connection.execute(
-        _record, {"job": job_id, "nth": number, "folded": envelope, "now": time.time()}
+        _record, {"job": job_id, "nth": number, "folded": envelope, "now": clock.now()}
     )
 
 
@@ -107,7 +107,7 @@ def finished(row: sa.Row[Any]) -> Finished | None:
 
 def keep(connection: sa.Connection, job_id: str, of: str, kept: Iterable[Finished]) -> None:
     """Give a copy finished calls of its original, with what was written down when they began."""
-    begun, now = of_job(connection, of), time.time()
+    begun, now = of_job(connection, of), clock.now()
     rows: list[dict[str, Any]] = []
     for each in kept:
         row = begun.get(each.number)

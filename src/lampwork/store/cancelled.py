@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.store.schema import entries, jobs, tasks, waits
 from lampwork.types import ENDED, Json
 
@@ -20,7 +20,7 @@ def want_cancelled(connection: sa.Connection, job_ids: Sequence[str]) -> list[st
         connection.execute(
             sa.update(jobs)
             .where(jobs.c.id.in_(sa.select(tree.c.id)), jobs.c.status.not_in(ENDED))
-            .values(want="cancelled", changed_at=time.time())
+            .values(want="cancelled", changed_at=clock.now())
             .returning(jobs.c.id)
         ).scalars()
     )

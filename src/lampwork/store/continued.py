@@ -5,12 +5,12 @@ It gets a new one with the same beginning: what the calls that the copy keeps ha
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.store import blobs
 from lampwork.store.schema import calls, conversations, entries, jobs, tasks
 
@@ -116,7 +116,7 @@ def copy(connection: sa.Connection, source: str, until: int, new_id: str, root: 
         "last_seq": until,
         "copied_from": source,
         "copied_for": root,
-        "created_at": time.time(),
+        "created_at": clock.now(),
     }
     connection.execute(sa.insert(conversations).values({**found.mappings().one(), **own}))
     seen = (entries.c.conversation_id == source) & (entries.c.seq <= until)

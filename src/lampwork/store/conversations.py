@@ -6,12 +6,12 @@ both is refused. Every function runs inside one transaction.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.errors import (
     ConversationBusy,
     ConversationNotFound,
@@ -92,7 +92,7 @@ def append(
     ).scalar()
     if last is None:
         raise StaleEpoch(f"task {task} does not write to {conversation} under epoch {epoch}")
-    first, now = last - len(new) + 1, time.time() if at is None else at
+    first, now = last - len(new) + 1, clock.now() if at is None else at
     connection.execute(
         _insert_entry,
         [
@@ -163,7 +163,7 @@ def create(
             "holder": task,
             "epoch": 1,
             "last_seq": 0,
-            "created_at": time.time(),
+            "created_at": clock.now(),
         },
     )
 

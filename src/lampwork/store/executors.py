@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.store import kept
 from lampwork.store.schema import executors, jobs
 
@@ -15,7 +15,7 @@ def start(connection: sa.Connection, executor_id: str, project: str) -> None:
     """A process begins to execute a project's jobs."""
     connection.execute(
         sa.insert(executors).values(
-            id=executor_id, pid=os.getpid(), project=project, started_at=time.time()
+            id=executor_id, pid=os.getpid(), project=project, started_at=clock.now()
         )
     )
 
@@ -23,7 +23,7 @@ def start(connection: sa.Connection, executor_id: str, project: str) -> None:
 def close(connection: sa.Connection, executor_id: str) -> None:
     """A process has ended all its runs by itself: no job of it is suspect."""
     connection.execute(
-        sa.update(executors).where(executors.c.id == executor_id).values(closed_at=time.time())
+        sa.update(executors).where(executors.c.id == executor_id).values(closed_at=clock.now())
     )
 
 
@@ -47,7 +47,7 @@ def count_crashes(
     connection.execute(
         sa.update(executors)
         .where(executors.c.id != own_id, executors.c.closed_at.is_(None))
-        .values(closed_at=time.time())
+        .values(closed_at=clock.now())
     )
     suspects = sa.select(jobs.c.id, jobs.c.crashes).where(
         executing, jobs.c.crashes > 0, jobs.c.project == project, kept.on_code(code)

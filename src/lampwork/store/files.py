@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from lampwork import clock
 from lampwork.store import blobs
 from lampwork.store.schema import readings
 from lampwork.types import Json
@@ -59,7 +58,7 @@ def keep_reading(
             kind=kind,
             text=text_digest,
             notes=notes,
-            at=time.time(),
+            at=clock.now(),
         )
         .on_conflict_do_nothing()
     )

@@ -6,7 +6,6 @@ answer wins, an expiry among them. A message waits under its topic until a wait 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from lampwork import clock
 from lampwork.errors import AlreadyAnswered, JobEnded, JobNotFound, WaitNotFound
 from lampwork.store import kept
 from lampwork.store.schema import inbox, jobs, waits
@@ -85,7 +85,7 @@ def open_wait(connection: sa.Connection, wait: Wait) -> tuple[Answer | None, flo
             "subject": wait.subject,
             "topic": wait.topic,
             "due_at": wait.due_at,
-            "opened_at": time.time(),
+            "opened_at": clock.now(),
             "answered": False,
             "parked": False,
         },
@@ -153,7 +153,7 @@ def _put_answer(
 ) -> Delivery:
     connection.execute(
         sa.insert(inbox).values(
-            wait_id=row.id, kind=kind, value=value, source=source, at=time.time()
+            wait_id=row.id, kind=kind, value=value, source=source, at=clock.now()
         )
     )
     _mark_answered(connection, row.id)
@@ -170,7 +170,7 @@ def settle(
     """Answer a wait from within Lampwork, whether it is open already or not; twice is once."""
     put = connection.execute(
         _insert_row,
-        {"wait_id": wait, "kind": "answer", "value": value, "source": source, "at": time.time()},
+        {"wait_id": wait, "kind": "answer", "value": value, "source": source, "at": clock.now()},
     ).rowcount
     if not put:
         return []
@@ -182,7 +182,7 @@ def withdraw(connection: sa.Connection, wait: str, job_id: str, source: str) -> 
     """Say of an open wait that what it was for has come about in another way."""
     put = connection.execute(
         _insert_row,
-        {"wait_id": wait, "kind": "withdrawn", "value": {}, "source": source, "at": time.time()},
+        {"wait_id": wait, "kind": "withdrawn", "value": {}, "source": source, "at": clock.now()},
     ).rowcount
     _mark_answered(connection, wait)
     return [Delivery(wait, job_id, Answer("withdrawn", {}, source))] if put else []
@@ -202,7 +202,7 @@ def send(
         raise JobEnded(f"Job {job_id} has {status}; it takes no events.", job_status=status)
     connection.execute(
         sa.insert(inbox).values(
-            topic=topic, kind="message", value=value, source=source, at=time.time()
+            topic=topic, kind="message", value=value, source=source, at=clock.now()
         )
     )
     waiting = connection.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from lampwork import clock
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
 from lampwork.store import blobs, calls, cancelled, inbox, kept, tasks
 from lampwork.store.schema import ends, jobs, logs
@@ -111,7 +111,7 @@ class Ended:
 
 def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
     """Insert jobs; those that are there already stay as they are."""
-    now = time.time()
+    now = clock.now()
     rows = [
         {
             "id": job.id,
@@ -159,7 +159,7 @@ def accept(connection: sa.Connection, new: NewJob, key: str | None, digest: str)
             .where(
                 jobs.c.project == new.project,
                 jobs.c.idempotency_key == key,
-                jobs.c.created_at > time.time() - _KEY_LIFETIME,
+                jobs.c.created_at > clock.now() - _KEY_LIFETIME,
             )
             .order_by(jobs.c.created_at.desc())
         ).first()
@@ -215,7 +215,7 @@ def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -
     """A run starts: a job that is wanted is running from here on; others are left as they are."""
     row = get(connection, job_id)
     if row.want in ("run", "parked") and row.status not in ENDED:
-        connection.execute(_begin_job, {"job": job_id, "by": executor, "now": time.time()})
+        connection.execute(_begin_job, {"job": job_id, "by": executor, "now": clock.now()})
     if row.started_at is None and row.copy_of is not None:
         # Who made the copy had not loaded its code.
         connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(version=version))
@@ -246,7 +246,7 @@ def mark(connection: sa.Connection, job_id: str, status: JobStatus) -> None:
 
     Reaching a wait is progress: it forgives earlier crashes.
     """
-    connection.execute(_mark_job, {"job": job_id, "shown": status, "now": time.time()})
+    connection.execute(_mark_job, {"job": job_id, "shown": status, "now": clock.now()})
 
 
 def park(
@@ -259,7 +259,7 @@ def park(
     parked = connection.execute(
         sa.update(jobs)
         .where(jobs.c.id == job_id, jobs.c.want == "run", jobs.c.status.not_in(ENDED))
-        .values(want="parked", status=status, crashes=0, changed_at=time.time())
+        .values(want="parked", status=status, crashes=0, changed_at=clock.now())
     )
     return parked.rowcount == 1
 
@@ -269,7 +269,7 @@ def unpark(connection: sa.Connection, job_id: str) -> None:
     connection.execute(
         sa.update(jobs)
         .where(jobs.c.id == job_id, jobs.c.want == "parked")
-        .values(want="run", changed_at=time.time())
+        .values(want="run", changed_at=clock.now())
     )
 
 
@@ -282,7 +282,7 @@ def need_attention(connection: sa.Connection, job_id: str, reason: str) -> list[
             want="attention",
             status="needs_attention",
             attention=reason,
-            changed_at=time.time(),
+            changed_at=clock.now(),
         )
     )
     return tasks.release_job(connection, job_id)
@@ -309,7 +309,7 @@ def finish(
             "ended_as": status,
             "envelope": envelope,
             "trace": traceback,
-            "now": time.time(),
+            "now": clock.now(),
         },
     )
     ended = Ended(EndedJob(job_id, status, envelope))
@@ -412,7 +412,7 @@ def go_on(connection: sa.Connection, job_id: str) -> None:
     connection.execute(
         sa.update(jobs)
         .where(jobs.c.id == job_id, jobs.c.want == "attention")
-        .values(want="run", status="suspended", attention=None, crashes=0, changed_at=time.time())
+        .values(want="run", status="suspended", attention=None, crashes=0, changed_at=clock.now())
     )
 
 
@@ -471,6 +471,6 @@ def log(connection: sa.Connection, job_id: str, number: int, message: str) -> No
     """Keep a line that a recipe logged."""
     connection.execute(
         insert(logs)
-        .values(job_id=job_id, number=number, at=time.time(), message=message)
+        .values(job_id=job_id, number=number, at=clock.now(), message=message)
         .on_conflict_do_nothing()
     )

@@ -6,7 +6,6 @@ that opens its task, and a task that waits is written down there, so that no sta
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from lampwork import clock
 from lampwork.errors import GenieInactive
 from lampwork.store import inbox
 from lampwork.store.schema import jobs, pauses, waits
@@ -26,7 +26,7 @@ _pause_of = sa.select(pauses).where(
 
 def pause(connection: sa.Connection, project: str, genie: str, by: str, why: str) -> None:
     """Let a genie take no new tasks; a later word on it takes the place of an earlier one."""
-    said = {"by": by, "why": why, "at": time.time()}
+    said = {"by": by, "why": why, "at": clock.now()}
     connection.execute(
         insert(pauses)
         .values(project=project, genie=genie, **said)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.errors import LampworkError
 from lampwork.store import blobs, budgets, calls, conversations, inbox, pauses, reservations
 from lampwork.store.budgets import Chain
@@ -318,7 +318,7 @@ def _row(new: NewTask, claim: Claim) -> dict[str, Json]:
         "budget_id": claim.budget_id,
         "deadline": new.deadline,
         "deadline_budget": new.deadline_budget,
-        "created_at": time.time(),
+        "created_at": clock.now(),
     }
 
 
@@ -434,7 +434,7 @@ def finish(
             "new_status": status,
             "new_usage": usage,
             "new_outcome": outcome,
-            "new_ended_at": time.time(),
+            "new_ended_at": clock.now(),
         },
     ).first()
     if ended is None:
@@ -459,6 +459,6 @@ def release_job(
             connection.execute(
                 sa.update(tasks)
                 .where(tasks.c.id == task.id)
-                .values(status=ended, usage=usage, ended_at=time.time())
+                .values(status=ended, usage=usage, ended_at=clock.now())
             )
     return told

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lampwork import failpoint
+from lampwork import clock, failpoint
 from lampwork.files.artifact import Artifact
 from lampwork.store import artifacts, reservations, tasks
 from lampwork.store.conversations import Entry, StaleEpoch
@@ -55,7 +54,7 @@ class Hold:
         conversation has changed. What a model call has spent is settled with them, and what the
         intents among them spend; LimitMet if these do not fit, and then nothing was appended.
         """
-        at = time.time()
+        at = clock.now()
         how = {"at": at, "after": after, "status": status, "spent": self._spent_by(new)}
         first = await self._write(tasks.append, new, **how)
         self.take(first, new, at)

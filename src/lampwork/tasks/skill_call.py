@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from lampwork import failpoint, values
+from lampwork import clock, failpoint, values
 from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid, StoreUnavailable
 from lampwork.files.artifact import Saving
 from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
@@ -186,7 +186,7 @@ class SkillCalls:
                 if skill.retry is None or attempt >= skill.retry.attempts:
                     return _error(intent, error) | {"attempts": before + attempt}
             async with self.deadline.bounding():
-                await asyncio.sleep(skill.retry.pause(attempt))
+                await clock.sleep(skill.retry.pause(attempt))
 
     # --- at most once: what is not known is found out ---
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from lampwork import failpoint, metadata, values
+from lampwork import clock, failpoint, metadata, values
 from lampwork.errors import (
     BudgetExceeded,
     GenieNotEligible,
@@ -88,7 +87,7 @@ async def _give_up(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> values.R
     told = await run.store.write(
         tasks.finish,
         *(claim.conversation_id, new.id, claim.epoch, ()),
-        at=time.time(),
+        at=clock.now(),
         after=-1,
         status="failed",
         usage={},
@@ -155,7 +154,7 @@ def _failed(error: LampworkError, scan: dict[str, Json] | None) -> Ending:
 async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
     """Write the end down, in one with the call's outcome and the conversation's release."""
     hold, so_far = task.hold, task.hold.transcript
-    after, at = so_far.last_seq, time.time()
+    after, at = so_far.last_seq, clock.now()
     hold.take(after + 1, ending.entries, at)
     below: list[dict[str, Json]] = []
     if any(action.job is not None for action in so_far.actions.values()):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lampwork import failpoint
+from lampwork import clock, failpoint
 from lampwork.errors import PollFailed
 from lampwork.recipe import Recipe
 from lampwork.store import triggers
@@ -40,11 +39,10 @@ class Schedule:
     """The triggers of a project. Lives on the jobs' event loop.
 
     A look fires what is due and sleeps until something is, or until somebody has paused, started
-    or fired a trigger. `clock` gives epoch seconds.
+    or fired a trigger.
     """
 
-    def __init__(self, worker: Worker, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._store = worker.store
         self._defined: dict[tuple[str, str], tuple[Recipe[..., Any], Definition]] = {
@@ -55,7 +53,7 @@ class Schedule:
         self._begun = False
         self._registered = False
         self._looking = asyncio.Lock()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: clock.Timer | None = None
         self._pollings: dict[int, Polling] = {}
         self._polls: dict[int, asyncio.Task[list[str]]] = {}
         self._not_before: dict[int, float] = {}
@@ -83,7 +81,7 @@ class Schedule:
                 at = [await self._attend(row) for row in await self._rows()]
             except Exception as error:
                 _log.error("triggers can't be looked at: %s", error, exc_info=error)
-                at = [self._clock() + _AGAIN]
+                at = [clock.now() + _AGAIN]
             if self._begun:
                 self._sleep_until(min(at, default=math.inf))
 
@@ -92,8 +90,9 @@ class Schedule:
             self._timer.cancel()
         if at == math.inf:
             return
-        delay = min(max(0.0, at - self._clock()), _LONGEST_SLEEP)
-        self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+        if clock.may_jump():
+            at = min(at, clock.now() + _LONGEST_SLEEP)
+        self._timer = clock.call_at(at, self._wake)
 
     def _wake(self) -> None:
         if self._begun:
@@ -104,7 +103,7 @@ class Schedule:
         project = self._worker.project.name
         if not self._registered:
             defined = [as_kept(*each) for each in self._defined.values()]
-            await self._store.write(triggers.register, project, defined, self._clock())
+            await self._store.write(triggers.register, project, defined, clock.now())
             self._registered = True
         rows = await self._store.read(triggers.of_project, project)
         return [row for row in rows if (row.recipe, row.identity) in self._defined]
@@ -113,7 +112,7 @@ class Schedule:
 
     async def _attend(self, row: Row) -> float:
         """Fire a trigger if it is due or asked for; when to look at it again."""
-        now = self._clock()
+        now = clock.now()
         if (not_before := self._not_before.get(row.id, now)) > now:
             return not_before
         recipe, trigger = self._defined[row.recipe, row.identity]
@@ -153,7 +152,7 @@ class Schedule:
     async def _fire_now(
         self, row: Row, recipe: Recipe[..., Any], cron: Cron, *, asked: Any, by: str
     ) -> list[str]:
-        now = self._clock()
+        now = clock.now()
         given: _Given = ({}, {"scheduled_at": _iso(now)})
         [job] = new_jobs(self._worker.project, recipe, cron, [given], by=by)
         if not await self._store.write(triggers.fire_now, row.id, job, asked=asked, now=now):
@@ -181,7 +180,7 @@ class Schedule:
     ) -> asyncio.Task[list[str]]:
         if row.id not in self._pollings:
             self._pollings[row.id] = Polling(self._worker, recipe, poll)
-        polling = self._pollings[row.id].once(row.id, self._clock(), asked=asked, by=by)
+        polling = self._pollings[row.id].once(row.id, clock.now(), asked=asked, by=by)
         task = self._polls[row.id] = asyncio.get_running_loop().create_task(polling)
         task.add_done_callback(lambda task: self._poll_ended(row, task))
         return task
@@ -191,7 +190,7 @@ class Schedule:
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, PollFailed):  # which is on record
             _log.error("%s of %s: %s", row.identity, row.recipe, error, exc_info=error)
-            self._not_before[row.id] = self._clock() + _AGAIN
+            self._not_before[row.id] = clock.now() + _AGAIN
         self._wake()
 
     # --- by hand ---
@@ -203,7 +202,7 @@ class Schedule:
         """
         trigger = find_trigger(recipe, identity)
         project, kept = self._worker.project.name, as_kept(recipe, trigger)
-        trigger_id = await self._store.write(triggers.ensure, project, kept, self._clock())
+        trigger_id = await self._store.write(triggers.ensure, project, kept, clock.now())
         row = await self._store.read(triggers.get, trigger_id)
         if isinstance(trigger, Cron):
             return await self._fire_now(row, recipe, trigger, asked=None, by=by)

@@ -1,0 +1,89 @@
+"""The clock of jobs: what time it is, and what is to be done when a time has come.
+
+There is one for the process, as there is one project open in it. All that is written down bears its
+time, and all that a job waits for comes due by it. A test puts its own in its place (`using`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
+
+__all__ = ["Clock", "Timer", "bounded", "call_at", "may_jump", "now", "sleep", "using"]
+
+
+class Timer(Protocol):
+    """Something that is to be done later."""
+
+    def cancel(self) -> None:
+        """It is not done."""
+        ...
+
+
+class Clock:
+    """The machine's."""
+
+    may_jump = True
+    """Whether somebody may set it without a word, so that one had better look now and then."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return time.time()
+
+    def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
+        """Call back on the running event loop when a moment has come."""
+        loop = asyncio.get_running_loop()
+        return loop.call_later(max(0.0, moment - self.now()), callback)
+
+    async def sleep(self, seconds: float) -> None:
+        """Rest, holding nothing but the place in the code."""
+        await asyncio.sleep(seconds)
+
+
+_clock = Clock()
+
+
+def now() -> float:
+    """Epoch seconds."""
+    return _clock.now()
+
+
+def may_jump() -> bool:
+    """Whether the clock may be set while somebody waits for its time."""
+    return _clock.may_jump
+
+
+def call_at(moment: float, callback: Callable[[], object]) -> Timer:
+    """Call back on the running event loop when a moment has come."""
+    return _clock.call_at(moment, callback)
+
+
+async def sleep(seconds: float) -> None:
+    """Rest before something is tried again."""
+    await _clock.sleep(seconds)
+
+
+@asynccontextmanager
+async def bounded(moment: float) -> AsyncGenerator[asyncio.Timeout]:
+    """What is done inside is cancelled at that moment, and TimeoutError raised."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        timer = call_at(moment, lambda: limit.reschedule(loop.time()))
+        try:
+            yield limit
+        finally:
+            timer.cancel()
+
+
+@contextmanager
+def using(clock: Clock) -> Generator[None]:
+    """Let the process go by this clock."""
+    global _clock
+    before, _clock = _clock, clock
+    try:
+        yield
+    finally:
+        _clock = before
