@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,13 @@ def test_the_cashier_pays_and_is_not_shown_the_account() -> None:
 
     assert test.run(refunds.goodwill, account="DE-44-7117") == "paid"
     assert all("DE-44-7117" not in request for request in test.requests)
+
+
+def test_the_customer_is_paid_after_a_day() -> None:
+    async def a_day() -> str:
+        async with testing.opened(refunds.project, models={"cashier": PAYS}) as app:
+            job = await app.start(refunds.refund, account="DE-44-7117")
+            await app.clock.advance(days=1)
+            return await app.result(job.job_id)
+
+    assert asyncio.run(a_day()) == "paid"

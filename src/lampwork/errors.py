@@ -21,6 +21,8 @@
     ├── CallError                   a job call that cannot be made
     │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
+    ├── TestingError                a test can't go on like that
+    │   ├── StillWaiting · StillExecuting
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
@@ -93,6 +95,8 @@ __all__ = [
     "SkillFailing",
     "SkillInvalid",
     "StepFailed",
+    "StillExecuting",
+    "StillWaiting",
     "StoreError",
     "StoreUnavailable",
     "TaskDeadlineExceeded",
@@ -100,6 +104,7 @@ __all__ = [
     "TaskNotCompleted",
     "TaskNotFound",
     "TaskNotWaiting",
+    "TestingError",
     "TooManyFiles",
     "TriggerInvalid",
     "TriggerNotFound",
@@ -489,6 +494,24 @@ class DatabaseTooNew(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database did not take a change; nothing of it was acknowledged."""
+
+
+class TestingError(LampworkError):
+    """A test of a project can't go on like that."""
+
+    __test__ = False  # for pytest, which takes classes of this name for tests
+
+
+class StillWaiting(TestingError):
+    """A test awaits a job that only waits for what nobody does. Fields: `job_id`, `waiting_on`."""
+
+    status = 504
+
+
+class StillExecuting(TestingError):
+    """A test moves the clock, and something executes on and on. Fields: `jobs`."""
+
+    status = 504
 
 
 class NotDone(Exception):

@@ -416,6 +416,11 @@ class Worker:
 
     # --- helpers of all of these ---
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it starts, wakes, parks or ends anything just now."""
+        return bool(self._background or self._starting)
+
     def lock(self, job_id: str) -> asyncio.Lock:
         """The lock under which a job's `want` and the engine are changed together."""
         lock = self._locks.get(job_id)

@@ -193,6 +193,11 @@ class Flow(ABC):
         """Whether anything executes; if not, all unfinished calls only wait."""
         return self._busy > 0
 
+    @property
+    def activities(self) -> int:
+        """How many execute."""
+        return self._busy
+
     def _stir(self) -> None:
         self._busy += 1
 

@@ -11,7 +11,8 @@ Nothing of it touches the state in `./.lampwork` or asks a provider, unless it i
 from __future__ import annotations
 
 from lampwork.testing.app import Opening, TestApp, opened
+from lampwork.testing.clock import FakeClock
 from lampwork.testing.request import Request
 from lampwork.testing.script import script
 
-__all__ = ["Opening", "Request", "TestApp", "opened", "script"]
+__all__ = ["FakeClock", "Opening", "Request", "TestApp", "opened", "script"]

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, TypeVar
 
+from lampwork import clock
 from lampwork.app import App
-from lampwork.insights import Insights
+from lampwork.errors import StillWaiting
+from lampwork.insights import Insights, WaitingOn, to_json
 from lampwork.models.resolve import Model, Playbook
 from lampwork.project import Project
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
+from lampwork.store.jobs import EndedJob
 from lampwork.testing.cast import AnyModel, Cast
+from lampwork.testing.clock import FakeClock
 from lampwork.testing.request import Request
+from lampwork.testing.rest import at_rest, settle
 
 __all__ = ["Opening", "TestApp", "opened"]
 
@@ -33,8 +39,14 @@ class TestApp(App):
 
     __test__ = False  # for pytest, which takes classes of this name for tests
 
-    def __init__(self, project: Project, settings: Settings, cast: Cast) -> None:
+    def __init__(
+        self, project: Project, settings: Settings, cast: Cast, clock: FakeClock, patience: float
+    ) -> None:
         """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
+        self.clock = clock
+        """What time it is for the jobs; it stands still until it is moved."""
+        self.patience = patience
+        clock.bind(self._on_jobs_loop, lambda: settle(self))
         super().__init__(project, settings, model_of=cast.model_of)
         self.requests = cast.requests
         """What models were asked, in the order in which they were."""
@@ -42,14 +54,56 @@ class TestApp(App):
         """What is on record: `await app.insights.job(id)`, `.conversation(id)`, as the CLI shows
         it."""
 
+    async def ended(self, job_id: str) -> EndedJob:
+        """Wait until a job has ended; how it did. Raises JobNotFound, StillWaiting."""
+        ending = asyncio.create_task(super().ended(job_id))
+        try:
+            while not (await asyncio.wait({ending}, timeout=self.patience))[0]:
+                if await self._loop.call(at_rest(self)) and not ending.done():
+                    raise await self._still_waiting(job_id)
+        finally:
+            ending.cancel()
+        return ending.result()
+
+    async def _still_waiting(self, job_id: str) -> StillWaiting:
+        found = await self.insights.view(job_id)
+        what = "; ".join(_in_words(each) for each in found.waiting_on) or found.status
+        return StillWaiting(
+            f"Job {job_id} of {found.recipe} has not ended, and nothing executes: {what}. "
+            f"The clock of this test stands at {self.clock.time:%Y-%m-%d %H:%M:%S} UTC. "
+            "Do what it waits for before its result is awaited: await app.send_event(…), "
+            "await app.resolve(…), await app.clock.advance(…).",
+            job_id=job_id,
+            waiting_on=to_json(found.waiting_on),
+        )
+
+    async def _on_jobs_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        await self._loop.call(work)
+
+
+def _in_words(on: WaitingOn) -> str:
+    until = "" if on.until is None else f" until {on.until:%Y-%m-%d %H:%M:%S} UTC"
+    below = f" ({'; '.join(map(_in_words, on.waiting_on))})" if on.waiting_on else ""
+    return f"waits for {on.what}{until}{below}"
+
 
 class Opening(AbstractAsyncContextManager[TestApp]):
     """What `opened` gives: `async with` it, or `run` a recipe without an event loop."""
 
-    def __init__(self, project: Project, home: Path | None, cast: Cast, **settings: Any) -> None:
+    def __init__(
+        self,
+        project: Project,
+        home: Path | None,
+        cast: Cast,
+        *,
+        at: datetime | None,
+        patience: float,
+        **settings: Any,
+    ) -> None:
         self.requests: list[Request] = cast.requests
         """What models were asked, in the order in which they were."""
         self._project, self._home, self._cast, self._settings = project, home, cast, settings
+        self._at, self._patience = at, patience
         self._stack = ExitStack()
 
     async def __aenter__(self) -> TestApp:
@@ -59,7 +113,9 @@ class Opening(AbstractAsyncContextManager[TestApp]):
         with ExitStack() as stack:
             home = self._home or Path(stack.enter_context(_own_folder()))
             settings = Settings(home=home.absolute(), grace=_GRACE, **self._settings)
-            app = TestApp(self._project, settings, self._cast)
+            fake = FakeClock(self._at)
+            stack.enter_context(clock.using(fake))
+            app = TestApp(self._project, settings, self._cast, fake, self._patience)
             stack.callback(app.close)
             self._stack = stack.pop_all()
         return app
@@ -92,7 +148,9 @@ def opened(
     model: str | Model | Playbook | None = None,
     live_models: bool = False,
     home: str | Path | None = None,
+    at: datetime | None = None,
     triggers: bool = False,
+    patience: float = 5.0,
     park_after: float = _STAYS_IN_MEMORY,
 ) -> Opening:
     """The project, executing its jobs for one test: `async with testing.opened(project) as app`.
@@ -105,11 +163,15 @@ def opened(
     that the project can be opened there again. `triggers` lets the project's triggers fire.
     Jobs that only wait stay in memory; with `park_after=0` they are parked at once.
 
+    The clock of its jobs stands still, at first at `at`, or now: `await app.clock.advance(hours=3)`
+    moves it. Who awaits a job that only waits gets StillWaiting after `patience` seconds.
+
     Raises GenieNotFound; when it is entered, FolderInUse, FolderNotWritable, DatabaseTooNew.
     """
     cast = Cast(project, models or {}, model, live=live_models)
     folder = None if home is None else Path(home)
-    return Opening(project, folder, cast, park_after=park_after, triggers=triggers)
+    settings = {"park_after": park_after, "triggers": triggers}
+    return Opening(project, folder, cast, at=at, patience=patience, **settings)
 
 
 def _own_folder() -> TemporaryDirectory[str]:

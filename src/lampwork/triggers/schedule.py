@@ -58,6 +58,11 @@ class Schedule:
         self._polls: dict[int, asyncio.Task[list[str]]] = {}
         self._not_before: dict[int, float] = {}
 
+    @property
+    def polling(self) -> bool:
+        """Whether a poll is under way."""
+        return bool(self._polls)
+
     async def begin(self) -> None:
         """Fire from now on."""
         self._begun = True

@@ -1,0 +1,55 @@
+"""Whether the jobs of a process rest: nothing executes, and all that has begun only waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from lampwork.errors import StillExecuting
+from lampwork.runs.run import Run
+from lampwork.store import jobs
+
+if TYPE_CHECKING:
+    from lampwork.testing.app import TestApp
+
+__all__ = ["at_rest", "settle"]
+
+_LOOK_AGAIN = 0.002
+"""Seconds between two looks."""
+
+
+async def settle(app: TestApp) -> None:
+    """Return when its jobs rest. On the jobs' event loop. Raises StillExecuting."""
+    until = time.monotonic() + app.patience
+    while not await at_rest(app):
+        if time.monotonic() > until:
+            raise StillExecuting(_still(app), jobs=sorted(app.worker.runs))
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def at_rest(app: TestApp) -> bool:
+    """Whether nothing executes here, and nothing is about to. On the jobs' event loop."""
+    worker, name = app.worker, app.project.name
+    meant = await app.store.read(jobs.begun_ids, name)
+    meant += await app.store.read(jobs.queued, name, worker.settings.max_live)
+    meant += await app.store.read(jobs.ids_with_want, name, "cancelled")
+    runs = {job_id: run for job_id, run in worker.runs.items() if run.ended is None}
+    if worker.at_work or app.schedule.polling or not set(meant) <= runs.keys():
+        return False
+    executing = [run for run in runs.values() if not _waits(run)]
+    # Who rests before the next try has a place in its run's activities, and in no wait.
+    return sum(run.activities for run in executing) == app.clock.resting
+
+
+def _waits(run: Run) -> bool:
+    return not run.busy and bool(run.waiting_for) and not run.answered
+
+
+def _still(app: TestApp) -> str:
+    runs = app.worker.runs.values()
+    what = [f"{name} of job {run.job_id}" for run in runs for name in run.executing()]
+    return (
+        f"After {app.patience:g} s this still executes: {', '.join(what) or 'a start or an end'}. "
+        "Let it end, or move the clock while it does: advance(…, while_executing=True)."
+    )
