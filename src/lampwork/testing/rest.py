@@ -31,8 +31,8 @@ async def settle(app: TestApp) -> None:
 async def at_rest(app: TestApp) -> bool:
     """Whether nothing executes here, and nothing is about to. On the jobs' event loop."""
     worker, name = app.worker, app.project.name
-    meant = await app.store.read(jobs.begun_ids, name)
-    meant += await app.store.read(jobs.queued, name, worker.settings.max_live)
+    meant = await app.store.read(jobs.begun_ids, name, worker.code)
+    meant += await app.store.read(jobs.queued, name, worker.code, worker.settings.max_live)
     meant += await app.store.read(jobs.ids_with_want, name, "cancelled")
     runs = {job_id: run for job_id, run in worker.runs.items() if run.ended is None}
     if worker.at_work or app.schedule.polling or not set(meant) <= runs.keys():
