@@ -132,4 +132,12 @@ MENDS: dict[type[LampworkError], str] = {
     errors.StoreUnavailable: (
         "Try again; if it lasts, see whether the disk is full or the file is locked or damaged."
     ),
+    errors.TestingError: "See the error below it.",
+    errors.StillWaiting: (
+        "Send, answer or resolve what the job waits for, or move the clock, before its result is "
+        "awaited; `patience=` gives it longer."
+    ),
+    errors.StillExecuting: (
+        "Let the function end, or pass `while_executing=True` to let its time run out."
+    ),
 }
