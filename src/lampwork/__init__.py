@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lampwork.app import App
-    from lampwork.check import Finding
+    from lampwork.checks.finding import Finding
     from lampwork.errors import LampworkError, NotDone
     from lampwork.files.artifact import Artifact
     from lampwork.files.file import File
@@ -97,7 +97,7 @@ _MODULES = {
     "CannotComplete": "models",
     "Cron": "triggers.trigger",
     "DidNotHappen": "genies.effect",
-    "Finding": "check",
+    "Finding": "checks.finding",
     "File": "files.file",
     "Genie": "genies.genie",
     "Happened": "genies.effect",

@@ -9,14 +9,18 @@ from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from lampwork import importable
+from lampwork import faults, importable
 from lampwork.app import App
-from lampwork.check import Finding, check
-from lampwork.errors import DuplicateName, GenieNotFound, NotImportable, RecipeNotFound
+from lampwork.errors import (
+    DuplicateName,
+    GenieNotFound,
+    NotImportable,
+    RecipeNotFound,
+)
 from lampwork.genies.budget import Budget
 from lampwork.genies.genie import Genie
 from lampwork.genies.knowledge import Knowledge, Search
@@ -26,6 +30,9 @@ from lampwork.models import Model, Playbook
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
 from lampwork.triggers.trigger import Cron, Poll, check_triggers
+
+if TYPE_CHECKING:
+    from lampwork.checks.finding import Finding
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +75,8 @@ class Project:
 
     def check(self) -> list[Finding]:
         """What is wrong, or looks wrong, with the definitions; the gravest first."""
+        from lampwork.checks import check
+
         return check(self)
 
     @overload
@@ -87,11 +96,14 @@ class Project:
         executes. Raises ProjectError, TriggerInvalid, DuplicateName.
         """
 
-        def define(fn: Callable[Concatenate[Job, P], Awaitable[R]]) -> Recipe[P, R]:
-            recipe = Recipe(fn, name=name)
-            recipe.triggers = check_triggers(recipe, triggers)
-            _add(self._recipes, recipe.name, recipe, "recipe")
-            return recipe
+        def define(fn: Callable[Concatenate[Job, P], Awaitable[R]]) -> Any:
+            with faults.judged(fn):
+                recipe = Recipe(fn, name=name)
+                with faults.judged(fn):
+                    recipe.triggers = check_triggers(recipe, triggers)
+                _add(self._recipes, recipe.name, recipe, "recipe")
+                return recipe
+            return faults.Unsound(fn)
 
         return define if fn is None else define(fn)
 
@@ -109,13 +121,15 @@ class Project:
         Raises SkillInvalid, DuplicateName.
         """
 
-        def define(fn: Callable[P, R]) -> Skill[P, R]:
-            skill = Skill[P, R].define(fn, **options)
-            _add(self._skills, skill.name, skill, "skill")
-            if skill.recipe is not None:
-                recipe: Recipe[..., Any] = Recipe(fn, name=skill.recipe)  # type: ignore[arg-type]
-                _add(self._recipes, skill.recipe, recipe, "recipe")
-            return skill
+        def define(fn: Callable[P, R]) -> Any:
+            with faults.judged(fn):
+                skill = Skill[P, R].define(fn, **options)
+                _add(self._skills, skill.name, skill, "skill")
+                if skill.recipe is not None:
+                    recipe: Recipe[..., Any] = Recipe(fn, name=skill.recipe)  # type: ignore[arg-type]
+                    _add(self._recipes, skill.recipe, recipe, "recipe")
+                return skill
+            return faults.Unsound(fn)
 
         return define if fn is None else define(fn)
 
@@ -137,17 +151,19 @@ class Project:
 
         Raises SkillInvalid, DuplicateName.
         """
-        genie = Genie.define(
-            name,
-            project=self,
-            model=model,
-            job_description=job_description,
-            skills=skills,
-            knowledge=knowledge,
-            max_turns=max_turns,
-            budget=budget,
-        )
-        _add(self._genies, name, genie, "genie")
+        genie = Genie(name, self, model, job_description)
+        with faults.judged():
+            genie = Genie.define(
+                name,
+                project=self,
+                model=model,
+                job_description=job_description,
+                skills=faults.sound(skills),
+                knowledge=knowledge,
+                max_turns=max_turns,
+                budget=budget,
+            )
+            _add(self._genies, name, genie, "genie")
         return genie
 
     def knowledge(

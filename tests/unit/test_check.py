@@ -165,7 +165,7 @@ clerk = project.genie("clerk", model=model, job_description="", skills=[approve]
     [
         ("", True),
         (", metadata=None", True),
-        (', metadata={"invoce": "1"}', True),
+        (', metadata={"tone": "dry"}', True),
         (', metadata={"invoice": "1"}', False),
         (", metadata={key: '1'}", False),
         (", metadata=dict(invoice='1')", False),

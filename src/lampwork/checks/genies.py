@@ -1,0 +1,98 @@
+"""What is wrong with genies: skills that look alike, models that can't be asked, eligibility."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from lampwork.checks.finding import Finding
+from lampwork.checks.source import Sources, place
+from lampwork.errors import ModelError, ModelKeyMissing
+from lampwork.genies import eligibility
+from lampwork.models.resolve import resolve
+
+if TYPE_CHECKING:
+    from lampwork.genies.genie import Genie
+    from lampwork.genies.skill import Skill
+    from lampwork.project import Project
+
+__all__ = ["definition_of", "in_project"]
+
+_ALIKE = 0.9
+"""How near to each other two descriptions are, from 0 to 1, when a model can't tell them apart."""
+
+
+def in_project(project: Project, sources: Sources) -> Iterator[Finding]:
+    """Findings in each genie."""
+    for genie in project.genies.values():
+        where = definition_of(genie.name, sources)
+        yield from _in_skills(genie)
+        yield from _in_model(genie, where)
+        yield from _in_eligibility(genie, where)
+
+
+def definition_of(genie: str, sources: Sources) -> dict[str, Any]:
+    """Where a genie is defined under that name, as the fields of a Finding."""
+    for call, file in sources.calls_of("genie"):
+        keywords = {each.arg: each.value for each in call.keywords}
+        match call.args[0] if call.args else keywords.get("name"):
+            case ast.Constant(value=name) if name == genie:
+                return {"file": str(file.path), "line": call.lineno}
+            case _:
+                pass
+    return {}
+
+
+def _in_skills(genie: Genie) -> Iterator[Finding]:
+    for one, other in itertools.combinations(genie.skills, 2):
+        alike = difflib.SequenceMatcher(None, _words(one), _words(other), autojunk=False).ratio()
+        if one.doc and other.doc and alike >= _ALIKE:
+            first, second = sorted((one.name, other.name))
+            yield Finding(
+                code="skills_alike",
+                severity="warning",
+                message=f'Skills "{first}" and "{second}" of genie "{genie.name}" are described '
+                f"in nearly the same words ({alike:.0%}), so a model can't choose between them.",
+                mend="Say in each docstring when to use this one and not the other.",
+                **place(other.fn),
+            )
+
+
+def _in_model(genie: Genie, where: dict[str, Any]) -> Iterator[Finding]:
+    """That its model can't be asked: there is none of that id, or here is no key for it."""
+    try:
+        resolve(genie.model).check()
+    except ModelKeyMissing as error:
+        yield Finding(
+            code=error.code,
+            severity="note",
+            message=f'Genie "{genie.name}": {error.message}',
+            mend="Where the jobs are executed it is needed.",
+            **where,
+        )
+    except ModelError as error:
+        yield Finding(
+            code=error.code,
+            severity="error",
+            message=f'Genie "{genie.name}": {error.message}',
+            mend="Its tasks would be refused.",
+            **where,
+        )
+
+
+def _in_eligibility(genie: Genie, where: dict[str, Any]) -> Iterator[Finding]:
+    if found := eligibility.obstacles(genie):
+        yield Finding(
+            code="genie_not_eligible",
+            severity="note",
+            message=eligibility.in_words(genie, found),
+            mend=eligibility.mend(found),
+            **where,
+        )
+
+
+def _words(skill: Skill[..., Any]) -> list[str]:
+    return skill.doc.lower().split()
