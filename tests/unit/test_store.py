@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from lampwork import failpoint
 from lampwork.errors import JobNotFound, StoreUnavailable
-from lampwork.store import schema
+from lampwork.store import migrations, schema
 from lampwork.store.store import Store
 
 
@@ -103,7 +105,7 @@ async def test_a_commit_that_did_not_happen_acknowledges_nothing(store: Store) -
 FILL_THE_DISK = """
 import asyncio, sys
 from pathlib import Path
-from lampwork.store import schema
+from lampwork.store import migrations, schema
 from lampwork.store.store import Store
 
 def cap(connection):
@@ -163,6 +165,23 @@ async def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> Non
         return compare_metadata(MigrationContext.configure(connection), schema.metadata)
 
     assert await store.read(differences) == []
+
+
+async def test_tables_of_the_version_before_are_brought_up_to_date(tmp_path: Path) -> None:
+    folder = Path(migrations.__file__).parent
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'lampwork.db'}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, sorted(folder.glob("versions/0*.py"))[-2].name[:4])
+    engine.dispose()
+
+    store = Store(tmp_path)
+    try:
+        await test_the_migrations_make_the_tables_of_the_schema(store)
+    finally:
+        store.close()
 
 
 async def test_numbers_of_messages_and_places_in_line_are_never_used_again(store: Store) -> None:

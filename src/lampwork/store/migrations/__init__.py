@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lampwork.errors import DatabaseTooNew, FolderNotWritable, StoreUnavailable
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 def prepare(path: Path) -> None:
@@ -30,7 +30,7 @@ def prepare(path: Path) -> None:
         ) from error
     if found == HEAD:
         return
-    if found is not None and not _known(found):
+    if found is not None and not is_known(found):
         raise DatabaseTooNew(
             f"{path} was written by a newer Lampwork (revision {found}; this one knows {HEAD}). "
             "Install that version, or name another folder with --home."
@@ -57,7 +57,8 @@ def _revision(path: Path) -> str | None:
         connection.close()
 
 
-def _known(revision: str) -> bool:
+def is_known(revision: str) -> bool:
+    """Whether this Lampwork has, or has had, such tables."""
     versions = Path(__file__).parent / "versions"
     return any(file.name.startswith(revision) for file in versions.glob("*.py"))
 
