@@ -159,8 +159,13 @@ def quoted(name: object) -> str:
 def one_of(given: str, known: Iterable[str]) -> str:
     """The end of an error about a name that there is not: which was meant, or which there are."""
     listed = list(known)
-    close = " or ".join(f'"{each}"' for each in difflib.get_close_matches(given, listed, n=2))
-    return f"Did you mean {close}?" if close else f"There are: {', '.join(listed)}."
+    return close_to(given, listed) or f"There are: {', '.join(listed) or 'none'}."
+
+
+def close_to(given: str, known: Iterable[str]) -> str:
+    """A question for the name that was meant, if one comes near; or nothing."""
+    near = difflib.get_close_matches(given, list(known), n=2)
+    return f"Did you mean {' or '.join(map(quoted, near))}?" if near else ""
 
 
 class ProjectError(LampworkError):

@@ -20,6 +20,8 @@ from lampwork.errors import (
     GenieNotFound,
     NotImportable,
     RecipeNotFound,
+    one_of,
+    quoted,
 )
 from lampwork.genies.budget import Budget
 from lampwork.genies.genie import Genie
@@ -193,8 +195,7 @@ class Project:
         return self._recipes[name]
 
     def _lacks(self, kind: str, name: str, defined: Iterable[str]) -> str:
-        known = ", ".join(defined) or "none"
-        return f'Project "{self.name}" has no {kind} "{name}". It has: {known}.'
+        return f"Project {quoted(self.name)} has no {kind} {quoted(name)}. {one_of(name, defined)}"
 
     # --- running ---
 

@@ -210,12 +210,15 @@ def test_help_waits_for_no_engine_and_no_model(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("run", "ad"), 'has no recipe "ad". Did you mean "add"?'),
+        (("genie", "finanse"), 'has no genie "finanse". Did you mean "finance"?'),
+        (("jobs", "--limt", "3"), "Did you mean '--limit'?"),
         (("jobz",), 'No verb "jobz". Did you mean "job" or "jobs"?'),
-        (("frobnicate",), 'No verb "frobnicate". There are: check, run, assign'),
+        (("frobnicate",), 'No verb "frobnicate". There are: init, '),
         (("job", "j0", "cancl"), 'No verb "cancl". Did you mean "cancel"?'),
     ],
 )
-def test_a_verb_that_there_is_not_leads_to_one_that_there_is(
+def test_a_name_that_there_is_not_leads_to_one_that_there_is(
     lampwork: Any, words: tuple[str, ...], said: str
 ) -> None:
     refused = lampwork(*words)

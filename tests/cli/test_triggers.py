@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -104,8 +105,8 @@ def test_triggers_are_listed_with_when_they_come_and_what_they_could_not_start(p
         "catch_up": "once",
     }
     columns, *rows = post("triggers").out.splitlines()
-    assert columns.split() == ["RECIPE", "TRIGGER", "NEXT", "LAST", "FIRED", "NOTE"]
-    assert rows[0].startswith(f"deliver  {POLL} ")
+    assert columns.split() == [*("RECIPE", "TRIGGER", "COMES", "NEXT", "LAST", "FIRED", "NOTE")]
+    assert rows[0].startswith("deliver  poll-letters  project:letters ")
     assert rows[0].endswith("  1 item rejected")
 
 
@@ -118,7 +119,9 @@ def test_one_recipe_is_shown_with_its_rejected_items(post: Any) -> None:
 
     [item] = poll["rejections"]
     assert (item["key"], item["why"]) == ("2", "The input of deliver does not fit: to: missing.")
-    assert shown.startswith(f"{POLL} of deliver\n  every       60 min\n  next        ")
+    assert shown.startswith(
+        f"poll-letters of deliver\n  definition  {POLL}\n  every       60 min\n  next        "
+    )
     assert shown.endswith(f"  2  {item['why']}\n")
     assert len(post.json("trigger", "count")["items"]) == 2
 
@@ -145,8 +148,11 @@ def test_a_trigger_is_fired_by_hand(post: Any) -> None:
     listed(post)
     letters(post, {"id": 1, "to": "Ada"}, {"id": 3, "to": "Eve"})
 
-    assert post("trigger", "deliver", "fire").out == f"{POLL} of deliver: It is to fire now.\n"
-    post("trigger", "count", "fire", "--trigger", YEAR, "--by", "ben")
+    assert post("trigger", "deliver", "fire").out == (
+        "poll-letters of deliver: It is to fire now.\n"
+    )
+    [_, named] = post.json("trigger", "count")["items"]
+    post("trigger", "count", "fire", "--trigger", named["name"], "--by", "ben")
 
     def by_recipe(recipe: str) -> list[Any]:
         return post.json("jobs", "--recipe", recipe, "--status", "succeeded")["items"]
@@ -180,8 +186,10 @@ def test_one_of_several_must_be_named(post: Any) -> None:
     done = post("trigger", "count", "pause")
 
     assert done.code == 2
-    known = f"{LEAP}; {YEAR}"
+    names = [each["name"] for each in post.json("trigger", "count")["items"]]
+    known = f"{names[0]} ({LEAP}), {names[1]} ({YEAR})"
     assert done.err == f'Error: Recipe "count" has these triggers: {known}. Name one.\n'
+    assert all(shlex.quote(name) == name for name in names)
 
 
 def test_a_poll_that_fails_says_why(post: Any) -> None:
@@ -216,4 +224,7 @@ def test_a_trigger_that_there_is_not_is_said_with_those_that_there_are(post: Any
     refused = post("trigger", "deliver", "fire", "--trigger", "poll")
 
     assert refused.code == 2
-    assert refused.err == f'Error: Recipe "deliver" has no trigger "poll". It has: {POLL}.\n'
+    assert (
+        refused.err
+        == f'Error: Recipe "deliver" has no trigger "poll". It has: poll-letters ({POLL}).\n'
+    )

@@ -109,7 +109,7 @@ async def test_what_can_not_be_fired_says_so(opened: Open) -> None:
         assert await app.fire(ship) == []
         with pytest.raises(RecipeNotFound):
             await app.fire("shop")
-        with pytest.raises(TriggerNotFound, match=r"has no trigger .*It has: poll "):
+        with pytest.raises(TriggerNotFound, match=r"has no trigger .*It has: poll-"):
             await app.fire(ship, trigger="cron @daily UTC")
         with pytest.raises(TriggerNotFound, match="has no triggers"):
             await app.fire(by_hand)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from lampwork.cli import output
 from lampwork.cli.options import home_option
@@ -16,23 +18,38 @@ from lampwork.types import Json
 
 __all__ = ["main"]
 
-_VERBS = {
-    "init": "Begin a project in a folder.",
-    "check": "Look for mistakes in a project.",
-    "run": "Start a job of a recipe.",
-    "assign": "Give a task to a genie.",
-    "worker": "Execute the jobs, until it is stopped.",
-    "jobs": "List jobs.",
-    "job": "Show a job; cancel it, send it an event, resolve an unknown outcome, retry or fork it.",
-    "genies": "List a project's genies.",
-    "genie": "Show a genie; pause it, start it.",
-    "triggers": "List what starts jobs by itself.",
-    "trigger": "Show the triggers of a recipe; fire, pause or start one.",
-    "upgrade-check": "Find the jobs that would not go on with the code as it is now.",
-    "conversations": "List what genies were told and have done.",
-    "conversation": "Show the transcript of a conversation; write an artifact of it into a file.",
+_GROUPS = {
+    "Start": {
+        "init DIR": "Begin a project in a folder.",
+        "run RECIPE": "Start a job of a recipe.",
+        "assign GENIE TEXT": "Give a task to a genie.",
+        "worker": "Execute the jobs, until it is stopped.",
+    },
+    "Look": {
+        "jobs": "List jobs.",
+        "conversations": "List what genies were told and have done.",
+        "conversation ID": "Show a transcript; --as-model, what the model was sent.",
+        "genies": "List a project's genies.",
+        "triggers": "List what starts jobs by itself.",
+    },
+    "Look at one, and decide": {
+        "job ID": "Show a job. Then: send, answer, resolve, cancel, go-on, retry, rerun, fork.",
+        "genie NAME": "Show a genie. Then: pause, start.",
+        "trigger RECIPE": "Show a recipe's triggers. Then: fire, pause, start.",
+    },
+    "Maintain": {
+        "check": "Look for mistakes in a project.",
+        "upgrade-check": "Find the jobs that would not go on with the code as it is now.",
+        "completion SHELL": "Print the script with which a shell completes all this.",
+    },
 }
-"""Each is `command` of the module of its name. Said here, so that help imports none of them."""
+"""The verbs by what one does. Each is `command` of the module of its name. Said here, so that help
+imports none of them."""
+
+_VERBS = tuple(usage.partition(" ")[0] for verbs in _GROUPS.values() for usage in verbs)
+
+_COMPLETE = "_LAMPWORK_COMPLETE"
+"""The variable in which a shell says that it wants to complete."""
 
 _BROKEN_PIPE = 141
 _INTERRUPTED = 130
@@ -48,6 +65,16 @@ class _Verbs(click.Group):
         module = cmd_name.replace("-", "_")
         return importlib.import_module(f"lampwork.cli.{module}").command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs, with none of their modules imported."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        known = [item for verbs in _GROUPS.values() for item in verbs.items()]
+        words = [(usage.partition(" ")[0], text) for usage, text in known]
+        return [
+            CompletionItem(verb, help=text) for verb, text in words if verb.startswith(incomplete)
+        ]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -56,15 +83,19 @@ class _Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(_VERBS.items()))
+        # Of one width, so that the groups stand under each other.
+        widest = max(len(usage) for verbs in _GROUPS.values() for usage in verbs)
+        for group, verbs in _GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{usage:{widest}}", text) for usage, text in verbs.items()])
 
 
 @click.command(
     cls=_Verbs,
     subcommand_metavar="VERB …",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="`lampwork VERB --help` says more. Exit codes: 0, 1 the work failed, 2 bad usage.",
+    epilog="`lampwork VERB --help` says more, with examples. Exit codes: 0, 1 the work failed, "
+    "2 bad usage.",
 )
 @click.version_option(package_name="lampwork", prog_name="lampwork", message="%(prog)s %(version)s")
 @home_option
@@ -78,6 +109,11 @@ def command(home: Path | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    if _COMPLETE in os.environ:
+        from lampwork.cli.completing import complete
+
+        complete(command, _COMPLETE)
+        return
     words = sys.argv[1:]
     as_json = "--json" in words
     output.prepare(as_json=as_json)
@@ -91,9 +127,9 @@ def main() -> None:
     sys.exit(code)
 
 
-def _perform(words: list[str], *, as_json: bool) -> int:
+def _perform(words: Sequence[str], *, as_json: bool) -> int:
     try:
-        with command.make_context("lampwork", words) as context:
+        with command.make_context("lampwork", list(words)) as context:
             return command.invoke(context) or 0
     except click.exceptions.Exit as exit:
         return exit.exit_code
@@ -108,7 +144,7 @@ def _perform(words: list[str], *, as_json: bool) -> int:
         if error.code == "project_broken":
             output.warn(error.fields["traceback"].rstrip())
         return exit_code(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
 
 

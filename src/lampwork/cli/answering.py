@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from lampwork.cli import output
 from lampwork.cli.copying import confirmed, show
 from lampwork.cli.options import Options, me
 from lampwork.cli.project import load
-from lampwork.cli.reading import reading
+from lampwork.cli.reading import of_job
 from lampwork.cli.run import read_json
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door, JobsDoor
-from lampwork.errors import JobNotFound, ProjectNotFound
+from lampwork.errors import ProjectNotFound
 from lampwork.insights import Insights, to_json
 from lampwork.project import Project
 
@@ -65,10 +63,7 @@ def answer(
         goes_on = await door.answer_task(task, value, by=by or me(), note=note)
         return await _answered(insights, options, task, job_id, goes_on.job_id)
 
-    done = asyncio.run(reading(options, do))
-    if done is None:
-        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
-    return done
+    return of_job(options, job_id, do)
 
 
 def _code(project: str | None) -> Project | None:

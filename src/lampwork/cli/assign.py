@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
+from lampwork.cli import completing
 from lampwork.cli import output as printed
 from lampwork.cli.execution import carry_out
 from lampwork.cli.limits import limits
-from lampwork.cli.options import Options, shared
+from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.cli.run import read_json
 from lampwork.door import Door
 from lampwork.errors import InputInvalid
-from lampwork.genies.budget import Budget
 from lampwork.genies.genie import Genie
 from lampwork.insights import Insights
 from lampwork.job import JobRef
 from lampwork.metadata import Sealed, from_texts, withheld
 
 
-@click.command("assign")
-@click.argument("words", nargs=-1, required=True, metavar="[PROJECT] GENIE INSTRUCTIONS")
+@click.command(
+    "assign",
+    epilog=examples(
+        """lampwork assign finance "Check the invoice." --metadata invoice_id=I-7 --wait""",
+        """lampwork assign scribe "Sum this up." --file notes.pdf --budget dollars=0.5""",
+    ),
+)
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="[PROJECT] GENIE INSTRUCTIONS",
+    type=completing.genie,
+)
 @click.option(
     "--metadata",
     "pairs",
+    type=completing.metadata,
     multiple=True,
     metavar="KEY=VALUE",
     help="For the skills, never for the model; JSON where the skill takes no text. Repeatable.",
@@ -36,6 +49,7 @@ from lampwork.metadata import Sealed, from_texts, withheld
 @click.option(
     "--sealed",
     "seals",
+    type=completing.metadata,
     multiple=True,
     metavar="KEY=VALUE",
     help="As --metadata, and a request that would carry the value is not sent. Repeatable.",
@@ -55,7 +69,12 @@ from lampwork.metadata import Sealed, from_texts, withheld
     metavar="SCHEMA.json",
     help="A JSON Schema of the answer; without it, text.",
 )
-@click.option("--conversation", metavar="ID", help="Continue this conversation.")
+@click.option(
+    "--conversation",
+    type=completing.conversation_id,
+    metavar="ID",
+    help="Continue this conversation.",
+)
 @click.option("--on-problem", metavar="TEXT", help="What to do on errors or doubt.")
 @click.option("--public-only", is_flag=True, help="Public documents of its knowledge are enough.")
 @limits
@@ -64,57 +83,45 @@ from lampwork.metadata import Sealed, from_texts, withheld
 def command(
     words: tuple[str, ...],
     pairs: tuple[str, ...],
-    files: tuple[Path, ...],
     seals: tuple[str, ...],
     data: str | None,
     output: Path | None,
-    conversation: str | None,
-    on_problem: str | None,
-    public_only: bool,
-    budget: Budget | None,
-    deadline: datetime | timedelta | None,
     wait: bool,
     home: Path | None,
     as_json: bool,
+    **how: Any,
 ) -> int:
     """Give a task to GENIE.
 
     Without --wait it is queued for a worker, and the id of the job that carries it is printed.
     """
     project_word, name, instructions = _split(words)
-    metadata = _texts((*pairs, *seals))
-    sealed = _texts(seals).keys()
+    texts = _texts((*pairs, *seals))
     about = None if data is None else read_json("--data", data, example='"text"')
     schema = None if output is None else _read_schema(output)
     project = load(project_word)
+    knowledge = "public_only" if how.pop("public_only") else None
 
     async def assign(door: Door) -> JobRef:
-        genie: Genie = door.project.find_genie(name)
-        if conversation is not None:
-            await Insights(door.store).conversation(conversation)
-        job = await door.assign(
-            genie,
-            instructions,
-            data=about,
-            on_problem=on_problem,
-            knowledge="public_only" if public_only else None,
-            conversation=conversation,
-            metadata={
-                key: Sealed(value) if key in sealed else value
-                for key, value in from_texts(genie.metadata, metadata).items()
-            },
-            output=schema,
-            files=files,
-            budget=budget,
-            deadline=deadline,
-            kind="cli",
-        )
-        if lacking := withheld(genie.skills, metadata):
+        genie = door.project.find_genie(name)
+        if how["conversation"] is not None:
+            await Insights(door.store).check_conversation(how["conversation"])
+        metadata = _metadata(genie, texts, sealed=_texts(seals).keys())
+        task = {"data": about, "output": schema, "metadata": metadata, "knowledge": knowledge}
+        job = await door.assign(genie, instructions, **task, **how, kind="cli")
+        if lacking := withheld(genie.skills, texts):
             listed = ", ".join(f"{skill} ({why})" for skill, why in lacking.items())
             printed.warn(f"withheld: {listed}")
         return job
 
     return carry_out(project, project_word, Options(home, as_json), assign, wait=wait)
+
+
+def _metadata(genie: Genie, texts: dict[str, Any], sealed: Collection[str]) -> dict[str, Any]:
+    return {
+        key: Sealed(value) if key in sealed else value
+        for key, value in from_texts(genie.metadata, texts).items()
+    }
 
 
 def _split(words: tuple[str, ...]) -> tuple[str | None, str, str]:
@@ -132,7 +139,7 @@ def _split(words: tuple[str, ...]) -> tuple[str | None, str, str]:
 def _read_schema(file: Path) -> dict[str, Any]:
     try:
         schema = json.loads(file.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InputInvalid(f"{file} is not JSON: {error}.") from error
     if not isinstance(schema, dict):
         raise click.BadParameter("a JSON Schema is an object", param_hint="--output")

@@ -16,7 +16,7 @@ from lampwork import faults
 from lampwork.checks import Finding, by_gravity, genies, of_fault
 from lampwork.checks.source import Sources
 from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.reading import reading
 from lampwork.errors import LampworkError
@@ -24,7 +24,10 @@ from lampwork.insights import PauseView
 from lampwork.project import Project
 
 
-@click.command("check")
+@click.command(
+    "check",
+    epilog=examples("lampwork check", "lampwork check examples/invoices/project.py --json"),
+)
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
 def command(project: str | None, home: Path | None, as_json: bool) -> int:

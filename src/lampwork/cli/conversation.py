@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from lampwork.cli import output
+from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
-from lampwork.cli.options import Options
-from lampwork.cli.reading import reading
-from lampwork.errors import ConversationNotFound
+from lampwork.cli.options import Options, examples
+from lampwork.cli.reading import of_conversation
 from lampwork.insights import (
     AskedAgain,
     ConversationDetails,
@@ -34,10 +31,19 @@ from lampwork.insights import (
 )
 from lampwork.types import Json
 
-T = TypeVar("T")
 
-
-@click.group("conversation", cls=Noun, which="ID", parameter="conversation_id")
+@click.group(
+    "conversation",
+    cls=Noun,
+    which="ID",
+    parameter="conversation_id",
+    of=completing.conversation_id,
+    epilog=examples(
+        "lampwork conversation c01m7wbx3ejz021kz99.1",
+        "lampwork conversation c01m7wbx3ejz021kz99.1 --as-model",
+        "lampwork conversation c01m7wbx3ejz021kz99.1 artifact summary.txt",
+    ),
+)
 def command() -> None:
     """Show what a genie was told, said, called and answered, in order.
 
@@ -45,8 +51,13 @@ def command() -> None:
     """
 
 
-@command.verb("artifact")
-@click.argument("name")
+@command.verb(
+    "artifact",
+    epilog=examples(
+        "lampwork conversation c01m7wbx3ejz021kz99.1 artifact summary.txt --to july.txt"
+    ),
+)
+@click.argument("name", type=completing.artifact)
 @click.option(
     "--to",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -62,7 +73,7 @@ def artifact(
     async def read(insights: Insights) -> tuple[FileView, bytes]:
         return await insights.artifact(conversation_id, name)
 
-    facts, content = _of(Options(home, as_json), conversation_id, read)
+    facts, content = of_conversation(Options(home, as_json), conversation_id, read)
     try:
         with file.open("wb" if to else "xb") as opened:
             opened.write(content)
@@ -84,22 +95,13 @@ def show(conversation_id: str, home: Path | None, as_json: bool) -> int:
     async def details(insights: Insights) -> ConversationDetails:
         return await insights.conversation(conversation_id)
 
-    found = _of(Options(home, as_json), conversation_id, details)
+    found = of_conversation(Options(home, as_json), conversation_id, details)
     if as_json:
         output.say_json(to_json(found))
     else:
         for line in _lines(found):
             output.say(line)
     return 0
-
-
-def _of(options: Options, conversation_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:
-    found = asyncio.run(reading(options, read))
-    if found is None:
-        raise ConversationNotFound(
-            f"There is no conversation {conversation_id}: nothing is in {options.settings.home}."
-        )
-    return found
 
 
 def _lines(found: ConversationDetails) -> Iterator[str]:

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import click
 
-from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli import completing, output
+from lampwork.cli.options import Options, examples, paged, shared
 from lampwork.cli.reading import reading
 from lampwork.insights import ConversationView, Insights, Page, to_json
 
 
-@click.command("conversations")
-@click.option("--genie", help="Only those that this genie has worked in.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@click.option("--after", metavar="CURSOR", help="The `next` of the page before.")
+@click.command("conversations", epilog=examples("lampwork conversations --genie finance"))
+@click.option("--genie", type=completing.genie, help="Only those that this genie has worked in.")
+@paged
 @shared
 def command(
     genie: str | None, limit: int, after: str | None, home: Path | None, as_json: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -10,11 +9,10 @@ import click
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
-from lampwork.cli.reading import reading
+from lampwork.cli.reading import of_job
 from lampwork.cli.working import executor_lacking
 from lampwork.copies import CopyPlan, EffectCount, PlannedCall
 from lampwork.door import JobsDoor
-from lampwork.errors import JobNotFound
 from lampwork.insights import Insights, to_json
 
 Plan = Callable[[JobsDoor], Awaitable[CopyPlan]]
@@ -40,10 +38,7 @@ def copy(options: Options, job_id: str, plan: Plan, *, only_plan: bool, yes: boo
             return 1
         return await _made(insights, options, planned, await door.copy(planned))
 
-    done = asyncio.run(reading(options, do))
-    if done is None:
-        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
-    return done
+    return of_job(options, job_id, do)
 
 
 def show(plan: CopyPlan) -> None:

@@ -8,18 +8,23 @@ from pathlib import Path
 
 import click
 
-from lampwork.cli import output
+from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
-from lampwork.cli.options import Options, me
+from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.project import load
 from lampwork.cli.reading import views_of
 from lampwork.door import Door
 from lampwork.insights import GenieView, Insights, to_json
 
-_of_project = click.option("--project", help="The project, as a file or `module:name`.")
 
-
-@click.group("genie", cls=Noun, which="NAME", parameter="name")
+@click.group(
+    "genie",
+    cls=Noun,
+    which="NAME",
+    parameter="name",
+    of=completing.genie,
+    epilog=examples("lampwork genie finance", "lampwork genie finance pause --why audit"),
+)
 def command() -> None:
     """Show a genie: its model, its skills, whether it takes tasks.
 
@@ -28,7 +33,7 @@ def command() -> None:
 
 
 @command.verb("show", hidden=True)
-@_of_project
+@of_project
 def show(name: str, project: str | None, home: Path | None, as_json: bool) -> int:
     """Show a genie."""
     options = Options(home, as_json)
@@ -42,9 +47,9 @@ def show(name: str, project: str | None, home: Path | None, as_json: bool) -> in
     return 0
 
 
-@command.verb("pause")
+@command.verb("pause", epilog=examples("lampwork genie finance pause --why audit"))
 @click.option("--why", default="", metavar="TEXT", help="For the record, and for who assigns.")
-@_of_project
+@of_project
 def pause(name: str, why: str, project: str | None, home: Path | None, as_json: bool) -> int:
     """Let it take no new tasks; those that it works on go on."""
 
@@ -60,8 +65,8 @@ def pause(name: str, why: str, project: str | None, home: Path | None, as_json: 
     return _do(Options(home, as_json), project, name, do, done)
 
 
-@command.verb("start")
-@_of_project
+@command.verb("start", epilog=examples("lampwork genie finance start"))
+@of_project
 def start(name: str, project: str | None, home: Path | None, as_json: bool) -> int:
     """Let it take tasks again; those that wait for it go on."""
 

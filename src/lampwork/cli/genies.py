@@ -8,13 +8,16 @@ from pathlib import Path
 import click
 
 from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.reading import views_of
 from lampwork.insights import GenieView, to_json
 
 
-@click.command("genies")
+@click.command(
+    "genies",
+    epilog=examples("lampwork genies", "lampwork genies examples/invoices/project.py"),
+)
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
 def command(project: str | None, home: Path | None, as_json: bool) -> int:

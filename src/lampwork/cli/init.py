@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from lampwork.cli import output
+from lampwork.cli.options import examples
 
 _STARTER = Path(__file__).with_name("starter")
 
@@ -31,7 +32,7 @@ _FIRST_RUN = (
 )
 
 
-@click.command("init")
+@click.command("init", epilog=examples("lampwork init shop"))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--name", help="What the project is called; by default after the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

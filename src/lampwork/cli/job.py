@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from lampwork.cli import output, tree
+from lampwork.cli import completing, output, tree
 from lampwork.cli.noun import Noun
-from lampwork.cli.options import Options, me
-from lampwork.cli.reading import reading
-from lampwork.cli.working import executor_lacking
+from lampwork.cli.options import Options, examples, me, of_project
+from lampwork.cli.reading import of_job
+from lampwork.cli.working import code_changed, executor_lacking
 from lampwork.door import JobsDoor
-from lampwork.errors import JobNotFound
 from lampwork.insights import Executor, Insights, JobDetails, JobTree, JobView, to_json
 
-T = TypeVar("T")
 
-
-@click.group("job", cls=Noun, which="ID", parameter="job_id")
+@click.group(
+    "job",
+    cls=Noun,
+    which="ID",
+    parameter="job_id",
+    of=completing.job_id,
+    epilog=examples("lampwork job j01m7wbx3ejz021kz99", "lampwork job j01m7wbx3ejz021kz99 cancel"),
+)
 def command() -> None:
     """Show a job: its status, what it waits for, its calls and the jobs below it.
 
@@ -34,7 +37,7 @@ def command() -> None:
 def show(job_id: str, home: Path | None, as_json: bool) -> int:
     """Show a job."""
     options = Options(home, as_json)
-    job = _of(options, job_id, lambda insights: insights.job(job_id))
+    job = of_job(options, job_id, lambda insights: insights.job(job_id))
     if as_json:
         output.say_json(to_json(job))
     else:
@@ -43,18 +46,25 @@ def show(job_id: str, home: Path | None, as_json: bool) -> int:
     return 0
 
 
-@command.verb("cancel")
+@command.verb("cancel", epilog=examples("lampwork job j01m7wbx3ejz021kz99 cancel"))
 def cancel(job_id: str, home: Path | None, as_json: bool) -> int:
     """Cancel it and all jobs below it; what executes gets some seconds to end."""
 
-    async def do(_insights: Insights, door: JobsDoor) -> None:
+    async def do(_insights: Insights, door: JobsDoor) -> str:
         await door.cancel(job_id)
+        return f"Job {job_id} is being cancelled."
 
-    return _do(Options(home, as_json), job_id, do, f"Job {job_id} is being cancelled.")
+    return _do(Options(home, as_json), job_id, do)
 
 
-@command.verb("send")
-@click.argument("name")
+@command.verb(
+    "send",
+    epilog=examples(
+        "lampwork job j01m7wbx3ejz021kz99 send colour '\"red\"'",
+        'lampwork job j01m7wbx3ejz021kz99 send order \'{"item": "lamp"}\'',
+    ),
+)
+@click.argument("name", type=completing.event)
 @click.argument("value", metavar="JSON", default="null")
 def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -> int:
     """Send it the event NAME, which it waits for now or later."""
@@ -62,7 +72,7 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
 
     event = read_json("The value", value, example='"text"')
 
-    async def do(insights: Insights, door: JobsDoor) -> None:
+    async def do(insights: Insights, door: JobsDoor) -> str:
         waits = (await insights.view(job_id)).waiting_on
         await door.send_event(job_id, name, event, source=me())
         names = [str((each.subject or {})["name"]) for each in waits if each.kind == "event"]
@@ -71,12 +81,20 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
             output.warn(
                 f'Job {job_id} waits for {waited_for}; "{name}" is kept until it is waited for.'
             )
+        return f"Sent {name} to job {job_id}."
 
-    return _do(Options(home, as_json), job_id, do, f"Sent {name} to job {job_id}.")
+    return _do(Options(home, as_json), job_id, do)
 
 
-@command.verb("resolve")
-@click.argument("wait_id", metavar="WAIT")
+@command.verb(
+    "resolve",
+    epilog=examples(
+        "lampwork job j01m7wbx3ejz021kz99 resolve w01m7wbx3ejz021kz99.1.2.0 did_not_happen",
+        "lampwork job j01m7wbx3ejz021kz99 resolve w01m7wbx3ejz021kz99.1.2.0 happened "
+        """--result '"receipt 7"'""",
+    ),
+)
+@click.argument("wait_id", metavar="WAIT", type=completing.wait)
 @click.argument("resolution", type=click.Choice(["happened", "did_not_happen", "fail"]))
 @click.option("--result", metavar="JSON", default="null", help="What it returned, if it happened.")
 @click.option("--reason", metavar="TEXT", default="", help="Why, for the record.")
@@ -97,18 +115,24 @@ def resolve(
 
     returned = read_json("--result", result, example='"text"')
 
-    async def do(insights: Insights, door: JobsDoor) -> None:
+    async def do(insights: Insights, door: JobsDoor) -> str:
         await insights.check_wait(job_id, wait_id)
         await door.resolve(wait_id, resolution, result=returned, reason=reason, by=me())
+        return f"Resolved {wait_id}: {resolution}."
 
-    return _do(Options(home, as_json), job_id, do, f"Resolved {wait_id}: {resolution}.")
+    return _do(Options(home, as_json), job_id, do)
 
 
-@command.verb("answer")
+@command.verb(
+    "answer",
+    epilog=examples(
+        'lampwork job j01m7wbx3ejz021kz99 answer \'{"status": "approved"}\' --note "by phone"'
+    ),
+)
 @click.argument("words", nargs=-1, required=True, metavar="[TASK] JSON")
 @click.option("--by", metavar="NAME", help="Who answers, for the record; you, by default.")
 @click.option("--note", metavar="TEXT", help="What else to know, for people.")
-@click.option("--project", help="The project, as a file or `module:name`.")
+@of_project
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--plan", "only_plan", is_flag=True, help="Only show what would be.")
 def answer(
@@ -133,34 +157,38 @@ def answer(
     return answering.answer(options, job_id, words, by=by, note=note, project=project, **how)
 
 
-@command.verb("go-on")
+@command.verb("go-on", epilog=examples("lampwork job j01m7wbx3ejz021kz99 go-on"))
 def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
     """Let it run again, after a stop for attention and once its code is mended.
 
     One that `lampwork dev` keeps on older code goes on with the code of today.
     """
 
-    async def do(_insights: Insights, door: JobsDoor) -> None:
-        await door.go_on(job_id)
-
     options = Options(home, as_json)
-    beforehand = options.to_type("upgrade-check")
-    done = f"Job {job_id} goes on. If its code still differs it stops again: see {beforehand}."
-    return _do(options, job_id, do, done)
+
+    async def do(insights: Insights, door: JobsDoor) -> str:
+        attention = (await insights.view(job_id)).attention
+        await door.go_on(job_id)
+        done = f"Job {job_id} goes on."
+        if code_changed(attention):
+            done += f" If its code still differs it stops again: {options.to_type('upgrade-check')}"
+        return done
+
+    return _do(options, job_id, do)
 
 
-def _copying(name: str) -> Callable[[Callable[..., int]], click.Command]:
+def _copying(name: str, example: str) -> Callable[[Callable[..., int]], click.Command]:
     """A verb that makes a copy, after a look at its plan."""
 
     def define(fn: Callable[..., int]) -> click.Command:
         yes = click.option("--yes", is_flag=True, help="Do it without asking.")
         plan = click.option("--plan", "only_plan", is_flag=True, help="Only show what would be.")
-        return command.verb(name)(yes(plan(fn)))
+        return command.verb(name, epilog=examples(example))(yes(plan(fn)))
 
     return define
 
 
-@_copying("retry")
+@_copying("retry", "lampwork job j01m7wbx3ejz021kz99 retry --plan")
 def retry(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
     """Do it again from the call that failed it, as a new job that keeps what succeeded.
 
@@ -171,7 +199,7 @@ def retry(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
     return copy(Options(home, as_json), job_id, lambda door: door.plan_retry(job_id), **how)
 
 
-@_copying("rerun")
+@_copying("rerun", "lampwork job j01m7wbx3ejz021kz99 rerun --yes")
 def rerun(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
     """Do all of it again from the same input, as a new job.
 
@@ -182,7 +210,7 @@ def rerun(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
     return copy(Options(home, as_json), job_id, lambda door: door.plan_rerun(job_id), **how)
 
 
-@_copying("fork")
+@_copying("fork", "lampwork job j01m7wbx3ejz021kz99 fork --at 3")
 @click.option("--at", type=int, metavar="N", required=True, help="The first call to make anew.")
 def fork(job_id: str, at: int, home: Path | None, as_json: bool, **how: bool) -> int:
     """Do it again from its call --at N, as a new job that keeps the calls before it.
@@ -194,25 +222,18 @@ def fork(job_id: str, at: int, home: Path | None, as_json: bool, **how: bool) ->
     return copy(Options(home, as_json), job_id, lambda door: door.plan_fork(job_id, at=at), **how)
 
 
-def _of(options: Options, job_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:
-    found = asyncio.run(reading(options, read))
-    if found is None:
-        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
-    return found
-
-
 def _do(
     options: Options,
     job_id: str,
-    act: Callable[[Insights, JobsDoor], Awaitable[None]],
-    done: str,
+    act: Callable[[Insights, JobsDoor], Awaitable[str]],
 ) -> int:
-    async def do(insights: Insights) -> tuple[JobDetails, Executor | None]:
-        await insights.view(job_id)
-        await act(insights, JobsDoor(insights.store))
-        return await insights.job(job_id), await insights.executing()
+    """Do something about a job, and say what was done, as `act` returns it."""
 
-    job, executor = _of(options, job_id, do)
+    async def do(insights: Insights) -> tuple[str, JobDetails, Executor | None]:
+        done = await act(insights, JobsDoor(insights.store))
+        return done, await insights.job(job_id), await insights.executing()
+
+    done, job, executor = of_job(options, job_id, do)
     if options.as_json:
         output.say_json(to_json(job))
         return 0

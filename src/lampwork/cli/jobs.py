@@ -8,19 +8,23 @@ from typing import get_args
 
 import click
 
-from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli import completing, output
+from lampwork.cli.options import Options, examples, paged, shared
 from lampwork.cli.reading import reading
 from lampwork.insights import Insights, JobView, Page, WaitingOn, to_json
 from lampwork.types import JobStatus
 
 
-@click.command("jobs")
+@click.command(
+    "jobs",
+    epilog=examples(
+        "lampwork jobs --status needs_attention", "lampwork jobs --recipe review --roots --limit 10"
+    ),
+)
 @click.option("--status", type=click.Choice(get_args(JobStatus)), help="Only these.")
-@click.option("--recipe", help="Only jobs of this recipe.")
+@click.option("--recipe", type=completing.recipe, help="Only jobs of this recipe.")
 @click.option("--roots", is_flag=True, help="Without the jobs that other jobs have started.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@click.option("--after", metavar="CURSOR", help="The `next` of the page before.")
+@paged
 @shared
 def command(
     status: str | None,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from lampwork.cli.options import shared
 from lampwork.errors import one_of
@@ -14,20 +15,31 @@ from lampwork.errors import one_of
 class Noun(click.Group):
     """A noun of the command line: which one, then what to do with it; `show`, if nothing is said.
 
-    `which` stands for the thing in usages, `parameter` is the name under which verbs take it.
+    `which` stands for the thing in usages, `parameter` is the name under which verbs take it, and
+    `of` completes it.
     """
 
-    def __init__(self, *args: Any, which: str, parameter: str, **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        which: str,
+        parameter: str,
+        of: click.ParamType[str],
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
         self.which = which
         self.parameter = parameter
+        self.of = of
 
     def verb(self, name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
         """Define a verb, which takes the options that all share."""
 
         def define(fn: Callable[..., int]) -> click.Command:
-            taking = click.argument(self.parameter)(shared(fn))
-            return self.command(name, cls=_Verb, **settings)(taking)
+            taking = click.argument(self.parameter, type=self.of)(shared(fn))
+            verb = self.command(name, cls=_Verb, **settings)(taking)
+            verb.params.sort(key=lambda each: each.name in ("home", "as_json"))
+            return verb
 
         return define
 
@@ -44,10 +56,14 @@ class Noun(click.Group):
         if words and not words[0].startswith("-"):
             which, *rest = words
             verb = "show" if not rest or rest[0].startswith("-") else rest.pop(0)
-            if verb not in self.commands:
+            if verb not in self.commands and not ctx.resilient_parsing:
                 raise click.UsageError(f'No verb "{verb}". {one_of(verb, self.verbs)}', ctx)
             args = [verb, which, *args[:leading], *rest]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Which ones there are: what to do with one comes after it."""
+        return self.of.shell_complete(ctx, click.Argument([self.parameter]), incomplete)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return [self.which, "[VERB …]", "[OPTIONS]"]
@@ -60,6 +76,17 @@ class Noun(click.Group):
 
 class _Verb(click.Command):
     """A verb, in whose usage the thing comes first."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The options; where no verb was typed yet, the verbs as well."""
+        noun, items = _noun(ctx.parent), super().shell_complete(ctx, incomplete)
+        if self.name == "show":
+            items += [
+                CompletionItem(verb, help=noun.commands[verb].get_short_help_str(60))
+                for verb in noun.verbs
+                if verb.startswith(incomplete)
+            ]
+        return items
 
     def make_context(
         self,

@@ -54,6 +54,28 @@ def shared(command: Command) -> Command:
     return home_option(as_json(command))
 
 
+def paged(command: Command) -> Command:
+    """The options of lists, as the keyword arguments `limit` and `after`."""
+    limit = click.option(
+        "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, metavar="N"
+    )
+    after = click.option("--after", metavar="CURSOR", help="The `next` of the page before.")
+    return limit(after(command))
+
+
+def of_project(command: Command) -> Command:
+    """`--project`, of verbs that name something of a project, as the keyword argument `project`."""
+    return click.option(
+        "--project", metavar="PROJECT", help="The project, as a file or `module:name`."
+    )(command)
+
+
+def examples(*lines: str) -> str:
+    """The end of a verb's help, with commands as they are typed."""
+    title = "Example:" if len(lines) == 1 else "Examples:"
+    return "\n".join(["\b", title, *(f"  {line}" for line in lines)])
+
+
 def me() -> str:
     """Who does it, for the record."""
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from lampwork.cli.options import Options
+from lampwork.errors import ConversationNotFound, JobNotFound
 from lampwork.insights import GenieView, Insights
 from lampwork.insights.genies import genie_views
 
@@ -20,15 +23,50 @@ T = TypeVar("T")
 async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) -> T | None:
     """What `read` returns; None where nothing was ever written.
 
-    Raises BadParameter for a --home that does not exist.
+    Raises BadParameter for a home that was named and does not exist, or is no folder to read.
     """
     home = options.settings.home
+    named = "--home" if options.home is not None else "LAMPWORK_HOME"
+    if home.exists() and not home.is_dir():
+        raise click.BadParameter(f"{home} is no folder.", param_hint=named)
     if options.home is not None and not home.exists():
-        raise click.BadParameter(f"there is no folder {home}", param_hint="--home")
+        raise click.BadParameter(f"there is no folder {home}", param_hint=named)
+    if home.exists() and not os.access(home, os.R_OK | os.X_OK):
+        raise click.BadParameter(f"{home} can't be read by this user.", param_hint=named)
     if not (home / "lampwork.db").exists():
         return None
     async with Insights.opened(home) as insights:
         return await read(insights)
+
+
+def of_job(options: Options, job_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:
+    """What `read` returns of a job. Raises JobNotFound, which says what was meant."""
+
+    async def checked(insights: Insights) -> T:
+        await insights.check_job(job_id)
+        return await read(insights)
+
+    found = asyncio.run(reading(options, checked))
+    if found is None:
+        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
+    return found
+
+
+def of_conversation(
+    options: Options, conversation_id: str, read: Callable[[Insights], Awaitable[T]]
+) -> T:
+    """What `read` returns of a conversation. Raises ConversationNotFound, as `of_job`."""
+
+    async def checked(insights: Insights) -> T:
+        await insights.check_conversation(conversation_id)
+        return await read(insights)
+
+    found = asyncio.run(reading(options, checked))
+    if found is None:
+        raise ConversationNotFound(
+            f"There is no conversation {conversation_id}: nothing is in {options.settings.home}."
+        )
+    return found
 
 
 async def views_of(options: Options, genies: Sequence[Genie]) -> tuple[GenieView, ...]:

@@ -9,19 +9,28 @@ from typing import Any
 
 import click
 
+from lampwork.cli import completing
 from lampwork.cli.execution import carry_out
-from lampwork.cli.options import Options, shared
+from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.door import Door
-from lampwork.errors import InputInvalid, ProjectNotFound
+from lampwork.errors import InputInvalid, ProjectNotFound, quoted
 from lampwork.job import JobRef
 from lampwork.project import Project
 
 _EXAMPLE = '{"name": "Ada"}'
 
 
-@click.command("run")
-@click.argument("words", nargs=-1, required=True, metavar="[PROJECT] RECIPE")
+@click.command(
+    "run",
+    epilog=examples(
+        """lampwork run add --input '{"a": 1}' --wait""",
+        "lampwork run examples/invoices/project.py review_pending_invoices",
+    ),
+)
+@click.argument(
+    "words", nargs=-1, required=True, metavar="[PROJECT] RECIPE", type=completing.recipe
+)
 @click.option("--input", "given", default="{}", metavar="JSON", help="The parameters by name.")
 @click.option("--wait", is_flag=True, help="Wait for the result; execute here if no worker does.")
 @shared
@@ -73,10 +82,20 @@ def read_json(name: str, text: str, *, example: str) -> Any:
     try:
         return json.loads(text, parse_constant=_no_constant)
     except ValueError as error:
+        problem = _placed(error, text)
         raise InputInvalid(
-            f"{name} is not JSON: {error}. Give it in quotes, as in {shlex.quote(example)}.",
-            problems=[str(error)],
+            f"{name} is not JSON: {problem}. Give it in quotes, as in {shlex.quote(example)}.",
+            problems=[problem],
         ) from error
+
+
+def _placed(error: ValueError, text: str) -> str:
+    """What is wrong, with the place and what stands there."""
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    line = f"line {error.lineno}, " if "\n" in text else ""
+    here = f"at {quoted(text[error.pos : error.pos + 20])}" if text[error.pos :] else "at its end"
+    return f"{error.msg[0].lower()}{error.msg[1:]}, {line}character {error.colno}, {here}"
 
 
 def _no_constant(name: str) -> Any:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 
 import click
 
-from lampwork.cli import output
+from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
-from lampwork.cli.options import Options, me
+from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.project import load
 from lampwork.cli.reading import reading
 from lampwork.cli.triggers import notes
@@ -21,7 +23,14 @@ from lampwork.insights.triggers import NOTHING, trigger_details
 from lampwork.triggers.trigger import find_trigger
 
 
-@click.group("trigger", cls=Noun, which="RECIPE", parameter="recipe")
+@click.group(
+    "trigger",
+    cls=Noun,
+    which="RECIPE",
+    parameter="recipe",
+    of=completing.recipe,
+    epilog=examples("lampwork trigger report", "lampwork trigger report pause --why holidays"),
+)
 def command() -> None:
     """Show the triggers of a recipe: when they come next, and what they could not start.
 
@@ -29,14 +38,8 @@ def command() -> None:
     """
 
 
-_of_project = click.option("--project", help="The project, as a file or `module:name`.")
-_trigger = click.option("--trigger", metavar="TRIGGER", help="Which, if the recipe has several.")
-_by = click.option("--by", metavar="NAME", help="Who does it, for the record; you.")
-_why = click.option("--why", metavar="TEXT", default="", help="Why, for the record.")
-
-
 @command.verb("show", hidden=True)
-@_of_project
+@of_project
 def show(recipe: str, project: str | None, home: Path | None, as_json: bool) -> int:
     """Show the triggers of a recipe."""
     options = Options(home, as_json)
@@ -57,81 +60,87 @@ def show(recipe: str, project: str | None, home: Path | None, as_json: bool) -> 
     return 0
 
 
-@command.verb("fire")
-@_trigger
-@_of_project
-@_by
-def fire(
-    recipe: str,
-    trigger: str | None,
-    project: str | None,
-    by: str | None,
-    home: Path | None,
-    as_json: bool,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What somebody wants of a trigger, as it was typed."""
+
+    recipe: str
+    trigger: str | None
+    project: str | None
+    by: str
+    why: str
+    options: Options
+
+
+def _ordering(name: str, *lines: str) -> Callable[[Callable[[_Order], int]], click.Command]:
+    """A verb that orders something of a trigger; `lines` are its examples."""
+
+    def define(fn: Callable[[_Order], int]) -> click.Command:
+        @wraps(fn)
+        def ordered(
+            recipe: str,
+            by: str | None,
+            home: Path | None,
+            as_json: bool,
+            why: str = "",
+            **which: str | None,
+        ) -> int:
+            return fn(
+                _Order(recipe, by=by or me(), why=why, options=Options(home, as_json), **which)
+            )
+
+        named = click.option(
+            "--trigger",
+            metavar="TRIGGER",
+            type=completing.trigger,
+            help="Which, if the recipe has several; `lampwork triggers` lists their names.",
+        )
+        by = click.option("--by", metavar="NAME", help="Who does it, for the record; you.")
+        verb = command.verb(name, epilog=examples(*lines))
+        return verb(named(of_project(by(ordered))))
+
+    return define
+
+
+_why = click.option("--why", metavar="TEXT", default="", help="Why, for the record.")
+
+
+@_ordering("fire", "lampwork trigger report fire")
+def fire(order: _Order) -> int:
     """Let it fire now, paused or not: a cron starts a job, a poll looks for new items."""
 
     async def do(door: Door) -> None:
-        await door.ask_to_fire(recipe, trigger=trigger, by=by or me())
+        await door.ask_to_fire(order.recipe, trigger=order.trigger, by=order.by)
 
-    which = (project, recipe, trigger)
-    return _do(Options(home, as_json), which, do, "It is to fire now.")
+    return _do(order, do, "It is to fire now.")
 
 
-@command.verb("pause")
-@_trigger
-@_of_project
-@_by
+@_ordering("pause", "lampwork trigger report pause --trigger cron-5f2e --why holidays")
 @_why
-def pause(
-    recipe: str,
-    trigger: str | None,
-    project: str | None,
-    by: str | None,
-    why: str,
-    home: Path | None,
-    as_json: bool,
-) -> int:
+def pause(order: _Order) -> int:
     """Let it fire no more, until it is started again."""
 
     async def do(door: Door) -> None:
-        await door.pause_trigger(recipe, trigger=trigger, by=by or me(), why=why)
+        await door.pause_trigger(order.recipe, trigger=order.trigger, by=order.by, why=order.why)
 
-    return _do(Options(home, as_json), (project, recipe, trigger), do, "It is paused.")
+    return _do(order, do, "It is paused.")
 
 
-@command.verb("start")
-@_trigger
-@_of_project
-@_by
+@_ordering("start", "lampwork trigger report start")
 @_why
-def start(
-    recipe: str,
-    trigger: str | None,
-    project: str | None,
-    by: str | None,
-    why: str,
-    home: Path | None,
-    as_json: bool,
-) -> int:
+def start(order: _Order) -> int:
     """Let it fire again; a cron catches up on the pause as its definition says."""
 
     async def do(door: Door) -> None:
-        await door.start_trigger(recipe, trigger=trigger, by=by or me(), why=why)
+        await door.start_trigger(order.recipe, trigger=order.trigger, by=order.by, why=order.why)
 
-    return _do(Options(home, as_json), (project, recipe, trigger), do, "It fires again.")
+    return _do(order, do, "It fires again.")
 
 
-def _do(
-    options: Options,
-    which: tuple[str | None, str, str | None],
-    act: Callable[[Door], Awaitable[None]],
-    done: str,
-) -> int:
-    project_word, recipe, identity = which
-    project = load(project_word)
-    meant = project.find_recipe(recipe)
-    trigger = find_trigger(meant, identity)
+def _do(order: _Order, act: Callable[[Door], Awaitable[None]], done: str) -> int:
+    options, project = order.options, load(order.project)
+    meant = project.find_recipe(order.recipe)
+    trigger = find_trigger(meant, order.trigger)
 
     async def do() -> tuple[Sequence[TriggerDetails], Executor | None]:
         async with Insights.opened(options.settings.home) as insights:
@@ -143,8 +152,8 @@ def _do(
         [shown] = [each for each in found if each.trigger == trigger.identity]
         output.say_json(to_json(shown))
         return 0
-    output.say(f"{trigger.identity} of {recipe}: {done}")
-    named = [] if project_word is None else [project_word]
+    output.say(f"{trigger.short_name} of {order.recipe}: {done}")
+    named = [] if order.project is None else [order.project]
     lacking = executor_lacking(executor, project.name, options.to_type("worker", *named))
     if lacking is not None:
         output.say(lacking)
@@ -152,7 +161,8 @@ def _do(
 
 
 def _lines(trigger: TriggerDetails) -> Iterator[str]:
-    yield f"{trigger.trigger} of {trigger.recipe}"
+    yield f"{trigger.name} of {trigger.recipe}"
+    yield f"  definition  {trigger.trigger}"
     given = trigger.definition
     if trigger.kind == "cron":
         yield f"  catch up    {given['catch_up']}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.reading import reading
 from lampwork.cli.working import executor_lacking
@@ -17,7 +17,10 @@ from lampwork.insights import Executor, Insights, TriggerView, to_json
 from lampwork.insights.triggers import NOTHING, trigger_views
 
 
-@click.command("triggers")
+@click.command(
+    "triggers",
+    epilog=examples("lampwork triggers"),
+)
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
 def command(project: str | None, home: Path | None, as_json: bool) -> int:
@@ -34,7 +37,7 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
     elif not found:
         output.say(f"No recipe of project {loaded.name} has triggers.")
     else:
-        columns = ("RECIPE", "TRIGGER", "NEXT", "LAST FIRED", "NOTE")
+        columns = ("RECIPE", "TRIGGER", "COMES", "NEXT", "LAST FIRED", "NOTE")
         output.table(columns, [_row(each) for each in found])
         named = [] if project is None else [project]
         worker = options.to_type("worker", *named)
@@ -50,7 +53,8 @@ def _row(trigger: TriggerView) -> list[str]:
         "" if moment is None else output.local(moment)
         for moment in (trigger.next_at, trigger.fired_at)
     )
-    return [trigger.recipe, trigger.trigger, next_at, fired_at, "; ".join(notes(trigger))]
+    when = trigger.trigger.partition(" ")[2]
+    return [trigger.recipe, trigger.name, when, next_at, fired_at, "; ".join(notes(trigger))]
 
 
 def notes(trigger: TriggerView) -> Iterator[str]:

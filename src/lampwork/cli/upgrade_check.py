@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.errors import LampworkError, ProjectError
 from lampwork.rehearsal import Difference, not_in_time
@@ -47,7 +47,10 @@ _PROVES = (
 )
 
 
-@click.command("upgrade-check")
+@click.command(
+    "upgrade-check",
+    epilog=examples("lampwork upgrade-check", "lampwork upgrade-check project.py --timeout 20"),
+)
 @click.argument("project", required=False, metavar="[PROJECT]")
 @click.option(
     "--timeout",

@@ -13,14 +13,17 @@ import click
 
 from lampwork.app import App
 from lampwork.cli import output
-from lampwork.cli.options import Options, shared
+from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
 from lampwork.insights import Insights
 from lampwork.project import Project
 
 
-@click.command("worker")
+@click.command(
+    "worker",
+    epilog=examples("lampwork worker", "lampwork worker shop.project:project --home /var/lib/shop"),
+)
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
 def command(project: str | None, home: Path | None, as_json: bool) -> int:

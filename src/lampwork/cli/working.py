@@ -1,8 +1,13 @@
-"""Who executes the jobs of a folder, and what is said when nobody executes those of a project."""
+"""Who executes the jobs of a folder, what is said when nobody does, and why jobs were stopped."""
 
 from __future__ import annotations
 
 from lampwork.insights import Executor
+
+
+def code_changed(attention: str | None) -> bool:
+    """Whether a job was stopped because its code had changed under it."""
+    return (attention or "").startswith("code changed")
 
 
 def executor_lacking(executor: Executor | None, project: str, worker: str) -> str | None:

@@ -26,6 +26,7 @@ from lampwork.insights.jobs import (
     page_of_jobs,
     read_rows,
 )
+from lampwork.insights.places import check_conversation, check_job
 from lampwork.insights.records import (
     AskedAgain,
     ConversationDetails,
@@ -168,6 +169,10 @@ class Insights:
         """A job as in a list. Raises JobNotFound."""
         return await self.store.read(one_job, job_id)
 
+    async def check_job(self, given: str) -> None:
+        """Raise JobNotFound for an id of something else, or of nothing."""
+        await self.store.read(check_job, given)
+
     async def check_wait(self, job_id: str, wait_id: str) -> None:
         """Raise WaitNotFound unless the wait is one of this job's own."""
         row = await self.store.read(queries.wait, wait_id)
@@ -306,14 +311,17 @@ class Insights:
         """A conversation in full. Raises ConversationNotFound."""
         return await self.store.read(conversation_details, conversation_id)
 
+    async def check_conversation(self, given: str) -> None:
+        """Raise ConversationNotFound for an id of something else, or of nothing."""
+        await self.store.read(check_conversation, given)
+
     async def artifact(self, conversation_id: str, name: str) -> tuple[FileView, bytes]:
         """An artifact that tasks in a conversation have saved, the last one of that name.
 
         Raises ConversationNotFound, ArtifactNotFound.
         """
         found = await self.conversation(conversation_id)
-        cards = [each for each in found.transcript if isinstance(each, SkillCard)]
-        saved = {file.name: file for card in cards for file in card.artifacts}
+        saved = {file.name: file for file in found.artifacts}
         if name not in saved:
             raise ArtifactNotFound(
                 f"Conversation {conversation_id} has no artifact {quoted(name)}. "

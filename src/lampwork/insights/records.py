@@ -213,3 +213,9 @@ class ConversationDetails(ConversationView):
     task_records: tuple[TaskRecord, ...]
     metadata: tuple[Fact, ...]
     transcript: tuple[TranscriptPart, ...] = field(default=())
+
+    @property
+    def artifacts(self) -> tuple[FileView, ...]:
+        """What its tasks have saved, the last one of each name."""
+        cards = [each for each in self.transcript if isinstance(each, SkillCard)]
+        return tuple({file.name: file for card in cards for file in card.artifacts}.values())

@@ -47,6 +47,8 @@ class TriggerView:
     recipe: str
     trigger: str
     """Its identity in its recipe, such as `cron */15 * * * * UTC`."""
+    name: str
+    """What people type for it."""
     kind: str
     definition: dict[str, Json]
     """`expression`, `timezone` and `catch_up` of a cron; `function` and `every` of a poll."""
@@ -162,6 +164,7 @@ def _shown(
     return {
         "recipe": recipe.name,
         "trigger": trigger.identity,
+        "name": trigger.short_name,
         "kind": trigger.kind,
         "definition": trigger.described,
         "next_at": moment_or_none(_next_at(trigger, row)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -104,6 +105,40 @@ def open_waits(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Ro
         .where(waits.c.job_id.in_(job_ids), waits.c.answered.is_(False))
         .order_by(waits.c.opened_at, waits.c.call, waits.c.id)
     ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an id is of, and where that belongs."""
+
+    kind: Literal["job", "task", "conversation", "wait"]
+    job_id: str | None
+    conversation_id: str | None = None
+
+
+def place_of(connection: sa.Connection, id: str) -> Place | None:
+    """What an id is of, if there is such a thing."""
+    if connection.execute(sa.select(jobs.c.id).where(jobs.c.id == id)).first() is not None:
+        return Place("job", id)
+    in_one = sa.select(tasks.c.job_id, tasks.c.conversation_id).limit(1)
+    if connection.execute(sa.select(conversations.c.id).where(conversations.c.id == id)).first():
+        task = connection.execute(in_one.where(tasks.c.conversation_id == id)).first()
+        return Place("conversation", None if task is None else task.job_id, id)
+    task = connection.execute(in_one.where(tasks.c.id == id)).first()
+    if task is not None:
+        return Place("task", task.job_id, task.conversation_id)
+    found = wait(connection, id)
+    return None if found is None else Place("wait", found.job_id)
+
+
+_NEWEST = 1000
+
+
+def newest_ids(connection: sa.Connection, of: Literal["jobs", "conversations"]) -> Sequence[str]:
+    """The ids of the newest jobs or conversations."""
+    table = {"jobs": jobs, "conversations": conversations}[of]
+    newest = sa.select(table.c.id).order_by(table.c.id.desc()).limit(_NEWEST)
+    return connection.execute(newest).scalars().all()
 
 
 def wait(connection: sa.Connection, wait_id: str) -> Row | None:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 from croniter import croniter
 
 from lampwork import importable
-from lampwork.errors import NotImportable, TriggerInvalid, TriggerNotFound
+from lampwork.errors import NotImportable, TriggerInvalid, TriggerNotFound, quoted
 from lampwork.recipe import parameters
 from lampwork.store.jobs import NewJob
 from lampwork.store.triggers import Defined
@@ -60,6 +61,11 @@ class Cron:
     def identity(self) -> str:
         """What it is known by in its recipe, over restarts."""
         return f"cron {_normal(self.expression)} {self.timezone}"
+
+    @property
+    def short_name(self) -> str:
+        """What people call it: no shell needs quotes for it. It may change with the definition."""
+        return f"cron-{sha256(self.identity.encode()).hexdigest()[:4]}"
 
     @property
     def described(self) -> dict[str, Json]:
@@ -144,6 +150,12 @@ class Poll:
         return f"poll {self.name or importable.name_of(self.fn)}"
 
     @property
+    def short_name(self) -> str:
+        """What people call it: no shell needs quotes for it."""
+        name = self.name or importable.name_of(self.fn).rpartition(":")[2]
+        return "poll-" + re.sub(r"[^\w.-]+", "-", name)
+
+    @property
     def described(self) -> dict[str, Json]:
         """The definition as JSON."""
         return {"function": importable.name_of(self.fn), "every": self.interval}
@@ -170,21 +182,22 @@ class Polled:
 Definition = Cron | Poll
 
 
-def find_trigger(recipe: Recipe[..., Any], identity: str | None) -> Definition:
-    """The trigger of a recipe that is meant: the only one, or the one that is named.
+def find_trigger(recipe: Recipe[..., Any], named: str | None) -> Definition:
+    """The trigger of a recipe that is meant: the only one, or the one of that name or identity.
 
     Raises TriggerNotFound.
     """
-    meant = [each for each in recipe.triggers if identity in (None, each.identity)]
+    meant = [each for each in recipe.triggers if named in (None, each.short_name, each.identity)]
     if len(meant) == 1:
         return meant[0]
     known = [each.identity for each in recipe.triggers]
-    if known and identity is not None:
-        message = f'Recipe "{recipe.name}" has no trigger "{identity}". It has: {"; ".join(known)}.'
+    listed = ", ".join(f"{each.short_name} ({each.identity})" for each in recipe.triggers)
+    if known and named is not None and not meant:
+        message = f"Recipe {quoted(recipe.name)} has no trigger {quoted(named)}. It has: {listed}."
     elif known:
-        message = f'Recipe "{recipe.name}" has these triggers: {"; ".join(known)}. Name one.'
+        message = f"Recipe {quoted(recipe.name)} has these triggers: {listed}. Name one."
     else:
-        message = f'Recipe "{recipe.name}" has no triggers. Start it with app.start or `run`.'
+        message = f"Recipe {quoted(recipe.name)} has no triggers. Start it with app.start or `run`."
     raise TriggerNotFound(message, known=known)
 
 

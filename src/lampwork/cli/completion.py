@@ -1,0 +1,40 @@
+"""`lampwork completion SHELL`: the script with which a shell completes our words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from lampwork.cli import output
+from lampwork.cli.options import examples, shared
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command(
+    "completion",
+    epilog=examples(
+        """eval "$(lampwork completion bash)"      # in ~/.bashrc""",
+        """eval "$(lampwork completion zsh)"       # in ~/.zshrc, after compinit""",
+        "lampwork completion fish > ~/.config/fish/completions/lampwork.fish",
+    ),
+)
+@click.argument("shell", type=click.Choice(_SHELLS))
+@shared
+def command(shell: str, home: Path | None, as_json: bool) -> int:
+    """Print the script with which SHELL completes verbs, options and names.
+
+    Recipes, genies and triggers are those of the project in the current folder, or of the one that
+    is typed first; jobs and conversations are those of the folder of the state. To know them, the
+    project is imported. What goes wrong meanwhile completes nothing and says nothing.
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    script = kind(click.Group(), {}, "lampwork", "_LAMPWORK_COMPLETE").source()
+    if as_json:
+        output.say_json({"shell": shell, "script": script})
+    else:
+        output.say(script)
+    return 0
