@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from cli_examples import EXAMPLES
 from error_mends import MENDS
 
 from lampwork import errors
@@ -91,13 +90,17 @@ def _verb(
     yield inspect.cleandoc(verb.help or "").replace("\b\n", "")
     if options:
         yield "\n".join(["| option | |", "|---|---|", *options])
-    if lines := EXAMPLES.get(" ".join(words)):
-        yield "\n".join(["```sh", *(f"lampwork {line}" for line in lines), "```"])
+    yield "\n".join(["```sh", *examples(verb), "```"])
     if isinstance(verb, click.Group):
         which = pieces[0]
         for name, below in verb.commands.items():
             if not below.hidden:
                 yield from _verb(below, context, [*words, which, name], level + 1)
+
+
+def examples(verb: click.Command) -> list[str]:
+    """What one types, from the end of its help."""
+    return [line.strip() for line in (verb.epilog or "").splitlines()[2:]]
 
 
 def _options(verb: click.Command, context: click.Context) -> Iterator[str]:

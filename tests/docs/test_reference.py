@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import pytest
 import reference
-from cli_examples import EXAMPLES
 from error_mends import MENDS
 
 from lampwork import errors
@@ -33,24 +32,24 @@ def test_of_every_error_it_is_said_what_to_do() -> None:
     assert set(MENDS) == set(reference.defined())
 
 
-def verbs(group: click.Group, words: str = "") -> set[str]:
+def verbs(group: click.Group, words: str = "") -> dict[str, click.Command]:
     context = click.Context(group)
-    found: set[str] = set()
+    found: dict[str, click.Command] = {}
     for name in group.list_commands(context):
         verb = group.get_command(context, name)
         assert verb is not None
         which = group.collect_usage_pieces(context)[0] if words else ""
         called = f"{words} {which} {name}".strip()
         if not verb.hidden:
-            found |= {called}
+            found[called] = verb
         if isinstance(verb, click.Group):
             found |= verbs(verb, called)
     return found
 
 
 def test_of_every_verb_there_is_an_example() -> None:
-    """In scripts/cli_examples.py."""
-    assert set(EXAMPLES) == verbs(command)
+    """In the `epilog` of its command."""
+    assert [name for name, verb in verbs(command).items() if not reference.examples(verb)] == []
 
 
 def test_an_error_names_the_calls_that_raise_it() -> None:
@@ -75,7 +74,9 @@ def parsed(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("verb", "line"), [(verb, line) for verb, lines in EXAMPLES.items() for line in lines]
+    ("name", "line"),
+    [(name, line) for name, verb in verbs(command).items() for line in reference.examples(verb)],
 )
-def test_an_example_is_one_of_its_verb(verb: str, line: str) -> None:
-    assert parsed(shlex.split(line)) == verb.split()[0::2]
+def test_an_example_is_one_of_its_verb(name: str, line: str) -> None:
+    _, *words = shlex.split(line)
+    assert parsed(words) == name.split()[0::2]

@@ -15,16 +15,17 @@ _SHELLS = ("bash", "zsh", "fish")
 
 @click.command(
     "completion",
-    epilog=examples(
-        """eval "$(lampwork completion bash)"      # in ~/.bashrc""",
-        """eval "$(lampwork completion zsh)"       # in ~/.zshrc, after compinit""",
-        "lampwork completion fish > ~/.config/fish/completions/lampwork.fish",
-    ),
+    epilog=examples("lampwork completion bash"),
 )
 @click.argument("shell", type=click.Choice(_SHELLS))
 @shared
 def command(shell: str, home: Path | None, as_json: bool) -> int:
-    """Print the script with which SHELL completes verbs, options and names.
+    """Print the script with which SHELL completes verbs, options and names. To install it:
+
+    \b
+    - bash: `eval "$(lampwork completion bash)"` in ~/.bashrc
+    - zsh: `eval "$(lampwork completion zsh)"` in ~/.zshrc, after compinit
+    - fish: `lampwork completion fish > ~/.config/fish/completions/lampwork.fish`
 
     Recipes, genies and triggers are those of the project in the current folder, or of the one that
     is typed first; jobs and conversations are those of the folder of the state. To know them, the

@@ -38,11 +38,7 @@ from lampwork.types import Json
     which="ID",
     parameter="conversation_id",
     of=completing.conversation_id,
-    epilog=examples(
-        "lampwork conversation c01m7wbx3ejz021kz99.1",
-        "lampwork conversation c01m7wbx3ejz021kz99.1 --as-model",
-        "lampwork conversation c01m7wbx3ejz021kz99.1 artifact summary.txt",
-    ),
+    epilog=examples("lampwork conversation c01m7wbx3ejz021kz99.1"),
 )
 def command() -> None:
     """Show what a genie was told, said, called and answered, in order.

@@ -23,7 +23,7 @@ from lampwork.insights import GenieView, Insights, to_json
     which="NAME",
     parameter="name",
     of=completing.genie,
-    epilog=examples("lampwork genie finance", "lampwork genie finance pause --why audit"),
+    epilog=examples("lampwork genie finance"),
 )
 def command() -> None:
     """Show a genie: its model, its skills, whether it takes tasks.

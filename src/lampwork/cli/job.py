@@ -24,7 +24,7 @@ from lampwork.insights import Executor, Insights, JobDetails, JobTree, JobView, 
     which="ID",
     parameter="job_id",
     of=completing.job_id,
-    epilog=examples("lampwork job j01m7wbx3ejz021kz99", "lampwork job j01m7wbx3ejz021kz99 cancel"),
+    epilog=examples("lampwork job j01m7wbx3ejz021kz99"),
 )
 def command() -> None:
     """Show a job: its status, what it waits for, its calls and the jobs below it.

@@ -29,7 +29,7 @@ from lampwork.triggers.trigger import find_trigger
     which="RECIPE",
     parameter="recipe",
     of=completing.recipe,
-    epilog=examples("lampwork trigger report", "lampwork trigger report pause --why holidays"),
+    epilog=examples("lampwork trigger report"),
 )
 def command() -> None:
     """Show the triggers of a recipe: when they come next, and what they could not start.
