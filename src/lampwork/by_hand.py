@@ -27,7 +27,7 @@ from lampwork.store import copies as copies_store
 from lampwork.store.inbox import Delivery
 from lampwork.tasks.answer import answer_record
 from lampwork.tasks.delegation import tasks_below
-from lampwork.tasks.transcript import Transcript, own_transcript
+from lampwork.tasks.transcript import Intent, Transcript, own_transcript
 from lampwork.types import ENDED, Json, child_wait_id, task_id, wait_id
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
             f"Task {task} is being worked on: its genie is asked, or a skill executes. Answer it "
             "when it waits or has failed, or cancel its job."
         )
-    children = [intent.child for intent in so_far.open.values() if intent.child is not None]
+    children = [child for intent in so_far.open.values() if (child := _begun_child(intent))]
     last = claim.last_seq if claim.holds else None
     if last is None and row.history_until >= 0:  # its job was stopped, which gave up its hold
         last = conversations.take_if_free(connection, row.conversation_id, task, claim.epoch)
@@ -154,13 +154,19 @@ def _waits(
     if row.want == "parked":
         return True
     return all(
-        _is_waited_for(waiting, intent.child, wait_id(row.job_id, row.call, intent.label))
+        _is_waited_for(waiting, _begun_child(intent), wait_id(row.job_id, row.call, intent.label))
         for intent in so_far.open.values()
     )
 
 
+def _begun_child(intent: Intent) -> str | None:
+    """The job that an open skill call may have started, if that is what it does."""
+    return None if intent.proposal is not None else intent.child
+
+
 def _is_waited_for(waiting: list[str], child: str | None, asked: str) -> bool:
-    """Whether an open skill call waits: for its job, or for a word on what became of it."""
+    """Whether an open skill call waits: for its job, for a word on what became of it, or for one
+    on whether it is to be done."""
     if child is not None:
         return child_wait_id(child) in waiting
     return any(f"{each}.".startswith(f"{asked}.") for each in waiting)

@@ -116,6 +116,27 @@ class JobsDoor:
         value = {"resolution": resolution, "result": result, "reason": reason}
         self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
 
+    async def confirm(self, wait_id: str, *, by: str, digest: str) -> None:
+        """Let a skill call be done that waits for its user's confirmation.
+
+        `digest` is that of the proposal which the user has seen (`subject` of what the job waits
+        for): of another one, nothing is confirmed. Raises WaitNotFound, UserNotAllowed for anybody
+        but the user of the chat, AlreadyAnswered, JobEnded, ProposalChanged.
+        """
+        await self._decide(wait_id, "approved", by, digest, "")
+
+    async def reject(self, wait_id: str, *, by: str, digest: str, reason: str = "") -> None:
+        """Let such a call not be done; the genie is told so, with the reason.
+
+        Raises what `confirm` raises.
+        """
+        await self._decide(wait_id, "rejected", by, digest, reason)
+
+    async def _decide(self, wait_id: str, verdict: str, by: str, digest: str, reason: str) -> None:
+        value = {"verdict": verdict, "reason": reason, "digest": digest}
+        _check_json(value)
+        self._answered([await self.store.write(inbox.decide, wait_id, value, by)])
+
     async def answer_task(
         self, task_id: str, value: Json, *, by: str, note: str | None = None
     ) -> JobRef:

@@ -14,7 +14,7 @@
     │   ├── TriggerNotFound
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
-    │   ├── GenieInactive · TaskNotWaiting
+    │   ├── GenieInactive · TaskNotWaiting · ProposalChanged
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     │   ├── LiveModelRefused · ScriptEnded
@@ -88,6 +88,7 @@ __all__ = [
     "PollFailed",
     "ProjectError",
     "ProjectNotFound",
+    "ProposalChanged",
     "RecipeNotFound",
     "ResultNotRecordable",
     "ScriptEnded",
@@ -329,6 +330,10 @@ class GenieInactive(Conflict):
 
 class TaskNotWaiting(Conflict):
     """The task is being worked on, so nobody can answer it in the genie's place."""
+
+
+class ProposalChanged(Conflict):
+    """What was decided is not what is proposed now. Fields: `digest`, of what is."""
 
 
 class ModelError(LampworkError):

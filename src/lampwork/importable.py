@@ -1,12 +1,14 @@
-"""Functions that are found again by name, `module:name`, after a restart and in other processes."""
+"""Functions that are found again after a restart: by name, `module:name`, and by what they do."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from lampwork.errors import NotImportable
@@ -52,6 +54,30 @@ def source_file(fn: Callable[..., Any]) -> str | None:
     """The file of the module that defines a function."""
     module = sys.modules.get(inspect.unwrap(fn).__module__)
     return getattr(module, "__file__", None)
+
+
+def digest_of_code(fn: Callable[..., Any]) -> str:
+    """A digest of a function as it is loaded, whatever its file says by now.
+
+    Comments and lines do not count, nor does what it calls; another version of Python does.
+    """
+    plain: Any = inspect.unwrap(fn)
+    code = getattr(plain, "__code__", None) or getattr(type(plain).__call__, "__code__", None)
+    parts = [] if code is None else list(_parts(code))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _parts(code: CodeType) -> Iterator[str]:
+    yield code.co_code.hex()
+    yield repr((code.co_names, code.co_varnames, code.co_freevars))
+    for constant in code.co_consts:
+        match constant:
+            case CodeType():
+                yield from _parts(constant)
+            case frozenset():  # in another order in each process
+                yield repr(sorted(map(repr, constant)))
+            case _:
+                yield repr(constant)
 
 
 def _main_name() -> str | None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from tests.crash import service
-from tests.crash.load import AT_MOST_ONCE, EFFECTS, RESULT
+from tests.crash.load import AT_MOST_ONCE, EFFECTS, NEVER_DONE, REPLY, RESULT, USER
 
 from lampwork.door import JobsDoor
 from lampwork.store.store import Store
@@ -113,7 +113,8 @@ def served(file: Path) -> Iterator[str]:
 
 
 class Outside:
-    """Sends each job its events, once, and says of unknown outcomes what the service knows."""
+    """Sends each job its events, once, says of unknown outcomes what the service knows, and decides
+    on what is proposed in chats."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -146,6 +147,13 @@ class Outside:
             said = "happened" if receipt else "did_not_happen"
             self.resolved[said] += 1
             await self._door.resolve(wait_id, said, result=receipt, by="the service")
+
+        for wait_id, skill, digest in await self._rows(
+            "select id, json_extract(subject, '$.skill'), json_extract(subject, '$.digest') "
+            "from waits where kind = 'confirmation' and not answered"
+        ):
+            decide = self._door.reject if skill == NEVER_DONE else self._door.confirm
+            await decide(wait_id, by=USER, digest=digest)
 
     async def _send(self, job_id: str, name: str, value: int) -> None:
         if (job_id, name) not in self._done:
@@ -190,6 +198,7 @@ class Undisturbed:
         `of` is how many loads there are in the folder.
         """
         assert {"load": load, "result": RESULT} in life.said
+        assert {"load": load, "reply": REPLY} in life.said
         assert tree(home) == [(callable, status, n * of) for callable, status, n in self.tree]
         check_records(home)
         done = service.effects(self.ledger, load)
@@ -242,16 +251,25 @@ def check_records(home: Path) -> None:
     query = "select conversation_id, seq, kind, json_extract(body, '$.call') from entries"
     for conversation, seq, kind, call in rows(home, f"{query} order by 1, 2"):
         numbers[conversation].append(seq)
-        if kind in ("intent", "result"):
+        if kind in ("proposal", "intent", "result"):
             calls[conversation, call, kind] += 1
     for seqs in numbers.values():
         assert seqs == list(range(1, len(seqs) + 1)), "a conversation has a gap"
-    assert set(calls.values()) == {1}, "an intent has one result"
-    intents, results = (
+    assert set(calls.values()) == {1}, "a call is asked once, begins once and has one result"
+    proposals, intents, results = (
         {(conversation, call) for conversation, call, kind in calls if kind == wanted}
-        for wanted in ("intent", "result")
+        for wanted in ("proposal", "intent", "result")
     )
-    assert intents == results
+    assert proposals | intents == results
+    rejected = {
+        (conversation, call)
+        for conversation, call in rows(
+            home,
+            "select conversation_id, json_extract(body, '$.call') from entries "
+            "where kind = 'result' and json_extract(body, '$.status') = 'rejected'",
+        )
+    }
+    assert proposals - intents == rejected, "what was not confirmed has not begun"
 
 
 def check_budgets(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""The load: one job that does everything once, in as few calls as it takes.
+"""The load: one job that does everything once, in as few calls as it takes, and a chat.
 
 Each effect is named `<load>/<effect>`, so that many loads share one service.
 """
@@ -28,7 +28,7 @@ from lampwork import (
 
 project = Project("crash")
 
-AT_MOST_ONCE = {"letter", "parcel", "wire", "mail"}
+AT_MOST_ONCE = {"letter", "parcel", "wire", "mail", "payout"}
 """Effects that no key makes safe to repeat."""
 
 ITEMS = [f"item {i}" for i in range(3)]
@@ -37,7 +37,7 @@ BUDGET = Budget(model_calls=100, skill_calls=5)
 """Of the genie that acts. No call is to be charged less than once, and no skill call twice."""
 
 EFFECTS = {
-    *("fee", "post left", "post later", "last", "aside", "closed"),
+    *("fee", "post left", "post later", "last", "aside", "closed", "post right", "voucher"),
     *AT_MOST_ONCE,
     *ITEMS,
     *ARRIVALS,
@@ -114,6 +114,55 @@ bookkeeper = project.genie(
     job_description="Keep books.",
     skills=[look_up, post_entry, wire_money, mail_cheque, post_later],
 )
+
+
+# --- a genie that is talked to, whose calls are confirmed ---
+
+USER = "ann"
+NEVER_DONE = "fine"
+"""What the user rejects."""
+
+
+@project.skill(confirm=True)
+def pay_out(load: Metadata[str], call: SkillCall) -> str:
+    """Pay the money out, once."""
+    assert call.user == USER
+    return happen(f"{load}/payout", call.idempotency_key)
+
+
+@project.skill(confirm=True, effect="idempotent")
+def adjust(entry: str, load: Metadata[str], call: SkillCall) -> str:
+    """Adjust an entry."""
+    return happen(f"{load}/post {entry}", call.idempotency_key)
+
+
+@project.skill(confirm=True)
+async def send_voucher(job: Job, load: Metadata[str]) -> str:
+    """Send a voucher: a recipe as a skill."""
+    return await job.step(charge, job, f"{load}/voucher")
+
+
+@project.skill(confirm=True)
+def fine(load: Metadata[str], call: SkillCall) -> str:
+    """Fine somebody."""
+    return happen(f"{load}/{NEVER_DONE}", call.idempotency_key)
+
+
+@playbook
+def talking(turn: Turn) -> Call | Calls | Answer:
+    if turn.results:
+        return Answer("; ".join(sorted(str(each.value) for each in turn.results)))
+    proposed = Call("adjust", entry="right"), Call("send_voucher"), Call("fine")
+    return Calls(Call("pay_out"), *proposed)
+
+
+teller = project.genie(
+    "teller",
+    model=talking,
+    job_description="Serve.",
+    skills=[pay_out, adjust, send_voucher, fine],
+)
+REPLY = "None; receipt of payout; receipt of post right; receipt of voucher"
 
 
 @playbook

@@ -16,7 +16,7 @@ from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
-from tests.crash.load import ARRIVALS, everything, loads, project
+from tests.crash.load import ARRIVALS, USER, everything, loads, project, teller
 
 from lampwork import App, clock, failpoint
 from lampwork.settings import Settings
@@ -60,7 +60,12 @@ async def execute(order: dict[str, Any], settings: Settings) -> None:
         await app._loop.call(app.schedule.begin())
         for load in order["loads"]:
             job = await app.start(everything, idempotency_key=load, load=load)
+            key, known = f"chat of {load}", {"load": load}
+            said = await app.send_message(
+                teller, "Settle it.", user=USER, metadata=known, idempotency_key=key
+            )
             say(load=load, result=await app.result(job.job_id))
+            say(load=load, reply=(await app.result(said.job_id))["response"])
         await all_arrived(app)
         await all_ended(app)
 

@@ -181,13 +181,15 @@ def _told(told: Told) -> Iterator[str]:
 
 
 def _card(card: SkillCard) -> Iterator[str]:
-    mark = {"ok": "✓", "open": "●", "unknown": "?"}.get(card.status, "✗")
+    mark = {"ok": "✓", "open": "●", "unknown": "?", "proposed": "…"}.get(card.status, "✗")
     took = "" if card.seconds is None else f"  {output.duration(card.seconds)}"
     yield f"\n{mark} {card.skill}({output.arguments(card.arguments)})  {card.status}{took}"
     attempts = "" if card.attempts is None else f", attempts {card.attempts}"
     yield f"    {card.effect}, key {card.key}{attempts}"
     if card.job is not None:
         yield f"    job {card.job}"
+    if card.confirmation is not None:
+        yield f"    {_confirmation(card.confirmation)}"
     for note in card.notes:
         why = note.get("why") or f"did not happen, says {note.get('by')}"
         yield f"    {output.local(note['at'])}  {note['note']}: {why}"
@@ -201,6 +203,14 @@ def _card(card: SkillCard) -> Iterator[str]:
     yield from (f"    saved {_described(file)}" for file in card.artifacts)
     if card.source is not None:
         yield f"    says {card.source}"
+
+
+def _confirmation(asked: dict[str, Json]) -> str:
+    if "verdict" not in asked:
+        return f"{asked['user']} is asked to confirm it"
+    reason = f": {asked['reason']}" if asked["reason"] else ""
+    verdict = "confirmed" if asked["verdict"] == "approved" else asked["verdict"]
+    return f"{verdict} by {asked['by']}{reason}"
 
 
 def _described(file: FileView) -> str:

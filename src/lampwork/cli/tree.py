@@ -27,8 +27,11 @@ _MARKS = {
     "needs_attention": "?",
     "suspended": "…",
     "waiting": "…",
+    "proposed": "…",
+    "rejected": "✗",
     "queued": "·",
 }
+_ASK_PEOPLE = ("resolution", "confirmation")
 _NOT_OVER = ("open", "unknown")
 _STYLES = {"✓": "green", "✗": "red", "?": "yellow", "…": "cyan", "·": "dim", "●": "blue"}
 
@@ -133,7 +136,7 @@ def waits_for(wait: WaitingOn) -> str:
     text = f"{wait.what}, for {output.span(wait.since)}"
     if wait.until is not None:
         text += f", until {output.local(wait.until)}"
-    return text + (f"  ({wait.wait_id})" if wait.kind == "resolution" else "")
+    return text + (f"  ({wait.wait_id})" if wait.kind in _ASK_PEOPLE else "")
 
 
 def each_wait(job_id: str, waits: Sequence[WaitingOn]) -> Iterator[tuple[str, WaitingOn]]:
@@ -152,6 +155,13 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
                 options.to_type("job", job_id, "resolve", wait.wait_id or "", *choice)
                 for choice in (*choices, ("fail", "--reason", "TEXT"))
             ]
+        case "confirmation":
+            by = str((wait.subject or {})["user"])
+            decide = [
+                options.to_type("job", job_id, verb, wait.wait_id or "", "--by", by)
+                for verb in ("confirm", "reject")
+            ]
+            return [decide[0], f"{decide[1]} --reason TEXT"]
         case "attention":
             go_on = options.to_type("job", job_id, "go-on")
             return [

@@ -7,6 +7,8 @@ async def approve_invoice(note: str, invoice_id: Metadata[str], call: SkillCall)
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +20,7 @@ from lampwork import metadata, values
 from lampwork.errors import SkillInvalid
 from lampwork.genies.contract import Contract, SkillCall
 from lampwork.genies.effect import DidNotHappen, Effect, Happened, Reconciliation, StillUnknown
+from lampwork.importable import digest_of_code
 from lampwork.models.ask import Described
 from lampwork.runs.step import Retry, call_function
 from lampwork.types import Json
@@ -135,6 +138,13 @@ class Skill(Generic[P, R]):
     def metadata(self) -> Any:
         """The metadata keys it takes, by name."""
         return self.contract.metadata
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of its code, as it is loaded, and of what it takes."""
+        takes = [self.name, self.effect, self.recipe, self.parameters, sorted(self.metadata)]
+        text = json.dumps([takes, digest_of_code(self.fn)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def described(self) -> Described:

@@ -250,52 +250,85 @@ def _refused(call: dict[str, Json], place: dict[str, Any]) -> Refusal | RefusedA
 
 def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
     """One card for each intent among these entries, with all that came of it."""
-    intents: dict[tuple[str, str], queries.Row] = {}
+    begun: dict[tuple[str, str], queries.Row] = {}
+    proposals: dict[tuple[str, str], list[queries.Row]] = {}
+    intents: dict[tuple[str, str], dict[str, Json]] = {}
     notes: dict[tuple[str, str], list[queries.Row]] = {}
     results: dict[tuple[str, str], dict[str, Json]] = {}
     for row in rows:
-        if row.kind not in ("intent", "unknown", "resolved", "result"):
+        if row.kind not in ("proposal", "intent", "unknown", "resolved", "result"):
             continue
         place = (row.task_id, row.body["call"])
         match row.kind:
+            case "proposal":
+                begun.setdefault(place, row)
+                proposals.setdefault(place, []).append(row)
             case "intent":
-                intents[place] = row
+                begun.setdefault(place, row)
+                intents[place] = row.body
             case "result":
                 results[place] = row.body
             case _:
                 notes.setdefault(place, []).append(row)
     return tuple(
-        _card(intent, notes.get(place, []), results.get(place)) for place, intent in intents.items()
+        _card(
+            row,
+            proposals.get(place, []),
+            intents.get(place),
+            notes.get(place, []),
+            results.get(place, {}),
+        )
+        for place, row in begun.items()
     )
 
 
 def _card(
-    intent: queries.Row, noted: Sequence[queries.Row], result: dict[str, Json] | None
+    row: queries.Row,
+    proposed: Sequence[queries.Row],
+    intent: dict[str, Json] | None,
+    noted: Sequence[queries.Row],
+    came: dict[str, Json],
 ) -> SkillCard:
-    body: dict[str, Json] = intent.body
-    came = result or {}
+    """The card of a call whose first entry is `row`, with all that is on record of it."""
+    body: dict[str, Json] = intent or row.body
     unknown = bool(noted) and noted[-1].kind == "unknown"
+    decision = (intent or {}).get("decision") or came.get("decision")
+    so_far = "unknown" if unknown else "open" if intent else "proposed"
     notes = tuple(
         {"note": each.kind, "at": moment(each.at)}
         | {name: value for name, value in each.body.items() if name != "call"}
         for each in noted
     )
+    again = tuple(
+        {"note": "proposed again", "at": moment(each.at), "why": each.body["instead_of"]["why"]}
+        for each in proposed[1:]
+    )
     return SkillCard(
-        seq=intent.seq,
-        at=moment(intent.at),
-        task=intent.task_id,
+        seq=row.seq,
+        at=moment(row.at),
+        task=row.task_id,
         call=body["call"],
         skill=body["skill"],
         arguments=body["arguments"],
         key=body["key"],
         effect=body["effect"],
-        status=came.get("status", "unknown" if unknown else "open"),
+        status=came.get("status", so_far),
         result=came.get("value"),
         error=came.get("error"),
         attempts=came.get("attempts"),
         seconds=came.get("seconds"),
         source=came.get("source"),
         job=body.get("child"),
-        notes=notes,
+        notes=again + notes,
         artifacts=tuple(map(_file, came.get("artifacts", ()))),
+        confirmation=_confirmation(proposed, decision),
     )
+
+
+def _confirmation(
+    proposed: Sequence[queries.Row], decision: dict[str, Json] | None
+) -> dict[str, Json] | None:
+    if not proposed:
+        return None
+    shown = {"user": proposed[-1].body["user"], "digest": proposed[-1].body["digest"]}
+    return shown | (decision or {})

@@ -50,22 +50,24 @@ class WaitingOn:
     """One thing that a job waits for; of a child job, what that one waits for in turn."""
 
     kind: str
-    """A wait's kind (`event timer child map conversation resolution paused`), or `task` for a genie
-    at work, `turn` for a place under a map's limit, `attention` for a person who mends the job."""
+    """A wait's kind (`event timer child map conversation resolution confirmation paused`), or
+    `task` for a genie at work, `turn` for a place under a map's limit, `attention` for a person who
+    mends the job."""
     what: str
     """In words."""
     since: datetime
     until: datetime | None = None
     wait_id: str | None = None
-    """What `job ID resolve` takes, for a wait of kind `resolution`."""
+    """What `job ID resolve` takes, for a wait of kind `resolution`; `confirm`, for that kind."""
     task: str | None = None
     genie: str | None = None
     job: str | None = None
     """The child job."""
     subject: dict[str, Json] | None = None
-    """The wait's own facts: an event's name; a skill call's arguments, its key and why."""
+    """The wait's own facts: an event's name; a skill call's arguments, its key and why; of one
+    that is to be confirmed, its `digest`, its `user` and what the skill `says` it does."""
     metadata: dict[str, Json] | None = None
-    """Of a skill call whose outcome is unknown: its task's, to tell people whom it is about."""
+    """Of a skill call that people decide on: its task's, to tell them whom it is about."""
     waiting_on: tuple[WaitingOn, ...] = ()
 
 
@@ -138,7 +140,8 @@ class SkillCard:
     skill: str
     arguments: dict[str, Json]
     status: str
-    """`ok`, `error` (it raised), `failed` (a person said so), `unknown`, or `open`."""
+    """`ok`, `error` (it raised), `failed` (a person said so), `rejected` (by its user), `unknown`,
+    `open`, or `proposed` (to its user)."""
     result: Json = None
     error: dict[str, Json] | None = None
     """`type`, `message`, and `traceback` for people."""
@@ -155,6 +158,9 @@ class SkillCard:
     """When its outcome was unknown and why, and when and by whom that was resolved."""
     artifacts: tuple[FileView, ...] = ()
     """What it has saved."""
+    confirmation: dict[str, Json] | None = None
+    """Of a call that its `user` must confirm: the `digest`, and the decision, once it is there:
+    `verdict` (approved, rejected), `by`, `reason`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

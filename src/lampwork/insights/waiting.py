@@ -97,7 +97,7 @@ def _of_task(task: queries.Row) -> WaitingOn:
 def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> WaitingOn:
     job: str | None = None
     below: list[WaitingOn] = []
-    metadata = task.metadata if task is not None and wait.kind == "resolution" else None
+    metadata = None if task is None else _metadata(wait, task)
     match wait.kind:
         case "child":
             job = wait.subject["job"]
@@ -120,6 +120,17 @@ def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> Wait
         metadata=metadata,
         waiting_on=tuple(below),
     )
+
+
+def _metadata(wait: queries.Row, task: queries.Row) -> dict[str, Json] | None:
+    """Of a skill call that people decide on: its task's, or what it will be handed."""
+    match wait.kind:
+        case "resolution":
+            return task.metadata
+        case "confirmation":
+            return {name: task.metadata[name] for name in wait.subject["metadata"]}
+        case _:
+            return None
 
 
 def _of_item(found: _Found, job_id: str) -> WaitingOn:
@@ -153,6 +164,9 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
         case "resolution":
             about = f" for {_facts(metadata)}" if metadata else ""
             return f"whether {_effect(subject)}{about} happened: {subject['why']}"
+        case "confirmation":
+            about = f" for {_facts(metadata)}" if metadata else ""
+            return f"{subject['user']} to confirm {_effect(subject)}{about}"
         case kind:
             return kind
 

@@ -166,6 +166,8 @@ class Evidence:
             case "unanswered":
                 self._run_is_over = True
                 self._count(body["usage"].get("requests", 1), body["scan"])
+            case "proposal":
+                self._open.add(body["call"])
             case "intent":
                 self._open.add(body["call"])
                 moment = datetime.fromtimestamp(at, UTC)

@@ -18,3 +18,16 @@ def need_person(job_id: str, why: str, hint: str, verb: str, *, at: int | None =
         verb,
         extra={"event": "job.needs_attention", "job_id": job_id, "call": at},
     )
+
+
+def need_user(job_id: str, wait_id: str, user: str, skill: str) -> None:
+    """Say that a user must confirm a skill call, which may be done where that user is."""
+    _log.info(
+        "job %s waits for %s to confirm %s: lampwork job %s confirm %s",
+        job_id,
+        user,
+        skill,
+        job_id,
+        wait_id,
+        extra={"event": "job.needs_confirmation", "job_id": job_id},
+    )

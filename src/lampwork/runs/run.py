@@ -21,7 +21,7 @@ from lampwork.engine import (
     prove_ownership,
 )
 from lampwork.errors import StoreUnavailable
-from lampwork.runs.attention import need_person
+from lampwork.runs.attention import need_person, need_user
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
@@ -184,6 +184,8 @@ class Run(Flow):
             unknown = f"an outcome is unknown: {wait.subject['why']}"
             choice = f"resolve {wait.id} happened|did_not_happen|fail"
             need_person(self.job_id, unknown, "Say what became of it", choice, at=wait.call)
+        elif wait.kind == "confirmation":
+            need_user(self.job_id, wait.id, wait.subject["user"], wait.subject["skill"])
         try:
             with self.paused():
                 self.check()

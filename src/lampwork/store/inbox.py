@@ -14,7 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from lampwork import clock
-from lampwork.errors import AlreadyAnswered, JobEnded, JobNotFound, WaitNotFound
+from lampwork.errors import (
+    AlreadyAnswered,
+    JobEnded,
+    JobNotFound,
+    ProposalChanged,
+    UserNotAllowed,
+    WaitNotFound,
+)
 from lampwork.store import kept
 from lampwork.store.schema import inbox, jobs, waits
 from lampwork.types import ENDED, Json, WaitKind
@@ -32,6 +39,8 @@ _KINDS: dict[WaitKind, str] = {
     "map": "other jobs",
     "conversation": "its turn",
     "paused": "its genie to be started",
+    "resolution": "a word on what became of an effect",
+    "confirmation": "its user to confirm a call",
 }
 
 AnswerKind = Literal["answer", "message", "expired", "withdrawn"]
@@ -124,18 +133,45 @@ def answer(connection: sa.Connection, wait: str, value: Json, source: str) -> De
 
     Raises WaitNotFound, AlreadyAnswered (the first one counts), JobEnded.
     """
-    row = _open_row(connection, wait)
-    if row.kind != "resolution":
-        raise WaitNotFound(f"{wait} waits for {_KINDS[row.kind]}, not for a person's word.")
+    row = _row(connection, wait, "resolution")
+    _require_open(row)
+    _require_unanswered(connection, wait)
+    return _put_answer(connection, row, "answer", value, source)
+
+
+def decide(connection: sa.Connection, wait: str, value: dict[str, Json], by: str) -> Delivery:
+    """Confirm or reject what a wait proposes to its user, by the digest of what that user has seen.
+
+    Raises WaitNotFound, UserNotAllowed, AlreadyAnswered (the first one counts), JobEnded,
+    ProposalChanged.
+    """
+    row = _row(connection, wait, "confirmation")
+    if row.subject["user"] != by:
+        raise UserNotAllowed(
+            f"{wait} asks the user of its chat, who is not {by}. Nobody else can decide on it.",
+            user=by,
+        )
+    _require_unanswered(connection, wait)
+    _require_open(row)
+    if value["digest"] != row.subject["digest"]:
+        raise ProposalChanged(
+            f"{wait} proposes something else than what was decided. Look at it again, with "
+            f"`lampwork job {row.job_id}`, and decide on that.",
+            digest=row.subject["digest"],
+        )
+    return _put_answer(connection, row, "answer", value, by)
+
+
+def _require_unanswered(connection: sa.Connection, wait: str) -> None:
     if (given := _answer_of(connection, wait)) is not None:
         raise AlreadyAnswered(
             f"{wait} was already answered by {given.source}; the first answer counts.",
             source=given.source,
         )
-    return _put_answer(connection, row, "answer", value, source)
 
 
-def _open_row(connection: sa.Connection, wait: str) -> sa.Row[Any]:
+def _row(connection: sa.Connection, wait: str, kind: WaitKind) -> sa.Row[Any]:
+    """A wait of this kind, with the status of its job. Raises WaitNotFound."""
     row = connection.execute(
         sa.select(waits, jobs.c.status)
         .join(jobs, jobs.c.id == waits.c.job_id)
@@ -143,9 +179,14 @@ def _open_row(connection: sa.Connection, wait: str) -> sa.Row[Any]:
     ).first()
     if row is None:
         raise WaitNotFound(f"Nothing waits under {wait}. `lampwork job ID` lists a job's waits.")
+    if row.kind != kind:
+        raise WaitNotFound(f"{wait} waits for {_KINDS[row.kind]}, not for {_KINDS[kind]}.")
+    return row
+
+
+def _require_open(row: sa.Row[Any]) -> None:
     if row.status in ENDED:
         raise JobEnded(f"Job {row.job_id} has {row.status}.", job_status=row.status)
-    return row
 
 
 def _put_answer(

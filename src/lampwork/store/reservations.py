@@ -413,18 +413,20 @@ def usage_at_end(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]
 
 
 def _call_under_way(connection: sa.Connection, task: sa.Row[Any]) -> Reservation | None:
-    """The model call that a dead run may have begun: no skill call was, and no end was written."""
+    """The model call that a dead run may have begun: no skill call is open, no end was written."""
     size = sa.func.length(sa.cast(entries.c.body, sa.LargeBinary))
+    call = entries.c.body["call"].as_string()
     rows = connection.execute(
-        sa.select(entries.c.kind, entries.c.task_id, size.label("size"))
+        sa.select(entries.c.kind, entries.c.task_id, size.label("size"), call.label("call"))
         .where(
             entries.c.conversation_id == task.conversation_id,
             sa.or_(entries.c.seq <= task.history_until, entries.c.task_id == task.id),
         )
         .order_by(entries.c.seq)
     ).all()
-    kinds = [row.kind for row in rows if row.task_id == task.id]
-    begun = kinds.count("intent") > kinds.count("result")
-    if not kinds or begun or kinds[-1] == "unanswered":
+    own = [row for row in rows if row.task_id == task.id]
+    asked = {row.call for row in own if row.kind in ("intent", "proposal")}
+    over = {row.call for row in own if row.kind == "result"}
+    if not own or asked - over or own[-1].kind == "unanswered":
         return None
     return Reservation(sum(row.size for row in rows), USUAL_OUTPUT, None)

@@ -23,6 +23,9 @@ __all__ = ["Hold", "StaleEpoch"]
 
 Written = TypeVar("Written")
 
+_ASKED = ("intent", "proposal")
+"""Entries by which a skill call counts. The intent of one that was proposed comes by itself."""
+
 
 class Hold:
     """A task's hold on its conversation, under the epoch that its run has claimed."""
@@ -107,7 +110,7 @@ class Hold:
     def _spent_by(self, new: Sequence[Entry]) -> Spent | None:
         if self.owed is None:
             return None
-        return replace(self.owed, skill_calls=sum(kind == "intent" for kind, _ in new))
+        return replace(self.owed, skill_calls=sum(kind in _ASKED for kind, _ in new))
 
     def _settled(self) -> None:
         if self.owed is not None:

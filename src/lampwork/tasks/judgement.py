@@ -15,6 +15,7 @@ from lampwork.genies.output import Output
 from lampwork.genies.skill import Skill
 from lampwork.models.ask import Reply, Requested
 from lampwork.store.conversations import Entry
+from lampwork.tasks.confirmation import propose
 from lampwork.tasks.task import Ending, TaskInHand, failed
 from lampwork.types import Json, child_id
 
@@ -30,6 +31,11 @@ class Judged:
 
     entries: list[Entry] = field(default_factory=list[Entry])
     ending: Ending | None = None
+
+    @property
+    def proposes(self) -> bool:
+        """Whether the user must confirm one of its calls."""
+        return any(kind == "proposal" for kind, _ in self.entries)
 
 
 def judge(task: TaskInHand, reply: Reply, scan: dict[str, Json] | None) -> Judged:
@@ -74,7 +80,8 @@ _POSTPONED = (
 def in_vain(entries: Sequence[Entry], why: str) -> list[Entry]:
     """What a reply said, when none of its calls can be taken for lack of budget."""
     said = entries[0][1]
-    asked = {body["call"]: body["arguments"] for kind, body in entries if kind == "intent"}
+    begun = ("intent", "proposal")
+    asked = {body["call"]: body["arguments"] for kind, body in entries if kind in begun}
     arguments = {label.rpartition(".")[2]: given for label, given in asked.items()}
     calls: list[dict[str, Json]] = []
     for position, call in enumerate(said["calls"]):
@@ -129,8 +136,13 @@ def _judge_skill_call(
         intent["metadata"] = handed
     if skill.recipe is not None:
         intent["child"] = f"{child_id(task.hold.run.job_id, task.call)}.{label}"
-    entries.append(("intent", intent))
+    entries.append(_gated(task, skill, intent) if skill.confirm else ("intent", intent))
     return {"id": call.id, "name": call.name, "verdict": "accepted"}
+
+
+def _gated(task: TaskInHand, skill: Skill[..., Any], intent: dict[str, Json]) -> Entry:
+    who = {"task_id": task.hold.task_id, "user": task.assignment.user}
+    return propose(intent, skill, **who, expires=task.deadline.at)
 
 
 def _misfits(task: TaskInHand, skill: Skill[..., Any], arguments: dict[str, Json]) -> list[str]:

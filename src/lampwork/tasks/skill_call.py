@@ -28,6 +28,7 @@ from lampwork.runs.resolution import ask_person
 from lampwork.runs.run import reraise_if_cancelled
 from lampwork.runs.wait import Wait
 from lampwork.store import artifacts
+from lampwork.tasks.confirmation import Confirmations
 from lampwork.tasks.conversation import Hold, StaleEpoch
 from lampwork.tasks.transcript import Intent
 from lampwork.types import LARGEST_INLINE, Json, wait_id
@@ -89,12 +90,12 @@ class SkillCalls:
                 result = await self._perform_in_time(intent)
                 if result is None:
                     continue
-                result["seconds"] = round(time.monotonic() - started, 3)
+                result["seconds"] = round(time.monotonic() - started - intent.waited, 3)
                 if intent.saved or found_begun:
                     await self._name_artifacts(intent, result)
                 for said in result.keys() & {"value", "error"}:
                     result[said] = self.seal.hide(result[said])
-                shown_waiting = intent.unknown is not None
+                shown_waiting = intent.unknown is not None or intent.proposal is not None
                 await self.hold.append(
                     ("result", {"call": intent.label, **result}),
                     status="working" if shown_waiting else None,
@@ -120,6 +121,10 @@ class SkillCalls:
             return {"status": "not_completed", "error": why}
 
     async def _perform(self, intent: Intent) -> dict[str, Json]:
+        if intent.proposal is not None:
+            gate = Confirmations(self.run, self.hold, self.call, self.skills, self.deadline)
+            if (not_done := await gate.ask(intent)) is not None:
+                return not_done
         skill = self.skills.get(intent.skill)
         if skill is None or (skill.recipe is None) != (intent.child is None):
             return await self._without_skill(intent)

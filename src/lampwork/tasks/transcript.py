@@ -6,7 +6,9 @@ Entries, in the order of a turn:
                    of a message in a chat, its user
     summarised     what came before the task, summed up: it is shown in its place
     said           a response of the model, and how each call in it was judged
-    intent         a skill call that may now act: its arguments, key and effect
+    proposal       a skill call that its user must confirm, with the digest of what is asked
+    intent         a skill call that may now act: its arguments, key and effect; if it was proposed,
+                   with the decision
     unknown        nobody knows whether an effect happened, and why
     resolved       that it did not happen, by whom: it may be done
     result         what came of a skill call
@@ -41,9 +43,19 @@ __all__ = ["Intent", "Transcript", "own_transcript"]
 _NOT_COMPLETED = "This call was not completed."
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """That a skill call needs the word of its user before it may act."""
+
+    body: dict[str, Json]
+    """Of its entry, see confirmation.py."""
+    nth: int
+    """1, or more if it was proposed anew, because its skill had changed."""
+
+
 @dataclass(slots=True)
 class Intent:
-    """A skill call that may act, and has no result yet."""
+    """A skill call that may act, or is proposed to its user, and has no result yet."""
 
     label: str
     """`<number of the response>.<position in it>`, unique in the conversation."""
@@ -62,6 +74,10 @@ class Intent:
     """How often it was found not to have happened."""
     saved: bool = False
     """Whether this run has saved artifacts of it."""
+    proposal: Proposal | None = None
+    """What its user has not confirmed; until then it may not act."""
+    waited: float = 0.0
+    """Seconds for which this run has waited for its user."""
 
 
 @dataclass(slots=True)
@@ -134,6 +150,8 @@ class Transcript:
                 self._take_told(body, earlier)
             case "said":
                 self._take_said(seq, body, earlier)
+            case "proposal" if mine:
+                self._take_proposal(body)
             case "intent" if mine:
                 self._take_intent(body, begun)
             case "result":
@@ -227,6 +245,10 @@ class Transcript:
 
     def _take_intent(self, body: dict[str, Json], begun: bool) -> None:
         label, call_id = body["call"], self._unreturned[body["call"]][0]
+        if (proposed := self.open.get(label)) is not None:
+            proposed.proposal, proposed.begun, proposed.effect = None, begun, body["effect"]
+            self.actions[label] = replace(self.actions[label], status="open")
+            return
         self.open[label] = Intent(
             label,
             call_id,
@@ -240,6 +262,13 @@ class Transcript:
         self.actions[label] = Action(
             label, body["skill"], body["arguments"], "open", job=body.get("child")
         )
+
+    def _take_proposal(self, body: dict[str, Json]) -> None:
+        label = body["call"]
+        before = self.open[label].proposal if label in self.open else None
+        self._take_intent(body, begun=False)
+        self.open[label].proposal = Proposal(body, 1 if before is None else before.nth + 1)
+        self.actions[label] = replace(self.actions[label], status="proposed")
 
     def _take_note(self, label: str, *, unknown: str | None) -> Intent:
         intent = self.open[label]
@@ -274,7 +303,7 @@ class Transcript:
             self.failures.pop(skill, None)
         elif status == "failed":
             self.failed_by = (skill, body["error"]["message"])
-        elif status != "not_completed":
+        elif status not in ("not_completed", "rejected"):
             self.failures.setdefault(skill, []).append(error or "")
 
     @property

@@ -60,7 +60,8 @@ async def take_turns(task: TaskInHand) -> Ending:
         if judged.ending is not None:
             return judged.ending
         try:
-            await task.hold.append(*judged.entries, after=task.hold.transcript.last_seq)
+            last, status = task.hold.transcript.last_seq, "waiting" if judged.proposes else None
+            await task.hold.append(*judged.entries, after=last, status=status)
         except LimitMet:
             await task.hold.append(*in_vain(judged.entries, "Not run: the budget is too small."))
             raise
