@@ -131,9 +131,13 @@ class Confirmations:
             waits = any(each.proposal is not None for each in others)
             status: TaskStatus = "waiting" if waits else "working"
         else:
-            user, task_id = proposal.body["user"], self.hold.task_id
-            again = {"task_id": task_id, "user": user, "expires": self.deadline.at}
-            kind, proposed = propose(body | {"effect": skill.effect}, skill, **again)
+            kind, proposed = propose(
+                body | {"effect": skill.effect},
+                skill,
+                task_id=self.hold.task_id,
+                user=proposal.body["user"],
+                expires=self.deadline.at,
+            )
             why = f"the code of {skill.name} has changed since it was proposed"
             entry = (kind, proposed | {"instead_of": decision | {"why": why}})
             status = "waiting"

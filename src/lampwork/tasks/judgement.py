@@ -141,8 +141,8 @@ def _judge_skill_call(
 
 
 def _gated(task: TaskInHand, skill: Skill[..., Any], intent: dict[str, Json]) -> Entry:
-    who = {"task_id": task.hold.task_id, "user": task.assignment.user}
-    return propose(intent, skill, **who, expires=task.deadline.at)
+    user, expires = task.assignment.user, task.deadline.at
+    return propose(intent, skill, task_id=task.hold.task_id, user=user, expires=expires)
 
 
 def _misfits(task: TaskInHand, skill: Skill[..., Any], arguments: dict[str, Json]) -> list[str]:
