@@ -45,7 +45,10 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.ArtifactInvalid: "Give bytes of 64 MiB at the most, a plain name and a media type.",
     errors.BudgetNotEnforceable: "Name a price, `Model(…, price=Price(…))`, or limit tokens.",
-    errors.UserNotAllowed: "Begin a chat of your own: leave `conversation=` out.",
+    errors.UserNotAllowed: (
+        "Begin a chat of your own: leave `conversation=` out. Only the user of a chat decides on "
+        "what is proposed there."
+    ),
     errors.NotFound: "Correct the name or the id.",
     errors.RecipeNotFound: "Correct the name; the message lists the recipes.",
     errors.GenieNotFound: "Correct the name; `lampwork genies` lists them.",
@@ -71,6 +74,7 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.CopyRefused: "Wait until the job has ended, or copy the job at its top, `root`.",
     errors.GenieInactive: '`lampwork genie NAME start`, or assign with `when_paused="wait"`.',
+    errors.ProposalChanged: "Look at what is proposed now, and decide on that digest.",
     errors.TaskNotWaiting: "Answer when the task waits or has failed, or cancel its job.",
     errors.ModelError: "See the errors below.",
     errors.ModelUnknown: (

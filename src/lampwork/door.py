@@ -123,19 +123,13 @@ class JobsDoor:
         for): of another one, nothing is confirmed. Raises WaitNotFound, UserNotAllowed for anybody
         but the user of the chat, AlreadyAnswered, JobEnded, ProposalChanged.
         """
-        await self._decide(wait_id, "approved", by, digest, "")
+        decision = {"verdict": "approved", "reason": "", "digest": digest}
+        self._answered([await self.store.write(inbox.decide, wait_id, decision, by)])
 
     async def reject(self, wait_id: str, *, by: str, digest: str, reason: str = "") -> None:
-        """Let such a call not be done; the genie is told so, with the reason.
-
-        Raises what `confirm` raises.
-        """
-        await self._decide(wait_id, "rejected", by, digest, reason)
-
-    async def _decide(self, wait_id: str, verdict: str, by: str, digest: str, reason: str) -> None:
-        value = {"verdict": verdict, "reason": reason, "digest": digest}
-        _check_json(value)
-        self._answered([await self.store.write(inbox.decide, wait_id, value, by)])
+        """Let such a call not be done; the genie is told why. Raises what `confirm` raises."""
+        decision = {"verdict": "rejected", "reason": reason, "digest": digest}
+        self._answered([await self.store.write(inbox.decide, wait_id, decision, by)])
 
     async def answer_task(
         self, task_id: str, value: Json, *, by: str, note: str | None = None
@@ -362,10 +356,10 @@ class Door(JobsDoor):
         """Say something to a genie as one of its users, and wait for its reply.
 
         Without `conversation=` a new chat begins; the reply names it. The message is a task whose
-        answer is text: on record, in line behind what was said before, and it survives a crash.
-        The genie's skills know the user, and those that need it wait for `confirm`. Raises
-        UserNotAllowed for another user's chat, ConversationNotFound, GenieNotEligible,
-        GenieNotFound, InstructionsMissing; JobFailed when there was no reply.
+        answer is text: it waits in line behind what was said before, and survives a crash. Skills
+        know the user; those with `confirm=True` wait for `app.confirm`. Raises UserNotAllowed for
+        another user's chat, ConversationNotFound, GenieNotEligible, GenieNotFound,
+        InstructionsMissing; JobFailed when there was no reply.
         """
         job = await self.send_message(genie, message, user=user, **terms)
         return TaskAnswer.from_json(await self.result(job.job_id), None)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 from lampwork.errors import NotImportable
 
@@ -75,7 +75,7 @@ def _parts(code: CodeType) -> Iterator[str]:
             case CodeType():
                 yield from _parts(constant)
             case frozenset():  # in another order in each process
-                yield repr(sorted(map(repr, constant)))
+                yield repr(sorted(map(repr, cast(frozenset[object], constant))))
             case _:
                 yield repr(constant)
 

@@ -20,7 +20,7 @@ from lampwork.runs.wait import Answer, Wait
 from lampwork.store.conversations import Entry
 from lampwork.tasks.conversation import Hold
 from lampwork.tasks.transcript import Intent, Proposal
-from lampwork.types import Json, TaskStatus, wait_id
+from lampwork.types import Json, wait_id
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
@@ -127,9 +127,7 @@ class Confirmations:
         body = {name: it for name, it in proposal.body.items() if name not in _OF_PROPOSAL}
         if skill.version == proposal.body["version"]:
             entry: Entry = ("intent", body | {"decision": decision})
-            others = [each for each in self.hold.transcript.open.values() if each is not intent]
-            waits = any(each.proposal is not None for each in others)
-            status: TaskStatus = "waiting" if waits else "working"
+            status = self.hold.transcript.status_besides(intent.label)
         else:
             kind, proposed = propose(
                 body | {"effect": skill.effect},

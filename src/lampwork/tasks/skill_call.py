@@ -31,7 +31,7 @@ from lampwork.store import artifacts
 from lampwork.tasks.confirmation import Confirmations
 from lampwork.tasks.conversation import Hold, StaleEpoch
 from lampwork.tasks.transcript import Intent
-from lampwork.types import LARGEST_INLINE, Json, wait_id
+from lampwork.types import LARGEST_INLINE, Json, TaskStatus, wait_id
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
@@ -95,11 +95,10 @@ class SkillCalls:
                     await self._name_artifacts(intent, result)
                 for said in result.keys() & {"value", "error"}:
                     result[said] = self.seal.hide(result[said])
-                shown_waiting = intent.unknown is not None or intent.proposal is not None
-                await self.hold.append(
-                    ("result", {"call": intent.label, **result}),
-                    status="working" if shown_waiting else None,
-                )
+                status: TaskStatus | None = None
+                if intent.unknown is not None or intent.proposal is not None:  # it shows as waiting
+                    status = self.hold.transcript.status_besides(intent.label)
+                await self.hold.append(("result", {"call": intent.label, **result}), status=status)
             failpoint.hit("result.appended")
 
     async def _name_artifacts(self, intent: Intent, result: dict[str, Json]) -> None:

@@ -33,7 +33,7 @@ from lampwork.models.ask import Attached, Message, Part, Result, Returned, Said,
 from lampwork.store import conversations
 from lampwork.tasks.action import Action
 from lampwork.tasks.history import recent, summary
-from lampwork.types import Effect, Json
+from lampwork.types import Effect, Json, TaskStatus
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -305,6 +305,12 @@ class Transcript:
             self.failed_by = (skill, body["error"]["message"])
         elif status not in ("not_completed", "rejected"):
             self.failures.setdefault(skill, []).append(error or "")
+
+    def status_besides(self, label: str) -> TaskStatus:
+        """Whether the task waits for a person once this call does not any more."""
+        others = [intent for intent in self.open.values() if intent.label != label]
+        waits = any(each.proposal is not None or each.unknown is not None for each in others)
+        return "waiting" if waits else "working"
 
     @property
     def last_text(self) -> str:
