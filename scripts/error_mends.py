@@ -43,7 +43,7 @@ MENDS: dict[type[LampworkError], str] = {
         "Mend or shrink the file, call it what it is, or raise the limit of `ReadingCaps` that "
         "`cap` names."
     ),
-    errors.ArtifactInvalid: "Give bytes of 64 MiB at the most, a plain name and a media type.",
+    errors.ArtifactInvalid: "Give bytes, 50 MiB at the most, a plain name and a media type.",
     errors.BudgetNotEnforceable: "Name a price, `Model(…, price=Price(…))`, or limit tokens.",
     errors.UserNotAllowed: (
         "Begin a chat of your own: leave `conversation=` out. Only the user of a chat decides on "

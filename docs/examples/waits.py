@@ -33,5 +33,12 @@ async def main() -> None:
         print(result, "| one job:", job == again)
 
 
+@project.recipe()
+async def day(job: Job) -> str:
+    """Ends when the order has come, but not before the evening."""
+    ordered, _ = await job.gather(job.call(order, "lamp"), job.sleep(8 * 3600))
+    return ordered
+
+
 if __name__ == "__main__":
     asyncio.run(main())

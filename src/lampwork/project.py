@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from pathlib import Path
@@ -40,9 +40,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Definition = TypeVar("Definition")
 
-RecipeFunction = Callable[Concatenate[Job, P], Coroutine[Any, Any, R]]
-"""`async def name(job: Job, …) -> R`."""
-
 
 class Project:
     """Recipes, genies and skills that belong together.
@@ -52,7 +49,7 @@ class Project:
 
     def __init__(self, name: str, title: str | None = None) -> None:
         self.name = name
-        self.title: str = title or name
+        self.title = title or name
         self._recipes: dict[str, Recipe[..., Any]] = {}
         self._genies: dict[str, Genie] = {}
         self._skills: dict[str, Skill[..., Any]] = {}
@@ -85,12 +82,12 @@ class Project:
         return check(self)
 
     @overload
-    def recipe(self, fn: RecipeFunction[P, R], /) -> Recipe[P, R]: ...
+    def recipe(self, fn: Callable[Concatenate[Job, P], Awaitable[R]], /) -> Recipe[P, R]: ...
 
     @overload
     def recipe(
         self, fn: None = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
-    ) -> Callable[[RecipeFunction[P, R]], Recipe[P, R]]: ...
+    ) -> Callable[[Callable[Concatenate[Job, P], Awaitable[R]]], Recipe[P, R]]: ...
 
     def recipe(
         self, fn: Any = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
@@ -101,7 +98,7 @@ class Project:
         executes. Raises ProjectError, TriggerInvalid, DuplicateName.
         """
 
-        def define(fn: RecipeFunction[P, R]) -> Any:
+        def define(fn: Callable[Concatenate[Job, P], Awaitable[R]]) -> Any:
             with faults.judged(fn):
                 recipe = Recipe(fn, name=name)
                 with faults.judged(fn):
@@ -144,7 +141,7 @@ class Project:
         *,
         model: str | Model | Playbook,
         job_description: str,
-        skills: Iterable[Skill[..., Any] | Recipe[..., Any]] = (),
+        skills: Iterable[Any] = (),
         knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
         budget: Budget | None = None,
@@ -212,17 +209,7 @@ class Project:
         """
         return App.opened(self, settings or Settings.load(home=home))
 
-    @overload
-    def run(self, recipe: Recipe[P, R], /, *args: P.args, **input: P.kwargs) -> R: ...
-
-    @overload
-    def run(
-        self, recipe: Recipe[..., R], /, *args: Any, home: str | Path | None, **input: Any
-    ) -> R: ...
-
-    def run(
-        self, recipe: Recipe[Any, R], /, *args: Any, home: str | Path | None = None, **input: Any
-    ) -> R:
+    def run(self, recipe: Recipe[..., R], /, home: str | Path | None = None, **input: Any) -> R:
         """Open the project, run a recipe, close it: for scripts, outside an event loop.
 
         Raises JobFailed when the job did not succeed.
@@ -230,7 +217,7 @@ class Project:
 
         async def run() -> R:
             async with self.open(home) as app:
-                return await app.run(recipe, *args, **input)
+                return await app.run(recipe, **input)
 
         return asyncio.run(run())
 

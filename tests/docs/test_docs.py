@@ -3,7 +3,8 @@
 A comment before a block says where it comes from: `<!-- docs/examples/x.py -->` before a file,
 `<!-- part of … -->` before some of its lines, `<!-- prints … -->` before what it prints. Blocks of
 `console` are typed one after the other, page by page, beside the example of the page's own name, or
-else docs/examples/shop.py, as project.py.
+else docs/examples/shop.py, as project.py. What a page shows as a file is saved there before what
+stands below it is typed.
 """
 
 from __future__ import annotations
@@ -128,6 +129,9 @@ def steady(text: str) -> str:
     return text.strip()
 
 
+_PROGRAMS = {"lampwork": [sys.executable, "-m", "lampwork"], "python": [sys.executable]}
+
+
 @dataclass
 class Terminal:
     """Types a page's commands, with the ids of this run in place of those on the page."""
@@ -138,8 +142,10 @@ class Terminal:
 
     def enter(self, line: str, shown: str) -> None:
         words = shlex.split(_ID.sub(lambda found: self.ids.get(found[0], found[0]), line))
-        assert words[0] == "lampwork", line
-        said = self._begin(words[1:-1]) if words[-1] == "&" else self._until(words[1:], shown)
+        if words[0] == "cd":
+            self.folder /= words[1]
+            return
+        said = self._begin(words[:-1]) if words[-1] == "&" else self._until(words, shown)
         assert self._as_shown(said, shown) == steady(shown), line
 
     def _begin(self, words: list[str]) -> str:
@@ -151,7 +157,7 @@ class Terminal:
     def _until(self, words: list[str], shown: str) -> str:
         """What the command prints; one that only looks is typed again until it shows that."""
         lists = ("jobs", "triggers", "conversations", "conversation")
-        looks = words[0] in lists or words[0::2] == ["job"]
+        looks = words[1] in lists or words[1::2] == ["job"]
         until = time.monotonic() + DEADLINE
         while True:
             said, _ = self._popen(words).communicate(timeout=DEADLINE)
@@ -174,7 +180,7 @@ class Terminal:
 
     def _popen(self, words: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "lampwork", *words],
+            _PROGRAMS[words[0]] + words[1:],
             cwd=self.folder,
             env={**os.environ, "LOGNAME": "ann"},
             stdout=subprocess.PIPE,
@@ -199,16 +205,20 @@ def terminal(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     terminal.close()
 
 
+_TYPED = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 TYPED = [block for block in BLOCKS if block.language == "console"]
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in TYPED}))
 def test_what_is_typed_prints_what_the_page_says(page: str, terminal: Terminal) -> None:
-    text = "".join(block.text for block in TYPED if block.page == page)
-    commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
-
-    for line, shown in commands:
-        terminal.enter(line, shown)
+    for block in BLOCKS:
+        if block.page != page:
+            continue
+        if block.language == "python" and not block.source.startswith("part of "):
+            (terminal.folder / Path(block.source).name).write_text(block.text)
+        if block.language == "console":
+            for line, shown in _TYPED.findall(block.text):
+                terminal.enter(line, shown)
 
 
 # --- tables ---
