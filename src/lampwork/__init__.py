@@ -131,9 +131,11 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'lampwork' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"lampwork.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else type checkers would take any name for ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module 'lampwork' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"lampwork.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value

@@ -7,20 +7,20 @@ import json
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
 
-from typing_extensions import Unpack
+from typing_extensions import TypeForm, Unpack
 
 from lampwork import clock, values
-from lampwork.errors import InputInvalid, StoreUnavailable
+from lampwork.errors import InputInvalid, JobFailed, StoreUnavailable
 from lampwork.files.artifact import Artifact
 from lampwork.genies.output import identity
 from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.runs import event
 from lampwork.runs.call import Call
-from lampwork.runs.gather import Gather, JobCall, MapCall, OnError
+from lampwork.runs.gather import JobCall, MapCall, OnError, SideBySide
 from lampwork.runs.step import Options, Retry, Step, name_of, step_key
 from lampwork.runs.wait import Wait
 from lampwork.store import artifacts, jobs
@@ -53,7 +53,7 @@ class JobRef(str):
         return str(self)
 
 
-class Job:
+class Job(SideBySide):
     """One execution of a recipe.
 
     Calls are numbered in the order in which the recipe makes them, and what they give is recorded;
@@ -133,12 +133,22 @@ class Job:
 
     @overload
     def assign_task(
-        self, genie: Genie | str, instructions: str, *, output: type[T], **terms: Unpack[Terms]
+        self,
+        genie: Genie | str,
+        instructions: str,
+        *,
+        output: TypeForm[T],
+        **terms: Unpack[Terms],
     ) -> JobCall[TaskAnswer[T]]: ...
 
     @overload
     def assign_task(
-        self, genie: Genie | str, instructions: str, *, output: Any, **terms: Unpack[Terms]
+        self,
+        genie: Genie | str,
+        instructions: str,
+        *,
+        output: Mapping[str, Any],
+        **terms: Unpack[Terms],
     ) -> JobCall[TaskAnswer[Any]]: ...
 
     def assign_task(
@@ -227,14 +237,34 @@ class Job:
 
         return self._call("start", callable, body, read=JobRef, opens=True)
 
+    @overload
     def map(
         self,
         fn: Callable[Concatenate[Job, Item, ...], Awaitable[T]],
         items: Iterable[Item],
         *,
         limit: int | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> JobCall[list[T]]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[Concatenate[Job, Item, ...], Awaitable[T]],
+        items: Iterable[Item],
+        *,
+        limit: int | None = None,
+        on_error: Literal["collect"],
+    ) -> JobCall[list[T | JobFailed]]: ...
+
+    def map(
+        self,
+        fn: Callable[Concatenate[Job, Item, ...], Awaitable[Any]],
+        items: Iterable[Item],
+        *,
+        limit: int | None = None,
         on_error: OnError = "raise",
-    ) -> JobCall[list[T]]:
+    ) -> JobCall[Any]:
         """Run `fn(job, item)` for each item as a child job of its own; the results in order.
 
         `limit` counts items that are not finished, waiting ones included. All settle; then
@@ -264,7 +294,7 @@ class Job:
         call = self._new_call(
             "map", callable, body, read=read, digest=_digest(len(inputs)), opens=True
         )
-        return MapCall[T](self._flow, call, on_error)
+        return MapCall[Any](self._flow, call, on_error)
 
     async def _map(
         self, run: Run, number: int, callable: str, inputs: Sequence[Json], limit: int | None
@@ -293,14 +323,6 @@ class Job:
                 subject={"callable": callable, "items": len(inputs)},
             )
         )
-
-    def gather(self, *calls: JobCall[Any] | Gather, on_error: OnError = "raise") -> Gather:
-        """Run calls of this job side by side: `await job.gather(job.step(a), job.step(b))`.
-
-        All settle; then BranchesFailed is raised, or errors are returned in place with
-        `on_error="collect"`. Raises UnknownCall for anything that is not a job call.
-        """
-        return Gather(self._flow, calls, on_error)
 
     # --- waiting ---
 
@@ -334,7 +356,9 @@ class Job:
     def wait_for(self, name: str, *, timeout: float | None = None) -> JobCall[Any]: ...
 
     @overload
-    def wait_for(self, name: str, type: type[T], *, timeout: float | None = None) -> JobCall[T]: ...
+    def wait_for(
+        self, name: str, type: TypeForm[T], *, timeout: float | None = None
+    ) -> JobCall[T]: ...
 
     def wait_for(self, name: str, type: Any = Any, *, timeout: float | None = None) -> JobCall[Any]:
         """Wait for an event that someone sends to this job by name; its value as `type`.
@@ -381,7 +405,15 @@ class Job:
             raise InputInvalid("step_key() is for the function of a step, while it executes.")
         return key
 
-    def on_end(self, fn: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+    @overload
+    def on_end(self, fn: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+
+    @overload
+    def on_end(
+        self, fn: Callable[Concatenate[Job, P], Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    def on_end(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Run a function, as a job of its own, when this one has ended, however it ended.
 
         Raises NotImportable for a function without a name of its own.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Definition = TypeVar("Definition")
 
+RecipeFunction = Callable[Concatenate[Job, P], Coroutine[Any, Any, R]]
+"""`async def name(job: Job, …) -> R`."""
+
 
 class Project:
     """Recipes, genies and skills that belong together.
@@ -49,7 +52,7 @@ class Project:
 
     def __init__(self, name: str, title: str | None = None) -> None:
         self.name = name
-        self.title = title or name
+        self.title: str = title or name
         self._recipes: dict[str, Recipe[..., Any]] = {}
         self._genies: dict[str, Genie] = {}
         self._skills: dict[str, Skill[..., Any]] = {}
@@ -82,12 +85,12 @@ class Project:
         return check(self)
 
     @overload
-    def recipe(self, fn: Callable[Concatenate[Job, P], Awaitable[R]], /) -> Recipe[P, R]: ...
+    def recipe(self, fn: RecipeFunction[P, R], /) -> Recipe[P, R]: ...
 
     @overload
     def recipe(
         self, fn: None = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
-    ) -> Callable[[Callable[Concatenate[Job, P], Awaitable[R]]], Recipe[P, R]]: ...
+    ) -> Callable[[RecipeFunction[P, R]], Recipe[P, R]]: ...
 
     def recipe(
         self, fn: Any = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
@@ -98,7 +101,7 @@ class Project:
         executes. Raises ProjectError, TriggerInvalid, DuplicateName.
         """
 
-        def define(fn: Callable[Concatenate[Job, P], Awaitable[R]]) -> Any:
+        def define(fn: RecipeFunction[P, R]) -> Any:
             with faults.judged(fn):
                 recipe = Recipe(fn, name=name)
                 with faults.judged(fn):
@@ -141,7 +144,7 @@ class Project:
         *,
         model: str | Model | Playbook,
         job_description: str,
-        skills: Iterable[Any] = (),
+        skills: Iterable[Skill[..., Any] | Recipe[..., Any]] = (),
         knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
         budget: Budget | None = None,
@@ -209,7 +212,17 @@ class Project:
         """
         return App.opened(self, settings or Settings.load(home=home))
 
-    def run(self, recipe: Recipe[..., R], /, home: str | Path | None = None, **input: Any) -> R:
+    @overload
+    def run(self, recipe: Recipe[P, R], /, *args: P.args, **input: P.kwargs) -> R: ...
+
+    @overload
+    def run(
+        self, recipe: Recipe[..., R], /, *args: Any, home: str | Path | None, **input: Any
+    ) -> R: ...
+
+    def run(
+        self, recipe: Recipe[Any, R], /, *args: Any, home: str | Path | None = None, **input: Any
+    ) -> R:
         """Open the project, run a recipe, close it: for scripts, outside an event loop.
 
         Raises JobFailed when the job did not succeed.
@@ -217,7 +230,7 @@ class Project:
 
         async def run() -> R:
             async with self.open(home) as app:
-                return await app.run(recipe, **input)
+                return await app.run(recipe, *args, **input)
 
         return asyncio.run(run())
 

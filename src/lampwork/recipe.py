@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from lampwork.triggers.trigger import Definition
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Recipe(Generic[P, R]):
+class Recipe(Generic[P, R_co]):
     """A durable async function of a project; its first parameter is the `Job`.
 
     Call it as the plain function in unit tests, with a job of your own making.
     """
 
     def __init__(
-        self, fn: Callable[Concatenate[Job, P], Awaitable[R]], *, name: str | None
+        self, fn: Callable[Concatenate[Job, P], Coroutine[Any, Any, R_co]], *, name: str | None
     ) -> None:
         if not inspect.iscoroutinefunction(fn):
             raise ProjectError(f"{fn!r} is no recipe: define it with `async def`.")
@@ -43,7 +43,7 @@ class Recipe(Generic[P, R]):
             )
         functools.update_wrapper(self, fn)
 
-    def __call__(self, job: Job, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+    def __call__(self, job: Job, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Run the plain function."""
         return self.fn(job, *args, **kwargs)
 

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from tests.crash import service
 from tests.crash.load import AT_MOST_ONCE, EFFECTS, NEVER_DONE, REPLY, RESULT, USER
 
-from lampwork.door import JobsDoor
+from lampwork.jobs_door import JobsDoor
 from lampwork.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

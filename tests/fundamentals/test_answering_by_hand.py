@@ -21,7 +21,7 @@ from lampwork import (
     Turn,
     playbook,
 )
-from lampwork.door import Door, JobsDoor
+from lampwork.door import Door
 from lampwork.errors import (
     AlreadyAnswered,
     Conflict,
@@ -31,6 +31,7 @@ from lampwork.errors import (
     TaskNotWaiting,
 )
 from lampwork.insights import Insights
+from lampwork.jobs_door import JobsDoor
 from lampwork.models.ask import Told
 
 from ..support import eventually, idle, inside, park, result, row, rows, status

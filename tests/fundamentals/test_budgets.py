@@ -25,7 +25,6 @@ from lampwork import (
     Turn,
     playbook,
 )
-from lampwork.door import JobsDoor
 from lampwork.errors import (
     BudgetExceeded,
     BudgetNotEnforceable,
@@ -33,6 +32,7 @@ from lampwork.errors import (
     JobFailed,
     LampworkError,
 )
+from lampwork.jobs_door import JobsDoor
 from lampwork.models import Ask, Reply
 from lampwork.store.reservations import Refused
 from lampwork.store.store import Store

@@ -11,9 +11,10 @@ from lampwork.cli.project import load
 from lampwork.cli.reading import of_job
 from lampwork.cli.run import read_json
 from lampwork.cli.working import executor_lacking
-from lampwork.door import Door, JobsDoor
+from lampwork.door import Door
 from lampwork.errors import ProjectNotFound
 from lampwork.insights import Insights, to_json
+from lampwork.jobs_door import JobsDoor
 from lampwork.project import Project
 
 

@@ -12,8 +12,8 @@ from lampwork.cli.options import Options
 from lampwork.cli.reading import of_job
 from lampwork.cli.working import executor_lacking
 from lampwork.copies import CopyPlan, EffectCount, PlannedCall
-from lampwork.door import JobsDoor
 from lampwork.insights import Insights, to_json
+from lampwork.jobs_door import JobsDoor
 
 Plan = Callable[[JobsDoor], Awaitable[CopyPlan]]
 

@@ -14,8 +14,8 @@ from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.reading import of_job
 from lampwork.cli.working import code_changed, executor_lacking
-from lampwork.door import JobsDoor
 from lampwork.insights import Executor, Insights, JobDetails, JobTree, JobView, to_json
+from lampwork.jobs_door import JobsDoor
 
 
 @click.group(

@@ -13,6 +13,7 @@ from lampwork.genies.knowledge import Knowledge
 from lampwork.genies.skill import Skill
 from lampwork.metadata import Key, declared_by
 from lampwork.models.resolve import Model, Playbook
+from lampwork.recipe import Recipe
 
 if TYPE_CHECKING:
     from lampwork.project import Project
@@ -44,7 +45,7 @@ class Genie:
         project: Project,
         model: str | Model | Playbook,
         job_description: str,
-        skills: Iterable[Any] = (),
+        skills: Iterable[Skill[..., Any] | Recipe[..., Any]] = (),
         knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
         budget: Budget | None = None,
@@ -74,8 +75,8 @@ class Genie:
 def _as_skill(genie: str, given: Any) -> Skill[..., Any]:
     if isinstance(given, Skill):
         return cast(Skill[..., Any], given)
-    if hasattr(given, "fn") and hasattr(given, "name"):
-        return Skill.of_recipe(given)
+    if isinstance(given, Recipe):
+        return Skill.of_recipe(cast(Recipe[..., Any], given))
     raise SkillInvalid(
         f'Genie "{genie}": {given!r} is neither a skill nor a recipe. '
         "Decorate the function with @project.skill(…)."

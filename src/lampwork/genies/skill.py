@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args
+from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args, overload
 
 from typing_extensions import TypedDict, Unpack
 
@@ -28,7 +28,9 @@ from lampwork.types import Json
 __all__ = ["Skill", "SkillCall", "SkillOptions"]
 
 P = ParamSpec("P")
-R = TypeVar("R")
+Q = ParamSpec("Q")
+R_co = TypeVar("R_co", covariant=True)
+V = TypeVar("V")
 
 
 class SkillOptions(TypedDict, total=False):
@@ -54,11 +56,11 @@ class SkillOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, eq=False)
-class Skill(Generic[P, R]):
+class Skill(Generic[P, R_co]):
     """A function that a genie may call. To Python it is that function."""
 
     name: str
-    fn: Callable[P, Any]
+    fn: Callable[P, R_co]
     contract: Contract
     effect: Effect = "at_most_once"
     timeout: float | None = None
@@ -74,9 +76,9 @@ class Skill(Generic[P, R]):
     @classmethod
     def define(
         cls,
-        fn: Callable[P, Any],
+        fn: Callable[P, R_co],
         **options: Unpack[SkillOptions],
-    ) -> Skill[P, R]:
+    ) -> Skill[P, R_co]:
         """Make a skill of a function. Its docstring says when to use it.
 
         Raises SkillInvalid.
@@ -102,8 +104,29 @@ class Skill(Generic[P, R]):
         contract = Contract.of(recipe.fn, recipe.name)
         return cls(recipe.name, recipe.fn, contract, "idempotent", recipe=recipe.name)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.fn(*args, **kwargs)
+
+    @overload
+    def reconcile(
+        self: Skill[..., Coroutine[Any, Any, V]],
+        fn: Callable[Q, Coroutine[Any, Any, Reconciliation[V]]],
+    ) -> Callable[Q, Coroutine[Any, Any, Reconciliation[V]]]: ...
+
+    @overload
+    def reconcile(
+        self: Skill[..., Coroutine[Any, Any, V]], fn: Callable[Q, Reconciliation[V]]
+    ) -> Callable[Q, Reconciliation[V]]: ...
+
+    @overload
+    def reconcile(
+        self, fn: Callable[Q, Coroutine[Any, Any, Reconciliation[R_co]]]
+    ) -> Callable[Q, Coroutine[Any, Any, Reconciliation[R_co]]]: ...
+
+    @overload
+    def reconcile(
+        self, fn: Callable[Q, Reconciliation[R_co]]
+    ) -> Callable[Q, Reconciliation[R_co]]: ...
 
     def reconcile(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Register the function that finds out whether a call happened, after a crash.
@@ -135,7 +158,7 @@ class Skill(Generic[P, R]):
         return self.contract.schema
 
     @property
-    def metadata(self) -> Any:
+    def metadata(self) -> Mapping[str, metadata.Key]:
         """The metadata keys it takes, by name."""
         return self.contract.metadata
 

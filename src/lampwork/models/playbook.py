@@ -14,9 +14,10 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 from pydantic_core import to_jsonable_python
+from typing_extensions import TypeVar
 
 from lampwork.errors import ModelError, ModelUnavailable
 from lampwork.models.ask import Ask, Reply, Requested, TextDelta, Turn
@@ -68,19 +69,21 @@ class CannotComplete:
 
 Decision = Call | Calls | Answer | CannotComplete
 
+D_co = TypeVar("D_co", bound=Decision | Awaitable[Decision], covariant=True, default=Any)
+
 
 @dataclass(frozen=True, eq=False)
-class Playbook:
+class Playbook(Generic[D_co]):
     """A model that follows a function. It must decide the same for the same turn."""
 
-    fn: Callable[[Turn], Decision | Awaitable[Decision]]
+    fn: Callable[[Turn], D_co]
 
     @property
     def name(self) -> str:
         """`playbook:<function>`, so that it says what it is wherever it shows."""
         return f"playbook:{self.fn.__name__}"
 
-    def __call__(self, turn: Turn) -> Decision | Awaitable[Decision]:
+    def __call__(self, turn: Turn) -> D_co:
         return self.fn(turn)
 
     @property
@@ -113,7 +116,7 @@ class Playbook:
     async def respond(self, ask: Ask) -> Reply:
         """What the function decides, as a response like any other. Raises ModelUnavailable."""
         try:
-            decided = self.fn(ask.turn)
+            decided: Any = self.fn(ask.turn)
             decision: Any = await decided if inspect.isawaitable(decided) else decided
             text, asked = _spell(decision, ask)
         except ModelError:
@@ -133,7 +136,7 @@ class Playbook:
         return Reply(text, calls, _raw(self.name, text, calls), self.name, usage)
 
 
-def playbook(fn: Callable[[Turn], Decision | Awaitable[Decision]]) -> Playbook:
+def playbook(fn: Callable[[Turn], D_co]) -> Playbook[D_co]:
     """Make a playbook of a plain or async function."""
     return Playbook(fn)
 

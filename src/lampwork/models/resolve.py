@@ -48,7 +48,7 @@ class Model:
         return hash((self.id, self.base_url, self.key_env))
 
 
-def resolve(model: Any, override: str | None = None) -> LanguageModel:
+def resolve(model: str | Model | Playbook, override: str | None = None) -> LanguageModel:
     """The model that replies: `override`, else LAMPWORK_MODEL, else what the genie names.
 
     Nothing is asked of anyone yet; `check()` on the result says whether it can be.
@@ -57,7 +57,7 @@ def resolve(model: Any, override: str | None = None) -> LanguageModel:
     return named(Model(override) if override else model)
 
 
-def named(model: Any) -> LanguageModel:
+def named(model: str | Model | Playbook) -> LanguageModel:
     """The model that is named, whatever LAMPWORK_MODEL says."""
     if isinstance(model, Playbook):
         return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from lampwork import origin
 from lampwork.errors import BranchesFailed, LampworkError, UnknownCall
@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from lampwork.runs.flow import Flow
 
 T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+T5 = TypeVar("T5")
+T_co = TypeVar("T_co", covariant=True)
 
 OnError = Literal["raise", "collect"]
 
 
-class JobCall(Generic[T]):
+class JobCall(Generic[T_co]):
     """A call that a recipe made: it has its number; `await` it once, or hand it to `gather`."""
 
     def __init__(self, flow: Flow, call: Call[Any]) -> None:
@@ -27,12 +33,12 @@ class JobCall(Generic[T]):
         self._started = False
         flow.unawaited[call.number] = call.label
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         self._flow.unawaited.pop(self._call.number, None)
         self._flow.require_main("awaited")
         return self.perform().__await__()
 
-    async def perform(self) -> T:
+    async def perform(self) -> T_co:
         """Do it, or read its record."""
         self._flow.unawaited.pop(self._call.number, None)
         if self._started:
@@ -46,7 +52,7 @@ class JobCall(Generic[T]):
             self._mark(error)
             raise
 
-    def _read(self, value: Any) -> T:
+    def _read(self, value: Any) -> T_co:
         return value
 
     def _mark(self, error: LampworkError) -> None:
@@ -67,7 +73,7 @@ class MapCall(JobCall[list[T]]):
         return settle(value, self._on_error, self._call.label)
 
 
-class Gather:
+class Gather(Generic[T_co]):
     """Calls that run side by side; all settle before any error is raised."""
 
     def __init__(self, flow: Flow, calls: Sequence[Any], on_error: OnError) -> None:
@@ -81,16 +87,16 @@ class Gather:
         self._calls = calls
         self._on_error: OnError = on_error
 
-    def __await__(self) -> Generator[Any, None, list[Any]]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         self._flow.require_main("awaited")
         return self.perform().__await__()
 
-    async def perform(self) -> list[Any]:
-        """Do all of them."""
+    async def perform(self) -> T_co:
+        """Do all of them: a list of what they gave, in their order."""
         await self._flow.alive()
         branches = [asyncio.create_task(self._branch(call)) for call in self._calls]
         if not branches:
-            return []
+            return settle([], self._on_error, "gather")
         with self._flow.paused():
             try:
                 await asyncio.wait(branches)
@@ -107,12 +113,94 @@ class Gather:
         results = [branch.exception() or branch.result() for branch in branches]
         return settle(results, self._on_error, "gather")
 
-    async def _branch(self, call: JobCall[Any] | Gather) -> Any:
+    async def _branch(self, call: Branch[Any]) -> Any:
         with self._flow.acting():
             return await call.perform()
 
 
-def settle(results: list[Any], on_error: OnError, label: str) -> list[Any]:
+Branch = JobCall[T] | Gather[T]
+"""What may run beside others: a call, or calls that run side by side themselves."""
+
+
+class SideBySide:
+    """What a job has for running its calls side by side, with a type for each place."""
+
+    _flow: Flow
+
+    # As with asyncio.gather, few calls of one type each are a tuple to type checkers, which know
+    # no list with a type for each place.
+
+    @overload
+    def gather(  # pyright: ignore[reportOverlappingOverload]
+        self, a: Branch[T1], b: Branch[T2], /, *, on_error: Literal["raise"] = "raise"
+    ) -> Gather[tuple[T1, T2]]: ...
+
+    @overload
+    def gather(
+        self,
+        a: Branch[T1],
+        b: Branch[T2],
+        c: Branch[T3],
+        /,
+        *,
+        on_error: Literal["raise"] = "raise",
+    ) -> Gather[tuple[T1, T2, T3]]: ...
+
+    @overload
+    def gather(
+        self,
+        a: Branch[T1],
+        b: Branch[T2],
+        c: Branch[T3],
+        d: Branch[T4],
+        /,
+        *,
+        on_error: Literal["raise"] = "raise",
+    ) -> Gather[tuple[T1, T2, T3, T4]]: ...
+
+    @overload
+    def gather(
+        self,
+        a: Branch[T1],
+        b: Branch[T2],
+        c: Branch[T3],
+        d: Branch[T4],
+        e: Branch[T5],
+        /,
+        *,
+        on_error: Literal["raise"] = "raise",
+    ) -> Gather[tuple[T1, T2, T3, T4, T5]]: ...
+
+    @overload
+    def gather(
+        self, *calls: Branch[T], on_error: Literal["raise"] = "raise"
+    ) -> Gather[list[T]]: ...
+
+    @overload
+    def gather(  # pyright: ignore[reportOverlappingOverload]
+        self, a: Branch[T1], b: Branch[T2], /, *, on_error: Literal["collect"]
+    ) -> Gather[tuple[T1 | LampworkError, T2 | LampworkError]]: ...
+
+    @overload
+    def gather(
+        self, a: Branch[T1], b: Branch[T2], c: Branch[T3], /, *, on_error: Literal["collect"]
+    ) -> Gather[tuple[T1 | LampworkError, T2 | LampworkError, T3 | LampworkError]]: ...
+
+    @overload
+    def gather(
+        self, *calls: Branch[T], on_error: Literal["collect"]
+    ) -> Gather[list[T | LampworkError]]: ...
+
+    def gather(self, *calls: Branch[Any], on_error: OnError = "raise") -> Gather[Any]:
+        """Run calls of this job side by side: `await job.gather(job.step(a), job.step(b))`.
+
+        All settle; then BranchesFailed is raised, or errors are returned in place with
+        `on_error="collect"`. Raises UnknownCall for anything that is not a job call.
+        """
+        return Gather(self._flow, calls, on_error)
+
+
+def settle(results: list[Any], on_error: OnError, label: str) -> Any:
     """The results of branches, or their errors together.
 
     Raises BranchesFailed with `results` and `errors` by position, unless they are collected.

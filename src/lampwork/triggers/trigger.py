@@ -11,7 +11,7 @@ import inspect
 import math
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -124,6 +124,17 @@ def _normal(expression: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll's function may return: items, and the cursor, JSON, that its next call gets."""
+
+    items: Iterable[Any]
+    cursor: Json
+
+
+Found = Iterable[Any] | Polled
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """Start a job for each item that a function returns, once per item, ever.
 
@@ -138,7 +149,7 @@ class Poll:
 
     kind: ClassVar[TriggerKind] = "poll"
 
-    fn: Callable[..., Any]
+    fn: Callable[..., Found | Awaitable[Found]]
     every: float | timedelta
     key: str | Callable[[Any], Any] = "id"
     timeout: float = 60.0
@@ -169,14 +180,6 @@ class Poll:
     def takes_cursor(self) -> bool:
         """Whether the function is given the cursor."""
         return bool(inspect.signature(self.fn).parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """What a poll's function may return: items, and the cursor, JSON, that its next call gets."""
-
-    items: Iterable[Any]
-    cursor: Json
 
 
 Definition = Cron | Poll

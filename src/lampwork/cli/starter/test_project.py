@@ -11,7 +11,7 @@ from project import VOUCHERS, Reply, answer_customer, project, support
 def test_a_parcel_that_is_on_time_gets_an_answer_and_no_voucher() -> None:
     VOUCHERS.clear()
     with TemporaryDirectory() as folder:
-        reply = project.run(answer_customer, folder, order="A-1002", question="Where is it?")
+        reply = project.run(answer_customer, home=folder, order="A-1002", question="Where is it?")
 
     assert reply == Reply(text="Your parcel is on time.")
     assert VOUCHERS == {}
