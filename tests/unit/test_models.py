@@ -309,6 +309,13 @@ async def test_a_missing_key_is_named_before_any_request(no_keys, model, key_env
     assert f"set {key_env} in the environment" in raised.value.message
 
 
+async def test_a_key_that_is_set_and_empty_is_missing(no_keys, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+
+    with pytest.raises(ModelKeyMissing, match="set OPENAI_API_KEY in the environment"):
+        resolve("openai:gpt-5.2").check()
+
+
 def test_a_fallback_whose_key_is_missing_is_named_before_it_is_needed(no_keys, monkeypatch):
     monkeypatch.setenv("MY_KEY", "mine")
     model = Model("openai:gpt-5.2", key_env="MY_KEY", fallbacks=("deepseek:deepseek-chat",))

@@ -79,6 +79,11 @@ def build(model: Model | ProviderModel) -> ProviderModel:
         raise ModelUnknown(f'Model "{model.id}" needs another package. {error}.') from error
     except (api.UserError, ValueError) as error:
         raise _refusal(model, error) from error
+    except Exception as error:
+        # A variable that is set and empty is refused by the provider's package, in its own way.
+        if isinstance(refusal := _refusal(model, error), ModelKeyMissing):
+            raise refusal from error
+        raise
 
 
 def _elsewhere(model: Model, base_url: str) -> Callable[[str], Any]:
