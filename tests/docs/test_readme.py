@@ -1,4 +1,4 @@
-"""What README.md shows is run."""
+"""What README.md shows is run, and what it and ARCHITECTURE.md name is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 
 
 def test_the_readmes_example_prints_what_the_readme_says(tmp_path: Path) -> None:
@@ -27,8 +28,15 @@ def test_the_readmes_example_prints_what_the_readme_says(tmp_path: Path) -> None
     assert (ran.stdout, ran.stderr) == (printed, "")
 
 
+def test_the_links_lead_somewhere() -> None:
+    linked = re.findall(r"\]\(([^)#:]+)(?:#.*?)?\)", README.read_text())
+
+    assert [link for link in linked if not (ROOT / link).exists()] == []
+
+
 def test_the_map_names_what_exists() -> None:
-    table = re.findall(r"^\| (`.*?) \|", README.read_text(), re.MULTILINE)
+    places = (ROOT / "ARCHITECTURE.md").read_text().partition("## Where things are")[2]
+    table = re.findall(r"^\| (`.*?) \|", places.partition("\n## ")[0], re.MULTILINE)
     paths = [re.findall(r"`(.*?)`", row) for row in table]
     named = [
         Path(row[0]).parent / Path(each).name if i else Path(each)
@@ -36,4 +44,4 @@ def test_the_map_names_what_exists() -> None:
         for i, each in enumerate(row)
     ]
 
-    assert [str(path) for path in named if not (README.parent / path).exists()] == []
+    assert [str(path) for path in named if not (ROOT / path).exists()] == []
