@@ -109,14 +109,8 @@ class Skill(Generic[P, R_co]):
 
     @overload
     def reconcile(
-        self: Skill[..., Coroutine[Any, Any, V]],
-        fn: Callable[Q, Coroutine[Any, Any, Reconciliation[V]]],
-    ) -> Callable[Q, Coroutine[Any, Any, Reconciliation[V]]]: ...
-
-    @overload
-    def reconcile(
-        self: Skill[..., Coroutine[Any, Any, V]], fn: Callable[Q, Reconciliation[V]]
-    ) -> Callable[Q, Reconciliation[V]]: ...
+        self, fn: Callable[Q, Reconciliation[R_co]]
+    ) -> Callable[Q, Reconciliation[R_co]]: ...
 
     @overload
     def reconcile(
@@ -125,8 +119,14 @@ class Skill(Generic[P, R_co]):
 
     @overload
     def reconcile(
-        self, fn: Callable[Q, Reconciliation[R_co]]
-    ) -> Callable[Q, Reconciliation[R_co]]: ...
+        self: Skill[..., Coroutine[Any, Any, V]], fn: Callable[Q, Reconciliation[V]]
+    ) -> Callable[Q, Reconciliation[V]]: ...
+
+    @overload
+    def reconcile(
+        self: Skill[..., Coroutine[Any, Any, V]],
+        fn: Callable[Q, Coroutine[Any, Any, Reconciliation[V]]],
+    ) -> Callable[Q, Coroutine[Any, Any, Reconciliation[V]]]: ...
 
     def reconcile(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Register the function that finds out whether a call happened, after a crash.
