@@ -288,13 +288,22 @@ class Shell:
         self.processes.append(process)
         return process
 
-    def terminal(self, *words: str, columns: int = 80, typed: str = "", code: int = 0) -> str:
+    def terminal(
+        self,
+        *words: str,
+        columns: int = 80,
+        typed: str = "",
+        code: int = 0,
+        **environment: str,
+    ) -> str:
         """What a command shows on a terminal of that width, where this is typed."""
         ours, its_end = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "lampwork", *words],
             cwd=self.folder,
-            env=os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"},
+            env=os.environ
+            | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
+            | environment,
             stdin=its_end,
             stdout=its_end,
             stderr=its_end,

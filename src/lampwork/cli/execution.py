@@ -116,13 +116,19 @@ class _Work:
             output.say_json(summary(job))
         elif job.status == "succeeded":
             took = output.span(job.created_at, job.ended_at)
-            output.say(f"Job {job.job_id} succeeded in {took}.")
+            output.say(f"Job {job.job_id} succeeded in {took}.{_used(job)}")
             output.say(output.pretty(summary(job)["output"]))
         else:
             why = "" if job.error is None else f": {job.error.message}"
             output.warn(f"Error: job {job.job_id} {job.status}{why}")
+            if job.usage:
+                output.warn(_used(job).strip())
             output.warn(f"All of it: {self.options.to_type('job', job.job_id)}")
         return 0 if job.status == "succeeded" else 1
+
+
+def _used(job: JobDetails) -> str:
+    return f" It used {output.used(job.usage)}." if job.usage else ""
 
 
 def summary(job: JobDetails) -> dict[str, Json]:
@@ -136,6 +142,7 @@ def summary(job: JobDetails) -> dict[str, Json]:
         "created_at": to_json(job.created_at),
         "started_at": to_json(job.started_at),
         "ended_at": to_json(job.ended_at),
+        "usage": job.usage,
     }
     if job.carries_task and job.status == "succeeded":
         answer: dict[str, Json] = job.output

@@ -293,6 +293,8 @@ def _facts(job: JobDetails) -> Iterator[str]:
     if (copied := _copied(job)) is not None:
         place = "" if job.forked_at is None else f" at call {job.forked_at}"
         yield f"  copied    {copied}{place}"
+    if job.usage:
+        yield f"  used      {output.used(job.usage)}"
     yield f"  version   {job.version} of {job.project}"
     if job.kept_code is not None:
         yield f"  kept      on code {job.kept_code}, by lampwork dev"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters with which recorded text could take a terminal over, or reverse what is read."""
 
+_PLAIN_SIGNS = str.maketrans({"✓": "+", "✗": "x", "●": "*", "…": "~", "·": "-", "→": "->"})
+"""For terminals that show no others."""
+
 _SPACE = re.compile(r"[^\S ]+")
 """Line ends and tabs, which a cell of a table has not."""
 
 
 def prepare(*, as_json: bool) -> None:
-    """UTF-8 whatever the locale; what a project prints never gets between the JSON."""
+    """UTF-8, but for a terminal of another locale; a project prints nothing between the JSON."""
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            shown = stream.isatty() and not as_json
+            encoding = stream.encoding if shown else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
     if as_json:
         sys.stdout = sys.stderr
 
@@ -60,9 +66,21 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def is_dumb() -> bool:
+    """Whether the terminal can't take back what it has shown."""
+    return os.environ.get("TERM", "dumb") in ("dumb", "unknown")
+
+
 def clean(text: str) -> str:
     """The text with its control characters made visible."""
-    return _UNSEEN.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    seen = _UNSEEN.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return seen if _takes_signs() else seen.translate(_PLAIN_SIGNS)
+
+
+def _takes_signs() -> bool:
+    # Not sys.stdout, in whose place others put what has no encoding.
+    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+    return encoding.lower().replace("-", "") == "utf8"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
+from lampwork.cli.working import code_changed
 from lampwork.insights import CallView, JobTree, JobView, SkillCard, TaskView, WaitingOn
-
-if TYPE_CHECKING:
-    from rich.tree import Tree
-
-Executing = Callable[[str], Sequence[str]]
-"""Of a job, the calls that execute and are on no record yet."""
 
 _MARKS = {
     "ok": "✓",
@@ -33,7 +27,6 @@ _MARKS = {
 }
 _ASK_PEOPLE = ("resolution", "confirmation")
 _NOT_OVER = ("open", "unknown")
-_STYLES = {"✓": "green", "✗": "red", "?": "yellow", "…": "cyan", "·": "dim", "●": "blue"}
 
 
 @dataclass(slots=True)
@@ -43,24 +36,34 @@ class Line:
     status: str
     text: str
     below: list[Line] = field(default_factory=list["Line"])
+    stands_for_others: bool = False
+    """Whether it says what is left out."""
 
     @property
     def mark(self) -> str:
         """The status as a sign."""
         return _MARKS.get(self.status, "●")
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it has ended, as it should."""
+        return self.mark == "✓"
 
-def nothing(_job_id: str) -> Sequence[str]:
-    """Of a job that executes in another process."""
-    return ()
+    @property
+    def goes_on(self) -> bool:
+        """Whether it, or something below it, executes."""
+        return self.mark == "●" or any(each.goes_on for each in self.below)
+
+    @property
+    def count(self) -> int:
+        """How many lines there are, with itself."""
+        return 1 + sum(each.count for each in self.below)
 
 
-def of_job(job: JobTree, executing: Executing = nothing, *, in_full: bool = True) -> Line:
-    """A job and all below it; unless `in_full`, the jobs below that have ended without theirs."""
-    calls = [of_call(call, executing, in_full=in_full) for call in job.calls]
-    known = {f"{call.kind} {call.name}" for call in job.calls if call.status in _NOT_OVER}
-    calls += [Line("running", each) for each in executing(job.job_id) if each not in known]
+def of_job(job: JobTree) -> Line:
+    """A job and all below it."""
     waits = [Line("suspended", waits_for(wait)) for wait in job.waiting_on if wait.kind == "turn"]
+    calls = [of_call(call) for call in job.calls]
     return Line(job.status, _job_text(job) + _reason(job), [*calls, *waits])
 
 
@@ -77,11 +80,13 @@ def _reason(job: JobTree) -> str:
     return f"  {output.cut(job.error.message, 200)}"
 
 
-def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = True) -> Line:
+def of_call(call: CallView) -> Line:
     """A call and what it has started."""
     text = f"{call.number}  {call.kind} {call.name}"
     if call.jobs_total > 1:
         text += f"  {call.jobs_ended} of {call.jobs_total} ended"
+    if call.jobs_failed:
+        text += f"  {call.jobs_failed} failed"
     if call.started_at is not None and (call.ended_at or call.status in _NOT_OVER):
         text += f"  {output.span(call.started_at, call.ended_at)}"
     if call.error is not None:
@@ -92,12 +97,7 @@ def of_call(call: CallView, executing: Executing = nothing, *, in_full: bool = T
         text += f"  → {output.inline(call.value)}"
     if call.kept_from is not None:
         text += f"  (kept from job {call.kept_from})"
-    jobs = {
-        job.job_id: of_job(job, executing, in_full=in_full)
-        if in_full or job.ended_at is None
-        else Line(job.status, _job_text(job) + _reason(job))
-        for job in call.jobs
-    }
+    jobs = {job.job_id: of_job(job) for job in call.jobs}
     below = [of_task(call.task, jobs)] if call.task is not None else []
     below += jobs.values()
     if len(call.jobs) < call.jobs_total:
@@ -163,12 +163,11 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
             ]
             return [decide[0], f"{decide[1]} --reason TEXT"]
         case "attention":
-            go_on = options.to_type("job", job_id, "go-on")
-            return [
-                "# mend its code, look at it with lampwork upgrade-check, and restart the worker; "
-                "then:",
-                go_on,
-            ]
+            beforehand = "# find out what ended its process, then:"
+            if code_changed(wait.what):
+                check = options.to_type("upgrade-check")
+                beforehand = f"# mend its code, look at it with {check}, restart the worker, then:"
+            return [beforehand, options.to_type("job", job_id, "go-on")]
         case "event":
             name = (wait.subject or {})["name"]
             return [options.to_type("job", job_id, "send", name, "JSON")]
@@ -178,7 +177,7 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
             return []
 
 
-# --- drawn ---
+# --- in text ---
 
 
 def plain(line: Line, depth: int = 0) -> Iterator[str]:
@@ -186,22 +185,3 @@ def plain(line: Line, depth: int = 0) -> Iterator[str]:
     yield f"{'  ' * depth}{line.mark} {line.text}"
     for each in line.below:
         yield from plain(each, depth + 1)
-
-
-def rich_tree(line: Line) -> Tree:
-    """The lines for a terminal."""
-    from rich.text import Text
-    from rich.tree import Tree
-
-    def label(each: Line) -> Text:
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{each.mark} ", _STYLES[each.mark])
-        return text.append(output.clean(each.text))
-
-    def add(drawn: Tree, each: Line) -> None:
-        for below in each.below:
-            add(drawn.add(label(below)), below)
-
-    drawn = Tree(label(line), guide_style="dim")
-    add(drawn, line)
-    return drawn

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lampwork.app import App
-from lampwork.cli import output, tree
+from lampwork.cli import live, output, tree
 from lampwork.cli.options import Options
 from lampwork.cli.working import executor_lacking
 from lampwork.insights import Insights, JobView, WaitingOn
@@ -22,6 +23,12 @@ Say = Callable[[str], None]
 
 _EVERY = 0.2
 """Seconds between two pictures of the tree."""
+
+_REST = 4
+"""Times as long as a picture took to make nothing is done, where that is longer."""
+
+_BESIDE = 4
+"""Lines of a terminal that are left for what comes of the job."""
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks when there is no tree."""
@@ -46,8 +53,8 @@ class Watch:
     @asynccontextmanager
     async def watching(self) -> AsyncGenerator[None]:
         """Show the job while the block waits."""
-        live = output.on_terminal() and not self.options.as_json
-        showing = asyncio.create_task(self._draw() if live else self._say())
+        draws = output.on_terminal() and not output.is_dumb() and not self.options.as_json
+        showing = asyncio.create_task(self._draw() if draws else self._say())
         try:
             yield
         finally:
@@ -59,24 +66,26 @@ class Watch:
         from rich.live import Live
         from rich.text import Text
 
-        with Live(auto_refresh=False, vertical_overflow="ellipsis") as live:
+        with Live(auto_refresh=False, vertical_overflow="ellipsis") as screen:
 
             def say(note: str) -> None:
                 # Not in the tree, where a long line would be broken: a terminal pastes it whole.
                 text = Text(output.clean(note), "yellow")
-                live.console.print(text, soft_wrap=True, highlight=False)
+                screen.console.print(text, soft_wrap=True, highlight=False)
 
             try:
                 while True:
-                    live.update(await self._picture(say), refresh=True)
-                    await asyncio.sleep(_EVERY)
+                    began = time.monotonic()
+                    screen.update(await self._picture(say, screen.console.height), refresh=True)
+                    await asyncio.sleep(max(_EVERY, _REST * (time.monotonic() - began)))
             finally:
-                live.update(await self._picture(say), refresh=True)
+                screen.update(await self._picture(say, screen.console.height), refresh=True)
 
-    async def _picture(self, say: Say) -> Tree:
+    async def _picture(self, say: Say, height: int) -> Tree:
         job = await self.insights.tree(self.job_id)
         await self._tell(job, say)
-        return tree.rich_tree(tree.of_job(job, self._executing, in_full=False))
+        line = live.Picture(self.job_id, self._executing).of(job)
+        return live.drawn(live.fitted(line, height - _BESIDE))
 
     def _executing(self, job_id: str) -> list[str]:
         """The calls that execute here and are on no record before they end."""

@@ -115,11 +115,13 @@ class Rows:
     """The ids of those that have ended."""
     waits: Mapping[str, tuple[WaitingOn, ...]]
     children: Mapping[tuple[str, int], list[queries.Row]]
-    counts: Mapping[tuple[str, int], tuple[int, int]]
+    counts: Mapping[tuple[str, int], tuple[int, int, int]]
     begun: Mapping[str, list[queries.Row]]
     tasks: Mapping[tuple[str, int], queries.Row]
     cards: Mapping[str, tuple[SkillCard, ...]]
     usage: Mapping[str, dict[str, int]]
+    """By task."""
+    usage_in_all: dict[str, int]
     budgets: Mapping[str | None, BudgetView]
     envelopes: Mapping[str, str]
     """By job id, the outcomes of the root and of the jobs that failed or were cancelled."""
@@ -166,6 +168,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
             for task in tasks
         },
         usage={task.id: conversations.usage_so_far(connection, task) for task in tasks},
+        usage_in_all=conversations.usage_below(connection, job_id),
         budgets=budgets_of(connection, tasks),
         envelopes=_envelopes(connection, jobs),
         unknown=frozenset(
@@ -197,7 +200,7 @@ def _envelopes(connection: sa.Connection, jobs: Sequence[queries.Row]) -> dict[s
 
 def job_tree(rows: Rows, finished: Calls) -> JobTree:
     """A job and all below it."""
-    return JobTree(**_branch(rows, rows.root, finished))
+    return JobTree(**_branch(rows, rows.root, finished), usage=rows.usage_in_all)
 
 
 def job_details(rows: Rows, finished: Calls) -> JobDetails:
@@ -206,6 +209,7 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
     outcome = _outcome(rows, row)
     return JobDetails(
         **_branch(rows, row, finished),
+        usage=rows.usage_in_all,
         input=row.input,
         trigger=_trigger(row.trigger),
         output=json.loads(outcome.text) if isinstance(outcome, values.Value) else None,
@@ -260,7 +264,7 @@ def _call(
     number, kind, name = _name(begun, over)
     place = (job.id, number)
     task = rows.tasks.get(place)
-    total, ended = rows.counts.get(place, (0, 0))
+    total, ended, failed = rows.counts.get(place, (0, 0, 0))
     # The engine's time is that of the run that recorded it, after a park or a restart a later one.
     opened_at = begun.opened_at if begun is not None else over.started_at if over else None
     return CallView(
@@ -273,6 +277,7 @@ def _call(
         jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),
         jobs_total=total,
         jobs_ended=ended,
+        jobs_failed=failed,
         kept_from=None if over is None else over.kept_from,
         **(_came_of(over) if over is not None else _open(unknown=place in rows.unknown)),
     )

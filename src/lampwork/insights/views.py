@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -223,6 +223,7 @@ class CallView:
     """The jobs that it started, or the first of them."""
     jobs_total: int = 0
     jobs_ended: int = 0
+    jobs_failed: int = 0
     kept_from: str | None = None
     """The job that made it, of a call that a copy of a job has kept."""
 
@@ -236,6 +237,8 @@ class JobTree(JobView):
     """Jobs that `on_end` has started."""
     error: ErrorView | None = None
     """Why it failed or was cancelled."""
+    usage: dict[str, int] = field(default_factory=dict[str, int])
+    """Of the job that was asked for: what all tasks in it and below it have used so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,8 @@ class _Found:
     waits: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
     tasks: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
     children: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
-    counts: dict[tuple[str, int], tuple[int, int]] = field(
-        default_factory=dict[tuple[str, int], tuple[int, int]]
+    counts: dict[tuple[str, int], tuple[int, int, int]] = field(
+        default_factory=dict[tuple[str, int], tuple[int, int, int]]
     )
 
 
@@ -154,7 +154,8 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
         case "child":
             return f"job {subject['job']} ({subject['callable']})"
         case "map":
-            total, ended = found.counts.get((wait.job_id, wait.call), (subject["items"], 0))
+            none = (subject["items"], 0, 0)
+            total, ended, _ = found.counts.get((wait.job_id, wait.call), none)
             return f"{total - ended} of {total} items of {subject['callable']}"
         case "conversation":
             return f"conversation {subject['conversation']}, which another task holds"

@@ -140,6 +140,15 @@ def usage_so_far(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]
     return sum_up(counted)
 
 
+def usage_below(connection: sa.Connection, job_id: str) -> dict[str, int]:
+    """What the tasks of a job and of all jobs below it have used, by what is counted."""
+    below = sa.and_(tasks.c.job_id > f"{job_id}.", tasks.c.job_id < f"{job_id}/")  # "/" is next
+    found = connection.execute(sa.select(tasks).where(sa.or_(tasks.c.job_id == job_id, below)))
+    return sum_up(
+        usage_so_far(connection, task) if task.usage is None else task.usage for task in found.all()
+    )
+
+
 def sum_up(usages: Iterable[dict[str, int]]) -> dict[str, int]:
     """Usage that adds up, by what is counted."""
     total: dict[str, int] = {}

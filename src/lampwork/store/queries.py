@@ -199,19 +199,20 @@ def children(
 
 def counts_of_children(
     connection: sa.Connection, parent_ids: Sequence[str]
-) -> dict[tuple[str, int], tuple[int, int]]:
-    """By parent and its call: how many jobs it started, and how many of them have ended."""
+) -> dict[tuple[str, int], tuple[int, int, int]]:
+    """By parent and its call: how many jobs it started, how many of them ended, how many failed."""
     found = connection.execute(
         sa.select(
             jobs.c.parent_id,
             jobs.c.parent_call,
             sa.func.count(),
             sa.func.sum(sa.case((jobs.c.status.in_(ENDED), 1), else_=0)),
+            sa.func.sum(sa.case((jobs.c.status == "failed", 1), else_=0)),
         )
         .where(jobs.c.parent_id.in_(parent_ids))
         .group_by(jobs.c.parent_id, jobs.c.parent_call)
     )
-    return {(parent, call): (total, ended) for parent, call, total, ended in found}
+    return {(parent, call): (total, ended, failed) for parent, call, total, ended, failed in found}
 
 
 def log_lines(connection: sa.Connection, job_id: str) -> Sequence[Row]:
