@@ -141,6 +141,10 @@ MENDS: dict[type[LampworkError], str] = {
         "Send, answer or resolve what the job waits for, or move the clock, before its result is "
         "awaited; `patience=` gives it longer."
     ),
+    errors.CrashTestFailed: (
+        "Do effects in steps and skills, and pass on the key that Lampwork gives. `only=` repeats "
+        "one boundary."
+    ),
     errors.StillExecuting: (
         "Let the function end, or pass `while_executing=True` to let its time run out."
     ),

@@ -22,7 +22,7 @@
     │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
     ├── TestingError                a test can't go on like that
-    │   ├── StillWaiting · StillExecuting
+    │   ├── StillWaiting · StillExecuting · CrashTestFailed
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
@@ -54,6 +54,7 @@ __all__ = [
     "ConversationBusy",
     "ConversationNotFound",
     "CopyRefused",
+    "CrashTestFailed",
     "DatabaseTooNew",
     "DelegationCycle",
     "DelegationTooDeep",
@@ -522,6 +523,10 @@ class StillExecuting(TestingError):
     """A test moves the clock, and something executes on and on. Fields: `jobs`."""
 
     status = 504
+
+
+class CrashTestFailed(TestingError):
+    """A recipe lost or doubled something when its process was killed. Fields: `boundaries`."""
 
 
 class NotDone(Exception):

@@ -1,7 +1,7 @@
 """Named points at which a test, or `./scripts/bench soak`, can stop the process or raise.
 
 Armed by `LAMPWORK_FAILPOINTS="name=kill@3,other=kill"` (kill with SIGKILL at the third hit) or by
-`arm(name, action)` in the process itself. Unarmed, a point costs one look at an empty dict.
+`arm(name, action)` in the process itself. Unarmed and unwatched, a point costs two looks.
 """
 
 from __future__ import annotations
@@ -9,14 +9,74 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import NamedTuple
+
+__all__ = ["POINTS", "Starting", "arm", "disarm", "hit", "watch"]
+
+POINTS = {
+    "answer.appended": "a task has ended, and its answer is on disk",
+    "artifact.saved": "an artifact of a skill call is on disk",
+    "call.after": "a job call is done, and its result is not recorded yet",
+    "call.before": "a job call is about to be done",
+    "child.created": "child jobs are on disk, and not started yet",
+    "files.taken": "the files of a task are on disk, and the task is not",
+    "job.after_publish": "the end of a job is on disk, and nobody has been told",
+    "job.before_outcome": "a recipe has returned, and its outcome is not recorded yet",
+    "job.before_publish": "the outcome of a job is recorded, and its end is not published yet",
+    "job.begun": "a run of a job has begun, and none of its code has executed",
+    "job.claimed": "the engine has handed out a job, and its run has not begun",
+    "model.after": "a model has replied, and its response is not on disk",
+    "model.before": "a model is about to be asked",
+    "model.reserved": "a model call is reserved in its budgets",
+    "park.committed": "a waiting job is parked on disk, and its run is still there",
+    "park.done": "a waiting job is parked",
+    "result.appended": "the result of a skill call is on disk",
+    "said.appended": "a response of a model is on disk, with the intents of its skill calls",
+    "skill.after_effect": "a skill has acted, and its result is not on disk",
+    "skill.before_effect": "a skill is about to act, and its intent is on disk",
+    "step.after_effect": "the function of a step has returned, and its result is not recorded",
+    "step.before_effect": "the function of a step is about to be called",
+    "store.after_commit": "changes are on disk, and who made them has not been told",
+    "store.before_commit": "changes are about to be written",
+    "task.claimed": "a task that had been begun is taken up again",
+    "task.opened": "a task is on disk",
+    "trigger.due": "a trigger is due, and its jobs are not on disk",
+    "trigger.fired": "the jobs of a trigger are on disk, and not started yet",
+    "wait.answered": "the answer of a wait has come, and the job goes on",
+    "wait.opened": "a wait is on disk",
+    "wake.committed": "a parked job is meant to run again, and does not yet",
+    "wake.done": "a parked job is handed to the engine",
+}
+"""Every point there is, with what has happened when a process comes to it, and what has not."""
+
+
+class Starting(NamedTuple):
+    """What is about to be started where a point says that something will act."""
+
+    job: str
+    call: str
+    """The number of the call in its job; of a skill call also its place in the conversation."""
+    name: str
+    effect: str
+    key: str
+
 
 _armed: dict[str, Callable[[], None]] = {}
+_watching: Callable[[str, Starting | None], None] | None = None
 
 
-def hit(name: str) -> None:
+def hit(name: str, starting: Starting | None = None) -> None:
     """Do what is armed at this point, if anything."""
+    if _watching is not None:
+        _watching(name, starting)
     if _armed and (action := _armed.get(name) or _armed.get("*")):
         action()
+
+
+def watch(watcher: Callable[[str, Starting | None], None]) -> None:
+    """Tell a watcher of every hit, until the process ends."""
+    global _watching
+    _watching = watcher
 
 
 def arm(name: str, action: Callable[[], None]) -> None:

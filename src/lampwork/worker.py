@@ -19,7 +19,7 @@ from lampwork.errors import JobEnded, JobNotFound
 from lampwork.outcome import outcome_of
 from lampwork.runs.cancellation import finish_cancelled, settle
 from lampwork.runs.flow import EndReason, RunEnded
-from lampwork.runs.run import Run
+from lampwork.runs.run import Run, in_hand
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs
@@ -100,6 +100,7 @@ class Worker:
         except RunEnded:
             self.background(self._let_go(job_id))
             raise
+        in_hand.set(run)
         try:
             if self.closing:
                 run.end("closing")

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -28,12 +27,6 @@ from lampwork.store.store import Store
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0
 """Seconds for a life."""
-
-SOURCES = [path.read_text() for path in sorted((ROOT / "src" / "lampwork").rglob("*.py"))]
-FAILPOINTS = sorted(
-    {name for text in SOURCES for name in re.findall(r'failpoint\.hit\(\s*"(.+?)"', text)}
-)
-"""Every boundary there is, read from the sources: a new one is not forgotten."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from tests.crash import service
 from tests.crash.around import (
-    FAILPOINTS,
     Undisturbed,
     Workers,
     outside,
     served,
     tree,
 )
+
+from lampwork.failpoint import POINTS
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,7 @@ def undisturbed(
 
     async def run() -> Any:
         async with outside(home):
-            return await workers.live(home, "quiet", count=FAILPOINTS)
+            return await workers.live(home, "quiet", count=sorted(POINTS))
 
     life = asyncio.run(run())
     assert life.code == 0, workers.stderr.read_text()

@@ -6,15 +6,17 @@ import random
 import signal
 
 import pytest
-from tests.crash.around import FAILPOINTS, outside
+from tests.crash.around import outside
 from tests.crash.load import AT_MOST_ONCE
+
+from lampwork.failpoint import POINTS
 
 SEED = 7
 """Which later hits are chosen."""
 
 
 @pytest.mark.parametrize("when", ["first", "later"])
-@pytest.mark.parametrize("name", FAILPOINTS)
+@pytest.mark.parametrize("name", sorted(POINTS))
 async def test_a_load_survives_a_kill_at(name, when, workers, undisturbed, home):
     hits = undisturbed.hits[name]
     assert hits >= 2, f"the load never comes to {name} twice: let it do what leads there"

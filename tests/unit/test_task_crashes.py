@@ -20,7 +20,6 @@ from lampwork.models import (
 )
 from lampwork.runs.flow import RunEnded
 from lampwork.store import schema
-from lampwork.tasks.turn import FAILPOINTS
 
 from .clerk import METADATA, VERDICT, Verdict, genie_of, payer, thorough
 
@@ -86,6 +85,20 @@ async def test_a_finished_task_gives_its_outcome_again_without_asking_anyone(des
 
     assert again == first
     assert len(effects.acts) == 1
+
+
+FAILPOINTS = [
+    "task.opened",
+    "task.claimed",
+    "model.before",
+    "model.after",
+    "said.appended",
+    "skill.before_effect",
+    "skill.after_effect",
+    "result.appended",
+    "answer.appended",
+]
+"""Every boundary in the life of this task."""
 
 
 class Killed(BaseException):

@@ -7,6 +7,7 @@ owns the job; all others must find out before they do anything, and must never b
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,10 @@ def reraise_if_cancelled(error: BaseException) -> None:
     here = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and here is not None and here.cancelling():
         raise error
+
+
+in_hand: contextvars.ContextVar[Run | None] = contextvars.ContextVar("in_hand", default=None)
+"""The run whose code executes here."""
 
 
 class Run(Flow):

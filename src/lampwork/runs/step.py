@@ -82,17 +82,17 @@ class Step:
         """The function's result, encoded; or what it raised."""
         key = self.options.key or f"{run.job_id}.{number}"
         if self.options.effect != "at_most_once":
-            return self._encode(await self._try(run, key))
+            return self._encode(await self._try(run, number, key))
         return await self._once(run, number, key)
 
-    async def _try(self, run: Run, key: str) -> Any:
+    async def _try(self, run: Run, number: int, key: str) -> Any:
         """Run it, again after a failure if it may be."""
         retry = self.options.retry
         failed = 0
         while True:
             run.check()
             try:
-                return await self._attempt(key)
+                return await self._attempt(run, number, key)
             except Exception:
                 failed += 1
                 if retry is None or failed >= retry.attempts:
@@ -108,7 +108,7 @@ class Step:
             if why is None:
                 await run.prove()
                 try:
-                    return self._encode(await self._attempt(key))
+                    return self._encode(await self._attempt(run, number, key))
                 except (NotDone, RunEnded, GeneratorExit):
                     raise
                 except BaseException as error:  # sys.exit too: what it did before is not known
@@ -156,8 +156,9 @@ class Step:
                     call=self.name,
                 )
 
-    async def _attempt(self, key: str) -> Any:
-        failpoint.hit("step.before_effect")
+    async def _attempt(self, run: Run, number: int, key: str) -> Any:
+        about = failpoint.Starting(run.job_id, str(number), self.name, self.options.effect, key)
+        failpoint.hit("step.before_effect", about)
         token = step_key.set(key)
         try:
             work = start(self.fn, *self.args, **self.kwargs)

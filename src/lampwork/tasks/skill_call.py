@@ -306,7 +306,7 @@ class SkillCalls:
                 bound = skill.bind(arguments, self.metadata, self._facts(intent, saving))
             except (SkillInvalid, ValidationError) as error:
                 raise NotDone(str(error)) from error
-            failpoint.hit("skill.before_effect")
+            failpoint.hit("skill.before_effect", self._starting(skill, intent))
             limit = asyncio.timeout(skill.timeout)
             try:
                 async with self.deadline.bounding(), limit:
@@ -317,6 +317,10 @@ class SkillCalls:
                 raise
             failpoint.hit("skill.after_effect")
         return self._encoded(skill, value)
+
+    def _starting(self, skill: Skill[..., Any], intent: Intent) -> failpoint.Starting:
+        place = f"{self.call}.{intent.label}"
+        return failpoint.Starting(self.run.job_id, place, skill.name, intent.effect, intent.key)
 
     @asynccontextmanager
     async def _saving(self, intent: Intent) -> AsyncGenerator[Saving]:

@@ -16,20 +16,7 @@ from lampwork.tasks.skill_call import SkillCalls
 from lampwork.tasks.summarise import summarise
 from lampwork.tasks.task import Ending, TaskInHand
 
-__all__ = ["FAILPOINTS", "take_turns"]
-
-FAILPOINTS = (
-    "task.opened",
-    "task.claimed",
-    "model.before",
-    "model.after",
-    "said.appended",
-    "skill.before_effect",
-    "skill.after_effect",
-    "result.appended",
-    "answer.appended",
-)
-"""Every boundary in the life of a task at which a test can end the process."""
+__all__ = ["take_turns"]
 
 
 async def take_turns(task: TaskInHand) -> Ending:

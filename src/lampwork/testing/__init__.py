@@ -12,7 +12,23 @@ from __future__ import annotations
 
 from lampwork.testing.app import Opening, TestApp, opened
 from lampwork.testing.clock import FakeClock
+from lampwork.testing.crash import Crash, CrashReport, Effect, Question, crash_everywhere
+from lampwork.testing.failing import POINTS, fails_at
 from lampwork.testing.request import Request
 from lampwork.testing.script import script
 
-__all__ = ["FakeClock", "Opening", "Request", "TestApp", "opened", "script"]
+__all__ = [
+    "POINTS",
+    "Crash",
+    "CrashReport",
+    "Effect",
+    "FakeClock",
+    "Opening",
+    "Question",
+    "Request",
+    "TestApp",
+    "crash_everywhere",
+    "fails_at",
+    "opened",
+    "script",
+]

@@ -54,6 +54,13 @@ class TestApp(App):
         """What is on record: `await app.insights.job(id)`, `.conversation(id)`, as the CLI shows
         it."""
 
+    async def settled(self) -> None:
+        """Wait until nothing executes: all jobs have ended, or wait for what is yet to come.
+
+        Raises StillExecuting.
+        """
+        await self._loop.call(settle(self))
+
     async def ended(self, job_id: str) -> EndedJob:
         """Wait until a job has ended; how it did. Raises JobNotFound, StillWaiting."""
         ending = asyncio.create_task(super().ended(job_id))

@@ -42,7 +42,7 @@ class FakeClock(Clock):
         self._timers: list[_Timer] = []
         self._count = itertools.count()
         self._move: Callable[[Coroutine[Any, Any, None]], Awaitable[None]]
-        self._settle: Callable[[], Awaitable[None]]
+        self._settle: Callable[[], Coroutine[Any, Any, None]]
         self.resting = 0
         """How many rest before they try something again."""
 
@@ -50,6 +50,13 @@ class FakeClock(Clock):
     def time(self) -> datetime:
         """What time it is, in UTC."""
         return datetime.fromtimestamp(self._now, UTC)
+
+    @property
+    def next_at(self) -> float | None:
+        """When the next thing comes due, in epoch seconds."""
+        while self._timers and self._timers[0].cancelled:
+            heapq.heappop(self._timers)
+        return self._timers[0].at if self._timers else None
 
     async def advance(
         self,
@@ -75,6 +82,14 @@ class FakeClock(Clock):
         """Let time pass until a moment, as `advance` does; one without a time zone is in UTC."""
         await self._to(_aware(moment).timestamp(), while_executing)
 
+    async def advance_to_next(self) -> bool:
+        """Let time pass until the next thing comes due; False if nothing does."""
+        await self._move(self._settle())
+        if (due_at := self.next_at) is None:
+            return False
+        await self._to(due_at, while_executing=False)
+        return True
+
     async def _to(self, moment: float, while_executing: bool) -> None:
         if moment < self._now:
             to = datetime.fromtimestamp(moment, UTC)
@@ -86,9 +101,7 @@ class FakeClock(Clock):
         while True:
             if settle:
                 await self._settle()
-            while self._timers and self._timers[0].cancelled:
-                heapq.heappop(self._timers)
-            if not self._timers or self._timers[0].at > moment:
+            if (due_at := self.next_at) is None or due_at > moment:
                 break
             timer = heapq.heappop(self._timers)
             self._now = max(self._now, timer.at)
@@ -100,7 +113,7 @@ class FakeClock(Clock):
     def bind(
         self,
         move: Callable[[Coroutine[Any, Any, None]], Awaitable[None]],
-        settle: Callable[[], Awaitable[None]],
+        settle: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         """Where it moves, and how it waits until what came due has settled."""
         self._move, self._settle = move, settle

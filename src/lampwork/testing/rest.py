@@ -34,6 +34,8 @@ async def at_rest(app: TestApp) -> bool:
     meant = await app.store.read(jobs.begun_ids, name, worker.code)
     meant += await app.store.read(jobs.queued, name, worker.code, worker.settings.max_live)
     meant += await app.store.read(jobs.ids_with_want, name, "cancelled")
+    if app.settings.park_after <= 0 and any(map(_waits, worker.runs.values())):
+        return False  # it is parked at once, and what comes next is to find it so
     runs = {job_id: run for job_id, run in worker.runs.items() if run.ended is None}
     if worker.at_work or app.schedule.polling or not set(meant) <= runs.keys():
         return False
