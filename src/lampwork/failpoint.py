@@ -19,6 +19,8 @@ POINTS = {
     "call.after": "a job call is done, and its result is not recorded yet",
     "call.before": "a job call is about to be done",
     "child.created": "child jobs are on disk, and not started yet",
+    "confirmation.appended": "the user has confirmed a skill call, and its intent is on disk",
+    "confirmation.decided": "the user has decided about a skill call, and nothing came of it yet",
     "files.taken": "the files of a task are on disk, and the task is not",
     "job.after_publish": "the end of a job is on disk, and nobody has been told",
     "job.before_outcome": "a recipe has returned, and its outcome is not recorded yet",

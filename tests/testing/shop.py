@@ -17,7 +17,7 @@ def ledger() -> Path:
 
 
 def book(what: str, key: str | None = None) -> str:
-    """A service that does nothing twice under one key; one that is given none does all it is told."""
+    """A service that does nothing twice under one key; without one it does all it is told."""
     done = [line.split("\t") for line in ledger().read_text().splitlines()]
     if key is None or [what, key] not in done:
         with ledger().open("a") as file:

@@ -68,7 +68,7 @@ async def test_it_breaks_off_at_the_time_that_is_asked_for() -> None:
 async def test_a_boundary_that_no_job_comes_to_is_an_error() -> None:
     async with testing.opened(project, model=PAYS) as app:
         with (
-            pytest.raises(InputInvalid, match="No job came to child.created 1 times"),
+            pytest.raises(InputInvalid, match=r"No job came to child\.created 1 times"),
             testing.fails_at("child.created"),
         ):
             await app.run(refund)
