@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from lampwork.errors import FolderInUse, FolderNotWritable
@@ -23,20 +24,53 @@ class FolderLock:
                 f"{home} can't hold the state: {error.strerror}. "
                 "Make it writable, or name another folder with --home or LAMPWORK_HOME."
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.read(self._file, 32).decode().strip() or "?"
+        if not _take(self._file):
+            pid = _pid_in(self._file)
             os.close(self._file)
             raise FolderInUse(
                 f"Process {pid} executes the jobs of {home}; SQLite takes one such process. "
                 "Queue work for it with `lampwork run` without --wait, or use another --home.",
                 home=str(home),
                 pid=pid,
-            ) from None
+            )
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let another process execute."""
         os.close(self._file)
+
+
+def holder(home: Path) -> str | None:
+    """The id of the process that holds the lock, as it says; None if no process does.
+
+    Only looks, and creates nothing. Raises OSError when the file can't be read.
+    """
+    try:
+        file = os.open(home / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid_in(file)
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _take(file: int) -> bool:
+    """Take the lock; tried again, because who looks for its holder has it for some microseconds."""
+    for pause in (0, 0.01, 0.02):
+        time.sleep(pause)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False
+
+
+def _pid_in(file: int) -> str:
+    return os.read(file, 32).decode().strip() or "?"

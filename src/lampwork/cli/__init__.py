@@ -39,6 +39,7 @@ _GROUPS = {
     },
     "Maintain": {
         "check": "Look for mistakes in a project.",
+        "doctor": "Look for what keeps things from working, each with its mend.",
         "upgrade-check": "Find the jobs that would not go on with the code as it is now.",
         "completion SHELL": "Print the script with which a shell completes all this.",
     },

@@ -13,7 +13,7 @@ from types import ModuleType
 from lampwork.errors import ProjectError, ProjectNotFound
 from lampwork.project import Project
 
-__all__ = ["ProjectBroken", "load", "names_project"]
+__all__ = ["ProjectBroken", "is_named", "load", "names_project"]
 
 _SETTINGS_FILE = "lampwork.toml"
 _DEFAULT = "project.py"
@@ -27,6 +27,11 @@ def names_project(word: str) -> bool:
     """Whether a first argument is a project: `module:name`, or a Python file."""
     path, _, _ = word.partition(":")
     return ":" in word or path.endswith(".py") or Path(path).is_file()
+
+
+def is_named() -> bool:
+    """Whether there is a project without anyone naming one."""
+    return Path(_SETTINGS_FILE).is_file() or Path(_DEFAULT).is_file()
 
 
 def load(word: str | None) -> Project:
