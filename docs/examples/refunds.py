@@ -1,18 +1,22 @@
 import os
 import sqlite3
+from contextlib import closing
 
 from lampwork import Job, Metadata, Project, SkillCall
 
 project = Project("refunds")
 
 
+def bank() -> sqlite3.Connection:
+    """Stands for a service that does nothing twice under one key."""
+    bank = sqlite3.connect(os.environ["BANK"], isolation_level=None)
+    bank.execute("create table if not exists bookings (what text, key text unique)")
+    return bank
+
+
 def book(what: str, key: str) -> None:
-    """Stands for a bank that does nothing twice under one key."""
-    ledger = sqlite3.connect(os.environ["LEDGER"])
-    with ledger:
-        ledger.execute("create table if not exists bookings (what text, key text unique)")
-        ledger.execute("insert or ignore into bookings values (?, ?)", (what, key))
-    ledger.close()
+    with closing(bank()) as opened:
+        opened.execute("insert or ignore into bookings values (?, ?)", (what, key))
 
 
 @project.skill(effect="idempotent")
