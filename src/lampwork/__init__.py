@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.genies.knowledge import Knowledge, Passage
     from lampwork.genies.skill import Skill, SkillCall
-    from lampwork.job import Job, JobRef
+    from lampwork.job import Job
     from lampwork.metadata import Metadata, Sealed
     from lampwork.metadata.proof import Proof
     from lampwork.models import (
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lampwork.tasks.answer import TaskAnswer
     from lampwork.tasks.history import Recent, Summary
     from lampwork.triggers.trigger import Cron, Poll, Polled
+    from lampwork.types import JobRef
 
 __all__ = [
     "Answer",
@@ -102,7 +103,7 @@ _MODULES = {
     "Genie": "genies.genie",
     "Happened": "genies.effect",
     "Job": "job",
-    "JobRef": "job",
+    "JobRef": "types",
     "Knowledge": "genies.knowledge",
     "LampworkError": "errors",
     "Metadata": "metadata",

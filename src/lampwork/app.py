@@ -18,7 +18,6 @@ from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
 from lampwork.genies.eligibility import warn_of_ineligible
 from lampwork.genies.model_of import ModelOf, own_or
-from lampwork.job import JobRef
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
 from lampwork.recipe import Recipe
@@ -27,6 +26,7 @@ from lampwork.settings import Settings
 from lampwork.store import executors, inbox, jobs
 from lampwork.store.store import Store
 from lampwork.triggers.schedule import Schedule
+from lampwork.types import JobRef
 from lampwork.worker import Worker
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from lampwork.genies.genie import Genie
 from lampwork.genies.model_of import ModelOf, own_or
 from lampwork.genies.output import Output, describe
 from lampwork.genies.written_type import read_type
-from lampwork.job import JobRef
 from lampwork.jobs_door import JobsDoor
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
@@ -38,7 +37,7 @@ from lampwork.tasks.assignment import (
     check_price,
 )
 from lampwork.triggers.trigger import as_kept, find_trigger
-from lampwork.types import Json, new_job_id
+from lampwork.types import JobRef, Json, new_job_id
 
 if TYPE_CHECKING:
     from lampwork.project import Project
@@ -99,6 +98,8 @@ class Door(JobsDoor):
     ) -> JobRef:
         """Accept a job; when this returns it is on disk.
 
+        >>> job = await app.start(decide, order_id="A-1017", idempotency_key="A-1017")
+
         The same `idempotency_key` within 24 hours leads to the same job.
         Raises InputInvalid, ResultNotRecordable, IdempotencyConflict, NotImportable.
         """
@@ -118,6 +119,9 @@ class Door(JobsDoor):
 
     async def run(self, recipe: Recipe[P, R], /, *args: P.args, **input: P.kwargs) -> R:
         """Start a recipe and wait for what it returns.
+
+        >>> await app.run(decide, order_id="A-1017")
+        Verdict(status='refund')
 
         Raises JobFailed when the job did not succeed, and what `start` raises.
         """
@@ -158,6 +162,11 @@ class Door(JobsDoor):
         self, genie: Genie | str, instructions: str, *, output: Any = None, **terms: Unpack[Terms]
     ) -> TaskAnswer[Any]:
         """Give a task to a genie, without a recipe, and wait for its answer.
+
+        >>> key = {"order_id": "A-1017"}
+        >>> task = await app.assign_task(clerk, "Decide.", metadata=key, output=Verdict)
+        >>> task.output.status
+        'refund'
 
         Raises GenieNotFound and what `job.assign_task` raises at once; JobFailed when the task
         ended without its answer.

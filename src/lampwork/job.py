@@ -28,7 +28,7 @@ from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import Assignment, Terms, check_assignment, check_lineage
 from lampwork.tasks.work import work
 from lampwork.triggers.trigger import Trigger
-from lampwork.types import CallKind, Effect, Json, child_id, wait_id
+from lampwork.types import CallKind, Effect, JobRef, Json, child_id, wait_id
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
@@ -40,17 +40,6 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 _log = logging.getLogger("lampwork.recipe")
-
-
-class JobRef(str):
-    """A job that was started and is not waited for: its id."""
-
-    __slots__ = ()
-
-    @property
-    def job_id(self) -> str:
-        """The id."""
-        return str(self)
 
 
 class Job(SideBySide):
@@ -85,7 +74,9 @@ class Job(SideBySide):
         name: str | None = None,
         key: str | None = None,
     ) -> Job:
-        """The same job, for one `step` with options: `job.options(timeout=5).step(fetch)`.
+        """The same job, for one `step` with options.
+
+        >>> grams = await job.options(timeout=5, retry=Retry(attempts=3)).step(weigh, "Emma")
 
         `timeout` in seconds and per attempt; `effect="at_most_once"` for what must not happen
         twice; `name` on record instead of the function's; `key` instead of the step's own
@@ -106,6 +97,9 @@ class Job(SideBySide):
 
     def step(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobCall[Any]:
         """Call a function once and record what it returns, or raises (StepFailed).
+
+        >>> await job.step(weigh, "Emma", wrapped=True)
+        280
 
         A plain function runs in a thread. Without a return annotation the result must be plain
         JSON; with one, it is read back as that type.
@@ -161,6 +155,11 @@ class Job(SideBySide):
     ) -> JobCall[TaskAnswer[Any]]:
         """Give a task to a genie, by itself or by name, and wait for its answer.
 
+        >>> key = {"order_id": "A-1017"}
+        >>> task = await job.assign_task(clerk, "Decide.", metadata=key, output=Verdict)
+        >>> task.output
+        Verdict(status='refund')
+
         `output` is the type of the answer: a pydantic model, dataclass, TypedDict or JSON Schema;
         without it the answer is text. For all else that can be said see `Terms`.
 
@@ -209,7 +208,10 @@ class Job(SideBySide):
         return found
 
     def call(self, recipe: Recipe[P, T], *args: P.args, **kwargs: P.kwargs) -> JobCall[T]:
-        """Run another recipe as a child job and wait for what it returns (or JobFailed)."""
+        """Run another recipe as a child job and wait for what it returns (or JobFailed).
+
+        >>> verdict = await job.call(decide, "A-1017")
+        """
         _require_recipe(recipe, "call")
         callable, input = self._flow.project.callable_of(recipe), _input(recipe, args, kwargs)
 
@@ -266,6 +268,9 @@ class Job(SideBySide):
         on_error: OnError = "raise",
     ) -> JobCall[Any]:
         """Run `fn(job, item)` for each item as a child job of its own; the results in order.
+
+        >>> await job.map(decide, ["A-1017", "A-1018"], limit=4)
+        [Verdict(status='refund'), Verdict(status='refund')]
 
         `limit` counts items that are not finished, waiting ones included. All settle; then
         BranchesFailed is raised, or errors are returned in place with `on_error="collect"`.
@@ -362,6 +367,8 @@ class Job(SideBySide):
 
     def wait_for(self, name: str, type: Any = Any, *, timeout: float | None = None) -> JobCall[Any]:
         """Wait for an event that someone sends to this job by name; its value as `type`.
+
+        >>> cents = await job.wait_for("paid", int, timeout=3600)
 
         Events that came before are kept, and are taken in order; who sends one that is not of
         the type is told so. After `timeout` seconds, WaitTimedOut.

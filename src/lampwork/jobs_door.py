@@ -16,14 +16,13 @@ from lampwork import by_hand, copies, values
 from lampwork.copies import CopyPlan
 from lampwork.errors import InputInvalid
 from lampwork.genies.output import Output, describe
-from lampwork.job import JobRef
 from lampwork.runs import event
 from lampwork.runs import resolution as said
 from lampwork.runs.wait import Delivery
 from lampwork.store import by_hand as rows_by_hand
 from lampwork.store import inbox, jobs
 from lampwork.store.store import Store
-from lampwork.types import Json, new_job_id
+from lampwork.types import JobRef, Json, new_job_id
 
 T = TypeVar("T")
 
@@ -45,6 +44,9 @@ class JobsDoor:
 
     async def result(self, job_id: str, annotation: Any = values.UNTYPED) -> Any:
         """Wait until a job has ended; what it returned, as `annotation`.
+
+        >>> await app.result(job, Verdict)
+        Verdict(status='refund')
 
         Raises JobFailed, JobNotFound.
         """

@@ -47,7 +47,7 @@ RecipeFunction = Callable[Concatenate[Job, P], Coroutine[Any, Any, R]]
 class Project:
     """Recipes, genies and skills that belong together.
 
-    >>> project = Project("finance")
+    >>> project = Project("bookshop")
     """
 
     def __init__(self, name: str, title: str | None = None) -> None:
@@ -95,7 +95,11 @@ class Project:
     def recipe(
         self, fn: Any = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
     ) -> Any:
-        """Define a recipe: `@project.recipe()` over `async def name(job: Job, …)`.
+        """Define a recipe: an async function whose first parameter is its job.
+
+        >>> @project.recipe()
+        ... async def parcel(job: Job, title: str) -> int:
+        ...     return await job.step(weigh, title)
 
         `triggers`, such as `[Cron("@daily")]`, start jobs of it by themselves where a worker
         executes. Raises ProjectError, TriggerInvalid, DuplicateName.
@@ -122,6 +126,11 @@ class Project:
 
     def skill(self, fn: Any = None, /, **options: Unpack[SkillOptions]) -> Any:
         """Define a skill; its docstring says when to use it. Options: see `SkillOptions`.
+
+        >>> @project.skill(effect="idempotent")
+        ... async def refund(cents: int, order_id: Metadata[str], call: SkillCall) -> str:
+        ...     '''Give money back for the order.'''
+        ...     return await bank.pay(order_id, cents, key=call.idempotency_key)
 
         Raises SkillInvalid, DuplicateName.
         """
@@ -151,6 +160,10 @@ class Project:
     ) -> Genie:
         """Define a genie. Recipes are accepted among its skills; knowledge is what it may search.
 
+        >>> cashier = project.genie(
+        ...     "cashier", model="openai:gpt-5.2", job_description="You pay back.", skills=[refund]
+        ... )
+
         A task that takes more than `max_turns` model responses fails with TurnLimitReached.
         `budget` is that of each task that is assigned without one.
 
@@ -175,6 +188,8 @@ class Project:
         self, name: str, *, search: Search, permissioned: bool = False, k: int = 5
     ) -> Knowledge:
         """Define documents that genies may search, as `search(query, k, user)`.
+
+        >>> rules = project.knowledge("rules", search=search_rules)
 
         Its docstring says what is in them. A genie with `permissioned` ones, of which each user may
         see others, takes no tasks in the background unless public documents are enough for them.
@@ -207,6 +222,9 @@ class Project:
     ) -> AbstractAsyncContextManager[App]:
         """Open the project and execute its jobs in this process.
 
+        >>> async with project.open() as app:
+        ...     verdict = await app.run(decide, order_id="A-1017")
+
         `home` is the folder of the state, `./.lampwork` by default. Raises FolderInUse,
         FolderNotWritable, DatabaseTooNew.
         """
@@ -224,6 +242,9 @@ class Project:
         self, recipe: Recipe[Any, R], /, *args: Any, home: str | Path | None = None, **input: Any
     ) -> R:
         """Open the project, run a recipe, close it: for scripts, outside an event loop.
+
+        >>> project.run(decide, order_id="A-1017")
+        Verdict(status='refund')
 
         Raises JobFailed when the job did not succeed.
         """

@@ -39,6 +39,17 @@ LARGEST_INLINE = 256 * 1024
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
+class JobRef(str):
+    """A job that was started and is not waited for: its id."""
+
+    __slots__ = ()
+
+    @property
+    def job_id(self) -> str:
+        """The id."""
+        return str(self)
+
+
 def new_job_id() -> str:
     """A job id that sorts by time: `j`, ten characters of milliseconds, eight of chance."""
     stamp, tail = time.time_ns() // 1_000_000, secrets.randbits(40)

@@ -20,8 +20,8 @@ from lampwork.door import Door
 from lampwork.errors import InputInvalid
 from lampwork.genies.genie import Genie
 from lampwork.insights import Insights
-from lampwork.job import JobRef
 from lampwork.metadata import Sealed, from_texts, withheld
+from lampwork.types import JobRef
 
 
 @click.command(

@@ -17,9 +17,8 @@ from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.errors import FolderInUse
 from lampwork.insights import Insights, JobDetails, to_json
-from lampwork.job import JobRef
 from lampwork.project import Project
-from lampwork.types import Json
+from lampwork.types import JobRef, Json
 
 Start = Callable[[Door], Awaitable[JobRef]]
 

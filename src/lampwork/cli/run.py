@@ -15,8 +15,8 @@ from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.door import Door
 from lampwork.errors import InputInvalid, ProjectNotFound, quoted
-from lampwork.job import JobRef
 from lampwork.project import Project
+from lampwork.types import JobRef
 
 _EXAMPLE = '{"name": "Ada"}'
 

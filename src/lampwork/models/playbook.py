@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Calls:
-    """Call several skills at once: `Calls(Call(…), Call(…))`."""
+    """Call several skills at once: `Calls(Call("look_up"), Call("weigh", wrapped=True))`."""
 
     calls: tuple[Call, ...]
 
@@ -53,7 +53,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer the task: a text, or a value of its output type."""
+    """Answer the task, with a text, `Answer("It is paid.")`, or a value of its output type."""
 
     value: Any
     text: str = ""
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CannotComplete:
-    """End the task without an answer, honestly."""
+    """End the task without an answer: `CannotComplete("No order.", missing=["order"])`."""
 
     reason: str
     missing: Sequence[str] = ()

@@ -17,7 +17,7 @@ __all__ = ["Model", "Playbook", "close", "named", "resolve"]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model with more to say than its id.
+    """A model with more to say than its id: `Model("openai:gpt-5.2", settings={"temperature": 0})`.
 
     `id` is one that pydantic-ai knows. `base_url` is that of another server that speaks the
     provider's protocol (`openai-chat:` for chat completions); such a server gets a key only if

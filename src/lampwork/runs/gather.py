@@ -192,7 +192,9 @@ class SideBySide:
     ) -> Gather[list[T | LampworkError]]: ...
 
     def gather(self, *calls: Branch[Any], on_error: OnError = "raise") -> Gather[Any]:
-        """Run calls of this job side by side: `await job.gather(job.step(a), job.step(b))`.
+        """Run calls of this job side by side; what they give, in their order.
+
+        >>> grams, verdict = await job.gather(job.step(weigh, "Emma"), job.call(decide, "A-1017"))
 
         All settle; then BranchesFailed is raised, or errors are returned in place with
         `on_error="collect"`. Raises UnknownCall for anything that is not a job call.

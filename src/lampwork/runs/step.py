@@ -31,7 +31,7 @@ step_key: contextvars.ContextVar[str | None] = contextvars.ContextVar("step_key"
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a step or skill is tried, and how long it rests in between.
+    """How often a step or skill is tried, and its rests in between: `Retry(attempts=5, delay=2)`.
 
     `attempts` counts the first one; the pause is `delay` seconds, doubled each time up to
     `longest`, with jitter of half its length.

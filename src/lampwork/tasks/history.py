@@ -14,7 +14,7 @@ __all__ = ["Recent", "Summary", "from_earlier", "read_history", "recent", "summa
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """The end of the conversation: its last `responses` responses and all that came after them."""
+    """The end of the conversation: its last responses, `Recent(5)`, and all that came after."""
 
     responses: int
 
@@ -33,7 +33,7 @@ class Recent:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the genie's model sums the conversation up to, in about so many words, before it begins.
+    """What the genie's model sums the conversation up to before it begins: `Summary(words=200)`.
 
     It takes one more request, which counts like the others.
     """

@@ -41,7 +41,7 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Start a job at each time that a cron expression names.
+    """Start a job at each time that a cron expression names: `Cron("0 6 * * 1-5")`.
 
     `expression` is minute, hour, day of month, month and day of week, or `@hourly`, `@daily` and
     the like, on the clock of `timezone`. `catch_up` says what becomes of the times at which no
@@ -136,7 +136,7 @@ Found = Iterable[Any] | Polled
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Start a job for each item that a function returns, once per item, ever.
+    """Start a job for each item that a function returns, once per item: `Poll(orders, every=30)`.
 
     `fn` is a plain or async function at the top of a module. It is called every `every` seconds
     and returns items; `key` is the field, or a function of an item, that tells them apart. It may

@@ -13,7 +13,6 @@ from typing import Any
 
 from lampwork import clock, failpoint
 from lampwork.insights import JobView
-from lampwork.job import JobRef
 from lampwork.project import Project
 from lampwork.settings import Settings
 from lampwork.store import queries
@@ -21,7 +20,7 @@ from lampwork.testing.app import TestApp
 from lampwork.testing.cast import Cast
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.crash.journal import Recorder
-from lampwork.types import ENDED, Json
+from lampwork.types import ENDED, JobRef, Json
 
 __all__ = ["Order", "live"]
 
