@@ -87,7 +87,7 @@ def _verb(
     usage = " ".join(["lampwork", *words, *pieces, *(["[OPTIONS]"] if options else [])])
     yield f"{'#' * level} {' '.join(words)}"
     yield f"```text\n{usage}\n```"
-    yield inspect.cleandoc(verb.help or "").replace("\b\n", "")
+    yield _in_markdown(inspect.cleandoc(verb.help or "").replace("\b\n", ""))
     if options:
         yield "\n".join(["| option | |", "|---|---|", *options])
     yield "\n".join(["```sh", *examples(verb), "```"])
@@ -108,7 +108,12 @@ def _options(verb: click.Command, context: click.Context) -> Iterator[str]:
         record = option.get_help_record(context)
         if isinstance(option, click.Option) and record and not _SHARED & set(option.opts):
             names, meaning = (each.replace("|", "\\|") for each in record)
-            yield f"| `{names}` | {meaning} |"
+            yield f"| `{names}` | {_in_markdown(meaning)} |"
+
+
+def _in_markdown(help: str) -> str:
+    """With options set as code."""
+    return re.sub(r"(?<![`\w-])--[a-z][\w-]*", r"`\g<0>`", help)
 
 
 # --- errors ---
@@ -173,22 +178,24 @@ def _raised() -> dict[str, set[str]]:
     for door, kind in _DOORS.items():
         for name in dir(kind):
             if not name.startswith("_") and name not in _OURS:
-                for error in _raises(door, name, set()):
+                for error in _raises(door, name):
                     found.setdefault(error, set()).add(f"{door}.{name}")
     return found
 
 
-def _raises(door: str, name: str, seen: set[tuple[str, str]]) -> set[str]:
-    """The errors that a call names, and those of the calls to which it refers."""
+def _raises(door: str, name: str, *, at_once: bool = False) -> set[str]:
+    """The errors that a call names, and those of the calls to which it refers.
+
+    What a call raises `at once` stands before these words.
+    """
     doc = " ".join((inspect.getdoc(getattr(_DOORS[door], name, None)) or "").split())
-    _, _, said = doc.partition("Raises ")
-    if (door, name) in seen or not said:
-        return set()
-    seen.add((door, name))
-    said = re.split(r"\.(?: |$)", said)[0]
+    said = re.split(r"\.(?: |$)", doc.partition("Raises ")[2])[0]
+    if at_once:
+        said = said.partition(" at once")[0]
     found = set(re.findall(r"\b[A-Z]\w+", said)) & set(errors.__all__)
-    for other, call in re.findall(r"`(?:(\w+)\.)?(\w+)`", said):
-        found |= _raises(other or door, call, seen)
+    for other, call, only in re.findall(r"`(?:(\w+)\.)?(\w+)`( raises at once)?", said):
+        if call != name or other not in ("", door):
+            found |= _raises(other or door, call, at_once=bool(only))
     return found
 
 

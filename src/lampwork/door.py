@@ -168,8 +168,7 @@ class Door(JobsDoor):
         >>> task.output.status
         'refund'
 
-        Raises GenieNotFound and what `job.assign_task` raises at once; JobFailed when the task
-        ended without its answer.
+        Raises what `assign` raises; JobFailed when the task ended without its answer.
         """
         job = await self.assign(genie, instructions, output=output, **terms)
         record = await self.result(job.job_id)
@@ -187,8 +186,10 @@ class Door(JobsDoor):
     ) -> JobRef:
         """As `assign_task`, without waiting: the job that carries the task.
 
-        The same `idempotency_key` within 24 hours leads to the same job. Raises
-        IdempotencyConflict, and TaskDeadlineExceeded for a deadline that has passed.
+        The same `idempotency_key` within 24 hours leads to the same job. Raises GenieNotFound,
+        what `job.assign_task` raises at once, GenieNotEligible, FileRejected,
+        BudgetNotEnforceable, IdempotencyConflict, and TaskDeadlineExceeded for a deadline that has
+        passed.
         """
         given = Assignment.on(self.project, genie, instructions, output, terms)
         return await self._carry(given, _ASSIGNED, "assignment", kind, idempotency_key)

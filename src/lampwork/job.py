@@ -96,13 +96,14 @@ class Job(SideBySide):
     def step(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobCall[T]: ...
 
     def step(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobCall[Any]:
-        """Call a function once and record what it returns, or raises (StepFailed).
+        """Call a function once and record what it returns, or raises.
 
         >>> await job.step(weigh, "Emma", wrapped=True)
         280
 
         A plain function runs in a thread. Without a return annotation the result must be plain
-        JSON; with one, it is read back as that type.
+        JSON; with one, it is read back as that type. Raises StepFailed, ResultNotRecordable,
+        UnknownCall, CallInterrupted.
         """
         options = self._options or Options()
         name = options.name or name_of(fn)
@@ -164,9 +165,11 @@ class Job(SideBySide):
         without it the answer is text. For all else that can be said see `Terms`.
 
         Raises InstructionsMissing, MetadataUnknown, MetadataInvalid, GenieNotInProject,
-        DelegationCycle, DelegationTooDeep, ModelUnknown, ModelKeyMissing, OutputTypeInvalid at
-        once; GenieNotEligible, GenieInactive, TaskNotCompleted, OutputInvalid, SkillFailing,
-        MetadataLeaked, ModelUnavailable, ConversationNotFound, ConversationBusy when awaited.
+        DelegationCycle, DelegationTooDeep, ModelUnknown, ModelKeyMissing, OutputTypeInvalid,
+        TooManyFiles at once; when awaited GenieNotEligible, GenieInactive, ConversationNotFound,
+        ConversationBusy, FileRejected, BudgetNotEnforceable, and what ends a task:
+        TaskNotCompleted, OutputInvalid, SkillFailing, SkillFailed, MetadataLeaked,
+        TurnLimitReached, BudgetExceeded, TaskDeadlineExceeded, ModelUnavailable, ContextTooLong.
         """
         return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 
@@ -208,7 +211,7 @@ class Job(SideBySide):
         return found
 
     def call(self, recipe: Recipe[P, T], *args: P.args, **kwargs: P.kwargs) -> JobCall[T]:
-        """Run another recipe as a child job and wait for what it returns (or JobFailed).
+        """Run another recipe as a child job and wait for what it returns. Raises JobFailed.
 
         >>> verdict = await job.call(decide, "A-1017")
         """
@@ -272,9 +275,9 @@ class Job(SideBySide):
         >>> await job.map(decide, ["A-1017", "A-1018"], limit=4)
         [Verdict(status='refund'), Verdict(status='refund')]
 
-        `limit` counts items that are not finished, waiting ones included. All settle; then
-        BranchesFailed is raised, or errors are returned in place with `on_error="collect"`.
-        Raises NotImportable for a function without a name of its own, such as a lambda.
+        `limit` counts items that are not finished, waiting ones included. All settle; with
+        `on_error="collect"` errors are then returned in place. Raises BranchesFailed without it,
+        and NotImportable for a function without a name of its own, such as a lambda.
         """
         if limit is not None and limit < 1:
             raise InputInvalid(f"map(limit={limit}) would never start an item; give 1 or more.")
@@ -371,7 +374,7 @@ class Job(SideBySide):
         >>> cents = await job.wait_for("paid", int, timeout=3600)
 
         Events that came before are kept, and are taken in order; who sends one that is not of
-        the type is told so. After `timeout` seconds, WaitTimedOut.
+        the type is told so. Raises WaitTimedOut after `timeout` seconds.
         """
 
         async def body(run: Run, number: int) -> values.Outcome:

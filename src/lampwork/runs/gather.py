@@ -197,7 +197,7 @@ class SideBySide:
         >>> grams, verdict = await job.gather(job.step(weigh, "Emma"), job.call(decide, "A-1017"))
 
         All settle; then BranchesFailed is raised, or errors are returned in place with
-        `on_error="collect"`. Raises UnknownCall for anything that is not a job call.
+        `on_error="collect"`. Raises BranchesFailed, and UnknownCall for what is no job call.
         """
         return Gather(self._flow, calls, on_error)
 
