@@ -72,7 +72,7 @@ def test_its_readme_is_short_and_names_commands_that_there_are(lampwork: Any) ->
     ("code", "changed", "seen"),
     [
         (" = (order, euros)", " = (order.lower(), euros)", "a-1001"),
-        ("is on its way", "for {order} is on its way", "(2, 1) == (2, 2)"),
+        ("is on its way", "for {order} is on its way", "assert False"),
     ],
 )
 def test_its_test_passes_with_pytest_and_fails_when_metadata_goes_astray(

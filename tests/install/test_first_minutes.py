@@ -82,6 +82,8 @@ def test_a_wheel_is_installed_and_init_run_and_test_need_no_other_step(
     assert (first["status"], first["output"]["voucher"]) == ("succeeded", 5)
     for words in others:
         machine.types(words)
+    examined = json.loads(machine.types("lampwork doctor --json"))["items"]
+    assert "problem" not in [each["state"] for each in examined], examined
     # The last of them was the test: it can be believed only if it can fail.
     project = machine.folder / "project.py"
     project.write_text(project.read_text().replace("(order, euros)", '("A-1", euros)'))
