@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from openai import OpenAIError
 from pydantic_ai import exceptions as api
 from pydantic_ai.models import Model as ProviderModel
 from pydantic_ai.models import infer_model
@@ -78,7 +77,7 @@ def build(model: Model | ProviderModel) -> ProviderModel:
         return infer_model(model.id)
     except ImportError as error:
         raise ModelUnknown(f'Model "{model.id}" needs another package. {error}.') from error
-    except (api.UserError, ValueError, OpenAIError) as error:
+    except (api.UserError, ValueError) as error:
         raise _refusal(model, error) from error
     except Exception as error:
         # A variable that is set and empty is refused by the provider's package, in its own way.
