@@ -28,6 +28,16 @@ def test_the_readmes_example_prints_what_the_readme_says(tmp_path: Path) -> None
     assert (ran.stdout, ran.stderr) == (printed, "")
 
 
+def test_what_the_readme_types_is_typed_in_the_quickstart() -> None:
+    """Where the tests run it."""
+    begin = README.read_text().partition("## Begin")[2].partition("\n## ")[0]
+    typed = [line.partition("  ")[0] for line in re.findall(r"^lampwork .*$", begin, re.MULTILINE)]
+    quickstart = (ROOT / "docs/quickstart.md").read_text()
+
+    assert len(typed) == 3
+    assert [line for line in typed if f"$ {line}\n" not in quickstart] == []
+
+
 def test_the_links_lead_somewhere() -> None:
     linked = re.findall(r"\]\(([^)#:]+)(?:#.*?)?\)", README.read_text())
 

@@ -57,6 +57,7 @@ def test_an_error_names_the_calls_that_raise_it() -> None:
 
     assert {"app.assign_task", "job.assign_task"} <= raised["MetadataUnknown"]
     assert "app.run" in raised["IdempotencyConflict"]  # what `start` raises
+    assert "app.assign_task" not in raised["OutputInvalid"]  # not `at once`: a JobFailed
 
 
 def parsed(words: list[str]) -> list[str]:
