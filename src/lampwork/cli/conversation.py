@@ -38,10 +38,16 @@ from lampwork.types import Json
     which="ID",
     parameter="conversation_id",
     of=completing.conversation_id,
-    epilog=examples("lampwork conversation c01m7wbx3ejz021kz99.1"),
+    epilog=examples(
+        "lampwork conversation c01m7wbx3ejz021kz99.1",
+        "lampwork conversation c01m7wbx3ejz021kz99.1 --as-model",
+    ),
 )
 def command() -> None:
     """Show what a genie was told, said, called and answered, in order.
+
+    With --as-model, what the model was sent instead: each request with its texts as they were sent,
+    and which metadata values it held, which should be none.
 
     A verb after the ID gives something of it. All take --json and --home.
     """
@@ -85,8 +91,11 @@ def artifact(
 
 
 @command.verb("show", hidden=True)
-def show(conversation_id: str, home: Path | None, as_json: bool) -> int:
+@click.option("--as-model", is_flag=True, help="What the model was sent, request by request.")
+def show(conversation_id: str, as_model: bool, home: Path | None, as_json: bool) -> int:
     """Show the transcript."""
+    if as_model:
+        return _show_requests(Options(home, as_json), conversation_id)
 
     async def details(insights: Insights) -> ConversationDetails:
         return await insights.conversation(conversation_id)
@@ -96,6 +105,24 @@ def show(conversation_id: str, home: Path | None, as_json: bool) -> int:
         output.say_json(to_json(found))
     else:
         for line in _lines(found):
+            output.say(line)
+    return 0
+
+
+def _show_requests(options: Options, conversation_id: str) -> int:
+    from lampwork.cli import as_model
+    from lampwork.insights.requests import RequestView
+
+    async def read(insights: Insights) -> tuple[ConversationDetails, tuple[RequestView, ...]]:
+        requests = await insights.requests(conversation_id)
+        return await insights.conversation(conversation_id), requests
+
+    found, requests = of_conversation(options, conversation_id, read)
+    if options.as_json:
+        proofs = {task.task_id: to_json(task.proof) for task in found.task_records}
+        output.say_json({"items": to_json(requests), "next": None, "proofs": proofs})
+    else:
+        for line in as_model.lines(found, requests):
             output.say(line)
     return 0
 

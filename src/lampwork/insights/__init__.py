@@ -71,6 +71,7 @@ from lampwork.store.store import Store
 if TYPE_CHECKING:
     from lampwork.engine import RecordedCall
     from lampwork.genies.genie import Genie
+    from lampwork.insights.requests import RequestView
     from lampwork.project import Project
     from lampwork.recipe import Recipe
 
@@ -314,6 +315,12 @@ class Insights:
     async def check_conversation(self, given: str) -> None:
         """Raise ConversationNotFound for an id of something else, or of nothing."""
         await self.store.read(check_conversation, given)
+
+    async def requests(self, conversation_id: str) -> tuple[RequestView, ...]:
+        """What the model was sent in a conversation. Raises ConversationNotFound."""
+        from lampwork.insights.requests import requests_of  # what reads tasks takes its time
+
+        return await self.store.read(requests_of, conversation_id)
 
     async def artifact(self, conversation_id: str, name: str) -> tuple[FileView, bytes]:
         """An artifact that tasks in a conversation have saved, the last one of that name.

@@ -106,6 +106,13 @@ class Returned:
     bytes: int | None = field(default=None, compare=False, repr=False)
     """Room for `size`."""
 
+    @property
+    def text(self) -> str:
+        """As the model is sent it: what is no text as JSON."""
+        if isinstance(self.content, str):
+            return self.content
+        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
+
 
 Message = Told | Said | Returned
 

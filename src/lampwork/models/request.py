@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +25,6 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.tools import ToolDefinition
 
 from lampwork.models.ask import Ask, Attached, Described, Message, Returned, Said, Told
-from lampwork.types import Json
 
 __all__ = ["Request"]
 
@@ -145,10 +143,10 @@ def _part(message: Message) -> ModelRequestPart:
     match message:
         case Told(text, files=files):
             return UserPromptPart([text, *_shown(files)] if files else text)
-        case Returned(call_id, name, content, failed):
-            text = content if isinstance(content, str) else _compact(content)
+        case Returned(call_id, name, failed=failed):
             # As text: a result that looks like one of pydantic-ai's file parts stays what it is.
-            return ToolReturnPart(name, text, call_id, outcome="failed" if failed else "success")
+            outcome = "failed" if failed else "success"
+            return ToolReturnPart(name, message.text, call_id, outcome=outcome)
         case Said():
             raise AssertionError("a response is no part of a request")
 
@@ -158,7 +156,3 @@ def _shown(files: Sequence[Attached]) -> Iterator[UserContent]:
         yield file.shown
         if file.content is not None:
             yield BinaryContent(file.content, media_type=file.media_type)
-
-
-def _compact(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

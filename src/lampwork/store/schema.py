@@ -286,6 +286,13 @@ blob_owners = sa.Table(
     sa.Index("blob_owners_by_owner", "owner"),
 )
 
+briefings = sa.Table(
+    "briefings",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("content", sa.Text, nullable=False),  # JSON: job description, skills, endings
+)
+
 readings = sa.Table(
     "readings",
     metadata,

@@ -9,7 +9,16 @@ import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.errors import LampworkError
-from lampwork.store import blobs, budgets, calls, conversations, inbox, pauses, reservations
+from lampwork.store import (
+    blobs,
+    briefings,
+    budgets,
+    calls,
+    conversations,
+    inbox,
+    pauses,
+    reservations,
+)
 from lampwork.store.budgets import Chain
 from lampwork.store.continued import continued
 from lampwork.store.conversations import Entry, StaleEpoch
@@ -56,6 +65,8 @@ class NewTask:
     """Whether it waits for a genie that is paused; if not, it is refused."""
     told: dict[str, Json]
     """The body of its first entry, with `instructions`, `data`, `on_problem`, `files` if any."""
+    briefing: tuple[str, str]
+    """What its requests hold besides the conversation, as JSON, with the digest before it."""
     metadata: dict[str, Json]
     sealed: Sequence[Sequence[str | int]]
     """Where the metadata is sealed, as paths."""
@@ -211,6 +222,7 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait
     the task; then nothing was opened.
     """
     found = claim(connection, new.id)
+    briefings.keep(connection, *new.briefing)
     if found is None:
         if new.refused is not None:
             raise new.refused

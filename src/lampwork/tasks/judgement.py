@@ -42,7 +42,10 @@ def judge(task: TaskInHand, reply: Reply, scan: dict[str, Json] | None) -> Judge
     """Judge each call of a reply, then the reply as an answer. `scan` is of what it replies to."""
     number = task.hold.transcript.last_seq + 1
     calls: list[dict[str, Json]] = []
-    judged = Judged([("said", _said(reply, calls, scan))])
+    said = _said(reply, calls, scan)
+    if task.briefing.digest != task.hold.transcript.briefing:
+        said["briefing"] = task.briefing.digest
+    judged = Judged([("said", said)])
     ends = [call for call in reply.calls if _is_ending(task, call)]
     acts = len(ends) < len(reply.calls)
     for position, call in enumerate(reply.calls):

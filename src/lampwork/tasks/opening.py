@@ -17,6 +17,7 @@ from lampwork.runs.deadline import Deadline, earliest, late
 from lampwork.runs.wait import Wait
 from lampwork.store import tasks
 from lampwork.tasks.assignment import Assignment, check_price
+from lampwork.tasks.briefing import Briefing
 from lampwork.types import Json, conversation_id, task_id, wait_id
 
 if TYPE_CHECKING:
@@ -26,17 +27,19 @@ __all__ = ["new_task", "open_or_claim"]
 
 
 async def new_task(
-    run: Run, assignment: Assignment, call: int, model: LanguageModel
+    run: Run, assignment: Assignment, call: int, model: LanguageModel, briefing: Briefing
 ) -> tasks.NewTask:
     """What a task starts from, its files taken; with why it is not to be opened, if it is not."""
-    new = _row(run, assignment, call, model)
+    new = _row(run, assignment, call, model, briefing)
     new = replace(new, refused=await _refusal(run, assignment, model, new))
     if assignment.files:
         new.told["files"] = await _take_files(run, assignment, model, new)
     return new
 
 
-def _row(run: Run, assignment: Assignment, call: int, model: LanguageModel) -> tasks.NewTask:
+def _row(
+    run: Run, assignment: Assignment, call: int, model: LanguageModel, briefing: Briefing
+) -> tasks.NewTask:
     genie, continued, output = assignment.genie, assignment.conversation, assignment.output
     withheld = metadata.withheld(genie.skills, assignment.metadata)
     budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
@@ -62,9 +65,11 @@ def _row(run: Run, assignment: Assignment, call: int, model: LanguageModel) -> t
             "on_problem": assignment.on_problem,
             "skills": [skill.name for skill in genie.skills if skill.name not in withheld],
             "withheld": withheld,
+            "briefing": briefing.digest,
             **({} if assignment.history is None else {"history": assignment.history.to_json()}),
             **({} if assignment.user is None else {"user": assignment.user}),
         },
+        briefing=(briefing.digest, briefing.content),
         metadata=dict(assignment.metadata),
         sealed=list(map(list, assignment.sealed)),
         output_schema=None if output is None else output.schema,

@@ -14,7 +14,16 @@ from lampwork.types import Json
 if TYPE_CHECKING:
     from lampwork.tasks.task import TaskInHand
 
-__all__ = ["summarise"]
+__all__ = ["in_words", "summarise"]
+
+
+def in_words(words: int) -> str:
+    """What the model is asked for."""
+    return (
+        f"Sum up the conversation up to here in at most {words} words, for a colleague who goes on "
+        "with it: what was asked, what was done and found, what was decided and what is open. "
+        "Reply with the summary only."
+    )
 
 
 async def summarise(task: TaskInHand, ask: Ask, words: int) -> None:
@@ -24,11 +33,7 @@ async def summarise(task: TaskInHand, ask: Ask, words: int) -> None:
     model says nothing or not all of it, and what `ask_model` raises.
     """
     so_far = task.hold.transcript
-    wanted = (
-        f"Sum up the conversation up to here in at most {words} words, for a colleague who goes on "
-        "with it: what was asked, what was done and found, what was decided and what is open. "
-        "Reply with the summary only."
-    )
+    wanted = in_words(words)
     request = replace(
         ask,
         messages=[*so_far.history, from_earlier(wanted)],

@@ -22,6 +22,7 @@ from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.tasks.assignment import Assignment
+    from lampwork.tasks.briefing import Briefing
 
 __all__ = ["Ending", "TaskInHand", "failed"]
 
@@ -34,6 +35,7 @@ class TaskInHand:
     call: int
     hold: Hold
     model: LanguageModel
+    briefing: Briefing
     metadata: dict[str, Json]
     skills: dict[str, Skill[..., Any]]
     """Those that this task may use."""

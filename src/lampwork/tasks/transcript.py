@@ -99,6 +99,8 @@ class Transcript:
     asked_again: int = 0
     last_seq: int = 0
     told: bool = False
+    briefing: str | None = None
+    """The digest of what its requests hold besides the messages."""
     answer: dict[str, Json] | None = None
     """The task's answer: `output` and `response`."""
     history: tuple[Message, ...] = ()
@@ -186,6 +188,7 @@ class Transcript:
             self._show_history(body.get("history") or {})
             self.files = files
             self.told = True
+            self.briefing = body.get("briefing")
         self.messages.append(_brief(body, files, earlier))
 
     def _take_answer_by_hand(self, body: dict[str, Json], earlier: str | None) -> None:
@@ -235,6 +238,7 @@ class Transcript:
         if mine:
             self.turns += 1
             self.feedback = ()
+            self.briefing = body.get("briefing", self.briefing)
             self._use(body["usage"])
             tokens = body["usage"].get("input_tokens", 0) + body["usage"].get("output_tokens", 0)
             self.measured = (len(self.messages) - answered, tokens) if tokens else None

@@ -23,6 +23,7 @@ from lampwork.store.budgets import LimitMet, exceeded
 from lampwork.tasks.action import actions_record
 from lampwork.tasks.answer import answer_record
 from lampwork.tasks.assignment import Assignment
+from lampwork.tasks.briefing import Briefing, briefing
 from lampwork.tasks.conversation import Hold, StaleEpoch
 from lampwork.tasks.delegation import tasks_below
 from lampwork.tasks.opening import new_task, open_or_claim
@@ -56,7 +57,8 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
     model = run.model_of(assignment.genie)
-    new = await new_task(run, assignment, call, model)
+    told = briefing(assignment)
+    new = await new_task(run, assignment, call, model, told)
     claim = await open_or_claim(run, new)
     if not claim.is_new and isinstance(new.refused, GenieNotEligible) and claim.outcome is None:
         raise await run.differ(f"task {new.id} can't go on: {new.refused.message}", at=call)
@@ -65,7 +67,7 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     if not claim.holds:
         return await _give_up(run, new, claim)
     transcript = await _read(run, new, claim)
-    task = await _take_in_hand(run, assignment, model, new, claim, transcript)
+    task = await _take_in_hand(run, assignment, model, new, claim, transcript, told)
     try:
         ending = await take_turns(task)
     except (StaleEpoch, StoreError):
@@ -123,6 +125,7 @@ async def _take_in_hand(
     new: tasks.NewTask,
     claim: tasks.Claim,
     transcript: Transcript,
+    briefing: Briefing,
 ) -> TaskInHand:
     """All that the turns need; the genie is told its task if nobody has."""
     hold = Hold(run, claim, transcript)
@@ -137,6 +140,7 @@ async def _take_in_hand(
         new.call,
         hold,
         model,
+        briefing,
         claim.metadata,
         {skill.name: skill for skill in genie.skills if skill.name not in withheld},
         Scanner(Matcher(wanted), seal, transcript.evidence.carrying),

@@ -1,4 +1,4 @@
-"""Chats and those whose they are, and the code that a job is kept on."""
+"""Chats and those whose they are, the code that a job is kept on, what models were sent."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,12 @@ down_revision = "0002"
 def upgrade() -> None:
     op.add_column("conversations", sa.Column("user", sa.Text(), nullable=True))
     _kept_code()
+    op.create_table(
+        "briefings",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+    )
 
 
 def _kept_code() -> None:
