@@ -290,6 +290,7 @@ def of_models(lampwork: Any, models: dict[str, str], *words: str) -> dict[str, A
         for name, model in models.items()
     )
     (lampwork.folder / "project.py").write_text(
+        "from pydantic_ai.models.test import TestModel\n"
         f"from lampwork import Model, Project\nproject = Project('models')\n{genies}"
     )
     done = lampwork("doctor", "--json", *words, TEAM_KEY=KEY, OPENAI_API_KEY="")
@@ -322,12 +323,13 @@ def test_each_models_service_is_asked_with_the_key_and_at_no_cost(
             "six": model("openai-chat:absent"),
             "seven": model("openai-chat:busy"),
             "eight": "'openai:gpt-5.2'",
-            "nine": "'openai-chat:gpt-5.2'",
+            "nine": "'nobody:gpt-5.2'",
+            "ten": "TestModel()",
         },
     )
 
-    states = [found[name]["state"] for name in list(found)[:9]]
-    assert states == ["ok"] * 3 + ["problem"] * 2 + ["warning"] * 2 + ["problem"] * 2
+    states = [found[name]["state"] for name in list(found)[:10]]
+    assert states == ["ok"] * 3 + ["problem"] * 2 + ["warning"] * 2 + ["problem"] * 2 + ["ok"]
     for name in ("one", "two", "three"):
         assert f"127.0.0.1:{service.port} answers in " in found[name]["message"]
         assert found[name]["message"].endswith(", with TEAM_KEY.")
@@ -337,6 +339,8 @@ def test_each_models_service_is_asked_with_the_key_and_at_no_cost(
     assert "HTTP 404" in found["six"]["message"]
     assert "HTTP 503" in found["seven"]["message"]
     assert found["eight"]["message"].endswith("OPENAI_API_KEY is not set.")
+    assert "is unknown" in found["nine"]["message"]
+    assert "no address" in found["ten"]["message"]
     assert found["clock"] == []
     assert [key.removeprefix("Bearer ") for _, key in service.asked].count(KEY) == 6
 

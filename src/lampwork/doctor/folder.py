@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -118,7 +119,7 @@ def _filesystem(path: Path) -> str | None:
 
 def _databases(home: Path, condition: Condition) -> Iterator[Diagnosis]:
     sizes = ", ".join(
-        f"{name} {sum(each.stat().st_size for each in home.glob(f'{name}*')) / MEBIBYTE:,.1f} MiB"
+        f"{name} {_size(home, name) / MEBIBYTE:,.1f} MiB"
         for name in ("lampwork.db", "engine.db")
         if (home / name).exists()
     )
@@ -151,6 +152,15 @@ def _databases(home: Path, condition: Condition) -> Iterator[Diagnosis]:
             f"A job was changed at {_local(condition.newest)}, which has not come by this clock.",
             "Set the clock: until then timers, crons and deadlines come late.",
         )
+
+
+def _size(home: Path, name: str) -> int:
+    """Bytes of a database, with its log."""
+    size = 0
+    for file in home.glob(f"{name}*"):
+        with contextlib.suppress(FileNotFoundError):  # who closes the database takes its log along
+            size += file.stat().st_size
+    return size
 
 
 def _jobs(condition: Condition, pid: str | None, worker: str) -> Iterator[Diagnosis]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lampwork.doctor.diagnosis import Diagnosis, ok, problem, warning
 from lampwork.errors import ModelKeyMissing, ModelUnknown
@@ -25,20 +25,21 @@ async def of_models(project: Project | None, settings: Settings, *, ask: bool) -
     from lampwork.models.provider import ProviderDoor  # imports pydantic-ai: 0.4 s
 
     playbooks: dict[str, list[str]] = {}
-    models: dict[Any, tuple[OneModel, list[str]]] = {}
+    models: list[tuple[OneModel, list[str]]] = []
     for genie in project.genies.values() if project is not None else ():
         door = resolve(genie.model, settings.model)
         if isinstance(door, Playbook):
             playbooks.setdefault(door.name, []).append(genie.name)
         for one in door.models if isinstance(door, ProviderDoor) else ():
-            models.setdefault(one.model, (one, []))[1].append(genie.name)
+            of = next((users for known, users in models if known.model == one.model), None)
+            if of is None:
+                models.append((one, of := []))
+            of.append(genie.name)
     found = [
         ok("model", f"{name}{_of(genies)}: needs no key.") for name, genies in playbooks.items()
     ]
     try:
-        told = await asyncio.gather(
-            *(_of_model(one, genies, ask=ask) for one, genies in models.values())
-        )
+        told = await asyncio.gather(*(_of_model(one, genies, ask=ask) for one, genies in models))
     finally:
         await close()
     return [*found, *(each for some in told for each in some)]
@@ -79,6 +80,8 @@ def _told(name: str, reached: Reached) -> Diagnosis:
                 "Look at the network, a proxy (HTTPS_PROXY) and the address. What needs a model "
                 "waits or fails until then; playbooks work without.",
             )
+        case None if reached.service is None:
+            return ok("model", f"{name}: it says no address to be reached at; --ask asks it.")
         case None:
             return ok("model", f"{name}: {reached.service} can be connected to; --ask asks it.")
         case 200 if reached.tokens is not None:

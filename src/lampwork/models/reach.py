@@ -47,8 +47,8 @@ _KEYS = {
 class Reached:
     """What came of trying to reach a model."""
 
-    service: str
-    """The host, or what the model is made of."""
+    service: str | None
+    """The host; None of a model that says no address, such as one made of code."""
     own_service: bool
     """Whether it is the provider's, so that a model it does not know does not exist."""
     key_env: str | None
@@ -85,7 +85,7 @@ async def reach(one: OneModel, *, ask: bool) -> Reached:
         status, headers = _status(raised), _headers(raised)
         error = None if status else _root(raised)
     return Reached(
-        service=urlsplit(model.base_url or "").netloc or type(model).__name__,
+        service=urlsplit(model.base_url or "").netloc or None,
         own_service=isinstance(one.model, Model) and one.model.base_url is None,
         key_env=_key_env(one.model),
         status=status,
