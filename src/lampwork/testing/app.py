@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from lampwork import clock
 from lampwork.app import App
@@ -27,6 +27,7 @@ from lampwork.testing.rest import at_rest, settle
 
 __all__ = ["Opening", "TestApp", "opened"]
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 _STAYS_IN_MEMORY = 3600.0
@@ -135,7 +136,7 @@ class Opening(AbstractAsyncContextManager[TestApp]):
     ) -> None:
         await asyncio.to_thread(self._stack.close)
 
-    def run(self, recipe: Recipe[..., R], /, **input: Any) -> R:
+    def run(self, recipe: Recipe[P, R], /, *args: P.args, **input: P.kwargs) -> R:
         """Open the project, run a recipe, close it: for tests that are no coroutines.
 
         Raises JobFailed when the job did not succeed.
@@ -143,7 +144,7 @@ class Opening(AbstractAsyncContextManager[TestApp]):
 
         async def run() -> R:
             async with self as app:
-                return await app.run(recipe, **input)
+                return await app.run(recipe, *args, **input)
 
         return asyncio.run(run())
 

@@ -24,7 +24,7 @@ async def take_back(app: App, order_id: str) -> tuple[Verdict, Proof]:
     """Decide on a return, and show what the clerk's model saw."""
     heard: list[TextDelta] = []
     with app.on_text(heard.append):
-        verdict = await app.run(decide, order_id=order_id)
+        verdict = await app.run(decide, order_id)
     answer = await app.assign_task(
         clerk, "Decide on it again.", metadata={"order_id": order_id}, output=Verdict
     )

@@ -29,6 +29,7 @@ from lampwork import (
     StillUnknown,
     TaskAnswer,
     Turn,
+    testing,
 )
 from lampwork.errors import JobFailed
 
@@ -224,6 +225,44 @@ def in_playbooks(turn: Turn) -> None:
     assert_type(turn.instructions, str)
     assert_type(turn.skills, tuple[str, ...])
     assert_type(turn.number, int)
+
+
+async def chats(app: App) -> None:
+    """A reply is a text."""
+    assert_type(await app.chat(porter, "Heavy?", user="ann"), TaskAnswer[str])
+    assert_type(await app.send_message(porter, "Heavy?", user="ann"), JobRef)
+
+
+async def in_tests(opening: testing.Opening) -> None:
+    """The testing kit gives what the project itself does."""
+    assert_type(opening.run(decide, order_id="o-1"), Verdict)
+    async with opening as app:
+        assert_type(app, testing.TestApp)
+        assert_type(await app.run(decide, "o-1"), Verdict)
+        assert_type(app.clock, testing.FakeClock)
+        with testing.fails_at("skill.after_effect"):
+            assert_type(await app.run(review), list[str])
+    assert_type(opening.requests, list[testing.Request])
+    assert_type(testing.POINTS["skill.after_effect"], str)
+    assert_type(
+        testing.crash_everywhere(decide, input={"order_id": "o-1"}, effects=paid, resolve=said),
+        testing.CrashReport,
+    )
+
+
+def paid() -> list[testing.Effect]:
+    """What the bank has paid."""
+    return [testing.Effect("paid", key="k")]
+
+
+def said(question: testing.Question) -> Happened[Refund] | DidNotHappen:
+    """What became of it."""
+    return Happened(Refund("o-1", question.key))
+
+
+def found(report: testing.CrashReport) -> list[testing.Crash]:
+    """What a crash test has found."""
+    return [*report.crashes]
 
 
 def kinds(recipes: Sequence[Recipe[..., Any]], skills: Sequence[Skill[..., Any]]) -> None:

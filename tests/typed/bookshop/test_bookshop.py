@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from lampwork import Answer, Happened, SkillCall
+from lampwork import Answer, Call, Happened, SkillCall, testing
 
 from . import desk, orders
 from .orders import Refund
@@ -31,6 +31,16 @@ def test_what_the_types_say_is_what_there_is(tmp_path: Path) -> None:
     verdict = desk.at_once(tmp_path, "o-1001")
     assert isinstance(verdict, orders.Verdict)
     assert verdict.status == "refund"
+
+
+def test_a_script_plays_the_clerk() -> None:
+    clerk = testing.script(
+        Call(refund, note="torn"), Answer(orders.Verdict(status="refund", reason="torn"))
+    )
+    shop = testing.opened(project, models={"clerk": clerk})
+
+    assert shop.run(decide, order_id="o-1001").reason == "torn"
+    assert "o-1001" not in shop.requests[0]
 
 
 async def both(home: Path) -> tuple[orders.Verdict, list[str]]:

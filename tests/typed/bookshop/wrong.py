@@ -30,6 +30,7 @@ from lampwork import (
     SkillCall,
     Turn,
     playbook,
+    testing,
 )
 
 from . import orders
@@ -169,6 +170,20 @@ async def from_outside(app: App) -> None:
     # wrong: reportArgumentType | arg-type
     with app.on_text(print_number):
         print(number, verdict)
+
+
+async def in_tests(opening: testing.Opening) -> None:
+    # wrong: reportArgumentType | arg-type
+    opening.run(decide, order_id=7)
+    # wrong: reportArgumentType | arg-type
+    testing.script("done")
+    # wrong: reportArgumentType | arg-type
+    testing.opened(project, models=[clerk])
+    async with opening as app:
+        # wrong: reportCallIssue | call-arg
+        await app.chat(clerk, "Decide.")
+        # wrong: reportArgumentType | arg-type
+        testing.crash_everywhere(post)
 
 
 def print_number(number: int) -> None:
