@@ -93,6 +93,10 @@ MENDS: dict[type[LampworkError], str] = {
     errors.LiveModelRefused: (
         "Script the genie with `testing.script(…)`, or pass `live_models=True`."
     ),
+    errors.RecordingDiffers: (
+        "Mend what has changed since, or record the conversation again: `lampwork conversation ID "
+        "recording --to FILE`."
+    ),
     errors.ScriptEnded: "Give the script another turn, or find out why the task took more.",
     errors.CallError: "See the errors below.",
     errors.UnknownCall: (

@@ -16,8 +16,8 @@ from lampwork.door import Door
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
 from lampwork.errors import FolderInUse, StoreUnavailable
+from lampwork.genies.cast import Cast
 from lampwork.genies.eligibility import warn_of_ineligible
-from lampwork.genies.model_of import ModelOf, own_or
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
 from lampwork.recipe import Recipe
@@ -38,9 +38,7 @@ _one_per_process = threading.Lock()
 class App(Door):
     """A project whose jobs this process executes. `async with project.open() as app`."""
 
-    def __init__(
-        self, project: Project, settings: Settings, *, model_of: ModelOf | None = None
-    ) -> None:
+    def __init__(self, project: Project, settings: Settings, *, cast: Cast | None = None) -> None:
         """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
         self.settings = settings
         self._waiters: dict[str, set[Future[jobs.EndedJob]]] = {}
@@ -49,7 +47,7 @@ class App(Door):
         self._seen = 0
         self._stack = ExitStack()
         try:
-            self._open(project, model_of or own_or(settings.model))
+            self._open(project, cast or Cast(settings.model))
         except BaseException:
             self._stack.close()
             raise
@@ -64,7 +62,7 @@ class App(Door):
         finally:
             await asyncio.to_thread(app.close)
 
-    def _open(self, project: Project, model_of: ModelOf) -> None:
+    def _open(self, project: Project, cast: Cast) -> None:
         if self.settings.model is not None:
             resolve(self.settings.model).check()
         if not _one_per_process.acquire(blocking=False):
@@ -79,7 +77,7 @@ class App(Door):
         self._stack.callback(lock.release)
         store = Store(self.settings.home)
         self._stack.callback(store.close)
-        super().__init__(project, store, model_of=model_of, reading=self.settings.reading)
+        super().__init__(project, store, cast=cast, reading=self.settings.reading)
         executor_id = uuid.uuid4().hex
         engine = Engine(self.settings.home, executor_id=executor_id, version=project.version)
         engine.reclaim()
@@ -88,7 +86,7 @@ class App(Door):
         store.submit(executors.start, executor_id, project.name).result()
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         warn_of_ineligible(project.genies.values())
-        self.worker: Worker = Worker(project, self.settings, store, engine, executor_id, model_of)
+        self.worker: Worker = Worker(project, self.settings, store, engine, executor_id, cast)
         self.schedule: Schedule = Schedule(self.worker)
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()

@@ -18,8 +18,8 @@ from lampwork import clock, values
 from lampwork.errors import NotImportable
 from lampwork.files.artifact import Artifact
 from lampwork.files.taking import take
+from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
-from lampwork.genies.model_of import ModelOf, own_or
 from lampwork.genies.output import Output, describe
 from lampwork.genies.written_type import read_type
 from lampwork.jobs_door import JobsDoor
@@ -61,13 +61,13 @@ class Door(JobsDoor):
         project: Project,
         store: Store,
         *,
-        model_of: ModelOf | None = None,
+        cast: Cast | None = None,
         reading: ReadingCaps | None = None,
     ) -> None:
         super().__init__(store)
         self.project = project
-        self.model_of: ModelOf = model_of or own_or(None)
-        """The model that replies for a genie."""
+        self.cast: Cast = cast or Cast()
+        """Who plays which genie."""
         self.reading: ReadingCaps = reading or ReadingCaps()
         """The limits for files."""
 
@@ -233,7 +233,7 @@ class Door(JobsDoor):
         check_not_passed(assignment.deadline)
         if (error := assignment.not_eligible) is not None:
             raise error
-        model = self.model_of(assignment.genie)
+        model = self.cast.model_of(assignment.genie)
         model.check()
         check_price(assignment, model)
         if assignment.files:

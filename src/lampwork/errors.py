@@ -17,7 +17,7 @@
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
-    │   ├── LiveModelRefused · ScriptEnded
+    │   ├── LiveModelRefused · ScriptEnded · RecordingDiffers
     ├── CallError                   a job call that cannot be made
     │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
@@ -91,6 +91,7 @@ __all__ = [
     "ProjectNotFound",
     "ProposalChanged",
     "RecipeNotFound",
+    "RecordingDiffers",
     "ResultNotRecordable",
     "ScriptEnded",
     "SkillFailed",
@@ -380,6 +381,12 @@ class LiveModelRefused(ModelError):
 
 class ScriptEnded(ModelError):
     """A task of a test took more turns than its script has. Fields: `turns`."""
+
+    status = 422
+
+
+class RecordingDiffers(ModelError):
+    """A test asks a recorded genie for what it was not asked then. Fields: `turn`, `problems`."""
 
     status = 422
 

@@ -29,7 +29,7 @@ from lampwork.tasks.under_way import CallsUnderWay
 from lampwork.types import ENDED, JobStatus, Want
 
 if TYPE_CHECKING:
-    from lampwork.genies.model_of import ModelOf
+    from lampwork.genies.cast import Cast
     from lampwork.project import Project
 
 _log = logging.getLogger("lampwork.worker")
@@ -51,14 +51,14 @@ class Worker:
         store: Store,
         engine: Engine,
         executor_id: str,
-        model_of: ModelOf,
+        cast: Cast,
     ) -> None:
         self.project = project
         self.settings = settings
         self.store = store
         self.engine = engine
         self.executor_id = executor_id
-        self.model_of = model_of
+        self.cast = cast
         self.version = project.version
         self.code = settings.kept_code
         """The older code that the jobs which it executes are kept on; None for all others."""

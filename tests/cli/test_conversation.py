@@ -169,3 +169,17 @@ def test_an_artifact_that_there_is_not_is_said_with_those_that_there_are(lampwor
     assert refused.json["error"]["message"].endswith(
         'has no artifact "sum.txt". It has: summary.txt.'
     )
+
+
+def test_a_conversation_is_written_as_a_recording_without_its_metadata(lampwork: Any) -> None:
+    job_id = lampwork.json("run", "review", "--input", '{"invoice": "I-77"}', "--wait")["job_id"]
+    conversation_id = f"c{job_id[1:]}.1"
+
+    found = lampwork.json("conversation", conversation_id, "recording")
+    written = lampwork("conversation", conversation_id, "recording", "--to", "said.json")
+
+    [task] = found["tasks"]
+    assert (found["lampwork_recording"], task["genie"]) == (1, "finance")
+    assert {call["name"] for call in task["turns"][0]["calls"]} == {"approve_invoice"}
+    assert "I-77" not in str(task["turns"][0]["calls"])
+    assert written.out == "Wrote said.json  1 task\n"

@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from lampwork import Metadata, SkillCall, values
+from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
-from lampwork.genies.model_of import own_or
 from lampwork.models import resolve
 from lampwork.project import Project
 from lampwork.runs.flow import RunEnded
@@ -41,7 +41,7 @@ class DeskRun:
     def __init__(self, desk: Desk, job_id: str) -> None:
         self.desk = desk
         self.store, self.project, self.job_id = desk.store, desk.project, job_id
-        self.model_of = own_or(None)
+        self.cast = Cast()
         self.worker = SimpleNamespace(
             settings=SimpleNamespace(reading=ReadingCaps()),
             deliver=desk.deliver,

@@ -76,18 +76,51 @@ def artifact(
         return await insights.artifact(conversation_id, name)
 
     facts, content = of_conversation(Options(home, as_json), conversation_id, read)
-    try:
-        with file.open("wb" if to else "xb") as opened:
-            opened.write(content)
-    except FileExistsError:
-        raise click.UsageError(f'There is a file "{file}" already. Say where: --to FILE') from None
-    except OSError as error:
-        raise click.UsageError(f'"{file}" can\'t be written: {error.strerror}.') from error
+    _write(file, content, replacing=to is not None)
     if as_json:
         output.say_json(to_json(facts) | {"file": str(file.resolve())})
     else:
         output.say(f"Wrote {file}  {facts.media_type}, {output.size(facts.size)}")
     return 0
+
+
+@command.verb(
+    "recording",
+    epilog=examples("lampwork conversation c01m7wbx3ejz021kz99.1 recording --to refund.json"),
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to; without it it is printed.",
+)
+def recording(conversation_id: str, to: Path | None, home: Path | None, as_json: bool) -> int:
+    """Write the conversation as a recording, which testing.recorded(FILE) plays in a test."""
+
+    async def read(insights: Insights) -> dict[str, Json]:
+        return await insights.recording(conversation_id)
+
+    found = of_conversation(Options(home, as_json), conversation_id, read)
+    if to is None:
+        output.say_json(found)
+        return 0
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    _write(to, text.encode(), replacing=True)
+    if as_json:
+        output.say_json({"file": str(to.resolve())})
+    else:
+        output.say(f"Wrote {to}  {output.counted(len(found['tasks']), 'task')}")
+    return 0
+
+
+def _write(file: Path, content: bytes, *, replacing: bool) -> None:
+    try:
+        with file.open("wb" if replacing else "xb") as opened:
+            opened.write(content)
+    except FileExistsError:
+        raise click.UsageError(f'There is a file "{file}" already. Say where: --to FILE') from None
+    except OSError as error:
+        raise click.UsageError(f'"{file}" can\'t be written: {error.strerror}.') from error
 
 
 @command.verb("show", hidden=True)

@@ -27,6 +27,7 @@ from lampwork.insights.jobs import (
     read_rows,
 )
 from lampwork.insights.places import check_conversation, check_job
+from lampwork.insights.recording import recording
 from lampwork.insights.records import (
     AskedAgain,
     ConversationDetails,
@@ -67,6 +68,7 @@ from lampwork.insights.views import (
 )
 from lampwork.store import artifacts, by_hand, kept, queries
 from lampwork.store.store import Store
+from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.engine import RecordedCall
@@ -321,6 +323,13 @@ class Insights:
         from lampwork.insights.requests import requests_of  # what reads tasks takes its time
 
         return await self.store.read(requests_of, conversation_id)
+
+    async def recording(self, conversation_id: str) -> dict[str, Json]:
+        """A conversation for tests to play again, see `recording.py`.
+
+        Raises ConversationNotFound, InputInvalid.
+        """
+        return await self.store.read(recording, conversation_id)
 
     async def artifact(self, conversation_id: str, name: str) -> tuple[FileView, bytes]:
         """An artifact that tasks in a conversation have saved, the last one of that name.

@@ -24,7 +24,7 @@ from lampwork.models.ask import Ask, Reply, Requested, TextDelta, Turn
 from lampwork.models.price import FREE, Price
 from lampwork.types import Json
 
-__all__ = ["Answer", "Call", "Calls", "CannotComplete", "Playbook", "playbook"]
+__all__ = ["Answer", "Call", "Calls", "CannotComplete", "Playbook", "playbook", "reply_of"]
 
 _log = logging.getLogger("lampwork.models")
 
@@ -126,14 +126,21 @@ class Playbook(Generic[D_co]):
             raise ModelUnavailable(
                 f"{self.name} raised {type(error).__name__}: {error}. Mend the playbook."
             ) from error
-        calls = tuple(
-            Requested(f"call_{ask.number}_{i}", name, arguments)
-            for i, (name, arguments) in enumerate(asked)
-        )
-        if text and ask.on_text is not None:
-            ask.on_text(TextDelta(ask.task_id, ask.number, 1, text))
-        usage = {"requests": 1, "cost_nanodollars": 0}
-        return Reply(text, calls, _raw(self.name, text, calls), self.name, usage)
+        return reply_of(self.name, ask, text, asked)
+
+
+def reply_of(
+    name: str, ask: Ask, text: str, asked: Sequence[tuple[str, dict[str, Json] | str | None]]
+) -> Reply:
+    """A response like any other: this text, and calls of these names with these arguments."""
+    calls = tuple(
+        Requested(f"call_{ask.number}_{i}", called, arguments)
+        for i, (called, arguments) in enumerate(asked)
+    )
+    if text and ask.on_text is not None:
+        ask.on_text(TextDelta(ask.task_id, ask.number, 1, text))
+    usage = {"requests": 1, "cost_nanodollars": 0}
+    return Reply(text, calls, _raw(name, text, calls), name, usage)
 
 
 def playbook(fn: Callable[[Turn], D_co]) -> Playbook[D_co]:

@@ -31,8 +31,8 @@ from lampwork.store.conversations import StaleEpoch
 from lampwork.types import Json, child_wait_id
 
 if TYPE_CHECKING:
+    from lampwork.genies.cast import Cast
     from lampwork.genies.genie import Genie
-    from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
     from lampwork.runs.call import Call
     from lampwork.store.store import Store
@@ -82,9 +82,10 @@ class Run(Flow):
         """The database."""
         return self.worker.store
 
-    def model_of(self, genie: Genie) -> LanguageModel:
-        """The model that replies for a genie here."""
-        return self.worker.model_of(genie)
+    @property
+    def cast(self) -> Cast:
+        """Who plays which genie here."""
+        return self.worker.cast
 
     def require_model(self, genie: Genie) -> None:
         """Raise ModelUnknown, ModelKeyMissing if the genie's model can't be asked from here.
@@ -94,7 +95,7 @@ class Run(Flow):
         next_call = self._begun.get(self.made + 1)
         if next_call is not None and next_call.envelope is not None:
             return
-        self.model_of(genie).check()
+        self.cast.model_of(genie).check()
 
     # --- its end ---
 

@@ -56,7 +56,7 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
 
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
-    model = run.model_of(assignment.genie)
+    model = run.cast.model_of(assignment.genie)
     told = briefing(assignment)
     new = await new_task(run, assignment, call, model, told)
     claim = await open_or_claim(run, new)
@@ -131,8 +131,8 @@ async def _take_in_hand(
     hold = Hold(run, claim, transcript)
     if not transcript.told:
         await hold.append(("told", new.told), status="working")
-    genie = assignment.genie
-    withheld = metadata.withheld(genie.skills, claim.metadata)
+    skills = run.cast.skills_of(assignment.genie)
+    withheld = metadata.withheld(skills, claim.metadata)
     wanted, _ = needles(claim.metadata, [tuple(path) for path in claim.sealed])
     seal = Seal(wanted)
     return TaskInHand(
@@ -142,7 +142,7 @@ async def _take_in_hand(
         model,
         briefing,
         claim.metadata,
-        {skill.name: skill for skill in genie.skills if skill.name not in withheld},
+        {skill.name: skill for skill in skills if skill.name not in withheld},
         Scanner(Matcher(wanted), seal, transcript.evidence.carrying),
         seal,
         Deadline(claim.deadline, claim.deadline_budget),

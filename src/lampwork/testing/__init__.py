@@ -14,6 +14,7 @@ from lampwork.testing.app import Opening, TestApp, opened
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.crash import Crash, CrashReport, Effect, Question, crash_everywhere
 from lampwork.testing.failing import POINTS, fails_at
+from lampwork.testing.recording import Recording, record, recorded
 from lampwork.testing.request import Request
 from lampwork.testing.script import script
 
@@ -25,10 +26,13 @@ __all__ = [
     "FakeClock",
     "Opening",
     "Question",
+    "Recording",
     "Request",
     "TestApp",
     "crash_everywhere",
     "fails_at",
     "opened",
+    "record",
+    "recorded",
     "script",
 ]

@@ -20,7 +20,7 @@ from lampwork.project import Project
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
 from lampwork.store.jobs import EndedJob
-from lampwork.testing.cast import AnyModel, Cast
+from lampwork.testing.cast import AnyModel, TestCast
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.request import Request
 from lampwork.testing.rest import at_rest, settle
@@ -41,14 +41,19 @@ class TestApp(App):
     __test__ = False  # for pytest, which takes classes of this name for tests
 
     def __init__(
-        self, project: Project, settings: Settings, cast: Cast, clock: FakeClock, patience: float
+        self,
+        project: Project,
+        settings: Settings,
+        cast: TestCast,
+        clock: FakeClock,
+        patience: float,
     ) -> None:
         """Open everything; blocks. Raises FolderInUse, FolderNotWritable, DatabaseTooNew."""
         self.clock = clock
         """What time it is for the jobs; it stands still until it is moved."""
         self.patience = patience
         clock.bind(self._on_jobs_loop, lambda: settle(self))
-        super().__init__(project, settings, model_of=cast.model_of)
+        super().__init__(project, settings, cast=cast)
         self.requests = cast.requests
         """What models were asked, in the order in which they were."""
         self.insights = Insights(self.store)
@@ -102,7 +107,7 @@ class Opening(AbstractAsyncContextManager[TestApp]):
         self,
         project: Project,
         home: Path | None,
-        cast: Cast,
+        cast: TestCast,
         *,
         at: datetime | None,
         patience: float,
@@ -176,7 +181,7 @@ def opened(
 
     Raises GenieNotFound; when it is entered, FolderInUse, FolderNotWritable, DatabaseTooNew.
     """
-    cast = Cast(project, models or {}, model, live=live_models)
+    cast = TestCast(project, models or {}, model, live=live_models)
     folder = None if home is None else Path(home)
     settings = {"park_after": park_after, "triggers": triggers}
     return Opening(project, folder, cast, at=at, patience=patience, **settings)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lampwork.errors import LiveModelRefused
+from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
-from lampwork.genies.model_of import own_or
+from lampwork.genies.skill import Skill
 from lampwork.models.ask import Ask, LanguageModel, Reply
 from lampwork.models.playbook import Playbook
 from lampwork.models.price import Price
 from lampwork.models.resolve import Model, named
 from lampwork.project import Project
+from lampwork.testing.recording import Recording
 from lampwork.testing.request import Request, Watched
 
-__all__ = ["AnyModel", "Cast"]
+__all__ = ["AnyModel", "TestCast"]
 
 AnyModel = str | Model | Playbook
 
 
-class Cast:
-    """The models of a test, each of them watched."""
+class TestCast(Cast):
+    """Who plays which genie in a test; each model is watched."""
+
+    __test__ = False  # for pytest, which takes classes of this name for tests
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class Cast:
         live: bool,
     ) -> None:
         """Raises GenieNotFound."""
+        super().__init__()
         self.requests: list[Request] = []
         self._models = {project.find_genie(name).name: each for name, each in models.items()}
         self._model = model
@@ -41,11 +47,16 @@ class Cast:
         """The test's own for this genie, else the test's for all, else what the genie names."""
         return Watched(genie.name, self._found(genie), self.requests)
 
+    def skills_of(self, genie: Genie) -> Sequence[Skill[..., Any]]:
+        """Those of a genie that a recording plays, as they were recorded, if it is to."""
+        player = self._models.get(genie.name, self._model)
+        return player.stubs(genie) if isinstance(player, Recording) else genie.skills
+
     def _found(self, genie: Genie) -> LanguageModel:
         given = self._models.get(genie.name, self._model)
         if self._live:
             # LAMPWORK_MODEL stands in for genies' own, and not for what the test has named.
-            return own_or(None)(genie) if given is None else named(given)
+            return super().model_of(genie) if given is None else named(given)
         found = genie.model if given is None else given
         return found if isinstance(found, Playbook) else _Refused(genie.name, found)
 

@@ -17,7 +17,7 @@ from lampwork.project import Project
 from lampwork.settings import Settings
 from lampwork.store import queries
 from lampwork.testing.app import TestApp
-from lampwork.testing.cast import Cast
+from lampwork.testing.cast import TestCast
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.crash.journal import Recorder
 from lampwork.types import ENDED, JobRef, Json
@@ -45,7 +45,7 @@ class Order:
     timeout: float
 
 
-def live(project: Project, cast: Cast, order: Order) -> None:
+def live(project: Project, cast: TestCast, order: Order) -> None:
     """Do as ordered, and write down how it ended."""
     recorder = Recorder(Path(order.journal), order.kill)
     if order.recipe is not None:

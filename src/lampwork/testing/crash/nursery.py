@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from lampwork.errors import NotImportable
-from lampwork.testing.cast import Cast
+from lampwork.testing.cast import TestCast
 from lampwork.testing.crash.life import Order, live
 from lampwork.testing.crash.place import Place, load_module
 
@@ -123,16 +123,16 @@ def main() -> None:
         _say(answers, code=os.waitstatus_to_exitcode(status))
 
 
-def _imported(players: dict[str, Any]) -> tuple[Any, Cast]:
+def _imported(players: dict[str, Any]) -> tuple[Any, TestCast]:
     for name, file in players["modules"]:
         load_module(name, file)
     project = Place(**players["project"]).load()
     models = {name: Place(**each).load() for name, each in players["models"].items()}
     model = None if players["model"] is None else Place(**players["model"]).load()
-    return project, Cast(project, models, model, live=players["live"])
+    return project, TestCast(project, models, model, live=players["live"])
 
 
-def _live(project: Any, cast: Cast, order: Order) -> None:
+def _live(project: Any, cast: TestCast, order: Order) -> None:
     """A life. It ends the process, whatever happens, by a signal if it takes too long."""
     code = 1
     try:
