@@ -51,7 +51,7 @@ def recorded(file: str | Path, *, skills: Skills = "live") -> Recording:
     try:
         found: Any = json.loads(path.read_text("utf-8"))
         version = found["lampwork_recording"]
-        tasks = found["tasks"] if version == VERSION else []
+        tasks: Any = found["tasks"] if version == VERSION else ()
     except OSError as error:
         raise InputInvalid(f"The recording {path} can't be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
