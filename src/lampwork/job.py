@@ -228,7 +228,7 @@ class Job(SideBySide):
         )
 
     def start(self, recipe: Recipe[P, Any], *args: P.args, **kwargs: P.kwargs) -> JobCall[JobRef]:
-        """Start another recipe and go on without waiting for it."""
+        """Start another recipe and go on without waiting for it; its job's id."""
         _require_recipe(recipe, "start")
         callable, input = self._flow.project.callable_of(recipe), _input(recipe, args, kwargs)
 

@@ -133,7 +133,9 @@ class Result:
     skill: str
     arguments: dict[str, Json]
     value: Json = None
+    """What it returned, as JSON."""
     error: str | None = None
+    """Why it failed; None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,9 @@ class Turn:
     data: Json
     files: tuple[Attached, ...]
     skills: tuple[str, ...]
+    """The names of those that may be called."""
     results: tuple[Result, ...]
+    """What came of the task's calls so far, in their order."""
     number: int
     """1 for the first turn of the task."""
     feedback: tuple[str, ...]

@@ -32,7 +32,9 @@ class TaskAnswer(Generic[T_co]):
     output: T_co
     """The answer, typed; the text where no type was asked for."""
     response: str
+    """What the genie said with it, in words; the answer as JSON if it said nothing."""
     status: str
+    """`answered`."""
     task_id: str
     conversation_id: str
     metadata: dict[str, Any]
