@@ -23,6 +23,7 @@ _GROUPS = {
         "init DIR": "Begin a project in a folder.",
         "run RECIPE": "Start a job of a recipe.",
         "assign GENIE TEXT": "Give a task to a genie.",
+        "dev": "Execute the jobs while you edit, with the code as it was saved last.",
         "worker": "Execute the jobs, until it is stopped.",
     },
     "Look": {

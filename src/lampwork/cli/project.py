@@ -39,6 +39,11 @@ def load(word: str | None) -> Project:
 
     Raises ProjectNotFound, ProjectBroken, or a LampworkError of a wrong definition in it.
     """
+    return load_with_module(word)[0]
+
+
+def load_with_module(word: str | None) -> tuple[Project, ModuleType]:
+    """As `load`, with the module that the word names."""
     path, _, name = (word or _default()).partition(":")
     if path.endswith(".py") or Path(path).is_file():
         module = _import_file(Path(path))
@@ -49,7 +54,7 @@ def load(word: str | None) -> Project:
         )
     else:
         module = _import_module(path)
-    return _named(module, name, path) if name else _only(module, path)
+    return (_named(module, name, path) if name else _only(module, path)), module
 
 
 def _default() -> str:
@@ -157,3 +162,11 @@ def _only(module: ModuleType, path: str) -> Project:
 def _list(module: ModuleType) -> str:
     names = [name for name, value in vars(module).items() if isinstance(value, Project)]
     return ", ".join(f"{module.__name__}:{name}" for name in names) or "none"
+
+
+def load_from(folder: Path, module: str, name: str) -> Project:
+    """A project by its name in a module, which is imported from a folder.
+
+    Raises ProjectNotFound, ProjectBroken, or a LampworkError of a wrong definition in it.
+    """
+    return _named(_imported(module, folder), name, module)

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from lampwork.store import inbox, kept
 from lampwork.store import jobs as job_rows
-from lampwork.store import kept
 from lampwork.store.jobs import Begun
 from lampwork.store.schema import blobs, ends, entries, jobs, tasks
 from lampwork.types import ENDED, Effect, Json
@@ -99,3 +99,19 @@ def open_task(connection: sa.Connection, job_id: str, call: int) -> OpenTask | N
             if intent["call"] not in over
         ],
     )
+
+
+def state(connection: sa.Connection, project: str) -> tuple[Any, ...] | None:
+    """What changes when a job that is not kept moves; None while the code of one executes."""
+    goes_on = sa.and_(jobs.c.project == project, jobs.c.status.not_in(ENDED), kept.on_code(None))
+    executing = sa.func.sum(sa.case((jobs.c.status == "running", 1), else_=0))
+    query = sa.select(sa.func.count(), sa.func.max(jobs.c.changed_at), executing).where(goes_on)
+    count, changed_at, at_work = connection.execute(query).one()
+    return None if at_work else (count, changed_at, inbox.newest_id(connection))
+
+
+def tops(connection: sa.Connection, project: str) -> int:
+    """How many jobs of a project, at the top of their trees, have not ended."""
+    unended = sa.and_(jobs.c.project == project, jobs.c.status.not_in(ENDED))
+    query = sa.select(sa.func.count()).where(unended, jobs.c.parent_id.is_(None))
+    return connection.execute(query).scalar_one()

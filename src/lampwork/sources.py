@@ -1,0 +1,252 @@
+"""The source files that a project consists of, and copies of them from which it can be run again.
+
+`lampwork dev` makes such a copy of what it loads: when an edit does not fit a waiting job, the code
+of before is still there. A copy bears the digest of its files, and lies in the folder of the state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import sysconfig
+import time
+from collections.abc import Iterable, Set
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+
+_LARGEST = 1024 * 1024
+"""Bytes of the largest file which is read at import that is taken for a part of the code."""
+
+_MANIFEST = "sources.json"
+
+
+class Reading:
+    """Notes the files that are read: what a module reads when it is imported is part of the code.
+
+    An audit hook can't be taken away, so use one of these in a process.
+    """
+
+    def __init__(self) -> None:
+        self.files: set[Path] = set()
+        self._notes = True
+        sys.addaudithook(self._hear)
+
+    def stop(self) -> None:
+        """Note no more."""
+        self._notes = False
+
+    def _hear(self, event: str, args: tuple[object, ...]) -> None:
+        if not self._notes or event != "open":
+            return
+        path, mode, flags = args
+        writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
+        if isinstance(path, str) and not writes and not set(str(mode)) & set("wax+"):
+            self.files.add(Path(path).absolute())
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file as it was read."""
+
+    path: str
+    root: int
+    """Of the folders on `sys.path`, the one that it was imported from."""
+    place: str
+    """Its path below that."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files of a project, and where in them it is defined."""
+
+    project: str
+    module: str
+    name: str
+    """Of the project in its module."""
+    roots: tuple[str, ...]
+    files: tuple[SourceFile, ...]
+
+    @property
+    def code(self) -> str:
+        """What tells this state of the code from every other one."""
+        facts = [self.module, self.name, *self.roots]
+        facts += [f"{each.root} {each.place} {each.digest}" for each in self.files]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        """Where its files lie."""
+        return frozenset(Path(each.path).parent for each in self.files)
+
+    def are_as_read(self) -> bool:
+        """Whether each file is still what it was."""
+        return all(_digest_at(Path(each.path)) == each.digest for each in self.files)
+
+
+def imported_files() -> dict[Path, Path]:
+    """The files of the modules that are the user's own, each with the folder on `sys.path`."""
+    found: dict[Path, Path] = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file is None or name == "__main__" or not is_own(path := Path(file).absolute()):
+            continue
+        place = Path(*name.split("."))
+        place = place / path.name if path.stem == "__init__" else place.with_suffix(path.suffix)
+        if path.parts[-len(place.parts) :] == place.parts:
+            found[path] = path.parents[len(place.parts) - 1]
+    return found
+
+
+def sources_of(project: str, module: ModuleType, name: str, read: Iterable[Path]) -> Sources:
+    """The files of a project that has just been imported, and of those that were `read`, its own.
+
+    Modules that lie beside imported ones belong to it: they may be imported later.
+    """
+    imported = imported_files()
+    roots = sorted(set(imported.values()))
+    places = {file: root for file, root in imported.items() if file.suffix == ".py"}
+    for folder, root in {file.parent: root for file, root in imported.items()}.items():
+        beside = [file for file in folder.glob("*.py") if file not in places and is_code(file)]
+        places |= dict.fromkeys(beside, root)
+    for file in read:
+        root = next((each for each in reversed(roots) if file.is_relative_to(each)), None)
+        if root is not None and file not in places and _is_part(file, root):
+            places[file] = root
+    files = [
+        SourceFile(str(path), roots.index(root), path.relative_to(root).as_posix(), digest)
+        for path, root in sorted(places.items())
+        if (digest := _digest_at(path)) is not None
+    ]
+    return Sources(project, module.__name__, name, tuple(map(str, roots)), tuple(files))
+
+
+_FOREIGN = (
+    Path(__file__).parent,
+    *(Path(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is the user's, and neither Python's, a package's nor ours."""
+    return not any(path.is_relative_to(each) for each in _FOREIGN) and not (
+        {"site-packages", "dist-packages"} & set(path.parts)
+    )
+
+
+def is_code(path: Path) -> bool:
+    """Whether a file is a module, and no test."""
+    is_test = path.match("test_*.py") or path.match("*_test.py") or path.name == "conftest.py"
+    return path.suffix == ".py" and not is_test
+
+
+def _is_part(file: Path, root: Path) -> bool:
+    """Whether a file that was read at import is one to copy."""
+    below = file.relative_to(root).parts
+    is_hidden = any(part.startswith((".", "__pycache__")) for part in below)
+    return is_own(file) and not is_hidden and file.is_file() and file.stat().st_size <= _LARGEST
+
+
+def _digest_at(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def digests_in(folders: Iterable[Path]) -> dict[str, str | None]:
+    """The digests of all modules in these folders, and the names of what else is there."""
+    there = [path for each in folders if each.is_dir() for path in each.iterdir()]
+    return {str(path): _digest_at(path) if is_code(path) else None for path in there}
+
+
+# --- copies ---
+
+
+def copy(sources: Sources, folder: Path) -> bool:
+    """Copy the sources below `folder`, where they are found by their `code`.
+
+    Returns whether they still were what they are said to be.
+    """
+    made = folder / sources.code
+    if not made.exists():
+        copying = folder / f".{sources.code}.{os.getpid()}"
+        try:
+            if not _copy_files(sources, copying):
+                return False
+            _link_rest(sources, copying)
+            (copying / _MANIFEST).write_text(json.dumps(asdict(sources)), "utf-8")
+            copying.rename(made)
+        finally:
+            shutil.rmtree(copying, ignore_errors=True)
+    now = time.time_ns()  # finer than the clock of the file system
+    os.utime(made / _MANIFEST, ns=(now, now))
+    return True
+
+
+def _copy_files(sources: Sources, to: Path) -> bool:
+    for each in sources.files:
+        copied = to / str(each.root) / each.place
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(each.path, copied)
+        except FileNotFoundError:
+            return False
+        if _digest_at(copied) != each.digest:
+            return False
+    return True
+
+
+def _link_rest(sources: Sources, to: Path) -> None:
+    """What else lies in those folders is found beside the copies, as it is now."""
+    for each in sources.files:
+        copied = (to / str(each.root) / each.place).parent
+        for path in Path(each.path).parent.iterdir():
+            link = copied / path.name
+            if not path.name.startswith((".", "__pycache__")) and not link.exists():
+                link.symlink_to(path)
+
+
+def read_copy(folder: Path, code: str) -> Sources | None:
+    """What a copy is of, if it is there and whole enough to say."""
+    try:
+        read = json.loads((folder / code / _MANIFEST).read_text("utf-8"))
+        files = tuple(SourceFile(**each) for each in read.pop("files"))
+        return Sources(**read | {"roots": tuple(read["roots"]), "files": files})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def last_loaded(folder: Path) -> dict[str, str]:
+    """By project, the code of the copy that was loaded last."""
+    manifests = sorted(folder.glob(f"*/{_MANIFEST}"), key=lambda path: path.stat().st_mtime_ns)
+    read = {path.parent.name: read_copy(folder, path.parent.name) for path in manifests}
+    return {sources.project: code for code, sources in read.items() if sources is not None}
+
+
+def remove_copies(folder: Path, *, but: Set[str]) -> None:
+    """Remove what nobody needs any more."""
+    for made in folder.iterdir() if folder.is_dir() else ():
+        if made.name not in but:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def import_from_copy(folder: Path, sources: Sources) -> Path:
+    """Let modules be imported from a copy, in place of the files that it is of.
+
+    Returns the folder to import the project's module from.
+    """
+    copied = [folder / sources.code / str(number) for number in range(len(sources.roots))]
+    others = [each for each in sys.path if str(Path(each).absolute()) not in sources.roots]
+    sys.path[:] = [*map(str, copied), *others]
+    own = next(each for each in sources.files if _module_of(each.place) == sources.module)
+    return copied[own.root]
+
+
+def _module_of(place: str) -> str:
+    parts = Path(place).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

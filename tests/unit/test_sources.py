@@ -1,0 +1,142 @@
+"""The source files of a project, and copies of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lampwork import sources
+from lampwork.sources import SourceFile, Sources
+
+LOOK = """
+import importlib, json, sys
+from dataclasses import asdict
+from lampwork import sources
+sys.path.insert(0, sys.argv[1])
+reading = sources.Reading()
+module = importlib.import_module(sys.argv[2])
+reading.stop()
+print(json.dumps(asdict(sources.sources_of("p", module, "project", reading.files))))
+"""
+
+
+def look(folder: Path, module: str) -> Sources:
+    """The sources of a module, as a process that has imported it sees them."""
+    words = [sys.executable, "-c", LOOK, str(folder), module]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+    read: dict[str, Any] = json.loads(done.stdout)
+    files = tuple(SourceFile(**each) for each in read.pop("files"))
+    return Sources(**read | {"roots": tuple(read["roots"]), "files": files})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    (folder / "shop" / "data").mkdir(parents=True)
+    (folder / "shop" / "__init__.py").write_text(
+        "from pathlib import Path\n"
+        "from shop import rules\n"
+        "here = Path(__file__).parent\n"
+        "text = (here / 'clerk.md').read_text() + (here / 'data' / 'rates.csv').read_text()\n"
+        "(here / 'written.md').write_text('by itself')\n"
+        "project = 1\n"
+    )
+    (folder / "shop" / "data" / "rates.csv").write_text("old")
+    (folder / "shop" / "rules.py").write_text("text = 'old'\n")
+    (folder / "shop" / "later.py").write_text("text = 'old'\n")
+    (folder / "shop" / "clerk.md").write_text("You are old.")
+    (folder / "shop" / "test_rules.py").write_text("")
+    (folder / "shop" / "data" / "prices.csv").write_text("old")
+    (folder / "notes.md").write_text("Beside no module.")
+    return folder
+
+
+def test_they_are_modules_with_those_beside_them_and_what_they_read(project: Path) -> None:
+    found = look(project, "shop")
+
+    assert [each.place for each in found.files] == [
+        "shop/__init__.py",
+        "shop/clerk.md",
+        "shop/data/rates.csv",
+        "shop/later.py",
+        "shop/rules.py",
+    ]
+    assert (found.roots, found.module) == ((str(project),), "shop")
+    assert found.folders == {project / "shop", project / "shop" / "data"}
+
+
+def test_each_edit_makes_another_code_and_going_back_the_same(project: Path) -> None:
+    before = look(project, "shop")
+    assert before.are_as_read()
+    (project / "shop" / "clerk.md").write_text("You are new.")
+
+    assert not before.are_as_read()
+    assert look(project, "shop").code != before.code
+
+    (project / "shop" / "clerk.md").write_text("You are old.")
+    assert look(project, "shop").code == before.code
+
+
+def test_a_copy_is_imported_as_it_was_with_what_lies_beside_it_as_it_is(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = look(project, "shop")
+    copies = tmp_path / "code"
+    assert sources.copy(found, copies)
+    for name in ("rules.py", "later.py"):
+        (project / "shop" / name).write_text("text = 'new'\n")
+    (project / "shop" / "clerk.md").write_text("You are new.")
+    for name in ("prices.csv", "rates.csv"):
+        (project / "shop" / "data" / name).write_text("new")
+    monkeypatch.setattr(sys, "path", [str(project), *sys.path])
+
+    read = sources.read_copy(copies, found.code)
+    assert read is not None
+    assert asdict(read) == asdict(found)
+    root = sources.import_from_copy(copies, read)
+    try:
+        import shop.later as later  # pyright: ignore[reportMissingImports]
+
+        package = Path(later.__file__).parent
+        assert package == root / "shop"
+        assert sys.modules["shop"].rules.text == later.text == "old"
+        assert (package / "clerk.md").read_text() == "You are old."
+        assert (package / "data" / "rates.csv").read_text() == "old"
+        assert (package / "data" / "prices.csv").read_text() == "new"
+    finally:
+        for name in [each for each in sys.modules if each.partition(".")[0] == "shop"]:
+            del sys.modules[name]
+    assert str(project) not in sys.path
+
+
+def test_what_was_edited_since_it_was_read_is_not_copied(project: Path, tmp_path: Path) -> None:
+    found = look(project, "shop")
+    (project / "shop" / "rules.py").write_text("text = 'new'\n")
+
+    assert not sources.copy(found, tmp_path / "code")
+
+    assert list((tmp_path / "code").iterdir()) == []
+
+
+def test_copies_that_nobody_needs_are_removed(project: Path, tmp_path: Path) -> None:
+    copies = tmp_path / "code"
+    first = look(project, "shop")
+    sources.copy(first, copies)
+    (project / "shop" / "rules.py").write_text("text = 'new'\n")
+    second = look(project, "shop")
+    sources.copy(second, copies)
+    assert sources.last_loaded(copies) == {"p": second.code}
+    sources.copy(first, copies)
+    assert sources.last_loaded(copies) == {"p": first.code}
+
+    sources.remove_copies(copies, but={second.code})
+
+    assert [each.name for each in copies.iterdir()] == [second.code]
+    assert sources.read_copy(copies, first.code) is None
+    assert (project / "shop" / "data" / "prices.csv").exists()
