@@ -40,6 +40,7 @@ from lampwork.triggers.trigger import as_kept, find_trigger
 from lampwork.types import JobRef, Json, new_job_id
 
 if TYPE_CHECKING:
+    from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
 
 P = ParamSpec("P")
@@ -219,16 +220,26 @@ class Door(JobsDoor):
         **terms: Unpack[ChatTerms],
     ) -> JobRef:
         """As `chat`, without waiting: the job that carries the message."""
+        given = await self._message(genie, message, user, terms)
+        return await self._carry(given, _CHAT, "message", kind, idempotency_key)
+
+    async def check_message(
+        self, genie: Genie | str, message: str, *, user: str, **terms: Unpack[ChatTerms]
+    ) -> None:
+        """Raise what `send_message` would raise; nothing is sent."""
+        self._checked(await self._message(genie, message, user, terms))
+
+    async def _message(
+        self, genie: Genie | str, message: str, user: str, terms: ChatTerms
+    ) -> Assignment:
         given = Assignment.of_message(self.project, genie, message, user, terms)
         if given.conversation is not None:
             goes_on = conversations.may_continue, given.conversation
             await self.store.read(*goes_on, project=self.project.name, user=user)
-        return await self._carry(given, _CHAT, "message", kind, idempotency_key)
+        return given
 
-    async def _carry(
-        self, given: Assignment, callable: str, parameter: str, kind: str, key: str | None
-    ) -> JobRef:
-        """Accept the job that carries a task, or a message, once that is checked."""
+    def _checked(self, given: Assignment) -> tuple[Assignment, LanguageModel]:
+        """What can be carried out, in its recorded form, and the model that is asked."""
         assignment = check_assignment(self.project, given)
         check_not_passed(assignment.deadline)
         if (error := assignment.not_eligible) is not None:
@@ -236,6 +247,13 @@ class Door(JobsDoor):
         model = self.cast.model_of(assignment.genie)
         model.check()
         check_price(assignment, model)
+        return assignment, model
+
+    async def _carry(
+        self, given: Assignment, callable: str, parameter: str, kind: str, key: str | None
+    ) -> JobRef:
+        """Accept the job that carries a task, or a message, once that is checked."""
+        assignment, model = self._checked(given)
         if assignment.files:
             taken = await take(
                 self.store,

@@ -94,6 +94,8 @@ class Worker:
         try:
             run = await self._begin(job_id)
         except Exception as error:
+            if self.closing:  # the engine has been closed under it
+                raise RunEnded(job_id, "closing") from error
             _log.error("job %s can't begin: %s", job_id, error, exc_info=error)
             self._later(_BACKOFF, self._take_back, job_id)
             raise RunEnded(job_id, "infrastructure") from error

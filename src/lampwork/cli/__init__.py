@@ -23,6 +23,7 @@ _GROUPS = {
         "init DIR": "Begin a project in a folder.",
         "run RECIPE": "Start a job of a recipe.",
         "assign GENIE TEXT": "Give a task to a genie.",
+        "chat GENIE": "Talk with a genie, and confirm what it is to do.",
         "dev": "Execute the jobs while you edit, with the code as it was saved last.",
         "worker": "Execute the jobs, until it is stopped.",
     },
@@ -34,7 +35,8 @@ _GROUPS = {
         "triggers": "List what starts jobs by itself.",
     },
     "Look at one, and decide": {
-        "job ID": "Show a job. Then: send, answer, resolve, cancel, go-on, retry, rerun, fork.",
+        "job ID": "Show a job. Then: send, answer, resolve, confirm, reject, cancel, go-on, retry, "
+        "rerun, fork.",
         "genie NAME": "Show a genie. Then: pause, start.",
         "trigger RECIPE": "Show a recipe's triggers. Then: fire, pause, start.",
     },
@@ -156,4 +158,4 @@ def _usage(error: click.UsageError) -> dict[str, Json]:
 
 def exit_code(error: LampworkError) -> int:
     """2 for what the caller got wrong: names that do not exist, input that does not fit."""
-    return 2 if error.status in (404, 422) else 1
+    return 2 if error.status in (403, 404, 422) else 1

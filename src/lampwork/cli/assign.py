@@ -10,9 +10,9 @@ from typing import Any, cast
 import click
 
 from lampwork.cli import completing
-from lampwork.cli import output as printed
 from lampwork.cli.execution import carry_out
 from lampwork.cli.limits import limits
+from lampwork.cli.metadata import texts_of, warn_of_withheld
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.cli.run import read_json
@@ -20,7 +20,7 @@ from lampwork.door import Door
 from lampwork.errors import InputInvalid
 from lampwork.genies.genie import Genie
 from lampwork.insights import Insights
-from lampwork.metadata import Sealed, from_texts, withheld
+from lampwork.metadata import Sealed, from_texts
 from lampwork.types import JobRef
 
 
@@ -96,7 +96,7 @@ def command(
     Without --wait it is queued for a worker, and the id of the job that carries it is printed.
     """
     project_word, name, instructions = _split(words)
-    texts = _texts((*pairs, *seals))
+    texts = texts_of((*pairs, *seals))
     about = None if data is None else read_json("--data", data, example='"text"')
     schema = None if output is None else _read_schema(output)
     project = load(project_word)
@@ -106,12 +106,10 @@ def command(
         genie = door.project.find_genie(name)
         if how["conversation"] is not None:
             await Insights(door.store).check_conversation(how["conversation"])
-        metadata = _metadata(genie, texts, sealed=_texts(seals).keys())
+        metadata = _metadata(genie, texts, sealed=texts_of(seals).keys())
         task = {"data": about, "output": schema, "metadata": metadata, "knowledge": knowledge}
         job = await door.assign(genie, instructions, **task, **how, kind="cli")
-        if lacking := withheld(genie.skills, texts):
-            listed = ", ".join(f"{skill} ({why})" for skill, why in lacking.items())
-            printed.warn(f"withheld: {listed}")
+        warn_of_withheld(genie, texts)
         return job
 
     return carry_out(project, project_word, Options(home, as_json), assign, wait=wait)
@@ -144,17 +142,3 @@ def _read_schema(file: Path) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise click.BadParameter("a JSON Schema is an object", param_hint="--output")
     return cast(dict[str, Any], schema)
-
-
-def _texts(pairs: tuple[str, ...]) -> dict[str, Any]:
-    texts: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f'"{pair}" is not KEY=VALUE', param_hint="--metadata")
-        if key in texts:
-            raise click.BadParameter(
-                f'"{key}" is given twice', param_hint="--metadata and --sealed"
-            )
-        texts[key] = value
-    return texts

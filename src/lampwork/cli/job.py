@@ -123,6 +123,56 @@ def resolve(
     return _do(Options(home, as_json), job_id, do)
 
 
+def _deciding(name: str) -> Callable[[Callable[..., int]], click.Command]:
+    """A verb that decides on what is proposed to the user of a chat."""
+
+    def define(fn: Callable[..., int]) -> click.Command:
+        wait = click.argument("wait_id", metavar="WAIT", type=completing.confirmation)
+        by = click.option("--by", metavar="NAME", help="The user of the chat; you, by default.")
+        typed = f"lampwork job j01m7wbx3ejz021kz99 {name} w01m7wbx3ejz021kz99.1.2.0.c1"
+        return command.verb(name, epilog=examples(typed))(wait(by(fn)))
+
+    return define
+
+
+@_deciding("confirm")
+def confirm(job_id: str, wait_id: str, by: str | None, home: Path | None, as_json: bool) -> int:
+    """Let a skill call be done that waits for its user's confirmation.
+
+    Look at the job first: it shows what would be done. Only the user of the chat can decide.
+    """
+
+    async def do(insights: Insights, door: JobsDoor) -> str:
+        subject = await insights.check_wait(job_id, wait_id)
+        await door.confirm(wait_id, by=by or me(), digest=str(subject.get("digest")))
+        return f"Confirmed: {_proposed(subject)}"
+
+    return _do(Options(home, as_json), job_id, do)
+
+
+@_deciding("reject")
+@click.option("--reason", metavar="TEXT", default="", help="Why, for the genie and the record.")
+def reject(
+    job_id: str, wait_id: str, by: str | None, reason: str, home: Path | None, as_json: bool
+) -> int:
+    """Let a skill call not be done that waits for its user's confirmation.
+
+    The genie is told so, with the reason.
+    """
+
+    async def do(insights: Insights, door: JobsDoor) -> str:
+        subject = await insights.check_wait(job_id, wait_id)
+        digest = str(subject.get("digest"))
+        await door.reject(wait_id, by=by or me(), digest=digest, reason=reason)
+        return f"Rejected: {_proposed(subject)}"
+
+    return _do(Options(home, as_json), job_id, do)
+
+
+def _proposed(subject: dict[str, Any]) -> str:
+    return f"{subject['skill']}({output.arguments(subject['arguments'], 1000)})"
+
+
 @command.verb(
     "answer",
     epilog=examples(

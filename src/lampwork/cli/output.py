@@ -43,9 +43,19 @@ def say_json(value: Json) -> None:
     print(text, file=sys.__stdout__, flush=True)
 
 
+def say_json_line(value: Json) -> None:
+    """Print JSON on one line, of many."""
+    print(json.dumps(value, ensure_ascii=False, default=str), file=sys.__stdout__, flush=True)
+
+
 def say(text: str = "") -> None:
     """Print a line for people."""
     print(clean(text), flush=True)
+
+
+def say_on(text: str) -> None:
+    """Print a piece of a line for people."""
+    print(clean(text), end="", flush=True)
 
 
 def warn(text: str) -> None:

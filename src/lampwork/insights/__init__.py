@@ -176,8 +176,8 @@ class Insights:
         """Raise JobNotFound for an id of something else, or of nothing."""
         await self.store.read(check_job, given)
 
-    async def check_wait(self, job_id: str, wait_id: str) -> None:
-        """Raise WaitNotFound unless the wait is one of this job's own."""
+    async def check_wait(self, job_id: str, wait_id: str) -> dict[str, Json]:
+        """The subject of a wait. Raises WaitNotFound unless it is one of this job's own."""
         row = await self.store.read(queries.wait, wait_id)
         if row is None:
             raise WaitNotFound(
@@ -187,8 +187,10 @@ class Insights:
         if row.job_id != job_id:
             raise WaitNotFound(
                 f"Wait {wait_id} is not of job {job_id} but of {row.job_id}. "
-                f"Type: lampwork job {row.job_id} resolve {wait_id} …"
+                f"Type: lampwork job {row.job_id} "
+                f"{'confirm' if row.kind == 'confirmation' else 'resolve'} {wait_id} …"
             )
+        return row.subject
 
     async def task_to_answer(self, job_id: str, task_id: str | None) -> str:
         """The task of a job that a person means to answer; without an id, the only one there is.

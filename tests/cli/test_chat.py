@@ -1,0 +1,459 @@
+"""`lampwork chat`: talking with a genie in a terminal, and through a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DEADLINE = 30.0
+
+PROJECT = '''
+from pathlib import Path
+
+from lampwork import Answer, Call, Calls, Metadata, Project, SkillCall, Turn, playbook
+
+project = Project("shop")
+
+
+def note(effect: str) -> None:
+    with Path("effects.txt").open("a") as file:
+        file.write(effect + "\\n")
+
+
+@project.skill(effect="read")
+def look_up(order: str) -> int:
+    """Look an order up."""
+    return 1200
+
+
+@project.skill(confirm=True)
+def refund(order: str, why: str, customer: Metadata[str] = "nobody") -> str:
+    """Refund an order. Use it when the user asks for it."""
+    note(f"refunded {order} to {customer}")
+    return f"{order} is refunded"
+
+
+@project.skill(effect="idempotent")
+def hold() -> str:
+    """Works until the test writes into the pipe."""
+    note("held")
+    return Path("pipe").read_text()
+
+
+@playbook
+def clerk(turn: Turn) -> Call | Answer:
+    so_far = len(turn.results)
+    if "hold" in turn.instructions:
+        return Answer(turn.results[0].value) if so_far else Call("hold")
+    if "refund" not in turn.instructions:
+        return Answer(f"Message {1 + len(turn.history) // 2}: {turn.instructions}")
+    if so_far == 0:
+        return Call("look_up", order="A1")
+    if so_far == 1:
+        return Call("refund", order="A1", why="late\\nby a week")
+    return Answer(turn.results[-1].error or f"Done: {turn.results[-1].value}.")
+
+
+@playbook
+def broken(turn: Turn) -> Answer:
+    raise ValueError("no idea")
+
+
+desk = project.genie(
+    "desk", model=clerk, job_description="You help.", skills=[look_up, refund, hold]
+)
+mute = project.genie("mute", model=broken, job_description="You say nothing.")
+
+
+@project.skill(approval="legal")
+def sign() -> str:
+    """Sign."""
+    return ""
+
+
+lawyer = project.genie("lawyer", model=clerk, job_description="You sign.", skills=[sign])
+'''
+
+
+@pytest.fixture(autouse=True)
+def _shop(lampwork: Any) -> None:
+    (lampwork.folder / "project.py").write_text(PROJECT)
+
+
+class Terminal:
+    """A terminal in which a chat goes on: what is typed, and what is to be read then."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._ours, its_end = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lampwork", "chat", *words],
+            cwd=folder,
+            env=os.environ | {"TERM": "dumb", "COLUMNS": "300", "LINES": "50"},
+            stdin=its_end,
+            stdout=its_end,
+            stderr=its_end,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+        os.close(its_end)
+        self.shown = ""
+        self._read = 0
+
+    def until(self, text: str) -> str:
+        """Read on until this is there; what came up to it."""
+        until = time.monotonic() + DEADLINE
+        while (found := self.shown.find(text, self._read)) < 0:
+            left = until - time.monotonic()
+            assert left > 0, f"{text!r} never came: {self.shown[self._read :]!r}"
+            assert self._more(left), f"it ended without {text!r}: {self.shown[self._read :]!r}"
+        before, self._read = self.shown[self._read : found], found + len(text)
+        return before
+
+    def _more(self, left: float) -> bool:
+        if not select.select([self._ours], [], [], left)[0]:
+            return True
+        with contextlib.suppress(OSError):
+            if part := os.read(self._ours, 65536):
+                self.shown += part.decode().replace("\r\n", "\n")
+                return True
+        return False
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def ended(self) -> int:
+        """Read on to the end; the exit code."""
+        until = time.monotonic() + DEADLINE
+        while self._more(max(0.0, until - time.monotonic())):
+            assert time.monotonic() < until, f"it never ended: {self.shown[self._read :]!r}"
+        return self._process.wait(DEADLINE)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(DEADLINE)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self.kill()
+        os.close(self._ours)
+
+
+def _take_terminal() -> None:
+    """Make the terminal the session's own, so that Ctrl-C gets there."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(lampwork: Any) -> Iterator[Open]:
+    opened: list[Terminal] = []
+
+    def open(*words: str) -> Terminal:
+        opened.append(Terminal(lampwork.folder, *words))
+        return opened[-1]
+
+    yield open
+    for each in opened:
+        each.close()
+
+
+def go_on(shown: str) -> list[str]:
+    """The words after `lampwork chat` of the command that the end names."""
+    [command] = re.findall(r"Go on with it: lampwork chat (.*)", shown)
+    return command.split()
+
+
+CTRL_C, CTRL_D = "\x03", "\x04"
+
+# --- in a terminal ---
+
+
+def test_a_line_is_a_message_and_the_end_says_how_to_go_on(terminal: Open) -> None:
+    chat = terminal("desk")
+    chat.until("You talk with desk. Ctrl-D ends.\n\nyou: ")
+    chat.type("good morning\n\n")
+    chat.until("\n\ndesk: Message 1: good morning\n\nyou: ")
+    chat.until("you: ")  # the empty line said nothing
+    chat.type("and again\n")
+    chat.until("desk: Message 2: and again\n\nyou: ")
+    chat.type(CTRL_D)
+    assert chat.ended() == 0
+
+    again = terminal(*go_on(chat.shown))
+    again.until("\nyou: and again\n\ndesk: Message 2: and again\n")
+    again.until("you: ")
+    again.type("still there?\n")
+    again.until("desk: Message 3: still there?\n")
+    again.until("you: ")
+    again.type(CTRL_D)
+    assert again.ended() == 0
+
+
+def test_a_confirmation_is_asked_right_there(terminal: Open, lampwork: Any) -> None:
+    chat = terminal("desk", "--user", "ann", "--metadata", "customer=C-1")
+    chat.until("you: ")
+    chat.type("refund it\n")
+    chat.until('  ✓ look_up(order="A1")  ok')
+    assert chat.until("Do it? y, n, or why not: ").endswith(
+        "\n\ndesk wants to call refund: Refund an order. Use it when the user asks for it.\n"
+        "  order     A1\n"
+        "  why       late\n"
+        "            by a week\n"
+        "  customer  C-1  (metadata)\n"
+    )
+    assert lampwork.effects() == []
+    chat.type("y\n")
+    chat.until("  ✓ refund(")
+    chat.until("desk: Done: A1 is refunded.\n")
+    chat.until("you: ")
+    chat.type(CTRL_D)
+    assert chat.ended() == 0
+    assert lampwork.effects() == ["refunded A1 to C-1"]
+    assert go_on(chat.shown)[3:] == ["--user", "ann", "--metadata", "customer=C-1"]
+
+
+@pytest.mark.parametrize(("typed", "reason"), [("n", "none was given"), ("not today", "not today")])
+def test_a_no_or_a_reason_rejects(terminal: Open, lampwork: Any, typed: str, reason: str) -> None:
+    chat = terminal("desk")
+    chat.until("you: ")
+    chat.type("refund it\n")
+    chat.until("why not: ")
+    chat.type("\n")  # says nothing: it is asked again
+    chat.until("why not: ")
+    chat.type(f"{typed}\n")
+    chat.until("  ✗ refund(")
+    chat.until(f"desk: The user rejected this call, and it was not run. Reason: {reason}\n")
+    chat.until("you: ")
+    chat.type(CTRL_D)
+    assert chat.ended() == 0
+    assert lampwork.effects() == []
+
+
+def test_a_question_that_nobody_answered_is_taken_up_later(terminal: Open, lampwork: Any) -> None:
+    chat = terminal("desk")
+    chat.until("you: ")
+    chat.type("refund it\n")
+    chat.until("why not: ")
+    chat.type(CTRL_D)
+    assert chat.ended() == 1
+    assert re.search(r"\n  lampwork job \w+ confirm [\w.]+ --by \w+\n", chat.shown)
+
+    killed = terminal(*go_on(chat.shown))
+    killed.until("you: refund it\n")
+    killed.until("why not: ")
+    killed.kill()
+
+    again = terminal(*go_on(chat.shown))
+    again.until("why not: ")
+    again.type("yes\n")
+    again.until("desk: Done: A1 is refunded.\n")
+    again.until("you: ")
+    again.type(CTRL_D)
+    assert again.ended() == 0
+    assert lampwork.effects() == ["refunded A1 to nobody"]
+
+
+def test_ctrl_c_while_the_genie_works_keeps_the_message(terminal: Open, lampwork: Any) -> None:
+    os.mkfifo(lampwork.folder / "pipe")
+    chat = terminal("desk")
+    chat.until("you: ")
+    chat.type("hold on\n")
+    lampwork.eventually(lambda: lampwork.effects() == ["held"])
+    chat.type(CTRL_C)
+    chat.until("The message is kept, and is worked on when you go on with the chat.\n")
+    chat.type(CTRL_C)  # what executes does not end by itself
+    assert chat.ended() == 130
+
+    again = terminal(*go_on(chat.shown))
+    again.until("you: hold on\n")
+    lampwork.eventually(lambda: lampwork.effects() == ["held", "held"])
+    (lampwork.folder / "pipe").write_text("got it")
+    again.until("desk: got it\n")
+    again.until("you: ")
+    again.type(CTRL_D)
+    assert again.ended() == 0
+
+
+def test_ctrl_c_at_the_prompt_ends_nothing(terminal: Open) -> None:
+    chat = terminal("desk")
+    chat.until("you: ")
+    chat.type(CTRL_C)
+    chat.until("Ctrl-D ends.\n")
+    chat.until("you: ")
+    chat.type("hello\n")
+    chat.until("desk: Message 1: hello\n")
+    chat.until("you: ")
+    chat.type(CTRL_D)
+    assert chat.ended() == 0
+
+
+def test_a_message_without_a_reply_says_why_and_the_chat_goes_on(terminal: Open) -> None:
+    chat = terminal("mute")
+    chat.until("you: ")
+    chat.type("hello\n")
+    chat.until("Error: no reply, the message has failed")
+    chat.until("no idea")
+    chat.until("you: ")
+    chat.type(CTRL_D)
+    assert chat.ended() == 1
+
+
+def test_a_worker_that_executes_does_the_work(terminal: Open, lampwork: Any) -> None:
+    lampwork.worker()
+    chat = terminal("desk")
+    chat.until("you: ")
+    chat.type("refund it\n")
+    chat.until("why not: ")
+    chat.type("y\n")
+    chat.until("desk: Done: A1 is refunded.\n")
+    chat.until("you: ")
+    chat.type(CTRL_D)
+    assert chat.ended() == 0
+
+
+def test_what_was_decided_elsewhere_is_said(terminal: Open, lampwork: Any) -> None:
+    lampwork.worker()
+    chat = terminal("desk", "--user", "ann")
+    chat.until("you: ")
+    chat.type("refund it\n")
+    chat.until("why not: ")
+    [job] = lampwork.json("jobs", "--status", "suspended")["items"]
+    [wait] = job["waiting_on"]
+    done = lampwork("job", job["job_id"], "reject", wait["wait_id"], "--by", "ann")
+    assert done.out.startswith('Rejected: refund(order="A1", why="late\\nby a week")\n')
+    chat.type("y\n")
+    chat.until("It was decided elsewhere, by ann.\n")
+    chat.until("desk: The user rejected this call")
+    assert lampwork.effects() == []
+
+
+# --- through a pipe ---
+
+
+def piped(lampwork: Any, lines: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lampwork", "chat", *words],
+        cwd=lampwork.folder,
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def test_each_line_of_a_pipe_is_a_message(lampwork: Any) -> None:
+    done = piped(lampwork, "good morning\n\nand again\n", "project.py", "desk")
+
+    assert (done.returncode, done.stdout) == (
+        0,
+        "Message 1: good morning\nMessage 2: and again\n",
+    )
+    assert go_on(done.stderr)[:2] == ["project.py", "desk"]
+
+
+def test_replies_are_json_one_on_a_line(lampwork: Any) -> None:
+    done = piped(lampwork, "", "desk", "--message", "one", "--message", "two", "--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert [each["response"] for each in (first, second)] == ["Message 1: one", "Message 2: two"]
+    assert first["conversation_id"] == second["conversation_id"]
+
+
+def test_a_pipe_confirms_nothing(lampwork: Any) -> None:
+    done = piped(lampwork, "refund it\ny\n", "desk", "--user", "ann")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "It waits for ann to confirm refund(order='A1'" in done.stderr
+    assert "It is left waiting, and nothing more is said here.\n" in done.stderr
+    assert lampwork.effects() == []
+    [conversation] = lampwork.json("conversations")["items"]
+    assert (conversation["kind"], conversation["user"]) == ("chat", "ann")
+    assert (conversation["tasks"], conversation["status"]) == (1, "waiting")
+
+    again = piped(lampwork, "", *go_on(done.stderr), "--json")
+    assert again.returncode == 1
+    waits = json.loads(again.stdout)["waiting_on"]
+    assert [each["kind"] for each in waits] == ["confirmation"]
+
+    [confirm] = re.findall(r"lampwork (job \w+ confirm .*)", done.stderr)
+    assert lampwork(*confirm.split()).code == 0
+    last = piped(lampwork, "", *go_on(done.stderr))
+    assert (last.returncode, last.stdout) == (0, "Done: A1 is refunded.\n")
+    assert lampwork.effects() == ["refunded A1 to nobody"]
+
+
+def test_a_decision_by_another_or_twice_is_refused(lampwork: Any) -> None:
+    done = piped(lampwork, "refund it\n", "desk", "--user", "ann")
+    [job] = re.findall(r"lampwork job (\w+) confirm", done.stderr)
+    [wait] = re.findall(r"confirm (w\S+)", done.stderr)
+
+    stranger = lampwork("job", job, "confirm", wait)
+    assert (stranger.code, "asks the user of its chat" in stranger.err) == (2, True)
+    rejected = lampwork("job", job, "reject", wait, "--by", "ann", "--reason", "no")
+    assert rejected.code == 0
+    late = lampwork("job", job, "confirm", wait, "--by", "ann")
+    assert (late.code, "already answered by ann" in late.err) == (1, True)
+    other = lampwork("job", job, "confirm", "w0")
+    assert (other.code, f"Job {job} has no wait w0" in other.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("nobody",), 2, 'no genie "nobody"'),
+        (("lawyer",), 2, '"lawyer" can\'t be talked to: skill "sign" needs an approval by legal'),
+        (("desk", "--conversation", "c0"), 2, "no conversation"),
+        (("desk", "--metadata", "customer"), 2, '"customer" is not KEY=VALUE'),
+        (("desk", "--metadata", "order=1"), 2, 'declares metadata "order"'),
+        ((), 2, "Missing argument"),
+    ],
+)
+def test_what_can_not_be_is_said_before_anything(
+    lampwork: Any, words: tuple[str, ...], code: int, said: str
+) -> None:
+    done = piped(lampwork, "hello\n", *words)
+
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said.lower() in done.stderr.lower()
+    assert lampwork.json("jobs")["items"] == []
+
+
+def test_a_chat_is_shown_with_whose_it_is(lampwork: Any) -> None:
+    done = piped(lampwork, "hello\n", "desk", "--user", "ann")
+    [_, _, conversation, *_] = go_on(done.stderr)
+
+    shown = lampwork("conversation", conversation).out
+    assert shown.startswith(f"Chat of ann {conversation}: answered\n")
+    assert "\nann to desk  " in shown
+    assert f"{conversation}  chat of ann  desk" in lampwork("conversations").out
+
+
+def test_a_signal_ends_a_pipe_too(lampwork: Any) -> None:
+    os.mkfifo(lampwork.folder / "pipe")
+    process = lampwork.start("chat", "desk", "--message", "hold on")
+    lampwork.eventually(lambda: lampwork.effects() == ["held"])
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    assert "The message is kept" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(DEADLINE) in (128 + signal.SIGTERM, -signal.SIGTERM)
