@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ class _Terminal:
 
     def typed(self) -> Iterator[str]:
         with contextlib.suppress(ImportError):
-            import readline  # noqa: F401  # input() edits lines with it
+            importlib.import_module("readline")  # then input() edits lines, and knows earlier ones
         output.say(f"You talk with {self.chat.terms.genie}. Ctrl-D ends.")
         while True:
             try:
