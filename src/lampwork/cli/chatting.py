@@ -15,7 +15,7 @@ from lampwork.cli.stopping import stop_signals
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.errors import FolderInUse
-from lampwork.genies.model_of import own_or
+from lampwork.genies.cast import Cast
 from lampwork.insights import ConversationDetails, Insights, JobDetails, JobTree, WaitingOn
 from lampwork.metadata import from_texts
 from lampwork.models import TextDelta
@@ -90,8 +90,8 @@ class Chat:
     @property
     def door(self) -> Door:
         """By which it is talked: of this process, if it executes."""
-        model_of = own_or(self.options.settings.model)
-        return self._app or Door(self.project, self.insights.store, model_of=model_of)
+        cast = Cast(self.options.settings.model)
+        return self._app or Door(self.project, self.insights.store, cast=cast)
 
     @property
     def known(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from lampwork.cli.watching import Watch
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.errors import FolderInUse
+from lampwork.genies.cast import Cast
 from lampwork.insights import Insights, JobDetails, to_json
 from lampwork.project import Project
 from lampwork.types import JobRef, Json
@@ -51,12 +52,15 @@ class _Work:
 
     async def carry_out(self, start: Start, *, wait: bool) -> int:
         async with Insights.opened(self.options.settings.home) as insights:
-            job = await start(Door(self.project, insights.store))
+            job = await start(self.door(insights))
             if not wait:
                 await self.say_queued(insights, job.job_id)
                 return 0
             with stop_signals() as stopped:
                 return await self.see_through(insights, job.job_id, stopped)
+
+    def door(self, insights: Insights) -> Door:
+        return Door(self.project, insights.store, cast=Cast(self.options.settings.model))
 
     async def say_queued(self, insights: Insights, job_id: str) -> None:
         job = await insights.job(job_id)
@@ -84,7 +88,7 @@ class _Work:
                 app = await stack.enter_async_context(opened)
             except FolderInUse:
                 app = None
-            door = app or Door(self.project, insights.store)
+            door = app or self.door(insights)
             logging.getLogger("lampwork").setLevel(logging.ERROR)
             watch = Watch(insights, job_id, self.options, app, self.worker())
             ended = asyncio.create_task(door.ended(job_id))
