@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
-
 from lampwork import Answer, Call, Job, Metadata, Project, SkillCall, Turn, playbook
+from pydantic import BaseModel
 
 project = Project("parcels")
 
