@@ -68,25 +68,33 @@ def test_its_readme_is_short_and_names_commands_that_there_are(lampwork: Any) ->
             assert lampwork(line.split()[1], "--help").code == 0, line
 
 
+def test_its_test_passes_with_pytest_too(lampwork: Any) -> None:
+    lampwork("init", "parcels")
+
+    typed = "python -m pytest -q -p no:cacheprovider"
+
+    assert "2 passed" in shell(typed, lampwork.folder / "parcels")
+
+
 @pytest.mark.parametrize(
-    ("code", "changed", "seen"),
+    ("code", "changed", "line"),
     [
-        (" = (order, euros)", " = (order.lower(), euros)", "a-1001"),
-        ("is on its way", "for {order} is on its way", "assert False"),
+        (" = (order, euros)", " = (order.lower(), euros)", "assert list(VOUCHERS.values()) == ["),
+        ("is on its way", "for {order} is on its way", "assert all("),
     ],
 )
-def test_its_test_passes_with_pytest_and_fails_when_metadata_goes_astray(
-    lampwork: Any, code: str, changed: str, seen: str
+def test_its_test_fails_when_metadata_goes_astray(
+    lampwork: Any, code: str, changed: str, line: str
 ) -> None:
     lampwork("init", "parcels")
     project = lampwork.folder / "parcels" / "project.py"
-    pytest_alone = "python -m pytest -q -p no:cacheprovider"
-
-    assert "2 passed" in shell(pytest_alone, project.parent)
-
     assert code in project.read_text()
     project.write_text(project.read_text().replace(code, changed))
-    assert seen in shell(f"{pytest_alone} || true", project.parent)
+
+    said = shell("python test_project.py 2>&1 || true", project.parent)
+
+    assert f"    {line}" in said
+    assert said.endswith("AssertionError\n")
 
 
 def test_an_empty_folder_becomes_a_project_of_its_name(lampwork: Any) -> None:
