@@ -250,6 +250,14 @@ async def in_tests(opening: testing.Opening) -> None:
     )
 
 
+async def in_recorded_tests(app: App) -> None:
+    """A recording plays a genie."""
+    assert_type(await testing.record(app, "c1", "clerk.json"), None)
+    played = testing.recorded("clerk.json", skills="recorded")
+    assert_type(played, testing.Recording)
+    testing.opened(project, models={"clerk": played}, model=clerk_script)
+
+
 def paid() -> list[testing.Effect]:
     """What the bank has paid."""
     return [testing.Effect("paid", key="k")]

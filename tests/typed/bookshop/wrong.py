@@ -179,6 +179,8 @@ async def in_tests(opening: testing.Opening) -> None:
     testing.script("done")
     # wrong: reportArgumentType | arg-type
     testing.opened(project, models=[clerk])
+    # wrong: reportArgumentType | arg-type
+    testing.recorded("clerk.json", skills="played")
     async with opening as app:
         # wrong: reportCallIssue | call-arg
         await app.chat(clerk, "Decide.")
