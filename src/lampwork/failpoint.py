@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["POINTS", "Starting", "arm", "disarm", "hit", "watch"]
+__all__ = ["POINTS", "POINTS_OF_PRUNING", "Starting", "arm", "disarm", "hit", "watch"]
 
 POINTS = {
     "answer.appended": "a task has ended, and its answer is on disk",
@@ -49,7 +49,16 @@ POINTS = {
     "wake.committed": "a parked job is meant to run again, and does not yet",
     "wake.done": "a parked job is handed to the engine",
 }
-"""Every point there is, with what has happened when a process comes to it, and what has not."""
+"""Every point of jobs, with what has happened when a process comes to it, and what has not."""
+
+POINTS_OF_PRUNING = {
+    "prune.taken": "jobs are gone, and what they leave behind is still there",
+    "prune.recorded": "the engine's records of jobs that are gone are deleted",
+    "prune.swept": "some of what they left behind is deleted",
+    "prune.collected": "some blobs that nobody owns are deleted",
+    "prune.compacted": "one file is smaller, and the other not yet",
+}
+"""Those of `lampwork prune`, which is a process of its own."""
 
 
 class Starting(NamedTuple):

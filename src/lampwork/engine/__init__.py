@@ -2,6 +2,7 @@
 
 from lampwork.engine.engine import Engine, EngineStatus
 from lampwork.engine.history import RecordedCall, recorded_calls
+from lampwork.engine.pruning import compact, delete_records, used
 from lampwork.engine.steps import (
     CallsDiffer,
     Deposed,
@@ -19,7 +20,10 @@ __all__ = [
     "RecordedCall",
     "RecordedElsewhere",
     "ReservedCall",
+    "compact",
+    "delete_records",
     "prove_ownership",
     "recorded_calls",
     "reserve",
+    "used",
 ]

@@ -333,4 +333,12 @@ writers = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("batch", sa.Integer, nullable=False),  # the last one committed
+    sa.Column("at", sa.Float, nullable=False, server_default="0"),  # when that was
+)
+
+pruned = sa.Table(
+    "pruned",
+    metadata,
+    # A job, task or conversation that is gone, and whose other rows are still to go.
+    sa.Column("id", sa.Text, primary_key=True),
 )

@@ -17,6 +17,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -25,7 +26,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
-from lampwork import failpoint
+from lampwork import clock, failpoint
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.store import blobs, migrations, schema
 from lampwork.types import LARGEST_INLINE
@@ -137,6 +138,15 @@ class Store:
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher`, in the writer's thread, after another process has committed."""
         self._watchers.append(watcher)
+
+    def compact(self) -> None:
+        """Give free space of the file back to the disk, while nobody writes; blocks.
+
+        Raises sqlite3.OperationalError.
+        """
+        with closing(sqlite3.connect(self.path, timeout=5)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Commit what was submitted, then stop."""
@@ -261,9 +271,9 @@ def _apply(connection: sa.Connection, change: _Change) -> _Answer:
 
 def _mark(connection: sa.Connection, writer_id: str, batch: int) -> None:
     connection.exec_driver_sql(
-        "INSERT INTO writers (id, batch) VALUES (?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET batch = excluded.batch",
-        (writer_id, batch),
+        "INSERT INTO writers (id, batch, at) VALUES (?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at = excluded.at",
+        (writer_id, batch, clock.now()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Chats and those whose they are, the code that a job is kept on, what models were sent."""
+"""Chats and those whose they are, code that a job is kept on, what models were sent, pruning."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("content", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     )
+    _pruning()
 
 
 def _kept_code() -> None:
@@ -23,3 +24,8 @@ def _kept_code() -> None:
     op.create_index(
         "jobs_by_kept_code", "jobs", ["kept_code"], sqlite_where=sa.text("kept_code is not null")
     )
+
+
+def _pruning() -> None:
+    op.create_table("pruned", sa.Column("id", sa.Text(), nullable=False, primary_key=True))
+    op.add_column("writers", sa.Column("at", sa.Float(), nullable=False, server_default="0"))

@@ -1,0 +1,118 @@
+"""`lampwork prune`: jobs that ended long ago are deleted, with all that belongs to them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lampwork import pruning
+from lampwork.cli import output
+from lampwork.cli.options import Options, examples, shared
+from lampwork.cli.reading import reading
+from lampwork.insights import Insights, to_json
+from lampwork.pruning import Amount, Space
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _age(_context: Any, _parameter: Any, given: str) -> float:
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", given):
+        return float(found[1]) * _SECONDS[found[2]]
+    raise click.BadParameter(
+        f'"{given}" is no length of time such as 90d, 12h', param_hint="--older-than"
+    )
+
+
+@click.command(
+    "prune",
+    epilog=examples("lampwork prune --dry-run", "lampwork prune --older-than 90d --yes"),
+)
+@click.option(
+    "--older-than",
+    default="30d",
+    callback=_age,
+    metavar="TIME",
+    help="How long ago all of a tree must have ended: 12h, 90d; 30d without it.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say how much would go.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@shared
+def command(older_than: float, dry_run: bool, yes: bool, home: Path | None, as_json: bool) -> int:
+    """Delete jobs that ended long ago, with their tasks, conversations, files and records.
+
+    A tree of jobs goes as a whole, together with its copies and with all that wrote to the same
+    conversations, or stays. The keys of polls stay, so no item starts a second job.
+    """
+    options = Options(home, as_json)
+
+    async def do(insights: Insights) -> int:
+        if dry_run or not yes:
+            found = await pruning.plan(insights.store, older_than)
+            if dry_run:
+                _say(options, found, None)
+                return 0
+            if not _confirmed(options, found):
+                return 1
+        gone = await pruning.delete(insights.store, older_than, _progress(options))
+        space = await asyncio.to_thread(pruning.give_back, insights.store)
+        _say(options, gone, space)
+        return 0
+
+    code = asyncio.run(reading(options, do))
+    if code is None:
+        _say(options, Amount(), None)
+    return code or 0
+
+
+def _confirmed(options: Options, found: Amount) -> bool:
+    if options.as_json or not sys.stdin.isatty():
+        raise click.UsageError("Nothing was deleted. Add --yes to do it, --dry-run to look.")
+    if not found.jobs:
+        return True
+    if click.confirm(f"Delete {_in_words(found)}?"):
+        return True
+    output.say("Nothing was deleted.")
+    return False
+
+
+def _progress(options: Options) -> Any:
+    def tell(gone: Amount) -> None:
+        if output.on_terminal() and not options.as_json:
+            print(f"\r{output.counted(gone.jobs, 'job')} deleted …", end="", file=sys.stderr)
+
+    return tell
+
+
+def _say(options: Options, amount: Amount, space: Space | None) -> None:
+    if options.as_json:
+        record = {"deleted" if space else "would_delete": to_json(amount)}
+        output.say_json(record | ({"space": to_json(space)} if space else {}))
+        return
+    if output.on_terminal() and space is not None:
+        print("\r\033[K", end="", file=sys.stderr)
+    if space is None:
+        output.say(f"Would go: {_in_words(amount)}." if amount.jobs else "Nothing would go.")
+        return
+    output.say(f"Deleted {_in_words(amount)}." if amount.jobs else "There was no job to delete.")
+    if space.given_back:
+        output.say(f"The files are smaller by {output.size(space.given_back)}.")
+    if space.kept is not None and amount.bytes:
+        output.say(
+            f"What is free now stays in the files for what is written next, because {space.kept}. "
+            f"To give it back to the disk, stop that and type: {options.to_type('prune', '--yes')}"
+        )
+
+
+def _in_words(amount: Amount) -> str:
+    parts = [
+        f"{output.counted(amount.jobs, 'job')} in {output.counted(amount.trees, 'tree')}",
+        output.counted(amount.tasks, "task"),
+        f"{output.counted(amount.conversations, 'conversation')} of {amount.entries} entries",
+        output.size(amount.bytes),
+    ]
+    return ", ".join(parts)

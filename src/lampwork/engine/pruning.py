@@ -1,0 +1,47 @@
+"""Deleting the engine's records of jobs that are gone, from any process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from dbos import DBOSClient
+
+from lampwork.engine.database import open_engine_file
+from lampwork.engine.serializer import JsonSerializer, refuse_pickle
+
+
+def delete_records(home: Path, job_ids: Sequence[str]) -> None:
+    """Delete what is recorded of these jobs; those it does not know are passed over. Blocks."""
+    if not job_ids or not (home / "engine.db").exists():
+        return
+    refuse_pickle()
+    engine = open_engine_file(home)
+    client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
+    try:
+        client.delete_workflows(list(job_ids))
+    finally:
+        client.destroy()
+        engine.dispose()
+
+
+def compact(home: Path) -> None:
+    """Give free space of the engine's file back to the disk. Raises sqlite3.OperationalError."""
+    if (home / "engine.db").exists():
+        with closing(sqlite3.connect(home / "engine.db", timeout=5)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def used(home: Path) -> int:
+    """The bytes of the engine's file that are not free. Blocks."""
+    if not (home / "engine.db").exists():
+        return 0
+    with closing(sqlite3.connect(home / "engine.db", timeout=30)) as connection:
+        size, pages, free = (
+            connection.execute(f"PRAGMA {what}").fetchone()[0]
+            for what in ("page_size", "page_count", "freelist_count")
+        )
+        return size * (pages - free)

@@ -1,0 +1,131 @@
+"""Deleting jobs that ended long ago, with all that belongs to them, while others work.
+
+Each transaction is short, so a worker beside it hardly waits. What is interrupted is finished by
+the next run: see `store/prune.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lampwork import clock, engine, failpoint
+from lampwork.errors import FolderInUse
+from lampwork.lock import FolderLock
+from lampwork.store import blobs, prune
+from lampwork.store.prune import Amount, Search
+from lampwork.store.store import Store
+
+__all__ = ["Amount", "Space", "delete", "give_back", "plan"]
+
+_ROOTS = 200
+"""Trees that are looked at in one transaction."""
+
+_JOBS = 500
+"""Jobs with which a transaction is full. Linked trees go in one all the same."""
+
+_ROWS = 2000
+"""Rows that a transaction deletes of what they have left behind."""
+
+_FILES = ("lampwork.db", "engine.db")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """What became of the space that was freed."""
+
+    given_back: int
+    """Bytes by which the files are smaller."""
+    kept: Literal["a worker executes here", "the file is in use", "the disk is full"] | None
+    """Why the rest stays in the files, free for what is written next."""
+
+
+async def plan(store: Store, older_than: float) -> Amount:
+    """How much has ended longer ago than that, in seconds, and would go."""
+    search = _search(older_than)
+    found, after = Amount(), ""
+    while roots := await store.read(
+        prune.candidates, search.ended_before, after=after, limit=_ROOTS
+    ):
+        found += await store.read(prune.amount, roots, search)
+        after = roots[-1]
+    return found
+
+
+async def delete(
+    store: Store, older_than: float, tell: Callable[[Amount], None] = lambda _: None
+) -> Amount:
+    """Delete what has ended longer ago than that, in seconds; how much it was.
+
+    Also what a run before this one was killed at. `tell` hears of it as it goes on.
+    """
+    search = _search(older_than)
+    await store.read(search.refresh)
+    before = await _used(store)
+    gone, after = Amount(), ""
+    await _sweep(store)
+    while roots := await store.read(
+        prune.candidates, search.ended_before, after=after, limit=_ROOTS
+    ):
+        taken, done = await store.write(prune.take, roots, search, at_most=_JOBS)
+        failpoint.hit("prune.taken")
+        gone, after = gone + taken, roots[done - 1]
+        await _sweep(store)
+        tell(gone)
+    await store.write(prune.processes, search)
+    while await store.write(blobs.collect, search.now):
+        failpoint.hit("prune.collected")
+    return gone + Amount(bytes=max(0, before - await _used(store)))
+
+
+async def _used(store: Store) -> int:
+    """The bytes in both files that are not free."""
+    of_engine = await asyncio.to_thread(engine.used, store.path.parent)
+    return await store.read(prune.used) + of_engine
+
+
+def _search(older_than: float) -> Search:
+    now = clock.now()
+    return Search(ended_before=now - older_than, now=now)
+
+
+async def _sweep(store: Store) -> None:
+    """Delete what is left of jobs, tasks and conversations that are gone."""
+    while ids := await store.read(prune.left, _JOBS):
+        # The engine's first: that of a job is found by its id alone, which goes last.
+        jobs = [each for each in ids if each.startswith("j")]
+        await asyncio.to_thread(engine.delete_records, store.path.parent, jobs)
+        failpoint.hit("prune.recorded")
+        while ids:
+            done = await store.write(prune.sweep, ids, at_most=_ROWS)
+            failpoint.hit("prune.swept")
+            ids = ids[done:]
+
+
+def give_back(store: Store) -> Space:
+    """Give the free space of the files back to the disk, unless a worker executes here. Blocks."""
+    home = store.path.parent
+    try:
+        lock = FolderLock(home)
+    except FolderInUse:
+        return Space(given_back=0, kept="a worker executes here")
+    before, kept = _size(home), None
+    try:
+        store.compact()
+        failpoint.hit("prune.compacted")
+        engine.compact(home)
+    except sqlite3.OperationalError as error:
+        full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        kept = "the disk is full" if full else "the file is in use"
+    finally:
+        lock.release()
+    return Space(given_back=max(0, before - _size(home)), kept=kept)
+
+
+def _size(home: Path) -> int:
+    files = (home / f"{name}{end}" for name in _FILES for end in ("", "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
