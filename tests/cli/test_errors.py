@@ -159,6 +159,57 @@ def test_a_project_that_does_not_import_shows_its_own_traceback(lampwork: Any) -
     assert (broken.code, broken.json["error"]["code"]) == (1, "project_broken")
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("import nosuch\n", "No module named 'nosuch'"),
+        ("def f(:\n", "SyntaxError: invalid syntax"),
+        ("raise SystemExit(3)\n", "SystemExit: 3"),
+    ],
+)
+def test_whatever_keeps_a_project_from_being_imported_is_shown(
+    lampwork: Any, code: str, shown: str
+) -> None:
+    (lampwork.folder / "broken.py").write_text(code)
+
+    broken = lampwork("run", "broken.py", "add")
+
+    assert (broken.code, broken.out) == (1, "")
+    assert broken.err.startswith("Error: broken can't be imported: ")
+    assert shown in broken.err.splitlines()[-1]
+    files = [line for line in broken.err.splitlines() if line.startswith("  File")]
+    assert [line.partition(",")[0] for line in files] == [f'  File "{lampwork.folder}/broken.py"']
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ("{", "character 2, at its end"),
+        ("{a: 1}", 'character 2, at "a: 1}"'),
+        ('{"a": 1,\n "b" 2}', 'line 2, character 6, at "2}"'),
+        ("", "character 1, at its end"),
+    ],
+)
+def test_json_that_does_not_parse_shows_where(lampwork: Any, given: str, where: str) -> None:
+    refused = lampwork("run", "add", "--input", given)
+
+    assert refused.code == 2
+    assert f"{where}. Give it in quotes" in refused.err
+
+
+def test_an_output_that_is_closed_ends_no_verb_with_a_traceback(lampwork: Any) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m lampwork jobs >&-"],
+        cwd=lampwork.folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_wrong_definition_is_an_error_of_ours(lampwork: Any) -> None:
     code = "from lampwork import Project\np = Project('p')\n@p.recipe()\ndef f(job): ...\n"
     (lampwork.folder / "wrong.py").write_text(code)

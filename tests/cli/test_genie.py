@@ -11,8 +11,8 @@ def test_genies_are_listed_with_what_they_can_do(lampwork: Any) -> None:
 
     assert listed.code == 0
     lines = [line.split() for line in listed.out.splitlines()]
-    assert lines[0] == ["GENIE", "STATUS", "MODEL", "SKILLS", "TASKS"]
-    assert ["finance", "active", "playbook:clerk", "approve_invoice", "yes"] in lines
+    assert lines[0] == ["GENIE", "STATUS", "TASKS", "MODEL", "SKILLS"]
+    assert ["finance", "active", "yes", "playbook:clerk", "approve_invoice"] in lines
     assert not (lampwork.folder / ".lampwork").exists()  # to look makes no folder
 
 

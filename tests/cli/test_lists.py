@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
+
+from lampwork.cli import output
 
 
 def test_where_nothing_was_ever_done_there_is_nothing_and_nothing_is_made(lampwork: Any) -> None:
     assert lampwork.json("jobs") == {"items": [], "next": None}
     assert lampwork.json("conversations") == {"items": [], "next": None}
-    assert lampwork("jobs").out == f"No jobs in {lampwork.folder / '.lampwork'}.\n"
+    assert lampwork("jobs").out == (
+        f"No jobs in {lampwork.folder / '.lampwork'}.\nStart one: lampwork run RECIPE\n"
+    )
     assert not (lampwork.folder / ".lampwork").exists()
 
 
@@ -106,6 +111,44 @@ def test_on_a_terminal_the_columns_stand_below_each_other(lampwork: Any) -> None
     assert narrow[1].endswith("…")
     start = starts[0][0]
     assert [line[:start] for line in narrow] == [line[:start] for line in shown]
+
+
+def test_the_next_page_is_asked_for_with_the_same_filters(lampwork: Any) -> None:
+    queued = [lampwork.queue("run", "asks") for _ in range(3)]
+
+    *_, more = lampwork("jobs", "--recipe", "asks", "--limit", "2").out.splitlines()
+    assert more == f"More: lampwork jobs --recipe asks --limit 2 --after {queued[1]}"
+    assert lampwork(*shlex.split(more)[2:]).out.splitlines()[1].startswith(queued[0])
+
+
+def test_items_of_a_map_that_are_alike_are_folded_for_people(lampwork: Any) -> None:
+    (lampwork.folder / "project.py").write_text(
+        "from lampwork import Job, Project\n"
+        "project = Project('many')\n"
+        "async def one(job: Job, number: int) -> int:\n"
+        "    return number\n"
+        "@project.recipe()\n"
+        "async def many(job: Job) -> int:\n"
+        "    return len(await job.map(one, range(12)))\n"
+    )
+    job_id = lampwork.json("run", "many", "--wait")["job_id"]
+
+    _, root, *items, rest = lampwork("jobs").out.splitlines()
+
+    assert root.startswith(f"{job_id} ")
+    assert [item.split()[0] for item in items] == [f"{job_id}.1.{n}" for n in range(3)]
+    assert rest.split() == ["and", "9", "more", "project:one", "succeeded"]
+    assert len(lampwork.json("jobs")["items"]) == 13
+
+
+def test_numbers_stand_to_the_right(capsys: Any) -> None:
+    output.table(("NAME", "COUNT", "NOTE"), [("a", "7", "x"), ("b", "1200", "")])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "NAME  COUNT  NOTE",
+        "a         7  x",
+        "b      1200",
+    ]
 
 
 def test_jobs_of_several_projects_are_told_apart(lampwork: Any) -> None:

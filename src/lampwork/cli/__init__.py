@@ -124,7 +124,8 @@ def main() -> None:
     output.prepare(as_json=as_json)
     try:
         code = _perform(words, as_json=as_json)
-        sys.__stdout__.flush()  # pyright: ignore[reportOptionalMemberAccess]
+        if sys.__stdout__ is not None:
+            sys.__stdout__.flush()
     except BrokenPipeError:
         # The reader has seen enough. What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

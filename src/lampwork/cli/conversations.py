@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lampwork.cli import completing, output
-from lampwork.cli.options import Options, examples, paged, shared
+from lampwork.cli.options import Options, examples, filled, paged, shared
 from lampwork.cli.reading import reading
 from lampwork.insights import ConversationView, Insights, Page, to_json
 
@@ -34,12 +34,15 @@ def command(
     elif not found.items:
         whose = "" if genie is None else f' of genie "{genie}"'
         output.say(f"No conversations{whose} in {options.settings.home}.")
+        if genie is None:
+            output.say(f"Begin one: {options.to_type('assign', 'GENIE', 'TEXT')}")
     else:
         columns = ("CONVERSATION", "KIND", "GENIES", "STATUS", "TASKS", "TURNS", "SKILLS")
         columns += ("AGE", "JOB")
         output.table(columns, list(_rows(found)))
         if found.next is not None:
-            output.say(f"More: {options.to_type('conversations', '--after', found.next)}")
+            wanted = {"--genie": genie, "--limit": str(limit)}
+            output.say(f"More: {options.to_type('conversations', *filled(wanted, found.next))}")
     return 0
 
 

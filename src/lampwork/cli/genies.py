@@ -28,17 +28,17 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
     if as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
-        output.say(f"Project {loaded.name} has no genies.")
+        output.say(f'Project {loaded.name} has no genies. Define one: project.genie("name", …).')
     else:
         output.table(
-            ("GENIE", "STATUS", "MODEL", "SKILLS", "TASKS"), [_row(each) for each in found]
+            ("GENIE", "STATUS", "TASKS", "MODEL", "SKILLS"), [_row(each) for each in found]
         )
     return 0
 
 
 def _row(genie: GenieView) -> list[str]:
     skills = ", ".join(skill.name for skill in genie.skills)
-    return [genie.genie, genie.status, genie.model, skills or "none", _tasks(genie)]
+    return [genie.genie, genie.status, _tasks(genie), genie.model, skills or "none"]
 
 
 def _tasks(genie: GenieView) -> str:

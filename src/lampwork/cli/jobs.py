@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from lampwork.cli import completing, output
-from lampwork.cli.options import Options, examples, paged, shared
+from lampwork.cli.options import Options, examples, filled, paged, shared
 from lampwork.cli.reading import reading
 from lampwork.insights import Insights, JobView, Page, WaitingOn, to_json
 from lampwork.types import JobStatus
+
+_SHOWN = 3
+"""Jobs alike, below the same one, that are listed to people; of more, the first ones."""
 
 
 @click.command(
@@ -50,10 +55,14 @@ def command(
         output.say_json(to_json(found))
     elif not found.items:
         output.say(f"No {_wanted(status, recipe)} in {options.settings.home}.")
+        if status is None and recipe is None:
+            output.say(f"Start one: {options.to_type('run', 'RECIPE')}")
     else:
         output.table(*_table(found, with_project=several))
         if found.next is not None:
-            output.say(f"More: {options.to_type('jobs', '--after', found.next)}")
+            wanted = {"--status": status, "--recipe": recipe, "--limit": str(limit)}
+            flags = ("--roots",) if roots else ()
+            output.say(f"More: {options.to_type('jobs', *flags, *filled(wanted, found.next))}")
     return 0
 
 
@@ -64,19 +73,38 @@ def _wanted(status: str | None, recipe: str | None) -> str:
 
 def _table(found: Page[JobView], *, with_project: bool) -> tuple[list[str], list[list[str]]]:
     columns = ["JOB", "RECIPE", "STATUS", "AGE", "WAITS FOR"]
-    rows = [_row(job) for job in found.items]
+    rows: list[list[str]] = []
+    for jobs in _alike(found.items):
+        shown = [_row(job) for job in jobs[:_SHOWN]]
+        if more := len(jobs) - len(shown):
+            shown.append([f"{_indent(jobs[0])}and {more} more", *shown[0][1:3], "", ""])
+        if with_project:
+            for row in shown:
+                row.insert(1, jobs[0].project)
+        rows += shown
     if with_project:
         columns.insert(1, "PROJECT")
-        for row, job in zip(rows, found.items, strict=True):
-            row.insert(1, job.project)
     return columns, rows
 
 
+def _alike(jobs: Sequence[JobView]) -> Iterator[list[JobView]]:
+    """Jobs in groups: items of one map that have the same status and wait for nothing."""
+
+    def group(job: JobView) -> object:
+        is_quiet = job.parent is not None and not job.waiting_on
+        return (job.parent, job.recipe, job.status) if is_quiet else job.job_id
+
+    return (list(each) for _, each in groupby(jobs, key=group))
+
+
+def _indent(job: JobView) -> str:
+    return " " * (job.job_id.count(".") if job.parent is not None else 0)
+
+
 def _row(job: JobView) -> list[str]:
-    depth = job.job_id.count(".") if job.parent is not None else 0
     status = f"{job.status} (cancelling)" if job.cancelling else job.status
     waits = "; ".join(_deepest(wait) for wait in job.waiting_on)
-    return [f"{' ' * depth}{job.job_id}", job.title, status, output.span(job.created_at), waits]
+    return [f"{_indent(job)}{job.job_id}", job.title, status, output.span(job.created_at), waits]
 
 
 def _deepest(wait: WaitingOn) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +25,16 @@ class Options:
 
     @property
     def settings(self) -> Settings:
-        """The settings of this process."""
-        return Settings.load(home=self.home)
+        """The settings of this process. Raises BadParameter for a home that is no folder."""
+        settings = Settings.load(home=self.home)
+        if settings.home.exists() and not settings.home.is_dir():
+            raise click.BadParameter(f"{settings.home} is no folder.", param_hint=self.home_from)
+        return settings
+
+    @property
+    def home_from(self) -> str:
+        """What has named the home."""
+        return "--home" if self.home is not None else "LAMPWORK_HOME"
 
     def to_type(self, *words: str) -> str:
         """A command for people to type next, with the same home."""
@@ -61,6 +69,13 @@ def paged(command: Command) -> Command:
     )
     after = click.option("--after", metavar="CURSOR", help="The `next` of the page before.")
     return limit(after(command))
+
+
+def filled(options: Mapping[str, str | None], after: str) -> Iterator[str]:
+    """The words for the next page: the options that were given, and where it begins."""
+    for name, value in (*options.items(), ("--after", after)):
+        if value is not None:
+            yield from (name, value)
 
 
 def of_project(command: Command) -> Command:

@@ -73,7 +73,7 @@ def say_error(record: dict[str, Any], *, as_json: bool) -> None:
 
 def on_terminal() -> bool:
     """Whether a person watches the output."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison]
 
 
 def is_dumb() -> bool:
@@ -94,12 +94,16 @@ def _takes_signs() -> bool:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns; on a terminal the last one is cut to the width."""
+    """Print columns, those of numbers to the right; on a terminal rows are cut to the width."""
     cells = [list(columns), *([clean(_SPACE.sub(" ", cell)) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns) - 1)]
+    numbers = [all(row[i].isdecimal() for row in cells[1:]) for i in range(len(columns) - 1)]
     widest = shutil.get_terminal_size().columns if on_terminal() else None
     for row in cells:
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        padded = [
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(row, widths, numbers, strict=False)
+        ]
         line = "  ".join([*padded, row[-1]]).rstrip()
         say(line if widest is None else _shortened(line, widest))
 
@@ -197,3 +201,9 @@ def duration(seconds: float) -> str:
 def local(moment: datetime) -> str:
     """A time as people's clocks show it."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def away(moment: datetime) -> str:
+    """How far a time is from now."""
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return f"in {duration(seconds)}" if seconds >= 0 else f"{duration(-seconds)} ago"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -25,18 +26,24 @@ async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) ->
 
     Raises BadParameter for a home that was named and does not exist, or is no folder to read.
     """
-    home = options.settings.home
-    named = "--home" if options.home is not None else "LAMPWORK_HOME"
-    if home.exists() and not home.is_dir():
-        raise click.BadParameter(f"{home} is no folder.", param_hint=named)
-    if options.home is not None and not home.exists():
-        raise click.BadParameter(f"there is no folder {home}", param_hint=named)
-    if home.exists() and not os.access(home, os.R_OK | os.X_OK):
-        raise click.BadParameter(f"{home} can't be read by this user.", param_hint=named)
+    home = home_to_read(options)
     if not (home / "lampwork.db").exists():
         return None
     async with Insights.opened(home) as insights:
         return await read(insights)
+
+
+def home_to_read(options: Options) -> Path:
+    """The folder of the state, which need not exist. Raises BadParameter, see `reading`."""
+    home = options.settings.home
+    if options.home is not None and not home.exists():
+        raise click.BadParameter(f"there is no folder {home}", param_hint=options.home_from)
+    above = next(each for each in (home, *home.parents) if each.exists())
+    if not above.is_dir():
+        raise click.BadParameter(f"{above} is no folder.", param_hint=options.home_from)
+    if home.exists() and not os.access(home, os.R_OK | os.X_OK):
+        raise click.BadParameter(f"{home} can't be read.", param_hint=options.home_from)
+    return home
 
 
 def of_job(options: Options, job_id: str, read: Callable[[Insights], Awaitable[T]]) -> T:

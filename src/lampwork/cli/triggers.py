@@ -35,9 +35,12 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
     if as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
-        output.say(f"No recipe of project {loaded.name} has triggers.")
+        output.say(
+            f"No recipe of project {loaded.name} has triggers. "
+            "Give one: @project.recipe(triggers=[Cron(…)])."
+        )
     else:
-        columns = ("RECIPE", "TRIGGER", "COMES", "NEXT", "LAST FIRED", "NOTE")
+        columns = ("RECIPE", "TRIGGER", "NEXT", "LAST FIRED", "COMES", "NOTE")
         output.table(columns, [_row(each) for each in found])
         named = [] if project is None else [project]
         worker = options.to_type("worker", *named)
@@ -50,11 +53,11 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
 
 def _row(trigger: TriggerView) -> list[str]:
     next_at, fired_at = (
-        "" if moment is None else output.local(moment)
+        "" if moment is None else output.away(moment)
         for moment in (trigger.next_at, trigger.fired_at)
     )
     when = trigger.trigger.partition(" ")[2]
-    return [trigger.recipe, trigger.name, when, next_at, fired_at, "; ".join(notes(trigger))]
+    return [trigger.recipe, trigger.name, next_at, fired_at, when, "; ".join(notes(trigger))]
 
 
 def notes(trigger: TriggerView) -> Iterator[str]:

@@ -17,6 +17,7 @@ import click
 from lampwork.cli import lifeline, output, rehearsing
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
+from lampwork.cli.reading import home_to_read
 from lampwork.cli.rehearsing import Found
 from lampwork.errors import LampworkError
 from lampwork.upgrade import PATIENCE, copy_databases
@@ -87,8 +88,9 @@ async def _rehearse(project: str | None, options: Options, patience: float, afte
 
 async def _check(project: str | None, options: Options, patience: float) -> Found:
     found = Found()
+    home = home_to_read(options)
     with tempfile.TemporaryDirectory(prefix="lampwork-upgrade-check-") as folder:
-        await asyncio.to_thread(copy_databases, options.settings.home, Path(folder))
+        await asyncio.to_thread(copy_databases, home, Path(folder))
         words = [*([project] if project else []), "--home", folder, "--timeout", f"{patience}"]
         await rehearsing.rehearse_in_children(["upgrade-check", *words], found, patience)
     return found
