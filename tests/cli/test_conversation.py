@@ -86,7 +86,9 @@ def test_the_proof_says_what_requests_carried_and_who_read_it(lampwork: Any) -> 
     assert task["proof"]["keys"]["invoice_id"][0]["skill"] == "approve_invoice"
     assert found["metadata"][0]["carried_from"] == ["result of skill approve_invoice"]
     assert lines[-2] == f"Proof of {task_id}: {words}"
-    assert re.fullmatch(r"  invoice_id was read by approve_invoice \(2\.1, \S+ \S+\)", lines[-1])
+    assert re.fullmatch(
+        r"  invoice_id was read by approve_invoice \(2\.1, \S+ \S+ \S+\)", lines[-1]
+    )
 
 
 def test_a_skill_that_failed_shows_its_traceback_to_people(lampwork: Any) -> None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lampwork.cli.options import Options
+from lampwork.cli.tree import remedies
+from lampwork.insights import WaitingOn
 
 
 def test_a_chain_of_jobs_is_shown_down_to_what_it_waits_for(lampwork: Any) -> None:
@@ -145,6 +151,23 @@ def test_a_job_whose_code_changed_goes_on_once_it_is_mended(lampwork: Any, stop:
 
     assert lampwork.job(job_id, "succeeded")["output"] == "yes"
     assert lampwork.effects() == [f"asked by {job_id}", "answered yes"]
+
+
+def test_what_to_do_about_a_stopped_job_depends_on_why_it_was_stopped() -> None:
+    def said(why: str) -> list[str]:
+        wait = WaitingOn(kind="attention", what=why, since=datetime.now(UTC))
+        return remedies(Options(Path("state"), as_json=False), "j1", wait)
+
+    go_on = "lampwork job j1 go-on --home state"
+    check = "lampwork upgrade-check --home state"
+    assert said("code changed at call 2: it differs") == [
+        f"# mend its code, look at it with {check}, restart the worker, then:",
+        go_on,
+    ]
+    assert said("its process crashed 5 times while it was executing") == [
+        "# find out what ended its process, then:",
+        go_on,
+    ]
 
 
 def test_a_failed_job_shows_its_traceback(lampwork: Any) -> None:

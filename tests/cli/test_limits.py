@@ -25,7 +25,7 @@ def test_a_budget_and_a_deadline_are_kept_and_shown(lampwork: Any) -> None:
     assert lines[3] == (
         f"    budget of {done['task_id']}: dollars 0.0 of 0.5, model calls 2 of 9, seconds 60"
     )
-    assert re.fullmatch(r"    deadline \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", lines[4])
+    assert re.fullmatch(r"    deadline \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+", lines[4])
 
 
 def test_a_budget_that_is_met_fails_the_job_and_says_so(lampwork: Any) -> None:

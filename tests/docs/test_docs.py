@@ -112,8 +112,8 @@ def test_what_a_page_names_exists(page: Path) -> None:
 _ID = re.compile(r"(?<=\b[jtcw])0[0-9a-z]{17}\b")
 
 _CHANGING = [
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<moment>"),
-    (re.compile(r"\b\d+(\.\d+)? (ms|s|min)\b"), "<span>"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+"), "<moment>"),
+    (re.compile(r"\b\d+(\.\d+)? (ms|s|min|h|d)\b"), "<span>"),
     (re.compile(r"\S*/\.lampwork\b"), "<home>"),
     (re.compile(r"\bpid \d+"), "<pid>"),
     (re.compile(r"\b[0-9a-f]{16} of"), "<version> of"),

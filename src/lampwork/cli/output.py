@@ -199,8 +199,8 @@ def duration(seconds: float) -> str:
 
 
 def local(moment: datetime) -> str:
-    """A time as people's clocks show it."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """A time as people's clocks show it, with their zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def away(moment: datetime) -> str:
