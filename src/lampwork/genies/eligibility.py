@@ -111,8 +111,12 @@ def not_eligible(genie: Genie, *, public_only: bool, chat: bool) -> GenieNotElig
 
 
 def warn_of_ineligible(genies: Iterable[Genie]) -> None:
-    """Log which genies would refuse every task in the background, whatever it makes do with."""
+    """Log which genies would refuse every task in the background, whatever it makes do with.
+
+    It is no warning where they can be talked to.
+    """
     for genie in genies:
         if obstacles(genie, public_only=True):
             why = in_words(genie, obstacles(genie))
-            _log.warning(why, extra={"event": "genie.not_eligible"})
+            level = logging.WARNING if obstacles_to_chat(genie) else logging.INFO
+            _log.log(level, why, extra={"event": "genie.not_eligible"})
