@@ -89,6 +89,11 @@ def crash_everywhere(
             for nth, each in enumerate(boundaries, start=1)
         ]
     report = CrashReport(recipe.name, hits.total(), crashes)
+    if only is not None and not crashes[0].reached:
+        raise InputInvalid(
+            f"No process came to {boundaries[0]}, so none was killed: {recipe.name} comes to "
+            f"{boundaries[0].point} {hits[boundaries[0].point]} times when nothing crashes."
+        )
     if report.failed:
         raise _failed(report)
     return report
