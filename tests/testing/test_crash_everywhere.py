@@ -148,8 +148,8 @@ def test_what_a_child_process_can_not_find_is_refused() -> None:
 def test_a_boundary_that_there_is_not_is_refused() -> None:
     with pytest.raises(InputInvalid, match=r'Did you mean "skill\.after_effect"'):
         everywhere(shop.waiting, events={"colour": "red"}, only="skill.after_efect")
-    with pytest.raises(InputInvalid, match=r"No process came to wait\.opened#2, so none was"):
-        everywhere(shop.waiting, events={"colour": "red"}, only="wait.opened#2")
+    with pytest.raises(InputInvalid, match=r"No process came to wait\.opened#9, so none was"):
+        everywhere(shop.waiting, events={"colour": "red"}, only="wait.opened#9")
 
 
 async def test_it_is_not_for_coroutines() -> None:

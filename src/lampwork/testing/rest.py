@@ -31,17 +31,19 @@ async def settle(app: TestApp) -> None:
 async def at_rest(app: TestApp) -> bool:
     """Whether nothing executes here, and nothing is about to. On the jobs' event loop."""
     worker, name = app.worker, app.project.name
-    meant = await app.store.read(jobs.begun_ids, name, worker.code)
-    meant += await app.store.read(jobs.queued, name, worker.code, worker.settings.max_live)
+    # The queued ones first: one that begins in between is among those that have begun.
+    meant = await app.store.read(jobs.queued, name, worker.code, worker.settings.max_live)
+    meant += await app.store.read(jobs.begun_ids, name, worker.code)
     meant += await app.store.read(jobs.ids_with_want, name, "cancelled")
     if app.settings.park_after <= 0 and any(map(_waits, worker.runs.values())):
         return False  # it is parked at once, and what comes next is to find it so
     runs = {job_id: run for job_id, run in worker.runs.items() if run.ended is None}
     if worker.at_work or app.schedule.polling or not set(meant) <= runs.keys():
         return False
-    executing = [run for run in runs.values() if not _waits(run)]
-    # Who rests before the next try has a place in its run's activities, and in no wait.
-    return sum(run.activities for run in executing) == app.clock.resting
+    executing = [run.activities for run in runs.values() if not _waits(run)]
+    # Who rests before the next try is one of its run's activities. A run that has none, and waits
+    # for nothing, has just started some that have not begun, or has an answer to go on with.
+    return all(executing) and sum(executing) == app.clock.resting
 
 
 def _waits(run: Run) -> bool:

@@ -66,10 +66,12 @@ class Trial:
         Raises CrashTestFailed if there is none, or if two of them differ.
         """
         self._undisturbed = self._run(None)
-        again = self._run(None)
-        found = list(problems(self._undisturbed, again, self.compare))
-        if self._undisturbed.problem is not None:
-            found = [self._undisturbed.problem]
+        if (problem := self._undisturbed.problem) is not None:
+            raise CrashTestFailed(
+                f"{self.recipe.name} can't be tested: when nothing is killed, {problem}.",
+                boundaries=[],
+            )
+        found = list(problems(self._undisturbed, self._run(None), self.compare))
         if found:
             raise CrashTestFailed(
                 f"{self.recipe.name} can't be tested: run twice, and never killed, it does not do "
