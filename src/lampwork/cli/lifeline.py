@@ -13,9 +13,6 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-CHILD_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1"}
-"""Cached bytecode is told from older sources by second and size; edits may come faster."""
-
 
 class Lifeline:
     """The parent's end. Give `theirs` to the child as `--lifeline`, then `close` that."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lampwork.cli.lifeline import CHILD_ENVIRONMENT, Lifeline
+from lampwork.cli.lifeline import Lifeline
 from lampwork.errors import LampworkError, ProjectError
 from lampwork.project import Project
 from lampwork.rehearsal import Difference, not_in_time
@@ -100,7 +99,6 @@ async def _listen(words: Sequence[str], found: Found, patience: float) -> bool:
         *(sys.executable, "-m", "lampwork", *words, "--json", *after),
         stdin=DEVNULL,
         stdout=PIPE,
-        env=os.environ | CHILD_ENVIRONMENT,
         limit=_LONGEST,
         pass_fds=[line.theirs],
         process_group=0,

@@ -50,6 +50,8 @@ def command(
     if line is not None:
         from lampwork.cli.dev import child
 
+        # Old bytecode is told from new by second and size, and edits may come faster than that.
+        sys.dont_write_bytecode = True
         if copied is not None and rehearse_after is not None:
             return child.look(project, options, copied, line, after=rehearse_after)
         assert code is not None

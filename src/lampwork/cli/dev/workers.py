@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lampwork.cli.dev.voice import Voice
-from lampwork.cli.lifeline import CHILD_ENVIRONMENT, Lifeline
+from lampwork.cli.lifeline import Lifeline
 
 _LONGEST_PAUSE = 30.0
 """Seconds between two starts of a worker that dies."""
@@ -96,7 +95,6 @@ class Workers:
             *("--lifeline", str(line.theirs)),
             stdin=DEVNULL,
             stdout=sys.__stderr__,
-            env=os.environ | CHILD_ENVIRONMENT,
             pass_fds=[line.theirs],
             process_group=0,  # Ctrl-C is for the supervisor, which closes it in order
         )
