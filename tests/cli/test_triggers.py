@@ -66,7 +66,9 @@ def test_before_a_worker_has_been_there_triggers_are_listed_and_may_be_paused(po
     assert [each["trigger"] for each in (poll, leap, year)] == [POLL, LEAP, YEAR]
     assert (poll["next_at"], poll["fired_at"]) == (None, None)
     assert leap["next_at"].endswith("-02-29T00:00:00Z")
-    assert post("trigger", "count").out.startswith(f"{LEAP} of count\n  catch up    skip\n")
+    assert post("trigger", "count").out.startswith(
+        f"{leap['name']} of count\n  definition  {LEAP}\n  catch up    skip\n"
+    )
     assert not (post.folder / ".lampwork").exists()
 
     post("trigger", "deliver", "pause", "--project", "project.py", "--why", "no post today")
@@ -79,7 +81,9 @@ def test_before_a_worker_has_been_there_triggers_are_listed_and_may_be_paused(po
 
 
 def test_a_recipe_without_triggers_and_no_recipe_say_so(lampwork: Any) -> None:
-    assert lampwork("triggers").out == "No recipe of project shop has triggers.\n"
+    assert lampwork("triggers").out == (
+        "No recipe of project shop has triggers. Give one: @project.recipe(triggers=[Cron(…)]).\n"
+    )
     assert lampwork("trigger", "add").out == "Recipe add has no triggers.\n"
     fired, unknown = (
         lampwork("trigger", recipe, "fire", "--json") for recipe in ("add", "subtract")
@@ -134,8 +138,8 @@ def test_a_trigger_is_paused_and_started_by_somebody_for_a_reason(post: Any) -> 
     listed(post)
 
     paused = post("trigger", "count", "pause", "--trigger", LEAP, "--why", "no leap", LOGNAME="ann")
-    assert paused.out == f"{LEAP} of count: It is paused.\n"
     found = listed(post)[LEAP]
+    assert paused.out == f"{found['name']} of count: It is paused.\n"
     assert (found["paused"]["by"], found["paused"]["why"]) == ("ann", "no leap")
     assert found["next_at"] is None
     assert "paused by ann: no leap" in post("triggers").out
