@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+
+_PATIENCE = 30.0
+"""Seconds for which a connection waits for another one that writes."""
 
 
 def open_engine_file(home: Path) -> sa.Engine:
@@ -23,12 +28,25 @@ def open_engine_file(home: Path) -> sa.Engine:
     def configure(connection: Any, _record: Any) -> None:
         # DBOS counts on transactions that take the write lock at their first write.
         connection.isolation_level = "IMMEDIATE"
-        for pragma in (
-            "busy_timeout=30000",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-        ):
+        connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
+        _use_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _use_wal(connection: Any) -> None:
+    """Into WAL mode: while a new file is made by another process, that waits for no one by itself.
+
+    SQLite calls no busy handler for this change.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
