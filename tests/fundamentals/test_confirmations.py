@@ -279,6 +279,40 @@ async def test_a_skill_that_has_changed_since_is_proposed_anew(opened: Open) -> 
     ]
 
 
+def _shop_with(takes: str) -> Project:
+    """The shop, whose skill takes what it takes; another one takes the customer in any case."""
+    shop = Project("shop")
+    names: dict[str, Any] = {"done": done, "Metadata": Metadata}
+    exec(
+        f"def refund(order: str, cents: int{takes}) -> str:\n"
+        "    'Refund an order.'\n"
+        "    done.append(order)\n"
+        "    return 'refunded'\n"
+        "def greet(customer: Metadata[str]) -> None:\n"
+        "    'Greet the customer.'\n",
+        names,
+    )
+    skills = [shop.skill(confirm=True)(names["refund"]), shop.skill(effect="read")(names["greet"])]
+    shop.genie("desk", model=clerk, job_description="You help.", skills=[look_up, *skills])
+    return shop
+
+
+@pytest.mark.parametrize(
+    "takes", [("", ", customer: Metadata[str]"), (", customer: Metadata[str]", "")]
+)
+async def test_what_is_proposed_anew_shows_the_metadata_that_it_takes_now(
+    opened: Open, takes: tuple[str, str]
+) -> None:
+    async with opened(_shop_with(takes[0])) as app:
+        sent = await app.send_message("desk", "A1", user="ann", metadata={"customer": "C-1"})
+        [before] = await asked(app, sent.job_id)
+    async with opened(_shop_with(takes[1])) as app:
+        await app.confirm(before.wait, by="ann", digest=before.digest)
+        [after] = await eventually(lambda: _anew(app, sent.job_id, before))
+
+    assert ["C-1" in each.what for each in (before, after)] == [bool(each) for each in takes]
+
+
 async def _anew(app: App, job_id: str, before: Asked) -> list[Asked]:
     found = await asked(app, job_id)
     return [each for each in found if each.wait != before.wait]

@@ -162,6 +162,10 @@ class Skill(Generic[P, R_co]):
         """The metadata keys it takes, by name."""
         return self.contract.metadata
 
+    def handed(self, given: Mapping[str, Json]) -> list[str]:
+        """The keys that it gets of a task's metadata."""
+        return [name for name in self.metadata if name in given]
+
     @cached_property
     def version(self) -> str:
         """A digest of its code, as it is loaded, and of what it takes."""

@@ -129,8 +129,9 @@ class Confirmations:
             entry: Entry = ("intent", body | {"decision": decision})
             status = self.hold.transcript.status_besides(intent.label)
         else:
+            handed = skill.handed(self.hold.claim.metadata)
             kind, proposed = propose(
-                body | {"effect": skill.effect},
+                body | {"effect": skill.effect, "metadata": handed},
                 skill,
                 task_id=self.hold.task_id,
                 user=proposal.body["user"],

@@ -135,7 +135,7 @@ def _judge_skill_call(
         "key": f"{task.hold.task_id}.{label}",
         "effect": skill.effect,
     }
-    if handed := [name for name in skill.metadata if name in task.metadata]:
+    if handed := skill.handed(task.metadata):
         intent["metadata"] = handed
     if skill.recipe is not None:
         intent["child"] = f"{child_id(task.hold.run.job_id, task.call)}.{label}"
