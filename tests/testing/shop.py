@@ -131,6 +131,14 @@ async def fickle(job: Job) -> str:
 
 
 @project.recipe()
+async def unsorted(job: Job) -> str:
+    """A recipe that goes through a set: its order is another one in each process."""
+    for parcel in {"lamp", "oil", "wick", "glass", "genie"}:
+        await job.step(charge, job, parcel)
+    return "done"
+
+
+@project.recipe()
 async def dated(job: Job) -> str:
     """A recipe whose output differs each time."""
     return await job.step(charge, job, "fee") + str(uuid.uuid4())

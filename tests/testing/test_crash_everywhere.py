@@ -98,6 +98,12 @@ def test_a_recipe_that_makes_other_calls_when_it_is_replayed_is_reported() -> No
     assert '"end" is lost' not in str(error)
 
 
+def test_a_recipe_that_depends_on_the_order_of_a_set_is_reported() -> None:
+    error = failure(shop.unsorted, only="call.before#3")
+
+    assert "each under another key" in str(error)
+
+
 def test_a_recipe_whose_output_differs_each_time_is_not_tested_until_it_says_what_is_the_same() -> (
     None
 ):

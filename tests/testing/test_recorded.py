@@ -152,3 +152,16 @@ def test_what_is_no_recording_is_refused(file: Path, tmp_path: Path) -> None:
     other.write_text(json.dumps(json.loads(file.read_text()) | {"lampwork_recording": 2}))
     with pytest.raises(InputInvalid, match="has format 2, and this Lampwork reads 1"):
         testing.recorded(other)
+
+
+async def test_a_message_that_no_model_was_shown_is_not_in_a_recording(tmp_path: Path) -> None:
+    card, file = Sealed("4111-1111"), tmp_path / "chat.json"
+    script = testing.script(Answer("Hello."))
+    async with testing.opened(shop(), model=script) as app:
+        terms: Any = {"user": "ann", "metadata": {"account": card}}
+        chat = (await app.chat("cashier", "hello", **terms)).conversation_id
+        with pytest.raises(JobFailed, match="Nothing was sent"):
+            await app.chat("cashier", "my card is 4111-1111", **terms, conversation=chat)
+        await testing.record(app, chat, file)
+
+    assert [task["instructions"] for task in json.loads(file.read_text())["tasks"]] == ["hello"]

@@ -32,7 +32,7 @@ def recording(connection: sa.Connection, conversation_id: str) -> dict[str, Json
     """The recording of a conversation. Raises ConversationNotFound, InputInvalid."""
     queries.conversation(connection, conversation_id)
     tasks = _tasks(queries.entries_of(connection, conversation_id))
-    if not any(task["turns"] for task in tasks):
+    if not tasks:
         raise InputInvalid(f"No model has said anything in conversation {conversation_id} yet.")
     return {"lampwork_recording": VERSION, "conversation": conversation_id, "tasks": tasks}
 
@@ -60,7 +60,8 @@ def _tasks(rows: Iterable[queries.Row]) -> list[dict[str, Json]]:
                 )
             case _:
                 pass
-    return list(tasks.values())
+    # Without a response no model was shown its instructions: they may be why it was not asked.
+    return [task for task in tasks.values() if task["turns"]]
 
 
 def _turn(body: dict[str, Json]) -> dict[str, Json]:

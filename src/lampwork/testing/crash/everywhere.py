@@ -81,7 +81,13 @@ def crash_everywhere(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lampwork-crash-test-")))
         players = _players(recipe, models or {}, model, live=live_models)
-        test.settle_in(folder, stack.enter_context(Nursery(players, folder)))
+        nurseries = [
+            stack.enter_context(Nursery(players, folder, hash_seed=(2 * seed + each) % 2**32))
+            for each in (1, 2)
+        ]
+        for nursery in nurseries:
+            nursery.ready()
+        test.settle_in(folder, nurseries)
         hits = test.record()
         boundaries = chosen(hits, only=only, at_most=at_most, seed=seed)
         crashes = [

@@ -1,11 +1,15 @@
 """Processes to be killed: one imports the project once, and forks one for each life.
 
+What two lives have from one of them is the same, as it never is in processes that start anew: the
+order of sets, the state of `random`. So there are two, and the lives of a job take turns.
+
 A fork costs 10 ms, a start with all its imports 600. What is said between the two sides is a line
 of JSON each; what a life does is in its journal, a file, which outlives a kill.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -43,42 +47,46 @@ class Players:
 class Nursery(AbstractContextManager["Nursery"]):
     """The process that forks, from the side of the test."""
 
-    def __init__(self, players: Players, folder: Path) -> None:
-        """Raises NotImportable."""
-        self._said = folder / "stderr"
+    def __init__(self, players: Players, folder: Path, *, hash_seed: int) -> None:
+        """Start it; it imports what the players need.
+
+        Sets of texts have another order under another `hash_seed`, as in any two processes.
+        """
+        self._said = folder / f"stderr {hash_seed}"
         path = os.pathsep.join(each or os.getcwd() for each in sys.path)
         with self._said.open("w") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _COMMAND],
-                env=os.environ | {"PYTHONPATH": path},
+                env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
             )
-        try:
-            self._ask(asdict(players))
-        except BaseException:
-            self.close()
-            raise
+        self._tell(asdict(players))
+
+    def ready(self) -> None:
+        """Wait until all is imported. Raises NotImportable."""
+        self._hear()
 
     def live(self, order: Order) -> int:
         """Let a process live until it ends or is killed; its exit code, a signal's negative."""
-        return int(self._ask(asdict(order))["code"])
+        self._tell(asdict(order))
+        return int(self._hear()["code"])
 
     def last_words(self, lines: int = 15) -> str:
         """What was last written to the standard error."""
         return "\n".join(self._said.read_text(errors="replace").splitlines()[-lines:])
 
-    def _ask(self, what: Mapping[str, Any]) -> dict[str, Any]:
+    def _tell(self, what: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer
             self._process.stdin.write(json.dumps(what) + "\n")
             self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        answer = self._process.stdout.readline()
         if not answer:
             raise NotImportable(f"The child process has ended: {self.last_words()}")
         said: dict[str, Any] = json.loads(answer)

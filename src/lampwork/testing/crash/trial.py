@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -49,14 +49,15 @@ class Trial:
     say: Callable[[str], object]
     began: float = field(default_factory=time.time)
     _folder: Path = field(init=False)
-    _nursery: Nursery = field(init=False)
+    _nurseries: Sequence[Nursery] = field(init=False)
+    """Of which the lives of a run take turns."""
     _undisturbed: Lived = field(init=False)
     _count: int = 0
 
-    def settle_in(self, folder: Path, nursery: Nursery) -> None:
+    def settle_in(self, folder: Path, nurseries: Sequence[Nursery]) -> None:
         """Make a folder with all tables, of which each run gets a copy: they take half a second."""
-        self._folder, self._nursery = folder, nursery
-        self._nursery.live(self._order(folder / "empty", folder / "journal", None, None, {}))
+        self._folder, self._nurseries = folder, nurseries
+        nurseries[0].live(self._order(folder / "empty", folder / "journal", None, None, {}))
 
     # --- runs ---
 
@@ -71,7 +72,7 @@ class Trial:
                 f"{self.recipe.name} can't be tested: when nothing is killed, {problem}.",
                 boundaries=[],
             )
-        found = list(problems(self._undisturbed, self._run(None), self.compare))
+        found = list(problems(self._undisturbed, self._run(None, first=1), self.compare))
         if found:
             raise CrashTestFailed(
                 f"{self.recipe.name} can't be tested: run twice, and never killed, it does not do "
@@ -99,7 +100,7 @@ class Trial:
         self.say(f"  {place}  {boundary}  {crash.words}  {crash.seconds} s")
         return crash
 
-    def _run(self, kill: Boundary | None) -> Lived:
+    def _run(self, kill: Boundary | None, *, first: int = 0) -> Lived:
         self._count += 1
         home = shutil.copytree(self._folder / "empty", self._folder / f"run {self._count}")
         file = home.with_suffix(".journal")
@@ -108,9 +109,10 @@ class Trial:
         run = Lived(Journal(), 0, [])
         resolutions: dict[str, dict[str, Json]] = {}
         while run.problem is None:
+            nursery = self._nurseries[(first + run.lives) % len(self._nurseries)]
             run.lives += 1
             order = self._order(home, file, self.recipe.name, kill, resolutions)
-            code = self._nursery.live(order)
+            code = nursery.live(order)
             run.journal = Journal.read(file)
             match run.journal.end:
                 case {"how": "ended"}:
@@ -120,7 +122,7 @@ class Trial:
                     resolutions |= self._resolutions(asked, run, before)
                 case end:
                     if code != -signal.SIGKILL:
-                        run.problem = self._why(code, end, run.journal)
+                        run.problem = self._why(code, end, nursery)
             if run.lives >= _LIVES:
                 run.problem = f"the job had not ended after {run.lives} processes"
         run.effects = new_since(before, self._seen())
@@ -150,7 +152,7 @@ class Trial:
     def _seen(self) -> list[Effect]:
         return [] if self.effects is None else as_effects(self.effects())
 
-    def _why(self, code: int, end: Any, journal: Journal) -> str:
+    def _why(self, code: int, end: Any, nursery: Nursery) -> str:
         match end:
             case {"how": "attention", "why": why}:
                 return f"the job needs attention: {'; '.join(why)}"
@@ -159,7 +161,7 @@ class Trial:
             case _ if code == -signal.SIGALRM:
                 return f"the job had not ended after {self.timeout:g} s"
             case _:
-                return f"the process ended with {code}: {self._nursery.last_words()}"
+                return f"the process ended with {code}: {nursery.last_words()}"
 
     # --- unknown outcomes ---
 
