@@ -173,6 +173,16 @@ async def test_a_skill_rests_between_its_attempts_by_the_clock() -> None:
     assert len(attempts) == 3
 
 
+def test_pauses_before_another_attempt_pass_by_themselves_where_a_result_is_awaited() -> None:
+    knocks = testing.script(Call("knock"), Answer("left"))
+    assert opened(patience=1.0).run(stubborn) == "ConnectionError"
+    assert opened(patience=1.0, models={"guard": knocks}).run(watch) == "left"
+    with pytest.raises(JobFailed, match="deadline"):
+        opened(patience=1.0, models={"guard": knocks}).run(watch, deadline=1000.0)
+
+    assert len(attempts) == 5 + 3 + 1
+
+
 async def test_a_deadline_passes_while_a_skill_executes() -> None:
     async with opened() as app:
         job = await app.start(watch, deadline=3600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack
 from datetime import datetime
@@ -29,6 +30,9 @@ __all__ = ["Opening", "TestApp", "opened"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LOOK_AGAIN = 0.02
+"""Seconds between two looks at whether anybody rests before another attempt."""
 
 _STAYS_IN_MEMORY = 3600.0
 _GRACE = 1.0
@@ -68,12 +72,21 @@ class TestApp(App):
         await self._loop.call(settle(self))
 
     async def ended(self, job_id: str) -> EndedJob:
-        """Wait until a job has ended; how it did. Raises JobNotFound, StillWaiting."""
+        """Wait until a job has ended; how it did. Raises JobNotFound, StillWaiting.
+
+        The pauses before another attempt of a step or a skill pass by themselves: the clock moves.
+        """
         ending = asyncio.create_task(super().ended(job_id))
+        until = time.monotonic() + self.patience
         try:
-            while not (await asyncio.wait({ending}, timeout=self.patience))[0]:
-                if await self._loop.call(at_rest(self)) and not ending.done():
-                    raise await self._still_waiting(job_id)
+            while not (await asyncio.wait({ending}, timeout=_LOOK_AGAIN))[0]:
+                if self.clock.resting:
+                    if await self._loop.call(at_rest(self)):
+                        await self.clock.advance_to_next()
+                elif time.monotonic() > until:
+                    if await self._loop.call(at_rest(self)) and not ending.done():
+                        raise await self._still_waiting(job_id)
+                    until = time.monotonic() + self.patience
         finally:
             ending.cancel()
         return ending.result()
