@@ -247,6 +247,21 @@ def test_a_no_or_a_reason_rejects(terminal: Open, lampwork: Any, typed: str, rea
     assert lampwork.effects() == []
 
 
+def test_what_was_typed_before_the_question_was_there_is_no_answer_to_it(
+    terminal: Open, lampwork: Any
+) -> None:
+    chat = terminal("desk", "--metadata", "customer=C-7")
+    chat.until("you: ")
+    chat.type("refund it\ny\ny\n")
+    chat.until("Do it? y, n, or why not: ")
+
+    chat.type("wait\n")
+    assert "Reason: wait" in chat.until("you: ")
+    chat.type("\x04")
+    assert chat.ended() == 0
+    assert not (lampwork.folder / "effects.txt").exists()
+
+
 def test_a_question_that_nobody_answered_is_taken_up_later(terminal: Open, lampwork: Any) -> None:
     chat = terminal("desk")
     chat.until("you: ")
