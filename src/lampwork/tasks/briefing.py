@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lampwork import metadata
@@ -63,8 +63,8 @@ class Briefing:
     def __post_init__(self) -> None:
         described = {
             "job_description": self.job_description,
-            "skills": list(map(asdict, self.skills)),
-            "endings": list(map(asdict, self.endings)),
+            "skills": [each.to_json() for each in self.skills],
+            "endings": [each.to_json() for each in self.endings],
         }
         content = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
         object.__setattr__(self, "content", content)
