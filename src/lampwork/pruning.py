@@ -1,17 +1,18 @@
 """Deleting jobs that ended long ago, with all that belongs to them, while others work.
 
-Each transaction is short, so a worker beside it hardly waits. What is interrupted is finished by
-the next run: see `store/prune.py`.
+Each transaction is short, and between them are rests in which a worker beside it gets its turn.
+What is interrupted is finished by the next run: see `store/prune.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from lampwork import clock, engine, failpoint
 from lampwork.errors import FolderInUse
@@ -22,14 +23,24 @@ from lampwork.store.store import Store
 
 __all__ = ["Amount", "Space", "delete", "give_back", "plan"]
 
-_ROOTS = 200
+T = TypeVar("T")
+
+_ROOTS = 50
 """Trees that are looked at in one transaction."""
 
 _JOBS = 500
-"""Jobs with which a transaction is full. Linked trees go in one all the same."""
+"""Jobs with which a transaction is full, and after which their rows go. Linked trees go in one all
+the same."""
 
-_ROWS = 2000
+_ROWS = 1000
 """Rows that a transaction deletes of what they have left behind."""
+
+_AT_A_STRETCH = 0.1
+"""Seconds of writing, after which others get a turn."""
+
+_REST = 0.12
+"""Seconds: SQLite has no line. Who waits for it looks again at most 0.1 s later, and while one
+process writes without a rest another one was seen to wait 6 s."""
 
 _FILES = ("lampwork.db", "engine.db")
 
@@ -63,23 +74,44 @@ async def delete(
 
     Also what a run before this one was killed at. `tell` hears of it as it goes on.
     """
-    search = _search(older_than)
+    search, turns = _search(older_than), _Turns(store)
     await store.read(search.refresh)
     before = await _used(store)
-    gone, after = Amount(), ""
-    await _sweep(store)
+    gone, swept, after = Amount(), 0, ""
+    await _sweep(turns)
     while roots := await store.read(
         prune.candidates, search.ended_before, after=after, limit=_ROOTS
     ):
-        taken, done = await store.write(prune.take, roots, search, at_most=_JOBS)
+        taken, done = await turns.write(prune.take, roots, search, at_most=_JOBS)
         failpoint.hit("prune.taken")
         gone, after = gone + taken, roots[done - 1]
-        await _sweep(store)
+        if gone.jobs >= swept + _JOBS:
+            await _sweep(turns)
+            swept = gone.jobs
         tell(gone)
-    await store.write(prune.processes, search)
-    while await store.write(blobs.collect, search.now):
+    await _sweep(turns)
+    await turns.write(prune.processes, search)
+    while await turns.write(blobs.collect, search.now):
         failpoint.hit("prune.collected")
     return gone + Amount(bytes=max(0, before - await _used(store)))
+
+
+@dataclass(slots=True)
+class _Turns:
+    """Writes, and rests often enough for others to get their turn."""
+
+    store: Store
+    _wrote: float = 0.0
+    """Seconds since the last rest."""
+
+    async def write(self, change: Callable[..., T], *what: Any, **how: Any) -> T:
+        began = time.monotonic()
+        done = await self.store.write(change, *what, **how)
+        self._wrote += time.monotonic() - began
+        if self._wrote >= _AT_A_STRETCH:
+            await asyncio.sleep(_REST)
+            self._wrote = 0.0
+        return done
 
 
 async def _used(store: Store) -> int:
@@ -93,15 +125,16 @@ def _search(older_than: float) -> Search:
     return Search(ended_before=now - older_than, now=now)
 
 
-async def _sweep(store: Store) -> None:
+async def _sweep(turns: _Turns) -> None:
     """Delete what is left of jobs, tasks and conversations that are gone."""
+    store = turns.store
     while ids := await store.read(prune.left, _JOBS):
         # The engine's first: that of a job is found by its id alone, which goes last.
         jobs = [each for each in ids if each.startswith("j")]
         await asyncio.to_thread(engine.delete_records, store.path.parent, jobs)
         failpoint.hit("prune.recorded")
         while ids:
-            done = await store.write(prune.sweep, ids, at_most=_ROWS)
+            done = await turns.write(prune.sweep, ids, at_most=_ROWS)
             failpoint.hit("prune.swept")
             ids = ids[done:]
 

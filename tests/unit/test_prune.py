@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.integrity import dangling
 
+from lampwork import pruning
 from lampwork.store import prune, schema
 from lampwork.store.prune import Search
 from lampwork.store.store import Store
@@ -306,6 +307,37 @@ async def test_processes_that_are_long_gone_are_forgotten(tmp_path: Path) -> Non
 
     assert await store.read(names, schema.executors) == {"named", "alive", "newest"}
     assert await store.read(names, schema.writers) == {"lively", store.writer_id}
+    await asyncio.to_thread(store.close)
+
+
+async def test_between_stretches_of_writing_others_get_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite lets whoever asks again first write, so one that never rests keeps all others out."""
+    store, done = Store(tmp_path), list[str]()
+    await store.write(write, [Tree(n, [OLD], None, [n], None, None) for n in range(6)])
+    whole, rest = store.write, asyncio.sleep
+
+    async def writing(change: Any, *what: Any, **how: Any) -> Any:
+        done.append(change.__name__)
+        return await whole(change, *what, **how)
+
+    async def resting(seconds: float) -> None:
+        if seconds:
+            assert seconds > 0.1  # the longest that a waiting connection sleeps
+            done.append("rest")
+        await rest(0)
+
+    monkeypatch.setattr(store, "write", writing)
+    monkeypatch.setattr(pruning.asyncio, "sleep", resting)
+    monkeypatch.setattr(pruning, "_ROOTS", 2)
+    monkeypatch.setattr(pruning, "_AT_A_STRETCH", 0.0)
+    monkeypatch.setattr(pruning.clock, "now", lambda: NOW)
+    assert (await pruning.delete(store, NOW - CUTOFF)).jobs == 6
+
+    assert done[:4] == ["take", "rest", "take", "rest"]
+    assert done[1::2] == ["rest"] * (len(done) // 2)
+    assert "rest" not in done[::2]
     await asyncio.to_thread(store.close)
 
 
