@@ -14,7 +14,7 @@ from typing_extensions import TypeForm
 
 from lampwork import by_hand, copies, values
 from lampwork.copies import CopyPlan
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, ResultNotRecordable
 from lampwork.genies.output import Output, describe
 from lampwork.runs import event
 from lampwork.runs import resolution as said
@@ -87,7 +87,7 @@ class JobsDoor:
                 f"{resolution!r} is no resolution; say happened, did_not_happen or fail.",
                 problems=["resolution"],
             )
-        _check_json(result)
+        _check_json([result, reason, by])
         if resolution == "happened":
             subject = await self.store.read(inbox.unanswered, wait_id)
             said.check(wait_id, result, subject)
@@ -106,6 +106,7 @@ class JobsDoor:
 
     async def reject(self, wait_id: str, *, by: str, digest: str, reason: str = "") -> None:
         """Let such a call not be done; the genie is told why. Raises what `confirm` raises."""
+        _check_json(reason)
         decision = {"verdict": "rejected", "reason": reason, "digest": digest}
         self._answered([await self.store.write(inbox.decide, wait_id, decision, by)])
 
@@ -118,6 +119,7 @@ class JobsDoor:
         failed too: then it is a retry of that job, with this answer. Raises TaskNotFound,
         InputInvalid, TaskNotWaiting, AlreadyAnswered, Conflict.
         """
+        _check_json([value, by, note])
         row = await self.store.read(rows_by_hand.get, task_id)
         given = by_hand.check(task_id, self._output_of(row), value, by=by, note=note)
         if row.status == "failed":
@@ -224,4 +226,7 @@ class JobsDoor:
 
 
 def _check_json(value: Any) -> None:
-    values.encode(value, values.UNTYPED, "the value")
+    try:
+        values.encode(value, values.UNTYPED, "the value")
+    except ResultNotRecordable as error:
+        raise InputInvalid(f"{error.message}. Nothing was changed.") from error

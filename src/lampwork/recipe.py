@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from pydantic import TypeAdapter, ValidationError
 
 from lampwork import values
-from lampwork.errors import InputInvalid, ProjectError
+from lampwork.errors import InputInvalid, ProjectError, ResultNotRecordable
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -91,11 +91,20 @@ def check_input(fn: Callable[..., Any], given: Any) -> Json:
                 problems.append(f"{name}: missing")
             continue
         problems += _misfits(name, fields[name], types.get(name, Any))
+        problems += [] if problems else _unrecordable(name, fields[name])
     if problems:
         raise InputInvalid(
             f"The input of {fn.__name__} does not fit: {'; '.join(problems)}.", problems=problems
         )
     return fields
+
+
+def _unrecordable(name: str, value: Json) -> list[str]:
+    try:
+        values.encode(value, values.UNTYPED, name)
+    except ResultNotRecordable as error:
+        return [error.message]
+    return []
 
 
 def read_input(fn: Callable[..., Any], recorded: Json) -> dict[str, Any]:

@@ -126,16 +126,19 @@ def test_counts_and_durations_are_in_words(lampwork: Any) -> None:
 
 
 def test_recorded_text_cannot_take_over_the_terminal(lampwork: Any) -> None:
-    evil = "I-\x1b[2J\u202e1"
+    evil = "I-\x1b[2J\u202e\x9b1"
     job_id = lampwork.json(
         "assign", "finance", "Check it.", "--metadata", f"invoice_id={evil}", "--wait"
     )["job_id"]
 
     text = lampwork("conversation", f"c{job_id[1:]}.1").out
 
-    assert "\x1b" not in text
-    assert "\u202e" not in text
-    assert "approved I-\\x1b[2J\\x202e1: fine" in text
+    assert "approved I-\\x1b[2J\\x202e\\x9b1: fine" in text
+    as_json = lampwork("conversation", f"c{job_id[1:]}.1", "--json")
+    assert as_json.json
+    assert "I-\\u001b[2J\\u202e\\u009b1" in as_json.out
+    for shown in (text, as_json.out):
+        assert not set(shown) & set("\x1b\x9b\u202e")
 
 
 def _line_with(start: str, text: str) -> str:

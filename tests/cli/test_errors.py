@@ -39,6 +39,8 @@ import pytest
             "conversation_not_found",
             "no conversation c0",
         ),
+        (("run", "add", "--input", '{"first": "\\ud800", "second": 1}'), "input_invalid", "first"),
+        (("assign", "finance", "Hi.", "--data", '"\\ud800"'), "input_invalid", "surrogates"),
         (("job", "j0"), "job_not_found", "There is no job j0"),
         (("job", "j0", "cancel"), "job_not_found", "There is no job j0"),
         (("job", "j0", "send", "go", "{"), "input_invalid", "The value is not JSON"),

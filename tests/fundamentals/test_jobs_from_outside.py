@@ -16,9 +16,11 @@ from lampwork.errors import (
     FolderInUse,
     FolderNotWritable,
     IdempotencyConflict,
+    InputInvalid,
     JobEnded,
     JobFailed,
     JobNotFound,
+    WaitNotFound,
 )
 from lampwork.store import jobs
 
@@ -240,3 +242,29 @@ async def misused(job: Job, how: str) -> str:
 async def test_misused_calls_say_what_to_do(opened: Open, how: str, said: str) -> None:
     async with opened(project) as app:
         assert said in await app.run(misused, how=how)
+
+
+@project.recipe()
+async def note(job: Job, text: str) -> str:
+    return text + await job.wait_for("more", str)
+
+
+async def test_a_text_that_can_not_be_written_down_is_refused_and_changes_nothing(
+    opened: Open,
+) -> None:
+    half = "half a pair: \ud800"
+    async with opened(project) as app:
+        with pytest.raises(InputInvalid, match="surrogates not allowed"):
+            await app.start_named("note", {"text": half}, kind="api")
+        job = await app.start(note, text="a")
+        with pytest.raises(InputInvalid, match="Nothing was changed"):
+            await app.send_event(job.job_id, "more", half)
+        for decide in (app.reject, app.confirm):
+            with pytest.raises((InputInvalid, WaitNotFound)):
+                await decide("w0.1", by=half, digest="")
+        with pytest.raises(InputInvalid, match="Nothing was changed"):
+            await app.reject("w0.1", by="ann", digest="", reason=half)
+        with pytest.raises(InputInvalid, match="Nothing was changed"):
+            await app.resolve("w0.1", "fail", by="ann", reason=half)
+        await app.send_event(job.job_id, "more", "b")
+        assert await app.result(job.job_id) == "ab"

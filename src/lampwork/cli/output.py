@@ -39,13 +39,18 @@ def prepare(*, as_json: bool) -> None:
 
 def say_json(value: Json) -> None:
     """Print JSON, in the order of its keys."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    print(text, file=sys.__stdout__, flush=True)
+    print(_written(value, indent=2), file=sys.__stdout__, flush=True)
 
 
 def say_json_line(value: Json) -> None:
     """Print JSON on one line, of many."""
-    print(json.dumps(value, ensure_ascii=False, default=str), file=sys.__stdout__, flush=True)
+    print(_written(value), file=sys.__stdout__, flush=True)
+
+
+def _written(value: Json, indent: int | None = None) -> str:
+    """As JSON, which escapes but the first of the control characters by itself."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def say(text: str = "") -> None:

@@ -34,6 +34,7 @@ from lampwork.runs.deadline import check_deadline, read_deadline, write_deadline
 from lampwork.store.budgets import not_enforceable
 from lampwork.tasks.history import Recent, Summary, read_history
 from lampwork.types import Json
+from lampwork.values import storable
 
 if TYPE_CHECKING:
     from lampwork.models.ask import LanguageModel
@@ -175,6 +176,8 @@ class Assignment:
         _require_known("chat", terms, ("user", *ChatTerms.__annotations__))
         if not isinstance(user, str) or not user.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputInvalid(f"user={user!r} is nobody. Say whose message it is.")
+        if storable(user) != user:
+            raise InputInvalid(f"user={user!r} is no text that can be written down.")
         return cls._with(project, genie, message, {**terms, "user": user})
 
     @classmethod
