@@ -63,6 +63,12 @@ async def mail(job: Job) -> str:
     return (await job.assign_task(cashier, "Post.", metadata={"account": "none"})).response
 
 
+@project.recipe()
+async def refuse(job: Job) -> None:
+    await job.step(charge, job, "fee")
+    raise ValueError("refused")
+
+
 async def ship(job: Job, item: str) -> str:
     await job.sleep(3600)
     return await job.step(charge, job, item)

@@ -122,6 +122,32 @@ def test_a_job_that_waits_for_what_nobody_does_is_reported() -> None:
     assert 'the job waits for what nobody does: event "colour". Pass events=' in str(error)
 
 
+def test_a_recipe_that_fails_undisturbed_is_not_tested_unless_that_is_meant() -> None:
+    error = failure(shop.refuse)
+    report = everywhere(shop.refuse, only="step.after_effect#1", expect="failed")
+    other = failure(shop.careless, expect="failed")
+
+    assert "when nothing is killed, the job fails (step_failed: " in str(error)
+    assert 'ValueError: refused); if it is meant to, pass expect="failed".' in str(error)
+    assert report.failed == []
+    assert "the job ends as succeeded, and expect='failed'" in str(other)
+
+
+def test_an_effect_whose_result_is_not_what_the_skill_returns_is_reported() -> None:
+    def without_results() -> list[testing.Effect]:
+        return [testing.Effect(each.what, each.key) for each in shop.bookings()]
+
+    given: dict[str, Any] = {"models": {"cashier": shop.POSTS}, "only": "skill.after_effect#1"}
+    error = failure(shop.mail, **given, effects=without_results)
+
+    [found] = error.boundaries
+    assert found["problems"][0].startswith("post has happened, and None can't be what it returned")
+    assert "Give Effect(what, key, result) with what the service answered, or resolve=" in str(
+        error
+    )
+    assert "Traceback" not in str(error)
+
+
 def test_an_unknown_outcome_is_resolved_by_whoever_says_so() -> None:
     asked: list[testing.Question] = []
 

@@ -20,7 +20,7 @@ from lampwork.testing.crash.effect import Probe
 from lampwork.testing.crash.nursery import Nursery, Players
 from lampwork.testing.crash.place import place_of, project_of
 from lampwork.testing.crash.report import CrashReport
-from lampwork.testing.crash.trial import Resolve, Trial
+from lampwork.testing.crash.trial import Expected, Resolve, Trial
 
 __all__ = ["crash_everywhere"]
 
@@ -38,6 +38,7 @@ def crash_everywhere(
     events: Mapping[str, Any] | None = None,
     resolve: Resolve | None = None,
     compare: Callable[[Any], Any] | None = None,
+    expect: Expected = "succeeded",
     only: str | None = None,
     at_most: int | None = None,
     seed: int = 0,
@@ -58,7 +59,8 @@ def crash_everywhere(
     `models` and `model` play genies as in `opened`; they, the recipe and its project must be at the
     top of a module. `events` are sent to jobs that wait for them, by name. Of an unknown outcome
     `resolve` says what became of it, or else `effects` does, by its key. `compare` makes of an
-    output what is compared, where outputs may differ.
+    output what is compared, where outputs may differ. A job that fails when nothing is killed
+    can't be tested, unless that is meant: `expect="failed"`.
 
     `only="skill.after_effect#2"` tries that boundary alone, `at_most` a sample of so many, by
     `seed`. A process that takes longer than `timeout` seconds has failed. `progress` is told of
@@ -75,6 +77,7 @@ def crash_everywhere(
         events={name: to_jsonable_python(each) for name, each in (events or {}).items()},
         resolve=resolve,
         compare=compare or (lambda output: output),
+        expect=expect,
         timeout=timeout,
         say=progress or (lambda line: print(line, file=sys.stderr, flush=True)),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lampwork import clock, failpoint
+from lampwork.errors import InputInvalid
 from lampwork.insights import JobView
 from lampwork.project import Project
 from lampwork.settings import Settings
@@ -84,8 +85,11 @@ class _Life:
                 queries.open_waits, [each.job_id for each in open_jobs]
             )
             questions = [_question(wait) for wait in waits if wait.kind == "resolution"]
-            if await self._answer(waits):
-                continue
+            try:
+                if await self._answer(waits):
+                    continue
+            except InputInvalid as error:
+                return {"how": "misfit", "why": str(error)}
             if questions:
                 return {"how": "asks", "questions": questions}
             if (due_at := self.app.clock.next_at) is None:
@@ -120,16 +124,31 @@ class _Life:
                 await self.app.send_event(wait.job_id, name, self.order.events[name])
                 answered = True
             elif wait.id in self.order.resolutions:
-                said = self.order.resolutions[wait.id]
-                await self.app.resolve(wait.id, **said, by="the crash test")
+                await self._resolve(wait, self.order.resolutions[wait.id])
                 answered = True
         return answered
+
+    async def _resolve(self, wait: Any, said: dict[str, Json]) -> None:
+        try:
+            await self.app.resolve(wait.id, **said, by="the crash test")
+        except InputInvalid as error:
+            name = _question(wait)["name"]
+            raise InputInvalid(
+                f"{name} has happened, and {said['result']!r} can't be what it returned: {error} "
+                "Give Effect(what, key, result) with what the service answered, or resolve="
+            ) from error
 
     async def _ended(self, job_id: str, views: list[JobView]) -> dict[str, Json]:
         job = await self.app.insights.job(job_id)
         error = None if job.error is None else f"{job.error.code}: {job.error.message}"
         tree = sorted([each.recipe, each.status] for each in views)
-        return {"how": "ended", "output": job.output, "error": error, "jobs": tree}
+        return {
+            "how": "ended",
+            "status": job.status,
+            "output": job.output,
+            "error": error,
+            "jobs": tree,
+        }
 
     def _in_words(self, jobs: list[JobView]) -> list[str]:
         return [on.what for each in jobs for on in each.waiting_on]

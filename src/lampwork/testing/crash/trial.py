@@ -25,10 +25,13 @@ from lampwork.testing.crash.report import Crash
 from lampwork.testing.crash.verdict import Lived, problems
 from lampwork.types import Json
 
-__all__ = ["Resolve", "Trial"]
+__all__ = ["Expected", "Resolve", "Trial"]
 
 Resolve = Callable[[Question], Happened[Any] | DidNotHappen] | Literal["did_not_happen"]
 """What became of an effect of which nobody knows."""
+
+Expected = Literal["succeeded", "failed"]
+"""How the job ends when nothing is killed."""
 
 _LIVES = 12
 """Lives after which a job that has not ended never will."""
@@ -45,6 +48,7 @@ class Trial:
     events: dict[str, Json]
     resolve: Resolve | None
     compare: Callable[[Any], Any]
+    expect: Expected
     timeout: float
     say: Callable[[str], object]
     began: float = field(default_factory=time.time)
@@ -67,7 +71,7 @@ class Trial:
         Raises CrashTestFailed if there is none, or if two of them differ.
         """
         self._undisturbed = self._run(None)
-        if (problem := self._undisturbed.problem) is not None:
+        if (problem := self._undisturbed.problem or self._other_than_expected()) is not None:
             raise CrashTestFailed(
                 f"{self.recipe.name} can't be tested: when nothing is killed, {problem}.",
                 boundaries=[],
@@ -83,6 +87,17 @@ class Trial:
         hits = self._undisturbed.journal.hits
         self.say(f"Crash test of {self.recipe.name}: it comes to {hits.total()} boundaries.")
         return hits
+
+    def _other_than_expected(self) -> str | None:
+        end = self._undisturbed.journal.end
+        assert end is not None
+        match end["status"]:
+            case status if status == self.expect:
+                return None
+            case "failed":
+                return f'the job fails ({end["error"]}); if it is meant to, pass expect="failed"'
+            case status:
+                return f"the job ends as {status}, and expect={self.expect!r}"
 
     def crash(self, boundary: Boundary, place: str) -> Crash:
         """Kill it there, and let it go on."""
@@ -158,6 +173,8 @@ class Trial:
                 return f"the job needs attention: {'; '.join(why)}"
             case {"how": "waits", "for": what}:
                 return f"the job waits for what nobody does: {', '.join(what)}. Pass events="
+            case {"how": "misfit", "why": why}:
+                return why
             case _ if code == -signal.SIGALRM:
                 return f"the job had not ended after {self.timeout:g} s"
             case _:
