@@ -53,7 +53,7 @@ def test_ids_of_the_folder_and_what_can_be_done_are_completed(lampwork: Any) -> 
 
     assert completed(lampwork, "--home", "state", "job", "j") == [job_id]
     assert completed(lampwork, "job", "j", LAMPWORK_HOME="state") == [job_id]
-    assert completed(lampwork, "job", job_id, "re") == ["resolve", "retry", "rerun"]
+    assert completed(lampwork, "job", job_id, "re") == ["resolve", "reject", "retry", "rerun"]
     assert completed(lampwork, "job", "j") == []
     assert not (lampwork.folder / ".lampwork").exists()
 

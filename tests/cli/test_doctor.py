@@ -176,14 +176,6 @@ def test_databases_that_can_not_be_used_are_problems(
     assert found["mend"].startswith(mend)
 
 
-def test_a_file_in_the_folders_place_is_a_problem(lampwork: Any) -> None:
-    file = lampwork.folder / "project.py"
-
-    assert examined(lampwork, code=1, LAMPWORK_HOME=str(file))["folder"]["message"] == (
-        f"{file} is a file."
-    )
-
-
 # --- the project ---
 
 

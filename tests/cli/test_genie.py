@@ -25,7 +25,8 @@ def test_a_genie_is_shown_paused_and_started(lampwork: Any) -> None:
     assert "    metadata invoice_id" in shown.out
     assert lampwork.json("genies")["items"][0]["paused"]["why"] == "audit"
     checked = lampwork("check")
-    assert 'note: Genie "finance" is paused by ' in checked.out
+    assert "genie_paused" in checked.out
+    assert 'Genie "finance" is paused by ' in checked.out
     assert checked.code == 0
 
     refused = lampwork("run", "review", "--input", '{"invoice": "1"}', "--wait")

@@ -15,6 +15,7 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 
 MEANT = {
     "budgets.py": {"print_in_recipe"},
+    "chat.py": {"genie_not_eligible"},
     "check.py": {
         "call_not_awaited",
         "unrecorded_call",

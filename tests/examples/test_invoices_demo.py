@@ -30,6 +30,7 @@ def demo(home: Path, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.timeout(180)  # two whole demonstrations
 def test_the_demo_tells_its_story_on_one_screen_and_what_it_says_to_type_works(
     tmp_path: Path,
 ) -> None:

@@ -55,8 +55,6 @@ def in_folder(home: Path, worker: str) -> list[Diagnosis]:
 def _writable(home: Path) -> Diagnosis:
     place = _there(home)
     writes = os.W_OK | os.X_OK
-    if place == home and not home.is_dir():
-        return problem("folder", f"{home} is a file.", "Name another folder with --home.")
     names = ("lampwork.db", "engine.db", "lock")
     files = [home / name for name in names if (home / name).exists()]
     refused = [place] if not os.access(place, writes) else []
