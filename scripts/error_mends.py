@@ -98,11 +98,15 @@ MENDS: dict[type[LampworkError], str] = {
         "recording --to FILE`."
     ),
     errors.ScriptEnded: "Give the script another turn, or find out why the task took more.",
+    errors.ScriptCallInvalid: (
+        "Correct the script's `Call`. For a call that is meant to be refused, write a `@playbook`."
+    ),
     errors.CallError: "See the errors below.",
     errors.UnknownCall: (
         "Make job calls in the recipe itself, await each once, and run them side by side with "
         "`job.gather`."
     ),
+    errors.CallNotAwaited: "Put `await` before the call.",
     errors.CallInterrupted: "Use `job.options(timeout=…)`, or `wait_for(…, timeout=…)`.",
     errors.ResultNotRecordable: (
         "Annotate what the function returns, with a type that reads back from JSON; store what is"

@@ -150,8 +150,7 @@ def _errors() -> Iterator[str]:
 
 
 def _error(error: type[LampworkError], calls: list[str]) -> Iterator[str]:
-    base = error.__base__
-    assert base is not None
+    base = next(each for each in error.__bases__ if issubclass(each, LampworkError))
     meaning, _, fields = " ".join((error.__doc__ or "").split()).partition(" Fields: ")
     yield f"{'##' if base is LampworkError else '###'} {error.__name__}"
     kind = (

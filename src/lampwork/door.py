@@ -23,7 +23,7 @@ from lampwork.genies.genie import Genie
 from lampwork.genies.output import Output, describe
 from lampwork.genies.written_type import read_type
 from lampwork.jobs_door import JobsDoor
-from lampwork.recipe import Recipe, bind_input, check_input
+from lampwork.recipe import Recipe, bind_input, check_input, require_recipe
 from lampwork.runs.deadline import check_not_passed
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, conversations, jobs, pauses, triggers
@@ -104,6 +104,9 @@ class Door(JobsDoor):
         The same `idempotency_key` within 24 hours leads to the same job.
         Raises InputInvalid, ResultNotRecordable, IdempotencyConflict, NotImportable.
         """
+        if isinstance(recipe, str):
+            self.project.find_recipe(recipe)
+        require_recipe(recipe, "run")
         callable = self.project.callable_of(recipe)
         recorded = bind_input(recipe.fn, args, input)
         return await self.accept(callable, recorded, kind="api", key=idempotency_key)

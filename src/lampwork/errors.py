@@ -17,9 +17,9 @@
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
-    │   ├── LiveModelRefused · ScriptEnded · RecordingDiffers
+    │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
     ├── CallError                   a job call that cannot be made
-    │   ├── UnknownCall · CallInterrupted · ResultNotRecordable
+    │   ├── UnknownCall · CallNotAwaited · CallInterrupted · ResultNotRecordable
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
     ├── TestingError                a test can't go on like that
     │   ├── StillWaiting · StillExecuting · CrashTestFailed
@@ -49,6 +49,7 @@ __all__ = [
     "BudgetNotEnforceable",
     "CallError",
     "CallInterrupted",
+    "CallNotAwaited",
     "Conflict",
     "ContextTooLong",
     "ConversationBusy",
@@ -93,6 +94,7 @@ __all__ = [
     "RecipeNotFound",
     "RecordingDiffers",
     "ResultNotRecordable",
+    "ScriptCallInvalid",
     "ScriptEnded",
     "SkillFailed",
     "SkillFailing",
@@ -385,6 +387,15 @@ class ScriptEnded(ModelError):
     status = 422
 
 
+class ScriptCallInvalid(ModelError):
+    """A test's script calls a skill that is not offered, or with arguments that don't fit it.
+
+    Fields: `turn`, `skill`, `problems`.
+    """
+
+    status = 422
+
+
 class RecordingDiffers(ModelError):
     """A test asks a recorded genie for what it was not asked then. Fields: `turn`, `problems`."""
 
@@ -397,6 +408,10 @@ class CallError(LampworkError):
 
 class UnknownCall(CallError):
     """A job call that Lampwork can't number: made in an asyncio task of the user's own."""
+
+
+class CallNotAwaited(CallError, AttributeError):
+    """A recipe asks a job call for something before it has awaited it. Fields: `attribute`."""
 
 
 class CallInterrupted(CallError):

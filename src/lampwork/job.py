@@ -17,7 +17,7 @@ from lampwork import clock, values
 from lampwork.errors import InputInvalid, JobFailed, StoreUnavailable
 from lampwork.files.artifact import Artifact
 from lampwork.genies.output import identity
-from lampwork.recipe import Recipe, bind_input, takes_job
+from lampwork.recipe import Recipe, bind_input, require_recipe, takes_job
 from lampwork.runs import event
 from lampwork.runs.call import Call
 from lampwork.runs.gather import JobCall, MapCall, OnError, SideBySide
@@ -215,7 +215,7 @@ class Job(SideBySide):
 
         >>> verdict = await job.call(decide, "A-1017")
         """
-        _require_recipe(recipe, "call")
+        require_recipe(recipe, "job.call")
         callable, input = self._flow.project.callable_of(recipe), _input(recipe, args, kwargs)
 
         async def body(run: Run, number: int) -> values.Outcome:
@@ -229,7 +229,7 @@ class Job(SideBySide):
 
     def start(self, recipe: Recipe[P, Any], *args: P.args, **kwargs: P.kwargs) -> JobCall[JobRef]:
         """Start another recipe and go on without waiting for it; its job's id."""
-        _require_recipe(recipe, "start")
+        require_recipe(recipe, "job.start")
         callable, input = self._flow.project.callable_of(recipe), _input(recipe, args, kwargs)
 
         async def body(run: Run, number: int) -> values.Outcome:
@@ -474,14 +474,6 @@ async def assigned(job: Job, assignment: Json) -> Json:
 async def chat(job: Job, message: Json) -> Json:
     """The recipe of a message in a chat: one call, its answer is the reply."""
     return await assigned(job, message)
-
-
-def _require_recipe(given: Any, verb: str) -> None:
-    if not isinstance(given, Recipe):
-        raise InputInvalid(
-            f"job.{verb} takes a recipe, not {given!r}. Decorate it with @project.recipe(), "
-            "or run a plain function with job.step."
-        )
 
 
 def _input(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from pydantic import TypeAdapter, ValidationError
 
 from lampwork import values
-from lampwork.errors import InputInvalid, ProjectError, ResultNotRecordable
+from lampwork.errors import (
+    InputInvalid,
+    ProjectError,
+    ResultNotRecordable,
+    close_to,
+    quoted,
+)
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -51,6 +57,21 @@ class Recipe(Generic[P, R_co]):
         return f"<recipe {self.name}>"
 
 
+def require_recipe(given: Any, verb: str) -> None:
+    """Raise InputInvalid for what is no recipe."""
+    if isinstance(given, Recipe):
+        return
+    if isinstance(given, str):
+        raise InputInvalid(
+            f"{quoted(given)} is a name: pass the recipe itself, {verb}({given}, …).",
+            problems=[given],
+        )
+    raise InputInvalid(
+        f"{verb} takes a recipe, not {given!r}. Decorate it with @project.recipe(), "
+        "or run a plain function with job.step."
+    )
+
+
 def bind_input(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
     """The recorded input of a job of `fn`: `{"parameter": value}` in JSON.
 
@@ -61,8 +82,10 @@ def bind_input(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
+        problems = _misnamed(signature, len(args), kwargs) or [str(error)]
         raise InputInvalid(
-            f"{fn.__name__} can't be started: {error}. It takes {signature}.", problems=[str(error)]
+            f"{fn.__name__} can't be started: {'; '.join(problems)}. It takes {signature}.",
+            problems=problems,
         ) from None
     return {
         name: values.to_json(value, types.get(name, values.UNTYPED), f"{fn.__name__}({name}=…)")
@@ -82,16 +105,11 @@ def check_input(fn: Callable[..., Any], given: Any) -> Json:
         )
     fields = cast(dict[str, Json], given)
     signature, types = parameters(fn), values.parameter_types(fn)
-    problems = [
-        f"{name}: there is no such parameter" for name in fields if name not in signature.parameters
-    ]
-    for name, parameter in signature.parameters.items():
-        if name not in fields:
-            if parameter.default is inspect.Parameter.empty:
-                problems.append(f"{name}: missing")
-            continue
-        problems += _misfits(name, fields[name], types.get(name, Any))
-        problems += [] if problems else _unrecordable(name, fields[name])
+    problems = _misnamed(signature, 0, fields)
+    for name in signature.parameters:
+        if name in fields:
+            problems += _misfits(name, fields[name], types.get(name, Any))
+            problems += [] if problems else _unrecordable(name, fields[name])
     if problems:
         raise InputInvalid(
             f"The input of {fn.__name__} does not fit: {'; '.join(problems)}.", problems=problems
@@ -137,6 +155,22 @@ def is_job(annotation: Any) -> bool:
     """Whether an annotation is `Job`; by its name, because `job` imports this module."""
     name = (getattr(annotation, "__module__", None), getattr(annotation, "__name__", None))
     return name == ("lampwork.job", "Job")
+
+
+def _misnamed(signature: inspect.Signature, in_order: int, named: dict[str, Any]) -> list[str]:
+    """The names that a function does not take, and those that it lacks."""
+    known = signature.parameters
+    unknown = [
+        f"{name}: there is no such parameter. {close_to(name, known)}".rstrip(". ")
+        for name in named
+        if name not in known
+    ]
+    lacking = [
+        f"{name}: missing"
+        for name, parameter in list(known.items())[in_order:]
+        if name not in named and parameter.default is inspect.Parameter.empty
+    ]
+    return unknown + lacking
 
 
 def _misfits(name: str, value: Json, annotation: Any) -> list[str]:

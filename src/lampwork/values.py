@@ -151,7 +151,7 @@ def _plain(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     if not _same(json.loads(text), value):
         raise TypeError(
-            f"a {type(value).__name__} is not plain JSON. "
+            f"{_kind(value)} is not plain JSON. "
             "Annotate the function's return type, or return dicts, lists, texts and numbers."
         )
     return text
@@ -179,10 +179,15 @@ def _typed(value: Any, annotation: Any) -> str:
         text = adapter.dump_json(value, round_trip=True, warnings="error").decode()
         adapter.validate_json(text)
     except PydanticSerializationError as error:
-        raise TypeError(f"a {type(value).__name__} is not of its type, {annotation}") from error
+        raise TypeError(f"{_kind(value)} is not of its type, {annotation}") from error
     except ValidationError as error:
         raise TypeError(misfits(error)) from error
     return text
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def check_type(annotation: Any) -> None:

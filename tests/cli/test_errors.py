@@ -264,6 +264,7 @@ def test_help_waits_for_no_engine_and_no_model(words: list[str]) -> None:
     ("words", "said"),
     [
         (("run", "ad"), 'has no recipe "ad". Did you mean "add"?'),
+        (("run", "finance"), '"finance" is a genie. Give it a task: lampwork assign finance TEXT'),
         (("genie", "finanse"), 'has no genie "finanse". Did you mean "finance"?'),
         (("jobs", "--limt", "3"), "Did you mean '--limit'?"),
         (("jobz",), 'No verb "jobz". Did you mean "job" or "jobs"?'),

@@ -188,7 +188,51 @@ async def test_input_that_does_not_fit_starts_no_job(opened: Open) -> None:
             await app.start_named("shop", {}, kind="api")
         with pytest.raises(NotImportable, match="is not in project"):
             await app.start(foreign)
+        with pytest.raises(
+            InputInvalid,
+            match=r"numbr: there is no such parameter\. Did you mean \"number\"\?; number: missing",
+        ):
+            await app.start(ship, numbr=7)  # pyright: ignore[reportCallIssue]
+        for named, said in [
+            ("ship", r'"ship" is a name: pass the recipe itself, run\(ship'),
+            ("shipp", r'no recipe "shipp"\. Did you mean "ship"'),
+            (load_order, r"load_order .*Decorate it with @project\.recipe\(\)"),
+        ]:
+            with pytest.raises((InputInvalid, RecipeNotFound), match=said):
+                await app.start(named)  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert calls == []
+
+
+@project.recipe()
+async def hasty(job: Job, how: str) -> str:
+    call = job.gather(job.step(load_order, 7)) if how == "gather" else job.step(load_order, 7)
+    return str(call.number)  # type: ignore[union-attr]  # the misuse
+
+
+@pytest.mark.parametrize("how", ["gather", "step"])
+async def test_what_a_call_gives_is_asked_for_before_it_was_awaited(opened: Open, how: str) -> None:
+    async with opened(project) as app:
+        with pytest.raises(
+            JobFailed, match=f"{how}.* has no number yet: `await` is missing"
+        ) as found:
+            await app.run(hasty, how)
+    assert found.value.error["code"] == "call_not_awaited"
+    assert calls == []
+
+
+def count() -> str:
+    return 7  # type: ignore[return-value]  # the misuse
+
+
+@project.recipe()
+async def miscounts(job: Job) -> None:
+    await job.step(count)
+
+
+async def test_a_result_that_is_not_of_its_type_is_named_in_good_english(opened: Open) -> None:
+    async with opened(project) as app:
+        with pytest.raises(JobFailed, match="an int is not of its type"):
+            await app.run(miscounts)
 
 
 other = Project("other")

@@ -45,6 +45,15 @@ async def naps(job: Job) -> list[datetime]:
     return [*times, await job.now()]
 
 
+def pay() -> str:
+    raise ConnectionError("the bank hung up")
+
+
+@project.recipe()
+async def unsure(job: Job) -> str:
+    return await job.options(effect="at_most_once").step(pay)
+
+
 @project.recipe()
 async def patient(job: Job) -> str:
     try:
@@ -222,6 +231,19 @@ async def test_who_awaits_a_job_that_only_waits_is_told_for_what() -> None:
     assert raised.value.job_id == job.job_id
     assert 'waits for event "word" until 2026-01-05 13:00:00 UTC' in str(raised.value)
     assert "stands at 2026-01-05 12:00:00 UTC" in str(raised.value)
+
+
+async def test_who_awaits_what_a_person_must_resolve_is_told_under_which_id() -> None:
+    async with opened(patience=0.1) as app:
+        job = await app.start(unsure)
+        with pytest.raises(StillWaiting) as raised:
+            await app.result(job.job_id)
+        [wait] = raised.value.waiting_on
+        assert f'await app.resolve("{wait["wait_id"]}", "happened", result=…, by=…)' in str(
+            raised.value
+        )
+        await app.resolve(wait["wait_id"], "happened", result="paid", by="ada")
+        assert await app.result(job.job_id) == "paid"
 
 
 async def test_the_clock_does_not_go_back() -> None:

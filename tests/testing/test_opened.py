@@ -90,13 +90,45 @@ async def test_a_script_that_runs_out_says_so() -> None:
 
     assert raised.value.error["code"] == "script_ended"
     said = str(raised.value)
-    assert "The script has 1 turns, and the task asks for turn 2" in said
+    assert "The script has 1 turn, and the task asks for turn 2" in said
     assert "the last results are wire: 'wired'; wire: 'wired'" in said
 
 
 def test_a_script_takes_turns_and_nothing_else() -> None:
     with pytest.raises(InputInvalid, match="'paid' is no turn of a script"):
         testing.script(Call("wire", cents=1), "paid")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("turn", "problem"),
+    [
+        (Call("wier", cents=1), 'calls "wier", and the task is offered wire. Did you mean "wire"?'),
+        (
+            Call("wire", cent=1),
+            'gives wire an argument "cent" that it does not take. Did you mean "cents"?',
+        ),
+        (Call("wire"), 'gives wire no "cents", which it needs.'),
+        (Call("wire", cents="much"), "gives wire arguments that do not fit: cents: 'much' is not"),
+        (Calls(Call("wire", cents=1), Call("look_up")), 'calls "look_up", and the task is offered'),
+    ],
+)
+async def test_a_script_that_calls_what_there_is_not_fails_its_test(
+    turn: Any, problem: str
+) -> None:
+    wrong = testing.script(turn, Answer("paid"))
+    async with testing.opened(project, models={"cashier": wrong}) as app:
+        with pytest.raises(JobFailed) as raised:
+            await app.run(refund, account="DE-1")
+
+    assert raised.value.error["code"] == "script_call_invalid"
+    assert f"Turn 1 of the script {problem}" in str(raised.value)
+    assert wired == []
+
+
+async def test_a_script_that_calls_a_withheld_skill_is_told_why_it_is_not_offered() -> None:
+    async with testing.opened(project, model=PAYS) as app:
+        with pytest.raises(JobFailed, match=r"offered none\. A skill is withheld .* metadata"):
+            await app.assign_task(cashier, "Pay 5 back.")
 
 
 async def test_a_playbook_plays_a_genie_as_well() -> None:
@@ -131,6 +163,19 @@ async def test_a_model_of_a_provider_is_asked_only_when_the_test_says_so(
 def test_who_plays_a_genie_that_there_is_not_is_refused() -> None:
     with pytest.raises(GenieNotFound, match='no genie "cashir"'):
         testing.opened(project, models={"cashir": PAYS})
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"model": {"cashier": PAYS}}, r"model= is one model .* Give models=\{…\}"),
+        ({"models": {"cashier": lambda turn: Answer("paid")}}, "is a plain function. Decorate it"),
+        ({"models": {"cashier": Answer("paid")}}, r'models\["cashier"\]=Answer\(.* is no model'),
+    ],
+)
+def test_what_plays_no_genie_is_refused_where_it_is_given(given: Any, problem: str) -> None:
+    with pytest.raises(InputInvalid, match=problem):
+        testing.opened(project, **given)
 
 
 async def test_the_folder_is_of_the_test_alone(

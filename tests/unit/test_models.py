@@ -284,11 +284,28 @@ def no_keys(monkeypatch):
         (Model("x", base_url="http://localhost:1"), "Unknown model: x"),
         (Model("openai-chat:", base_url="http://localhost:1"), "names no model"),
         (42, "is no model"),
+        (sorted, "sorted is a plain function. Decorate it with @playbook"),
+        ("opnai:gpt-5.2", r"no provider \"opnai\"\. Did you mean \"openai:gpt-5.2\"\?"),
     ],
 )
 def test_an_unknown_model_is_refused_before_any_request(no_keys, model, says):
     with pytest.raises(ModelUnknown, match=says):
         resolve(model).check()
+
+
+def test_an_unknown_model_is_said_to_come_from_the_environment_only_if_it_does(
+    no_keys, monkeypatch
+):
+    monkeypatch.setenv("LAMPWORK_MODEL", "opnai:gpt-5.2")
+
+    with pytest.raises(ModelUnknown, match="LAMPWORK_MODEL names it, for all genies") as found:
+        resolve("openai:gpt-5.2").check()
+    monkeypatch.delenv("LAMPWORK_MODEL")
+    with pytest.raises(ModelUnknown) as named:
+        resolve("opnai:gpt-5.2").check()
+
+    assert "snowflake" not in found.value.message
+    assert "LAMPWORK_MODEL" not in named.value.message
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,21 @@ def test_a_bad_signature_is_refused_at_definition_with_file_line_and_mend(fn, pr
     assert (raised.value.file, raised.value.line) == (__file__, line)
 
 
+def test_an_option_that_there_is_not_is_refused_with_the_one_that_was_meant() -> None:
+    project = Project("shop")
+
+    with pytest.raises(
+        SkillInvalid, match=r'no option efect=\. Did you mean "effect"\?'
+    ) as refused:
+
+        @project.skill(efect="idempotent")  # pyright: ignore[reportCallIssue]
+        def pay(cents: int) -> str:
+            """Pay."""
+            return "paid"
+
+    assert refused.value.skill == "pay"
+
+
 def test_options_that_contradict_are_refused() -> None:
     def pay() -> None:
         """Pay."""

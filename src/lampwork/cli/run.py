@@ -14,7 +14,7 @@ from lampwork.cli.execution import carry_out
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.door import Door
-from lampwork.errors import InputInvalid, ProjectNotFound, quoted
+from lampwork.errors import InputInvalid, ProjectNotFound, RecipeNotFound, quoted
 from lampwork.project import Project
 from lampwork.types import JobRef
 
@@ -49,6 +49,9 @@ def command(
         return await door.start_named(recipe, input, kind="cli")
 
     project = _load(project_word)
+    if recipe in project.genies and recipe not in project.recipes:
+        to_assign = f"lampwork assign {' '.join(filter(None, (project_word, recipe)))} TEXT"
+        raise RecipeNotFound(f"{quoted(recipe)} is a genie. Give it a task: {to_assign}")
     return carry_out(project, project_word, Options(home, as_json), start, wait=wait)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args, overload
 from typing_extensions import TypedDict, Unpack
 
 from lampwork import metadata, values
-from lampwork.errors import SkillInvalid
+from lampwork.errors import SkillInvalid, one_of
 from lampwork.genies.contract import Contract, SkillCall
 from lampwork.genies.effect import DidNotHappen, Effect, Happened, Reconciliation, StillUnknown
 from lampwork.importable import digest_of_code
@@ -85,6 +85,9 @@ class Skill(Generic[P, R_co]):
         """
         given: dict[str, Any] = {**options}
         name = given.pop("name", None) or str(getattr(fn, "__name__", type(fn).__name__))
+        for option in given.keys() - SkillOptions.__annotations__.keys():
+            mend = one_of(option, SkillOptions.__annotations__)
+            raise SkillInvalid(f'skill "{name}": there is no option {option}=. {mend}', skill=name)
         approval = given.pop("approval", None) or ()
         given["approval"] = (approval,) if isinstance(approval, str) else tuple(approval)
         contract = Contract.of(fn, name)

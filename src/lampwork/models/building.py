@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import inspect
 import os
 import re
@@ -13,12 +14,12 @@ from urllib.parse import urlsplit
 
 from pydantic_ai import exceptions as api
 from pydantic_ai.models import Model as ProviderModel
-from pydantic_ai.models import infer_model
+from pydantic_ai.models import infer_model, known_model_names
 from pydantic_ai.providers import infer_provider_class
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from lampwork.errors import ModelError, ModelKeyMissing, ModelUnknown
-from lampwork.models.resolve import Model
+from lampwork.models.resolve import Model, no_model
 
 __all__ = ["build", "close", "is_open", "opened"]
 
@@ -65,10 +66,7 @@ def build(model: Model | ProviderModel) -> ProviderModel:
     if isinstance(model, ProviderModel):
         return model
     if not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ModelUnknown(
-            f"model={model!r} is no model. "
-            "Pass an id such as openai:gpt-5.2, Model(…) or a playbook."
-        )
+        raise ModelUnknown(no_model(model))
     try:
         if model.base_url is not None:
             return infer_model(model.id, _elsewhere(model, model.base_url))
@@ -131,12 +129,29 @@ def _refusal(model: Model, error: Exception) -> ModelError:
     variable = re.search(r"`([A-Z][A-Z0-9_]*(?:KEY|TOKEN)[A-Z0-9_]*)`", str(error))
     if variable and "environment variable" in str(error):
         return _key_missing(model, variable[1])
+    by = " LAMPWORK_MODEL names it, for all genies." if _is_stand_in(model) else ""
     return ModelUnknown(
-        f'Model "{model.id}" is unknown: {str(error).rstrip(".?")}. '
-        "It was named by the genie, or by LAMPWORK_MODEL, which stands in for all of them. "
+        f'Model "{model.id}" is unknown: {_meant(model.id) or str(error).rstrip(".?") + "."}{by} '
         "Name it <provider>:<model>, such as openai:gpt-5.2; a compatible server is "
         'Model("openai-chat:<model>", base_url=…).'
     )
+
+
+def _is_stand_in(model: Model) -> bool:
+    return model == Model(os.environ.get("LAMPWORK_MODEL") or "")
+
+
+def _meant(model_id: str) -> str | None:
+    """What is wrong with a provider's name that is nearly one.
+
+    pydantic-ai compares whole ids, and may name another provider's model.
+    """
+    provider, colon, name = model_id.partition(":")
+    providers = {each.partition(":")[0] for each in known_model_names()}
+    near = difflib.get_close_matches(provider, sorted(providers), n=1, cutoff=0.8)
+    if not colon or provider in providers or not near:
+        return None
+    return f'there is no provider "{provider}". Did you mean "{near[0]}:{name}"?'
 
 
 def _key_missing(model: Model, variable: str) -> ModelKeyMissing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from lampwork.models.ask import LanguageModel
 from lampwork.models.playbook import Playbook
 from lampwork.models.price import Price
 
-__all__ = ["Model", "Playbook", "close", "named", "resolve"]
+__all__ = ["Model", "Playbook", "close", "named", "no_model", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,19 @@ class Model:
 
     def __hash__(self) -> int:
         return hash((self.id, self.base_url, self.key_env))
+
+
+def no_model(given: Any, argument: str = "model") -> str:
+    """Why something that was given as a model is none, and what to give."""
+    if inspect.isroutine(given):
+        return (
+            f"{argument}={given.__name__} is a plain function. Decorate it with @playbook, "
+            "so that it can play a genie."
+        )
+    return (
+        f"{argument}={given!r} is no model. "
+        "Pass an id such as openai:gpt-5.2, Model(…) or a playbook."
+    )
 
 
 def resolve(model: str | Model | Playbook, override: str | None = None) -> LanguageModel:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, overload
 
 from lampwork import origin
-from lampwork.errors import BranchesFailed, LampworkError, UnknownCall
+from lampwork.errors import BranchesFailed, CallNotAwaited, LampworkError, UnknownCall
 
 if TYPE_CHECKING:
     from lampwork.runs.call import Call
@@ -32,6 +32,11 @@ class JobCall(Generic[T_co]):
         self._call = call
         self._started = False
         flow.unawaited[call.number] = call.label
+
+    if not TYPE_CHECKING:  # to a type checker it has no other attributes
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise _not_awaited(self._call.label, name)
 
     def __await__(self) -> Generator[Any, None, T_co]:
         self._flow.unawaited.pop(self._call.number, None)
@@ -87,6 +92,11 @@ class Gather(Generic[T_co]):
         self._calls = calls
         self._on_error: OnError = on_error
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise _not_awaited("gather", name)
+
     def __await__(self) -> Generator[Any, None, T_co]:
         self._flow.require_main("awaited")
         return self.perform().__await__()
@@ -116,6 +126,14 @@ class Gather(Generic[T_co]):
     async def _branch(self, call: Branch[Any]) -> Any:
         with self._flow.acting():
             return await call.perform()
+
+
+def _not_awaited(label: str, name: str) -> CallNotAwaited:
+    return CallNotAwaited(
+        f"{label} has no {name} yet: `await` is missing. Put it before the call: "
+        "value = await job.….",
+        attribute=name,
+    )
 
 
 Branch = JobCall[T] | Gather[T]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -98,13 +98,23 @@ class TestApp(App):
             f"Job {job_id} of {found.recipe} has not ended, and nothing executes: {what}. "
             f"The clock of this test stands at {self.clock.time:%Y-%m-%d %H:%M:%S} UTC. "
             "Do what it waits for before its result is awaited: await app.send_event(…), "
-            "await app.resolve(…), await app.clock.advance(…).",
+            f"{_resolving(found.waiting_on)}, await app.clock.advance(…).",
             job_id=job_id,
             waiting_on=to_json(found.waiting_on),
         )
 
     async def _on_jobs_loop(self, work: Coroutine[Any, Any, None]) -> None:
         await self._loop.call(work)
+
+
+def _resolving(waits: Sequence[WaitingOn]) -> str:
+    """How to say what became of an effect, of that which the job waits for if there is one."""
+    for on in waits:
+        if on.kind == "resolution":
+            return f'await app.resolve("{on.wait_id}", "happened", result=…, by=…)'
+        if on.waiting_on and '"' in (below := _resolving(on.waiting_on)):
+            return below
+    return "await app.resolve(…)"
 
 
 def _in_words(on: WaitingOn) -> str:
@@ -192,7 +202,8 @@ def opened(
     The clock of its jobs stands still, at first at `at`, or now: `await app.clock.advance(hours=3)`
     moves it. Who awaits a job that only waits gets StillWaiting after `patience` seconds.
 
-    Raises GenieNotFound; when it is entered, FolderInUse, FolderNotWritable, DatabaseTooNew.
+    Raises GenieNotFound, InputInvalid; when it is entered, FolderInUse, FolderNotWritable,
+    DatabaseTooNew.
     """
     cast = TestCast(project, models or {}, model, live=live_models)
     folder = None if home is None else Path(home)

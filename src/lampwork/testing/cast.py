@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lampwork.errors import LiveModelRefused
+from lampwork.errors import InputInvalid, LiveModelRefused
 from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
 from lampwork.genies.skill import Skill
 from lampwork.models.ask import Ask, LanguageModel, Reply
 from lampwork.models.playbook import Playbook
 from lampwork.models.price import Price
-from lampwork.models.resolve import Model, named
+from lampwork.models.resolve import Model, named, no_model
 from lampwork.project import Project
 from lampwork.testing.recording import Recording
 from lampwork.testing.request import Request, Watched
@@ -36,9 +36,10 @@ class TestCast(Cast):
         *,
         live: bool,
     ) -> None:
-        """Raises GenieNotFound."""
+        """Raises GenieNotFound, InputInvalid."""
         super().__init__()
         self.requests: list[Request] = []
+        _require_players(models, model)
         self._models = {project.find_genie(name).name: each for name, each in models.items()}
         self._model = model
         self._live = live
@@ -59,6 +60,23 @@ class TestCast(Cast):
             return super().model_of(genie) if given is None else named(given)
         found = genie.model if given is None else given
         return found if isinstance(found, Playbook) else _Refused(genie.name, found)
+
+
+def _require_players(models: Mapping[str, Any], model: Any) -> None:
+    """Raise InputInvalid for what can play nobody."""
+    if isinstance(model, Mapping):
+        raise InputInvalid(
+            "model= is one model for all genies that no other plays. Give models={…} for one by "
+            "name each."
+        )
+    for given, argument in ((models, "models"), ({"": model}, "model")):
+        for name, each in given.items():
+            if each is None and argument == "model":
+                continue
+            if isinstance(each, AnyModel) or hasattr(each, "model_id"):  # pydantic-ai's own
+                continue
+            where = f'models["{name}"]' if name else argument
+            raise InputInvalid(no_model(each, where))
 
 
 @dataclass(frozen=True, slots=True)
