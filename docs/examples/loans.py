@@ -1,6 +1,16 @@
 from pydantic import BaseModel
 
-from lampwork import Answer, Call, Job, Metadata, Project, SkillCall, Turn, playbook
+from lampwork import (
+    Answer,
+    Call,
+    CannotComplete,
+    Job,
+    Metadata,
+    Project,
+    SkillCall,
+    Turn,
+    playbook,
+)
 
 project = Project("library")
 
@@ -27,10 +37,12 @@ def extend(until: str, loan: Metadata[str], call: SkillCall) -> str:
 
 
 @playbook
-def script(turn: Turn) -> Call | Answer:
+def script(turn: Turn) -> Call | Answer | CannotComplete:
     """Stands in for a model."""
     if not turn.results:
         return Call("is_reserved")
+    if (error := turn.results[-1].error) is not None:
+        return CannotComplete(error)
     if turn.results[0].value:
         return Answer({"extended": False, "letter": "Somebody waits for it, please bring it."})
     if len(turn.results) == 1:
