@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -169,18 +170,22 @@ class Project:
 
         Raises SkillInvalid, DuplicateName.
         """
-        genie = Genie(name, self, model, job_description)
+        genie = Genie(name, self, model, job_description, lacks_skills=True)
+        given = list(skills)
         with faults.judged():
+            sound = faults.sound(given)
             genie = Genie.define(
                 name,
                 project=self,
                 model=model,
                 job_description=job_description,
-                skills=faults.sound(skills),
+                skills=sound,
                 knowledge=knowledge,
                 max_turns=max_turns,
                 budget=budget,
             )
+            if len(sound) < len(given):
+                genie = replace(genie, lacks_skills=True)
             _add(self._genies, name, genie, "genie")
         return genie
 

@@ -10,7 +10,7 @@ from textwrap import indent
 
 import pytest
 
-from lampwork import Finding, Project
+from lampwork import Finding, Project, faults
 
 HEAD = """
 import asyncio, contextlib, datetime, random, time, uuid
@@ -231,6 +231,19 @@ def test_suppressing_everything_is_the_same(found) -> None:
         ("call = job.sleep(1)\nawait call", []),
         ("job.log('here')", []),
         ("return await job.step(weigh)", []),
+        ("a = job.step(weigh)\nreturn a.kg", ["call_not_awaited: a = job.step(weigh)"]),
+        ("return job.step(weigh).kg", ["call_not_awaited: return job.step(weigh).kg"]),
+        (
+            "a = job.step(weigh)\nawait job.step(weigh, a)",
+            ["call_not_awaited: a = job.step(weigh)"],
+        ),
+        ("a = job.step(weigh)\njob.log(f'{a} g')", ["call_not_awaited: a = job.step(weigh)"]),
+        ("a = job.step(weigh)\nreturn a['kg']", ["call_not_awaited: a = job.step(weigh)"]),
+        ("a = job.step(weigh)\nb = await a\nawait job.step(weigh, b)", []),
+        ("a = job.step(weigh)\na = await a\nawait job.step(weigh, a)", []),
+        ("a, b = job.step(weigh), job.step(weigh)\nreturn await job.gather(a, b)", []),
+        ("a = job.step(weigh)\nawait job.gather(*[a])", []),
+        ("a = job.step(weigh)\nreturn await wait(a)", []),
     ],
 )
 def test_a_call_that_is_never_awaited_is_an_error(found, body: str, codes: list[str]) -> None:
@@ -262,6 +275,99 @@ async def other(parcel: str) -> None: ...
 
 """
     assert found(body, helpers) == ([f"{code}: {body}"] if code else [])
+
+
+PAYER = """
+from lampwork import Budget
+
+@project.skill(effect="idempotent")
+def pay(cents: int, order: Metadata[str] = "") -> str:
+    '''Pay for the order.'''
+
+payer = project.genie("payer", model=model, job_description="", skills=[pay])
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        (
+            "await job.assign_task(clerk, 'x', ouput=int)",
+            "argument_unknown",
+            'Did you mean "output',
+        ),
+        ("await job.wait_for('x', timeot=5)", "argument_unknown", 'Did you mean "timeout"?'),
+        ("await job.options(retrie=5).step(weigh)", "argument_unknown", 'Did you mean "retry"?'),
+        (
+            "await job.assign_task(clerk, 'x', budget=Budget(modelcalls=5))",
+            "argument_unknown",
+            'Did you mean "model_calls"?',
+        ),
+        ("await job.assign_task(clerk, 'x', output='Decision')", "output_type_invalid", "Decision"),
+        ("await job.setp(weigh)", "job_call_unknown", 'Did you mean "step"'),
+        ("await job.call(weigh)", "not_a_recipe", "@project.recipe()"),
+        ("await job.start(weigh)", "not_a_recipe", "@project.recipe()"),
+        (
+            "await job.assign_task(payer, 'x', metadata={'order': 7})",
+            "metadata_invalid",
+            "Input should be a valid string",
+        ),
+    ],
+)
+def test_what_a_call_of_the_job_does_not_take_is_an_error(
+    written, body: str, code: str, said: str
+) -> None:
+    recipe = "@project.recipe()\nasync def ship(job: Job, parcel: str = '') -> None:\n"
+    [found] = written(PAYER + recipe + indent(body, "    ") + "\n").check()
+
+    assert (found.code, found.severity) == (code, "error")
+    assert said in f"{found.message} {found.mend}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "terms = {}\nawait job.assign_task(clerk, 'x', **terms)",
+        "await job.step(weigh, parcel='1')",
+        "await job.assign_task(payer, 'x', metadata={'order': '7'}, output=int, deadline=None)",
+        "await job.assign_task(payer, 'x', metadata={'order': parcel}, budget=Budget(tokens=5))",
+        "await job.assign_task(payer, 'x', output={'type': 'object'})",
+        "await job.options(timeout=5).step(weigh)",
+        "await job.wait_for('x', str, timeout=5)",
+        "await job.gather(job.step(weigh), on_error='collect')",
+        "await job.call(ship, parcel='7')",
+        "await job.sleep(seconds=4)",
+    ],
+)
+def test_what_a_call_of_the_job_takes_is_none(written, body: str) -> None:
+    recipe = "@project.recipe()\nasync def ship(job: Job, parcel: str = '') -> None:\n"
+    codes = {each.code for each in written(PAYER + recipe + indent(body, "    ") + "\n").check()}
+
+    assert codes <= {"answer_unused"}
+
+
+def test_after_a_wrong_skill_its_genie_is_blamed_for_nothing_more(written) -> None:
+    with faults.kept() as kept:
+        project = written("""
+@project.skill()
+def pay(*cents: int, order: Metadata[str]) -> str:
+    '''Pay for the order.'''
+
+def refund(order: Metadata[str]) -> str:
+    '''Pay back.'''
+
+payer = project.genie("payer", model=model, job_description="", skills=[pay])
+refunder = project.genie("refunder", model=model, job_description="", skills=[refund])
+
+@project.recipe()
+async def ship(job: Job) -> None:
+    await job.assign_task(payer, "Pay.", metadata={"order": "7"})
+    await job.assign_task(refunder, "Pay.", metadata={"order": "7"})
+""")
+
+    assert [each.error.code for each in kept] == ["skill_invalid", "skill_invalid"]
+    assert project.check() == []
 
 
 def test_a_task_group_and_a_timeout_around_job_calls_are_found(found) -> None:

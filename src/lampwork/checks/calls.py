@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lampwork import importable
+from lampwork.checks import arguments
 from lampwork.checks.bodies import Body
 from lampwork.checks.finding import Finding
 from lampwork.checks.names import UNKNOWN
@@ -42,6 +43,7 @@ def in_body(project: Project, body: Body) -> Iterator[Finding]:
     for call in body.calls:
         yield from _never_awaited(body, call)
         yield from _in_asyncio(body, call)
+        yield from arguments.in_call(body, call)
         match body.method(call):
             case "map" | "on_end":
                 yield from _not_importable(body, call)
@@ -75,6 +77,12 @@ def _never_awaited(body: Body, call: ast.Call) -> Iterator[Finding]:
             pass
         case ast.Assign(targets=[ast.Name(id=name)]) if not _is_read(body, name):
             pass
+        case ast.Assign(targets=[ast.Name(id=name)]) if _is_taken_for_its_value(body, name):
+            pass
+        case ast.Attribute():
+            pass
+        case ast.Subscript(value=value) if value is call:
+            pass
         case _:
             return
     yield Finding(
@@ -100,6 +108,26 @@ def _is_read(body: Body, name: str) -> bool:
         isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Load)
         for each in ast.walk(body.node)
     )
+
+
+def _is_taken_for_its_value(body: Body, name: str) -> bool:
+    """Whether a name that is assigned once, a call, is used as what the call gives."""
+    uses = [each for each in ast.walk(body.node) if isinstance(each, ast.Name) and each.id == name]
+    if sum(isinstance(each.ctx, ast.Store) for each in uses) > 1:
+        return False
+    return any(_is_value(body, each) for each in uses if isinstance(each.ctx, ast.Load))
+
+
+def _is_value(body: Body, use: ast.Name) -> bool:
+    match body.parents.get(use):
+        case ast.Attribute() | ast.FormattedValue() | ast.BinOp():
+            return True
+        case ast.Subscript(value=value):
+            return value is use
+        case ast.Call() as call if (method := body.method(call)) is not None:
+            return method != "gather"
+        case _:
+            return False
 
 
 def _in_asyncio(body: Body, call: ast.Call) -> Iterator[Finding]:
@@ -180,6 +208,9 @@ def _in_assignment(project: Project, body: Body, call: ast.Call) -> Iterator[Fin
             **body.at(call),
         )
         return
+    if genie.lacks_skills:
+        return
+    yield from arguments.in_assignment(body, call, genie)
     yield from _unknown_metadata(body, call, genie)
     yield from _answer_dropped(body, call, genie)
 

@@ -36,6 +36,8 @@ class Genie:
     """Each is among its skills too, as `search_<name>`."""
     budget: Budget | None = None
     """Of each task that is assigned without one."""
+    lacks_skills: bool = False
+    """Whether wrong definitions left it without some of its skills, where they are kept."""
 
     @classmethod
     def define(
