@@ -173,6 +173,8 @@ def copy(sources: Sources, folder: Path) -> bool:
     Returns whether they still were what they are said to be.
     """
     made = folder / sources.code
+    if made.exists() and read_copy(folder, sources.code) is None:
+        shutil.rmtree(made)
     if not made.exists():
         copying = folder / f".{sources.code}.{os.getpid()}"
         try:
@@ -212,13 +214,21 @@ def _link_rest(sources: Sources, to: Path) -> None:
 
 
 def read_copy(folder: Path, code: str) -> Sources | None:
-    """What a copy is of, if it is there and whole enough to say."""
+    """What a copy is of; None if it is not there, or not as it was made."""
     try:
         read = json.loads((folder / code / _MANIFEST).read_text("utf-8"))
         files = tuple(SourceFile(**each) for each in read.pop("files"))
-        return Sources(**read | {"roots": tuple(read["roots"]), "files": files})
+        sources = Sources(**read | {"roots": tuple(read["roots"]), "files": files})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+    is_whole = all(_is_as_copied(folder / code, each) for each in files)
+    return sources if is_whole and sources.code == code else None
+
+
+def _is_as_copied(made: Path, file: SourceFile) -> bool:
+    """What is no module may be written to by the code itself, as where it was copied from."""
+    copied = made / str(file.root) / file.place
+    return copied.exists() if copied.suffix != ".py" else _digest_at(copied) == file.digest
 
 
 def last_loaded(folder: Path) -> dict[str, str]:

@@ -124,6 +124,27 @@ def test_what_was_edited_since_it_was_read_is_not_copied(project: Path, tmp_path
     assert list((tmp_path / "code").iterdir()) == []
 
 
+@pytest.mark.parametrize("harm", ["other code", "no code", "other manifest"])
+def test_a_copy_that_is_not_as_it_was_made_is_none_and_is_made_anew(
+    project: Path, tmp_path: Path, harm: str
+) -> None:
+    found, copies = look(project, "shop"), tmp_path / "code"
+    sources.copy(found, copies)
+    rules, manifest = (copies / found.code / name for name in ("0/shop/rules.py", "sources.json"))
+    match harm:
+        case "other code":
+            rules.write_text("text = 'evil'\n")
+        case "no code":
+            rules.unlink()
+        case _:
+            manifest.write_text(manifest.read_text().replace("rules.py", "later.py"))
+
+    assert sources.read_copy(copies, found.code) is None
+    assert sources.copy(found, copies)
+    assert sources.read_copy(copies, found.code) == found
+    assert rules.read_text() == "text = 'old'\n"
+
+
 def test_copies_that_nobody_needs_are_removed(project: Path, tmp_path: Path) -> None:
     copies = tmp_path / "code"
     first = look(project, "shop")

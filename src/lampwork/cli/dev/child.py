@@ -139,7 +139,7 @@ def _project(word: str | None, options: Options, code: str) -> Project | None:
     copies = copies_in(options.settings.home)
     found = sources.read_copy(copies, code)
     if found is None:
-        raise LampworkError(f"The copy of code {code} is gone from {copies}.")
+        raise LampworkError(f"The copy of code {code} in {copies} is gone, or was changed.")
     if not found.are_as_read():
         folder = sources.import_from_copy(copies, found)
         return load_from(folder, found.module, found.name)
