@@ -88,6 +88,12 @@ class JobsDoor:
                 problems=["resolution"],
             )
         _check_json([result, reason, by])
+        if resolution != "happened" and result is not None:
+            raise InputInvalid(
+                f"A result belongs to what happened, and you say {resolution}: say happened with "
+                f"it, or {resolution} without a result. Nothing was changed.",
+                problems=["result"],
+            )
         if resolution == "happened":
             subject = await self.store.read(inbox.unanswered, wait_id)
             said.check(wait_id, result, subject)

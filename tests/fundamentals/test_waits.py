@@ -165,10 +165,30 @@ async def test_what_may_have_happened_is_asked_of_a_person(opened: Open, tmp_pat
     async with opened(project) as app:
         job = await app.start(post, effects=str(tmp_path / "effects"))
         wait = await waiting_for_resolution(app, job.job_id)
+        await app.resolve(
+            wait, "happened", result="delivered", reason="the parcel is there", by="dana"
+        )
+        assert await app.result(job.job_id) == "delivered"
+        said = r"already answered by dana at 20\d\d-.*: happened, the parcel is there; the first"
+        with pytest.raises(AlreadyAnswered, match=said):
+            await app.resolve(wait, "fail", by="eve")
+    assert (tmp_path / "effects").read_text() == "x"
+
+
+@pytest.mark.parametrize("resolution", ["did_not_happen", "fail"])
+async def test_only_what_happened_has_a_result(
+    opened: Open, tmp_path: Path, resolution: str
+) -> None:
+    """ "A wrong word changes nothing": who gives a result can't mean that it did not happen."""
+    async with opened(project) as app:
+        job = await app.start(post, effects=str(tmp_path / "effects"))
+        wait = await waiting_for_resolution(app, job.job_id)
+        with pytest.raises(InputInvalid, match=f"you say {resolution}"):
+            await app.resolve(wait, resolution, result="delivered", by="dana")
+        with pytest.raises(InputInvalid, match=r"missing: .*--result\. It is a text\. Nothing"):
+            await app.resolve(wait, "happened", by="dana")
         await app.resolve(wait, "happened", result="delivered", by="dana")
         assert await app.result(job.job_id) == "delivered"
-        with pytest.raises((AlreadyAnswered, JobEnded)):
-            await app.resolve(wait, "fail", by="eve")
     assert (tmp_path / "effects").read_text() == "x"
 
 

@@ -7,10 +7,12 @@ import threading
 
 import pytest
 from tests.support import (
+    NEVER,
     armed,
     clerk,
     dying,
     eventually,
+    idle,
     once,
     opened,
     park,
@@ -20,7 +22,7 @@ from tests.support import (
     status,
 )
 
-from lampwork import Job, NotDone
+from lampwork import Job, NotDone, Project, worker
 from lampwork.errors import AlreadyAnswered, InputInvalid, JobFailed
 
 begun: list[str] = []
@@ -98,7 +100,8 @@ async def test_a_process_that_ended_in_the_middle_leaves_a_question_with_three_a
         wait = await asked(app, job_id)
         assert begun == ["pay"]
         gate.set()
-        await app.resolve(wait, resolution, result="paid", reason="it came back", by="ann")
+        paid = "paid" if resolution == "happened" else None
+        await app.resolve(wait, resolution, result=paid, reason="it came back", by="ann")
         if resolution == "fail":
             with pytest.raises(JobFailed, match="it came back"):
                 await result(app, job_id)
@@ -184,7 +187,9 @@ async def test_a_result_that_the_call_can_not_have_had_is_refused(
     async with opened(project, home) as app:
         wait = await asked(app, job_id)
         gate.set()
-        with pytest.raises(InputInvalid, match=r"is not of type 'string'\. Nothing was changed\."):
+        with pytest.raises(
+            InputInvalid, match=r"(of type 'string'|a text)\. Nothing was changed\."
+        ):
             await app.resolve(wait, "happened", result=wrong, by="ann")
 
         assert await asked(app, job_id) == wait
@@ -250,3 +255,45 @@ async def test_two_unknown_outcomes_under_one_gather_are_two_questions(project, 
         await app.resolve(f"w{job_id[1:]}.2", "happened", result="two", by="eve")
         await app.resolve(f"w{job_id[1:]}.1", "happened", result="one", by="eve")
         assert await result(app, job_id) == ["one", "two"]
+
+
+@pytest.mark.parametrize("make", [as_step, as_skill])
+async def test_a_short_life_of_a_process_does_not_hide_that_a_person_is_needed(
+    project, home, gate, make, monkeypatch
+):
+    """The job is run again up to its question, and its process closes before that is shown."""
+    payer = make(project, gate)
+    async with opened(project, home, grace=0) as app:
+        job_id = (await app.start(payer)).job_id
+        await eventually(lambda: begun)
+    async with opened(project, home) as app:
+        await asked(app, job_id)
+    gate.set()
+    monkeypatch.setattr(worker, "_SHOW_WAITING_AFTER", NEVER)
+    async with opened(project, home) as app:
+        await idle(app, job_id)
+        assert (await row(app, job_id)).status == "running"
+    async with opened(other_project(), home) as app:
+        assert (await row(app, job_id)).status == "needs_attention"
+
+
+@pytest.mark.parametrize("make", [as_step, as_skill])
+async def test_nor_does_one_that_ends_before_the_question_is_reached(project, home, gate, make):
+    payer = make(project, gate)
+    async with opened(project, home, grace=0) as app:
+        job_id = (await app.start(payer)).job_id
+        await eventually(lambda: begun)
+    async with opened(project, home) as app:
+        await asked(app, job_id)
+    gate.set()
+    begins = threading.Event()
+    with armed("job.begun", begins.set):
+        async with opened(project, home) as app:
+            await eventually(begins.is_set)
+    async with opened(other_project(), home) as app:
+        assert (await row(app, job_id)).status == "needs_attention"
+
+
+def other_project() -> Project:
+    """One whose process leaves the jobs of the others alone."""
+    return Project("other")

@@ -96,7 +96,9 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
 )
 @click.argument("wait_id", metavar="WAIT", type=completing.wait)
 @click.argument("resolution", type=click.Choice(["happened", "did_not_happen", "fail"]))
-@click.option("--result", metavar="JSON", default="null", help="What it returned, if it happened.")
+@click.option(
+    "--result", metavar="JSON", default="null", help="What it returned, of what happened."
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why, for the record.")
 def resolve(
     job_id: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import PydanticUserError, TypeAdapter
@@ -11,7 +12,16 @@ from lampwork.errors import OutputTypeInvalid
 from lampwork.genies.output import describe
 from lampwork.types import Json
 
-__all__ = ["misfits", "schema_of"]
+__all__ = ["in_words", "misfits", "schema_of"]
+
+_WORDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 
 
 def schema_of(annotation: Any) -> dict[str, Json] | None:
@@ -31,3 +41,10 @@ def misfits(value: Json, subject: dict[str, Json] | None) -> list[str]:
     schema = (subject or {}).get("schema")
     described = describe(schema) if schema else None
     return described.checker.problems(value)[1] if described else []
+
+
+def in_words(subject: dict[str, Json] | None) -> str:
+    """What JSON an answer to the wait of this subject is."""
+    schema: dict[str, Json] = (subject or {}).get("schema") or {}
+    words = _WORDS.get(schema.get("type", ""))
+    return words or f"of the type {json.dumps(schema)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lampwork import values
 from lampwork.errors import InputInvalid, ResultNotRecordable
 from lampwork.runs.deadline import OutOfTime
-from lampwork.runs.expected import misfits, schema_of
+from lampwork.runs.expected import in_words, misfits, schema_of
 from lampwork.runs.wait import Wait
 from lampwork.types import Json
 
@@ -75,6 +75,12 @@ def check(wait_id: str, result: Json, subject: dict[str, Json] | None) -> None:
     """
     if problems := misfits(result, subject):
         of = (subject or {}).get("skill") or (subject or {}).get("step")
+        if result is None:
+            raise InputInvalid(
+                f"What {of} returned is missing: give it as result=, on the command line with "
+                f"--result. It is {in_words(subject)}. Nothing was changed.",
+                problems=["result"],
+            )
         raise InputInvalid(
             f"That is no result of {of}, about which {wait_id} asks: {'; '.join(problems)}. "
             "Nothing was changed.",

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.store import kept
-from lampwork.store.schema import executors, jobs
+from lampwork.store.schema import executors, jobs, waits
 
 
 def start(connection: sa.Connection, executor_id: str, project: str) -> None:
@@ -21,9 +21,26 @@ def start(connection: sa.Connection, executor_id: str, project: str) -> None:
 
 
 def close(connection: sa.Connection, executor_id: str) -> None:
-    """A process has ended all its runs by itself: no job of it is suspect."""
+    """A process has ended all its runs by itself: no job of it is suspect, and none is running.
+
+    Those that had come to a wait, or were on their way there again, wait.
+    """
+    _show_waiting(connection, executor_id)
     connection.execute(
         sa.update(executors).where(executors.c.id == executor_id).values(closed_at=clock.now())
+    )
+
+
+def _show_waiting(connection: sa.Connection, executor_id: str) -> None:
+    waiting = sa.exists().where(waits.c.job_id == jobs.c.id, waits.c.answered.is_(False))
+    shown = sa.case(
+        (waiting.where(waits.c.kind == "resolution"), "needs_attention"), else_="suspended"
+    )
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.executor == executor_id, jobs.c.status == "running", jobs.c.want == "run")
+        .where(waiting)
+        .values(status=shown, changed_at=clock.now())
     )
 
 

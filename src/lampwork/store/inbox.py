@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -134,8 +135,8 @@ def answer(connection: sa.Connection, wait: str, value: Json, source: str) -> De
     Raises WaitNotFound, AlreadyAnswered (the first one counts), JobEnded.
     """
     row = _row(connection, wait, "resolution")
-    _require_open(row)
     _require_unanswered(connection, wait)
+    _require_open(row)
     return _put_answer(connection, row, "answer", value, source)
 
 
@@ -163,11 +164,23 @@ def decide(connection: sa.Connection, wait: str, value: dict[str, Json], by: str
 
 
 def _require_unanswered(connection: sa.Connection, wait: str) -> None:
-    if (given := _answer_of(connection, wait)) is not None:
+    given = connection.execute(_row_of, {"wait": wait}).first()
+    if given is not None:
+        at = datetime.fromtimestamp(given.at, UTC).isoformat(" ", "seconds")
         raise AlreadyAnswered(
-            f"{wait} was already answered by {given.source}; the first answer counts.",
+            f"{wait} was already answered by {given.source} at {at}{_said(given.value)}; "
+            "the first answer counts.",
             source=given.source,
         )
+
+
+def _said(value: Json) -> str:
+    """What a person has said of an effect, or of a proposal, and why."""
+    if not isinstance(value, dict):
+        return ""
+    verdict = value.get("resolution") or value.get("verdict")
+    said = [str(each) for each in (verdict, value.get("reason")) if each]
+    return f": {', '.join(said)}" if said else ""
 
 
 def _row(connection: sa.Connection, wait: str, kind: WaitKind) -> sa.Row[Any]:
