@@ -234,7 +234,7 @@ def test_where_no_worker_is_what_is_done_to_a_job_says_how_to_start_one(lampwork
     needed = "No worker executes the jobs of shop now. Start one: lampwork worker\n"
     assert lampwork("job", asks, "send", "later", '"x"').out.endswith(needed)
     without = lampwork("job", pays, "resolve", wait["wait_id"], "happened")
-    assert (without.code, "is not of type 'string'" in without.err) == (2, True)
+    assert (without.code, "--result. It is a text." in without.err) == (2, True)
     words = ("resolve", wait["wait_id"], "happened", "--result", '"seen"')
     assert lampwork("job", pays, *words).out.endswith(needed)
     assert lampwork("job", changed, "cancel").out.endswith(needed)
