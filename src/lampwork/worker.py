@@ -413,9 +413,21 @@ class Worker:
         runs = list(self.runs.values())
         for run in runs:
             run.end("closing")
-        await asyncio.gather(*(settle(run, self.settings.grace) for run in runs))
+        await asyncio.gather(*(self._settle(run) for run in runs))
         await asyncio.gather(*self._background, return_exceptions=True)
         await models.close()
+
+    async def _settle(self, run: Run) -> None:
+        left = await settle(run, self.settings.grace)
+        if left:
+            _log.error(
+                "job %s: %s has not ended within %g s and is left: what it does from here on is "
+                "on no record",
+                run.job_id,
+                ", ".join(left),
+                self.settings.grace,
+                extra={"event": "job.left", "job_id": run.job_id},
+            )
 
     # --- helpers of all of these ---
 

@@ -293,7 +293,7 @@ def test_ctrl_c_while_the_genie_works_keeps_the_message(terminal: Open, lampwork
     chat.type("hold on\n")
     lampwork.eventually(lambda: lampwork.effects() == ["held"])
     chat.type(CTRL_C)
-    chat.until("The message is kept, and is worked on when you go on with the chat.\n")
+    chat.until("The message is kept: go on with the chat for its reply.\n")
     chat.type(CTRL_C)  # what executes does not end by itself
     assert chat.ended() == 130
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -87,6 +89,66 @@ def test_what_executes_when_it_closes_gets_to_its_end(lampwork: Any, ended: Any)
     lampwork.worker()
     assert lampwork.job(job_id, "succeeded")["output"] == "let go"
     assert lampwork.effects() == ["held"]
+
+
+CLOSES_SOON = """
+import asyncio
+from pathlib import Path
+
+from lampwork import Job, Project, Settings
+
+project = Project("shop")
+
+
+def hold() -> str:
+    print("held", flush=True)
+    return Path("pipe").read_text()
+
+
+async def hold_in_thread() -> str:
+    return await asyncio.to_thread(hold)
+
+
+@project.recipe()
+async def holds(job: Job) -> str:
+    return await job.step(HOLD)
+
+
+async def main() -> None:
+    settings = Settings(Path("home").absolute(), grace=0.1)
+    async with project.open(settings=settings) as app:
+        print((await app.start(holds)).job_id)
+        await asyncio.to_thread(input)
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("function", ["hold", "hold_in_thread"])
+def test_a_function_that_does_not_come_back_holds_its_process_for_the_grace_and_no_longer(
+    lampwork: Any, function: str
+) -> None:
+    os.mkfifo(lampwork.folder / "pipe")
+    (lampwork.folder / "closes.py").write_text(CLOSES_SOON.replace("HOLD", function))
+    with subprocess.Popen(
+        [sys.executable, "closes.py"],
+        cwd=lampwork.folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = {process.stdout.readline(), process.stdout.readline()}
+        [job_id] = [line.strip() for line in said if line != "held\n"]
+        try:
+            _, err = process.communicate("\n", timeout=15)
+        finally:
+            process.kill()
+
+    assert process.returncode == 0
+    assert f"job {job_id}: step {function} has not ended within 0.1 s and is left: " in err
 
 
 def test_a_second_signal_ends_it_at_once_and_the_next_one_goes_on(lampwork: Any, stop: Any) -> None:

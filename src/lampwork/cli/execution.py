@@ -82,10 +82,12 @@ class _Work:
 
     async def see_through(self, insights: Insights, job_id: str, stopped: asyncio.Event) -> int:
         """Execute here unless another process does; wait, show, and print what came of it."""
+        executing_here = False
         async with AsyncExitStack() as stack:
             opened = App.opened(self.project, self.options.settings)
             try:
                 app = await stack.enter_async_context(opened)
+                executing_here = True
             except FolderInUse:
                 app = None
             door = app or self.door(insights)
@@ -96,20 +98,22 @@ class _Work:
             async with watch.watching():
                 await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
-            if not ended.done():
-                ended.cancel()
-                self.say_interrupted(job_id, executing_here=app is not None)
-                return _INTERRUPTED
-            ended.result()
-            return self.say_ended(await insights.job(job_id))
+            if ended.done():
+                ended.result()
+                return self.say_ended(await insights.job(job_id))
+            ended.cancel()
+            if executing_here:
+                grace = f"{self.options.settings.grace:g} s"
+                output.warn(f"Closing: what executes gets up to {grace}. Ctrl-C again: at once.")
+        job = await insights.job(job_id)
+        if job.ended_at is not None:  # within the grace
+            return self.say_ended(job)
+        self.say_interrupted(job_id, executing_here=executing_here)
+        return _INTERRUPTED
 
     def say_interrupted(self, job_id: str, *, executing_here: bool) -> None:
         if executing_here:
             output.warn(f"Job {job_id} is kept, and goes on with a worker: {self.worker()}")
-            output.warn(
-                f"Closing: what executes gets up to {self.options.settings.grace:g} s. "
-                "Ctrl-C again: at once."
-            )
         else:
             output.warn(f"Job {job_id} goes on in the process that executes it.")
         output.warn(f"Look at it: {self.options.to_type('job', job_id)}")

@@ -158,7 +158,7 @@ class _Terminal:
         self.code, self.stopped = _INTERRUPTED, True
         self.shown.fresh_line()
         if news.executing_here:
-            output.warn("The message is kept, and is worked on when you go on with the chat.")
+            output.warn("The message is kept: go on with the chat for its reply.")
             grace = self.chat.options.settings.grace
             output.warn(f"Closing: what executes gets up to {grace:g} s. Ctrl-C again: at once.")
         else:

@@ -11,9 +11,11 @@ import functools
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextvars import Context
 from typing import Any, TypeVar
+
+from lampwork.threads import Threads
 
 T = TypeVar("T")
 
@@ -32,7 +34,7 @@ class _JobsLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._others = ThreadPoolExecutor(64, thread_name_prefix="lampwork-thread")
+        self._others = Threads(64, "lampwork-thread")
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         if executor is None and not _is_of_dbos(func):
@@ -40,7 +42,7 @@ class _JobsLoop(asyncio.SelectorEventLoop):
         return super().run_in_executor(executor, func, *args)
 
     def close(self) -> None:
-        self._others.shutdown(wait=False)
+        self._others.shutdown()
         super().close()
 
 

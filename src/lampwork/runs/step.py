@@ -8,7 +8,6 @@ import functools
 import inspect
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +18,10 @@ from lampwork.runs.resolution import ask_person
 from lampwork.runs.run import Run, reraise_if_cancelled
 from lampwork.runs.wait import Wait
 from lampwork.store import calls
+from lampwork.threads import Threads
 from lampwork.types import Effect, wait_id
 
-_functions = ThreadPoolExecutor(64, thread_name_prefix="lampwork-function")
+_functions = Threads(64, "lampwork-function")
 """Plain functions of recipes and skills. Not the loop's own threads: those are the engine's, and a
 function that blocks would keep it from its database."""
 
