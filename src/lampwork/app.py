@@ -83,7 +83,8 @@ class App(Door):
         engine.reclaim()
         self._loop = LoopThread()
         self._stack.callback(self._loop.close)
-        store.submit(executors.start, executor_id, project.name).result()
+        limited = self.settings.trees is not None
+        store.submit(executors.start, executor_id, project.name, limited=limited).result()
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         warn_of_ineligible(project.genies.values())
         self.worker: Worker = Worker(project, self.settings, store, engine, executor_id, cast)
@@ -130,6 +131,11 @@ class App(Door):
                     waiter.set_exception(
                         StoreUnavailable("The project was closed; the job goes on when it is open.")
                     )
+
+    async def take_on(self, job_ids: Iterable[str]) -> None:
+        """Execute the trees of these jobs as well, where the settings name the trees."""
+        rows = [await self.store.read(jobs.get, job_id) for job_id in job_ids]
+        self._loop.call_soon(self.worker.take_on, {row.root_id for row in rows})
 
     async def ended(self, job_id: str) -> jobs.EndedJob:
         """Wait until a job has ended; how it did. Raises JobNotFound."""
@@ -193,7 +199,7 @@ class App(Door):
         self._not_ended.add(job_id)
 
     def _accepted(self, job_id: str) -> None:
-        self._loop.call_soon(self.worker.start_soon, job_id)
+        self._loop.call_soon(self.worker.accepted, job_id)
 
     def _mended(self, job_id: str) -> None:
         self._loop.call_soon(lambda: self.worker.background(self.worker.revive(job_id)))

@@ -37,7 +37,7 @@ async def recover(worker: Worker) -> None:
     """
     suspects: list[str] = []
     for job_id, crashes in await worker.store.write(
-        executors.count_crashes, worker.executor_id, worker.project.name, worker.code
+        executors.count_crashes, worker.executor_id, worker.share
     ):
         if crashes >= _STOPPED_AFTER:
             why = f"its process crashed {crashes} times while it was executing"
@@ -83,9 +83,9 @@ async def sweep(worker: Worker) -> None:
     """Compare what is meant to happen with what does, and make good for the difference."""
     await worker.start_queued()
     worker.end_cancelled(
-        await worker.store.read(jobs.ids_with_want, worker.project.name, "cancelled")
+        await worker.store.read(jobs.to_cancel, worker.share.project, worker.share.trees)
     )
-    for job_id in await worker.store.read(inbox.movable_jobs, worker.project.name, worker.code):
+    for job_id in await worker.store.read(inbox.movable_jobs, worker.share):
         worker.background(worker.wake(job_id))
     await _sweep_running(worker)
     if (due_at := await worker.store.read(inbox.next_due)) is not None:
@@ -99,9 +99,8 @@ async def _sweep_running(worker: Worker) -> None:
     answer got lost, or has lost its run: it is taken back. One that nobody has claimed is started,
     if it has begun; those that wait for room wait on.
     """
-    name, room = worker.project.name, worker.settings.max_live
-    queued = await worker.store.read(jobs.queued, name, worker.code, room)
-    begun = await worker.store.read(jobs.begun_ids, name, worker.code)
+    queued = await worker.store.read(jobs.queued, worker.share, worker.settings.max_live)
+    begun = await worker.store.read(jobs.begun_ids, worker.share)
     absent = [each for each in begun + queued if each not in worker.runs]
     waiting, stranded = set(queued), dict[str, float]()
     now = asyncio.get_running_loop().time()

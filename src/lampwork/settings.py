@@ -53,6 +53,9 @@ class Settings:
     triggers: bool = False
     """Whether the project's triggers fire here. `lampwork worker` lets them; a script that opens
     the project to run one recipe should not start whatever is due."""
+    trees: frozenset[str] | None = None
+    """Execute those jobs alone that have one of these at the top of their tree, as a verb with
+    `--wait` does. Without it all of the project's."""
     kept_code: str | None = None
     """Execute those jobs alone that `lampwork dev` keeps on this code. Without it they are left
     alone."""

@@ -1,4 +1,4 @@
-"""Threads for plain functions, which hold nobody up: a process that ends leaves them as they are."""
+"""Threads for plain functions, which hold nobody up: they end with their process at the latest."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import logging
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, failpoint, models, values
@@ -23,6 +24,7 @@ from lampwork.runs.run import Run, in_hand
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs
+from lampwork.store.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
 from lampwork.tasks.under_way import CallsUnderWay
@@ -60,8 +62,8 @@ class Worker:
         self.executor_id = executor_id
         self.cast = cast
         self.version = project.version
-        self.code = settings.kept_code
-        """The older code that the jobs which it executes are kept on; None for all others."""
+        self.share = Share(project.name, settings.kept_code, settings.trees)
+        """The jobs that it executes."""
         self.waits = Waits()
         self.texts = Texts()
         self.calls_under_way = CallsUnderWay()
@@ -209,6 +211,17 @@ class Worker:
 
     # --- starting ---
 
+    def take_on(self, roots: Iterable[str]) -> None:
+        """Execute these trees as well, if not every tree is executed here anyway."""
+        if self.share.trees is not None and not self.share.trees.issuperset(roots):
+            self.share = replace(self.share, trees=self.share.trees.union(roots))
+            self.background(self.start_queued())
+
+    def accepted(self, job_id: str) -> None:
+        """A job at the top of its tree was accepted here: it is executed here."""
+        self.take_on([job_id])
+        self.start_soon(job_id)
+
     def start_soon(self, job_id: str) -> None:
         """Start an accepted job here when there is room."""
         if self.closing or self.alone or job_id in self.runs or job_id in self._starting:
@@ -234,9 +247,7 @@ class Worker:
         run = self.runs.get(job_id)
         if self.closing or self.alone not in (None, job_id) or (run is not None and not run.ended):
             return False
-        return await self.store.read(
-            jobs.is_meant_to, job_id, want, project=self.project.name, code=self.code
-        )
+        return await self.store.read(jobs.is_meant_to, job_id, want, self.share)
 
     def _room(self) -> int:
         return self.settings.max_live - len(self.runs) - len(self._starting)
@@ -251,7 +262,7 @@ class Worker:
             return
         starting = set(self._starting)  # their rows say queued until they have begun
         limit = room + len(starting) + 1
-        found = await self.store.read(jobs.queued, self.project.name, self.code, limit)
+        found = await self.store.read(jobs.queued, self.share, limit)
         queued = [job_id for job_id in found if job_id not in starting]
         self.crowded = len(queued) > room
         known = await self.engine.statuses(queued[:room]) if queued else {}

@@ -117,6 +117,11 @@ async def where(job: Job) -> int:
 
 
 @project.recipe()
+async def delegates_where(job: Job) -> int:
+    return await job.call(where)
+
+
+@project.recipe()
 async def asks(job: Job) -> str:
     await job.step(note, f"asked by {job.id}")
     answer = await job.wait_for("go", str)

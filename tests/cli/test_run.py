@@ -61,6 +61,35 @@ def test_where_another_projects_worker_runs_it_is_not_said_to_execute(lampwork: 
     assert [waiting.stderr.readline() for _ in range(2)][1] == f"{instead}\n"
 
 
+def test_with_wait_nothing_but_the_job_and_those_below_it_is_executed_here(lampwork: Any) -> None:
+    """What others have queued is theirs: its effects would be cut off when this one has ended."""
+    queued = lampwork.queue("run", "asks")
+
+    done = lampwork.json("run", "delegates_where", "--wait")
+
+    assert done["output"] > 0
+    assert lampwork.json("job", queued)["status"] == "queued"
+    assert lampwork.effects() == []
+
+
+def test_with_wait_a_job_begins_when_the_one_that_another_waits_for_has_ended(
+    lampwork: Any, ended: Any
+) -> None:
+    os.mkfifo(lampwork.folder / "pipe")
+    first = lampwork.start("run", "holds", "--wait")
+    lampwork.eventually(lambda: lampwork.effects() == ["held"])
+    queued = lampwork("run", "asks")
+    assert f"Process {first.pid} executes what it was started for, and nothing else" in queued.out
+
+    second = lampwork.start("run", "where", "--wait", "--json")
+    assert second.stderr is not None
+    assert f"Process {first.pid} executes what it was started for." in second.stderr.readline()
+    (lampwork.folder / "pipe").write_text("let go")
+
+    assert ended(first).code == 0
+    assert ended(second).json["output"] == second.pid
+
+
 def test_with_wait_the_worker_executes_it_where_there_is_one(lampwork: Any) -> None:
     worker = lampwork.worker()
 

@@ -227,7 +227,7 @@ async def test_a_job_that_is_cancelled_between_a_list_and_its_wake_does_not_run(
         job_id = (await app.start(patient)).job_id
         await park(app, job_id)
         await app.store.write(inbox.send, job_id, f"{job_id}:go", None, "api")
-        listed = await app.store.read(inbox.movable_jobs, project.name, None)
+        listed = await app.store.read(inbox.movable_jobs, app.worker.share)
         await app.cancel(job_id)
         await inside(app, _together(*map(app.worker.wake, listed)))
         await status(app, job_id, "cancelled")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lampwork.app import App
@@ -21,7 +21,10 @@ from lampwork.metadata import from_texts
 from lampwork.models import TextDelta
 from lampwork.project import Project
 
-__all__ = ["Asked", "Chat", "Ended", "Interrupted", "News", "Terms"]
+__all__ = ["OVER", "Asked", "Chat", "Ended", "Interrupted", "News", "Terms"]
+
+OVER = ("answered", "failed", "cancelled")
+"""The statuses of tasks that have ended."""
 
 _EVERY = 0.1
 """Seconds between two looks at what the genie does."""
@@ -126,8 +129,12 @@ class Chat:
             self.conversation = self.terms.conversation
             found = await self.insights.conversation(self.conversation)
         try:
-            opened = App.opened(self.project, self.options.settings)
+            settings = replace(self.options.settings, trees=frozenset[str]())
+            opened = App.opened(self.project, settings)
             self._app = await self.stack.enter_async_context(opened)
+            if found is not None:
+                unfinished = [task.job for task in found.task_records if task.status not in OVER]
+                await self._app.take_on(unfinished)
             if on_text is not None:
                 self.stack.enter_context(self._app.on_text(on_text))
         except FolderInUse:

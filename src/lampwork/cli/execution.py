@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lampwork.app import App
 from lampwork.cli import output
@@ -24,6 +24,9 @@ from lampwork.types import JobRef, Json
 Start = Callable[[Door], Awaitable[JobRef]]
 
 _INTERRUPTED = 130
+
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at whether a process that executes other work has ended."""
 
 _TASK_FIELDS = (
     "response",
@@ -84,12 +87,8 @@ class _Work:
         """Execute here unless another process does; wait, show, and print what came of it."""
         executing_here = False
         async with AsyncExitStack() as stack:
-            opened = App.opened(self.project, self.options.settings)
-            try:
-                app = await stack.enter_async_context(opened)
-                executing_here = True
-            except FolderInUse:
-                app = None
+            app = await self.opened(stack, insights, job_id, stopped)
+            executing_here = app is not None or stopped.is_set()
             door = app or self.door(insights)
             logging.getLogger("lampwork").setLevel(logging.ERROR)
             watch = Watch(insights, job_id, self.options, app, self.worker())
@@ -102,7 +101,7 @@ class _Work:
                 ended.result()
                 return self.say_ended(await insights.job(job_id))
             ended.cancel()
-            if executing_here:
+            if app is not None:
                 grace = f"{self.options.settings.grace:g} s"
                 output.warn(f"Closing: what executes gets up to {grace}. Ctrl-C again: at once.")
         job = await insights.job(job_id)
@@ -110,6 +109,28 @@ class _Work:
             return self.say_ended(job)
         self.say_interrupted(job_id, executing_here=executing_here)
         return _INTERRUPTED
+
+    async def opened(
+        self, stack: AsyncExitStack, insights: Insights, job_id: str, stopped: asyncio.Event
+    ) -> App | None:
+        """The project, to execute this job here; None if a worker does."""
+        settings = replace(self.options.settings, trees=frozenset([job_id]))
+        waits = False
+        while not stopped.is_set():
+            try:
+                return await stack.enter_async_context(App.opened(self.project, settings))
+            except FolderInUse:
+                executor = await insights.executing()
+                if executor is None or not executor.limited:
+                    return None
+                if not waits:
+                    waits = True
+                    output.warn(
+                        f"Process {executor.pid} executes what it was started for. Job {job_id} is "
+                        "kept, and begins when that has ended."
+                    )
+                await asyncio.sleep(_LOOK_AGAIN)
+        return None
 
     def say_interrupted(self, job_id: str, *, executing_here: bool) -> None:
         if executing_here:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lampwork.cli import output, tree
-from lampwork.cli.chatting import Asked, Chat, Ended, Interrupted
+from lampwork.cli.chatting import OVER, Asked, Chat, Ended, Interrupted
 from lampwork.cli.execution import summary
 from lampwork.cli.saying import Shown
 from lampwork.errors import AlreadyAnswered, Conflict
@@ -31,7 +31,6 @@ from lampwork.insights import (
 __all__ = ["talk"]
 
 _INTERRUPTED = 130
-_OVER = ("answered", "failed", "cancelled")
 
 
 def talk(chat: Chat, messages: Sequence[str]) -> int:
@@ -107,7 +106,7 @@ class _Terminal:
             for line in _last_exchange(found):
                 output.say(line)
         for task in found.task_records:
-            if task.status not in _OVER and not self.stopped:
+            if task.status not in OVER and not self.stopped:
                 self.follow(task.job)
 
     def end(self, *, hurry: bool) -> None:

@@ -19,4 +19,9 @@ def executor_lacking(executor: Executor | None, project: str, worker: str) -> st
             f"Process {executor.pid} executes the jobs of {executor.project} here, none of "
             f"{project}. When it has ended, start a worker of {project}: {worker}"
         )
+    if executor.limited:
+        return (
+            f"Process {executor.pid} executes what it was started for, and nothing else. When it "
+            f"has ended, start a worker: {worker}"
+        )
     return None

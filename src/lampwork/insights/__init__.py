@@ -215,7 +215,7 @@ class Insights:
         row = await self.store.read(queries.newest_executor)
         if row is None or not _is_alive(row.pid):
             return None
-        return Executor(pid=row.pid, project=row.project)
+        return Executor(pid=row.pid, project=row.project, limited=row.limited)
 
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""

@@ -282,6 +282,8 @@ class Executor:
     pid: int
     project: str
     """Whose jobs alone it executes."""
+    limited: bool = False
+    """Whether it executes only what it was started for, as a verb with --wait does."""
 
 
 # --- genies ---

@@ -7,15 +7,19 @@ import os
 import sqlalchemy as sa
 
 from lampwork import clock
-from lampwork.store import kept
 from lampwork.store.schema import executors, jobs, waits
+from lampwork.store.share import Share
 
 
-def start(connection: sa.Connection, executor_id: str, project: str) -> None:
-    """A process begins to execute a project's jobs."""
+def start(connection: sa.Connection, executor_id: str, project: str, *, limited: bool) -> None:
+    """A process begins to execute a project's jobs, or those of some trees alone."""
     connection.execute(
         sa.insert(executors).values(
-            id=executor_id, pid=os.getpid(), project=project, started_at=clock.now()
+            id=executor_id,
+            pid=os.getpid(),
+            project=project,
+            started_at=clock.now(),
+            limited=limited,
         )
     )
 
@@ -44,12 +48,10 @@ def _show_waiting(connection: sa.Connection, executor_id: str) -> None:
     )
 
 
-def count_crashes(
-    connection: sa.Connection, own_id: str, project: str, code: str | None
-) -> list[tuple[str, int]]:
+def count_crashes(connection: sa.Connection, own_id: str, share: Share) -> list[tuple[str, int]]:
     """Count, once, the crashes of earlier processes against the jobs whose code was executing.
 
-    Returns the project's jobs, for this code, that have crashed without reaching a wait since, and
+    Returns the jobs of the process's share that have crashed without reaching a wait since, and
     how often.
     """
     crashed = sa.select(executors.c.id).where(
@@ -67,6 +69,6 @@ def count_crashes(
         .values(closed_at=clock.now())
     )
     suspects = sa.select(jobs.c.id, jobs.c.crashes).where(
-        executing, jobs.c.crashes > 0, jobs.c.project == project, kept.on_code(code)
+        executing, jobs.c.crashes > 0, share.condition()
     )
     return [(row.id, row.crashes) for row in connection.execute(suspects)]

@@ -23,8 +23,8 @@ from lampwork.errors import (
     UserNotAllowed,
     WaitNotFound,
 )
-from lampwork.store import kept
 from lampwork.store.schema import inbox, jobs, waits
+from lampwork.store.share import Share
 from lampwork.types import ENDED, Json, WaitKind
 
 _insert_wait = insert(waits).on_conflict_do_nothing()
@@ -350,16 +350,15 @@ def can_move(connection: sa.Connection, job_id: str) -> bool:
     return all(row.all_answered for row in standing)
 
 
-def movable_jobs(connection: sa.Connection, project: str, code: str | None) -> list[str]:
-    """Parked jobs of a project, for this code, that have an answer and may get on with it."""
+def movable_jobs(connection: sa.Connection, share: Share) -> list[str]:
+    """Parked jobs of a share that have an answer and may get on with it."""
     query = (
         sa.select(waits.c.job_id)
         .join(jobs, jobs.c.id == waits.c.job_id)
         .where(
             sa.and_(waits.c.parked, waits.c.answered),
             jobs.c.want == "parked",
-            jobs.c.project == project,
-            kept.on_code(code),
+            share.condition(),
         )
         .distinct()
     )

@@ -13,6 +13,7 @@ from lampwork import clock
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
 from lampwork.store import blobs, calls, cancelled, inbox, kept, tasks
 from lampwork.store.schema import ends, jobs, logs
+from lampwork.store.share import Share
 from lampwork.store.tasks import Lineage
 from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
 
@@ -192,17 +193,10 @@ def get(connection: sa.Connection, job_id: str) -> sa.Row[Any]:
     return row
 
 
-def is_meant_to(
-    connection: sa.Connection, job_id: str, want: Want, *, project: str, code: str | None
-) -> bool:
-    """Whether a job is one of this project, for this code, and meant to do this.
-
-    Raises JobNotFound.
-    """
+def is_meant_to(connection: sa.Connection, job_id: str, want: Want, share: Share) -> bool:
+    """Whether a job of this share is meant to do this. Raises JobNotFound."""
     row = get(connection, job_id)
-    if row.want != want or row.project != project or row.status in ENDED:
-        return False
-    return kept.code_of(connection, row) == code
+    return row.want == want and row.status not in ENDED and share.has(connection, row)
 
 
 def if_ended(connection: sa.Connection, job_id: str) -> EndedJob | None:
@@ -416,32 +410,33 @@ def go_on(connection: sa.Connection, job_id: str) -> None:
     )
 
 
-def ids_with_want(connection: sa.Connection, project: str, want: Want) -> list[str]:
-    """Jobs of a project that have not ended and are meant to do this."""
+def to_cancel(connection: sa.Connection, project: str, trees: frozenset[str] | None) -> list[str]:
+    """Jobs of a project, or of these trees in it, that are meant to be cancelled and go on."""
     query = sa.select(jobs.c.id).where(
-        jobs.c.want == want, jobs.c.status.not_in(ENDED), jobs.c.project == project
+        jobs.c.want == "cancelled", jobs.c.status.not_in(ENDED), jobs.c.project == project
     )
+    if trees is not None:
+        query = query.where(jobs.c.root_id.in_(trees))
     return list(connection.execute(query).scalars())
 
 
-def begun_ids(connection: sa.Connection, project: str, code: str | None) -> list[str]:
-    """Jobs of a project, for this code, that are meant to run and have begun."""
+def begun_ids(connection: sa.Connection, share: Share) -> list[str]:
+    """Jobs of a share that are meant to run and have begun."""
     query = sa.select(jobs.c.id).where(
         jobs.c.want == "run",
         jobs.c.status.in_(("running", "suspended", "needs_attention")),
-        jobs.c.project == project,
-        kept.on_code(code),
+        share.condition(),
     )
     return list(connection.execute(query).scalars())
 
 
-def queued(connection: sa.Connection, project: str, code: str | None, limit: int) -> list[str]:
-    """Jobs of a project, for this code, that may start now and have not, the oldest first."""
+def queued(connection: sa.Connection, share: Share, limit: int) -> list[str]:
+    """Jobs of a share that may start now and have not, the oldest first."""
     may_start = sa.and_(jobs.c.status == "queued", jobs.c.want == "run")
     return list(
         connection.execute(
             sa.select(jobs.c.id)
-            .where(may_start, jobs.c.project == project, kept.on_code(code))
+            .where(may_start, share.condition())
             .order_by(jobs.c.created_at)
             .limit(limit)
         ).scalars()

@@ -326,6 +326,7 @@ executors = sa.Table(
     sa.Column("project", sa.Text, nullable=False),
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("closed_at", sa.Float),
+    sa.Column("limited", sa.Boolean, nullable=False, server_default="0"),  # to some trees
 )
 
 writers = sa.Table(

@@ -30,11 +30,11 @@ async def settle(app: TestApp) -> None:
 
 async def at_rest(app: TestApp) -> bool:
     """Whether nothing executes here, and nothing is about to. On the jobs' event loop."""
-    worker, name = app.worker, app.project.name
+    worker = app.worker
     # The queued ones first: one that begins in between is among those that have begun.
-    meant = await app.store.read(jobs.queued, name, worker.code, worker.settings.max_live)
-    meant += await app.store.read(jobs.begun_ids, name, worker.code)
-    meant += await app.store.read(jobs.ids_with_want, name, "cancelled")
+    meant = await app.store.read(jobs.queued, worker.share, worker.settings.max_live)
+    meant += await app.store.read(jobs.begun_ids, worker.share)
+    meant += await app.store.read(jobs.to_cancel, worker.share.project, worker.share.trees)
     if app.settings.park_after <= 0 and any(map(_waits, worker.runs.values())):
         return False  # it is parked at once, and what comes next is to find it so
     runs = {job_id: run for job_id, run in worker.runs.items() if run.ended is None}

@@ -10,6 +10,8 @@ down_revision = "0002"
 def upgrade() -> None:
     op.add_column("conversations", sa.Column("user", sa.Text(), nullable=True))
     _kept_code()
+    limited = sa.Column("limited", sa.Boolean(), nullable=False, server_default="0")
+    op.add_column("executors", limited)
     op.create_table(
         "briefings",
         sa.Column("digest", sa.Text(), nullable=False),
