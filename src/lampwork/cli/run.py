@@ -40,7 +40,8 @@ def command(
     """Start a job of RECIPE.
 
     Without --wait the job is queued for a worker, and its id is printed. With it, the job is
-    executed here, or by the worker if there is one, and its result is printed.
+    executed here, or by the worker if there is one, and its result is printed. Nothing else that is
+    queued is executed here but the jobs below it.
     """
     project_word, recipe = _split(words)
     input = read_json("--input", given, example=_EXAMPLE)

@@ -1,4 +1,4 @@
-"""Which jobs a process executes: those of its project, for its code, and maybe of some trees alone."""
+"""Which jobs a process executes: those of its project, for its code, maybe of some trees alone."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ class Share:
 
     def has(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
         """Whether a job is one of them."""
-        if row.project != self.project or (
-            self.trees is not None and row.root_id not in self.trees
-        ):
+        of_tree = self.trees is None or row.root_id in self.trees
+        if row.project != self.project or not of_tree:
             return False
         return kept.code_of(connection, row) == self.code
