@@ -294,6 +294,8 @@ def test_ctrl_c_while_the_genie_works_keeps_the_message(terminal: Open, lampwork
     lampwork.eventually(lambda: lampwork.effects() == ["held"])
     chat.type(CTRL_C)
     chat.until("The message is kept: go on with the chat for its reply.\n")
+    chat.until("Go on with it: ")
+    chat.until("\n")
     chat.type(CTRL_C)  # what executes does not end by itself
     assert chat.ended() == 130
 

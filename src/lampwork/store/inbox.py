@@ -178,8 +178,9 @@ def _said(value: Json) -> str:
     """What a person has said of an effect, or of a proposal, and why."""
     if not isinstance(value, dict):
         return ""
-    verdict = value.get("resolution") or value.get("verdict")
-    said = [str(each) for each in (verdict, value.get("reason")) if each]
+    given: dict[str, Json] = value
+    verdict = given.get("resolution") or given.get("verdict")
+    said = [str(each) for each in (verdict, given.get("reason")) if each]
     return f": {', '.join(said)}" if said else ""
 
 
