@@ -37,7 +37,9 @@ def test_a_retry_pays_once_and_delivers(lampwork: Any, failed: str) -> None:
     )
     assert f'  trigger   {{"at": "{accepted}", "kind": "cli"}}\n' in shown
     assert f"(kept from job {failed})" in shown
-    assert f"  {copy}  retry of job {failed}  succeeded\n" in lampwork("job", failed).out
+    original = lampwork("job", failed).out
+    assert f"  {copy}  retry of job {failed}  succeeded\n" in original
+    assert "Try again" not in original
 
 
 def test_a_plan_is_shown_and_nothing_is_done(lampwork: Any, failed: str) -> None:
@@ -84,3 +86,13 @@ def test_what_cannot_be_copied_says_why(lampwork: Any, failed: str) -> None:
     lampwork.job(copy, "succeeded")
     again = lampwork("job", copy, "retry", "--yes")
     assert (again.code, "it has succeeded" in again.err) == (1, True)
+
+
+def test_a_fork_without_a_place_is_told_the_calls(lampwork: Any, failed: str) -> None:
+    refused = lampwork("job", failed, "fork", "--json")
+
+    assert (refused.code, refused.json["error"]["code"]) == (2, "usage")
+    assert refused.json["error"]["message"] == (
+        f"Say at which call of job {failed}: --at N. Its calls: 1 task cashier; 2 step deliver."
+    )
+    assert len(lampwork.json("jobs")["items"]) == 1

@@ -133,10 +133,12 @@ def test_a_file_without_a_project_is_told_so(lampwork: Any) -> None:
     [("jobs",), ("job", "j0"), ("job", "j0", "cancel"), ("conversations",), ("conversation", "c0")],
 )
 def test_a_home_that_does_not_exist_is_said(lampwork: Any, words: tuple[str, ...]) -> None:
-    refused = lampwork(*words, "--home", "nosuch")
+    named = lampwork(*words, "--home", "nosuch")
+    set_ = lampwork(*words, LAMPWORK_HOME="nosuch")
 
-    assert (refused.code, refused.out) == (2, "")
-    assert "there is no folder " in refused.err
+    for refused, by in ((named, "--home"), (set_, "LAMPWORK_HOME")):
+        assert (refused.code, refused.out) == (2, "")
+        assert f"{by}: there is no folder " in refused.err
     assert not (lampwork.folder / "nosuch").exists()
 
 

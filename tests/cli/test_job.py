@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.tree import remedies
 from lampwork.insights import WaitingOn
@@ -258,3 +261,85 @@ def test_an_event_that_nothing_waits_for_is_kept_and_that_is_said(lampwork: Any)
     assert sent.code == 0
     assert sent.err == f'Job {job_id} waits for "go"; "goo" is kept until it is waited for.\n'
     assert lampwork("job", job_id, "send", "go", '"now"').err == ""
+
+
+def test_a_job_took_as_long_as_it_ran_wherever_that_is_said(lampwork: Any) -> None:
+    job_id = lampwork.json("run", "add", "--input", '{"a": 1}', "--wait")["job_id"]
+    database = lampwork.folder / ".lampwork" / "lampwork.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE jobs SET created_at = started_at - 10")
+        connection.commit()
+
+    job = lampwork.json("job", job_id)
+    [ended] = [line for line in lampwork("job", job_id).out.splitlines() if "  ended " in line]
+
+    started_at, ended_at = (
+        datetime.fromisoformat(job[f"{each}_at"]) for each in ("started", "ended")
+    )
+    assert ended.endswith(f", after {output.span(started_at, ended_at)}")
+
+
+def test_what_a_cancelled_job_left_open_has_ended_with_it(lampwork: Any) -> None:
+    job_id = lampwork.queue("run", "asks")
+    lampwork.worker()
+    lampwork.job(job_id, "suspended")
+    lampwork("job", job_id, "cancel")
+    job = lampwork.job(job_id, "cancelled")
+
+    call = job["calls"][-1]
+    assert (call["name"], call["status"], call["ended_at"]) == ("go", "cancelled", job["ended_at"])
+    [line] = [line for line in lampwork("job", job_id).out.splitlines() if "wait_for go" in line]
+    assert line.startswith("  ✗ 2  wait_for go  cancelled  ")
+
+
+def test_a_long_error_is_shown_once_in_full(lampwork: Any) -> None:
+    (lampwork.folder / "project.py").write_text(
+        "from lampwork import Job, Project\n"
+        "project = Project('long')\n"
+        "def breaks() -> None:\n"
+        "    raise ValueError('it broke\\n' + 'badly ' * 60 + 'at the end')\n"
+        "async def below(job: Job) -> None:\n"
+        "    await job.step(breaks)\n"
+        "@project.recipe()\n"
+        "async def above(job: Job) -> None:\n"
+        "    await job.call(below)\n"
+    )
+    job_id = lampwork("run", "above", "--wait", "--json").json["job_id"]
+
+    for shown in (job_id, f"{job_id}.1"):
+        text = lampwork("job", shown).out
+        assert text.count("at the end") == 1, text
+        assert text.partition("\nError (")[2].count("at the end") == 1
+        assert text.count("it broke") >= 3
+    assert "\n  ValueError: it broke …\n" in lampwork("job", f"{job_id}.1").out
+
+
+def test_only_what_was_stopped_goes_on(lampwork: Any) -> None:
+    done = lampwork.json("run", "add", "--input", '{"a": 1}', "--wait")["job_id"]
+    queued = lampwork.queue("run", "asks")
+
+    assert lampwork("job", done, "go-on").err == (
+        f"Error: Job {done} has succeeded; there is nothing to go on with.\n"
+    )
+    assert lampwork("job", queued, "go-on").err == (
+        f"Error: Job {queued} is queued and was not stopped; there is nothing to go on with.\n"
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("happened",), ("did_not_happen", "--reason", "seen")])
+def test_to_resolve_without_a_wait_names_those_that_there_are(
+    lampwork: Any, words: tuple[str, ...]
+) -> None:
+    job_id = lampwork.queue("run", "risks")
+    lampwork.worker()
+    [wait] = lampwork.job(job_id, "needs_attention")["waiting_on"]
+
+    refused = lampwork("job", job_id, "resolve", *words)
+
+    assert refused.code == 2
+    assert f"Name the wait, and what became of it. Job {job_id} has: {wait['wait_id']} (" in (
+        refused.err.replace("\n", " ")
+    )
+    assert lampwork("job", job_id, "resolve", wait["wait_id"]).code == 2
+    nothing = lampwork("job", lampwork.queue("run", "holds_on"), "resolve").err
+    assert "has: none whose outcome is unknown" in nothing

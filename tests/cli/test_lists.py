@@ -173,3 +173,59 @@ def test_a_filter_that_nothing_fits_is_named(lampwork: Any) -> None:
         (("conversations", "--genie", "nosuch"), 'conversations of genie "nosuch"'),
     ]:
         assert lampwork(*words).out == f"No {none} in {home}.\n"
+
+
+def test_a_list_and_a_page_say_that_nobody_executes(lampwork: Any, stop: Any) -> None:
+    job_id = lampwork.queue("run", "asks")
+    lacking = "No worker executes the jobs of shop now. Start one: lampwork worker\n"
+
+    assert lampwork("jobs").err == lampwork("job", job_id).err == lacking
+    worker = lampwork.worker()
+    lampwork.job(job_id, "suspended")
+    assert lampwork("jobs").err == lampwork("job", job_id).err == ""
+
+    worker.kill()
+    worker.wait()
+    assert lampwork("jobs").err == lampwork("job", job_id).err == lacking
+    assert lampwork("jobs", "--json").err == ""
+    lampwork.worker()
+    lampwork("job", job_id, "send", "go", '"yes"')
+    lampwork.job(job_id, "succeeded")
+    stop(lampwork.processes[-1])
+    assert lampwork("jobs").err == lampwork("job", job_id).err == ""
+
+
+def test_jobs_stand_below_the_job_that_started_them(lampwork: Any) -> None:
+    (lampwork.folder / "project.py").write_text(
+        "from lampwork import Job, Project\n"
+        "project = Project('deep')\n"
+        "async def leaf(job: Job) -> int:\n"
+        "    return 1\n"
+        "async def branch(job: Job, number: int) -> int:\n"
+        "    return await job.call(leaf)\n"
+        "@project.recipe()\n"
+        "async def tree(job: Job, wide: int) -> list[int]:\n"
+        "    return await job.map(branch, range(wide))\n"
+    )
+    few = lampwork.json("run", "tree", "--input", '{"wide": 2}', "--wait")["job_id"]
+    many = lampwork.json("run", "tree", "--input", '{"wide": 12}', "--wait")["job_id"]
+
+    lines = [line.partition("  project")[0].rstrip() for line in lampwork("jobs").out.splitlines()]
+
+    assert lines[1].startswith(f"{many} ")
+    assert lines[2:9] == [
+        f"  {many}.1.0",
+        f"    {many}.1.0.1",
+        f"  {many}.1.1",
+        f"    {many}.1.1.1",
+        f"  {many}.1.2",
+        f"    {many}.1.2.1",
+        "  and 9 more, with 9 below them",
+    ]
+    assert lines[9].startswith(f"{few} ")
+    assert lines[10:] == [
+        f"  {few}.1.0",
+        f"    {few}.1.0.1",
+        f"  {few}.1.1",
+        f"    {few}.1.1.1",
+    ]

@@ -8,10 +8,17 @@ import pty
 import signal
 import subprocess
 import sys
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lampwork import Project
+from lampwork.cli.execution import _Work  # pyright: ignore[reportPrivateUsage]
+from lampwork.cli.options import Options
+from lampwork.insights import JobDetails
 
 
 def test_without_wait_the_job_is_on_disk_until_a_worker_executes_it(lampwork: Any) -> None:
@@ -103,6 +110,27 @@ def test_people_get_the_result_in_plain_lines(lampwork: Any) -> None:
     assert (printed, result) == ("a recipe may print", "3")
     assert summary.startswith("Job j")
     assert " succeeded in " in summary
+
+
+def test_what_is_told_of_a_job_is_how_long_it_ran(capsys: Any) -> None:
+    accepted = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
+    job = JobDetails(
+        **{each.name: None for each in fields(JobDetails)}
+        | {
+            "job_id": "j1",
+            "recipe": "add",
+            "status": "succeeded",
+            "usage": {},
+            "output": 6,
+            "created_at": accepted,
+            "started_at": accepted + timedelta(seconds=10),
+            "ended_at": accepted + timedelta(seconds=13),
+        }
+    )
+
+    _Work(Project("shop"), None, Options(None, as_json=False)).say_ended(job)
+
+    assert capsys.readouterr().out == "Job j1 succeeded in 3.0 s.\n6\n"
 
 
 def test_a_job_that_fails_exits_with_1_and_says_why(lampwork: Any) -> None:
@@ -253,3 +281,28 @@ def test_the_state_is_where_home_says(lampwork: Any, tmp_path: Path) -> None:
     assert (tmp_path / "one" / "lampwork.db").exists()
     assert (tmp_path / "two" / "lampwork.db").exists()
     assert not (lampwork.folder / ".lampwork").exists()
+
+
+def test_an_interrupted_wait_says_so_when_the_worker_is_gone(lampwork: Any, stop: Any) -> None:
+    worker = lampwork.worker()
+    waiting = lampwork.start("run", "asks", "--wait")
+    job_id = lampwork.eventually(lambda: lampwork.json("jobs")["items"])[0]["job_id"]
+    lampwork.job(job_id, "suspended")
+    worker.kill()
+    worker.wait()
+
+    done = stop(waiting, signal.SIGTERM)
+
+    assert done.code == 130
+    assert "in the process that executes it" not in done.err
+    assert f"Job {job_id} is kept, and goes on with a worker: lampwork worker\n" in done.err
+    assert "Closing" not in done.err
+
+
+def test_lampwork_toml_is_named_where_it_names_nothing(lampwork: Any) -> None:
+    (lampwork.folder / "lampwork.toml").write_text('project = "x.py"')
+
+    assert lampwork("run", "add").err == (
+        'Error: There is no file x.py. It is named in lampwork.toml: project = "x.py".\n'
+    )
+    assert lampwork("run", "x.py", "add").err == "Error: There is no file x.py.\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -184,6 +186,20 @@ def test_without_a_worker_a_wish_to_fire_is_kept(post: Any, stop: Any) -> None:
     post.worker()
     [job] = post.eventually(lambda: post.json("jobs", "--recipe", "count")["items"])
     assert post.job(job["job_id"], "succeeded")["output"] == "counted for ann"
+
+
+def test_a_workers_log_begins_with_where_it_executes(post: Any) -> None:
+    post("trigger", "count", "fire", "--trigger", YEAR, LOGNAME="ann")
+
+    with (post.folder / "log").open("w") as log:
+        words = [sys.executable, "-m", "lampwork", "worker"]
+        post.processes.append(subprocess.Popen(words, cwd=post.folder, stdout=log, stderr=log))
+    post.eventually(lambda: "starts a job" in (post.folder / "log").read_text())
+
+    first, *lines = (post.folder / "log").read_text().splitlines()
+    assert first.startswith("Lampwork executes the jobs of ")
+    [fired] = [line for line in lines if "starts a job" in line]
+    assert fired.endswith(f"{YEAR} of count starts a job: fired by ann")
 
 
 def test_one_of_several_must_be_named(post: Any) -> None:

@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import is_named, load
-from lampwork.doctor import Diagnosis, examine, ok, problem
+from lampwork.doctor import Diagnosis, examine, problem, warning
 from lampwork.errors import LampworkError, ProjectNotFound
 from lampwork.project import Project
 
@@ -51,7 +51,8 @@ def _loaded(word: str | None, check: str) -> tuple[Project | None, list[Diagnosi
     Raises ProjectNotFound for a project that was named and is not there.
     """
     if word is None and not is_named():
-        return None, [ok("project", f"None is in {Path.cwd()}: no code and no model looked at.")]
+        said = f"None is in {Path.cwd()}: no code and no model looked at."
+        return None, [warning("project", said, "Name it, if there is one: lampwork doctor PROJECT")]
     try:
         return load(word), []
     except ProjectNotFound as error:

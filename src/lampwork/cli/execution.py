@@ -17,7 +17,7 @@ from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.errors import FolderInUse
 from lampwork.genies.cast import Cast
-from lampwork.insights import Insights, JobDetails, to_json
+from lampwork.insights import Executor, Insights, JobDetails, to_json
 from lampwork.project import Project
 from lampwork.types import JobRef, Json
 
@@ -107,7 +107,8 @@ class _Work:
         job = await insights.job(job_id)
         if job.ended_at is not None:  # within the grace
             return self.say_ended(job)
-        self.say_interrupted(job_id, executing_here=executing_here)
+        elsewhere = None if executing_here else await insights.executing()
+        self.say_interrupted(job_id, elsewhere)
         return _INTERRUPTED
 
     async def opened(
@@ -132,18 +133,19 @@ class _Work:
                 await asyncio.sleep(_LOOK_AGAIN)
         return None
 
-    def say_interrupted(self, job_id: str, *, executing_here: bool) -> None:
-        if executing_here:
-            output.warn(f"Job {job_id} is kept, and goes on with a worker: {self.worker()}")
+    def say_interrupted(self, job_id: str, elsewhere: Executor | None) -> None:
+        lacking = executor_lacking(elsewhere, self.project.name, self.worker())
+        if elsewhere is not None and lacking is None and not elsewhere.limited:
+            output.warn(f"Job {job_id} goes on in process {elsewhere.pid}, which executes it.")
         else:
-            output.warn(f"Job {job_id} goes on in the process that executes it.")
+            output.warn(f"Job {job_id} is kept, and goes on with a worker: {self.worker()}")
         output.warn(f"Look at it: {self.options.to_type('job', job_id)}")
 
     def say_ended(self, job: JobDetails) -> int:
         if self.options.as_json:
             output.say_json(summary(job))
         elif job.status == "succeeded":
-            took = output.span(job.created_at, job.ended_at)
+            took = output.span(job.started_at or job.created_at, job.ended_at)
             output.say(f"Job {job.job_id} succeeded in {took}.{_used(job)}")
             output.say(output.pretty(summary(job)["output"]))
         else:

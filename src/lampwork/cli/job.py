@@ -13,9 +13,14 @@ from lampwork.cli import completing, output, tree
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.reading import of_job
-from lampwork.cli.working import code_changed, executor_lacking
-from lampwork.insights import Executor, Insights, JobDetails, JobTree, JobView, to_json
+from lampwork.cli.working import code_changed, executor_lacking, warn_if_lacking
+from lampwork.insights import ErrorView, Executor, Insights, JobDetails, JobTree, JobView, to_json
 from lampwork.jobs_door import JobsDoor
+
+_LISTED = 30
+"""Calls that an error names; of more, the first ones."""
+
+_RESOLUTIONS = ("happened", "did_not_happen", "fail")
 
 
 @click.group(
@@ -37,12 +42,18 @@ def command() -> None:
 def show(job_id: str, home: Path | None, as_json: bool) -> int:
     """Show a job."""
     options = Options(home, as_json)
-    job = of_job(options, job_id, lambda insights: insights.job(job_id))
+
+    async def read(insights: Insights) -> tuple[JobDetails, Executor | None]:
+        return await insights.job(job_id), await insights.executing()
+
+    job, executor = of_job(options, job_id, read)
     if as_json:
         output.say_json(to_json(job))
-    else:
-        for line in _lines(job, options):
-            output.say(line)
+        return 0
+    for line in _lines(job, options):
+        output.say(line)
+    if job.ended_at is None:
+        warn_if_lacking(executor, job.project, options)
     return 0
 
 
@@ -94,16 +105,16 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
         """--result '"receipt 7"'""",
     ),
 )
-@click.argument("wait_id", metavar="WAIT", type=completing.wait)
-@click.argument("resolution", type=click.Choice(["happened", "did_not_happen", "fail"]))
+@click.argument("wait_id", metavar="WAIT", type=completing.wait, required=False)
+@click.argument("resolution", type=click.Choice(_RESOLUTIONS), required=False)
 @click.option(
     "--result", metavar="JSON", default="null", help="What it returned, of what happened."
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why, for the record.")
 def resolve(
     job_id: str,
-    wait_id: str,
-    resolution: str,
+    wait_id: str | None,
+    resolution: str | None,
     result: str,
     reason: str,
     home: Path | None,
@@ -115,6 +126,9 @@ def resolve(
     """
     from lampwork.cli.run import read_json
 
+    options = Options(home, as_json)
+    if wait_id is None or resolution is None:
+        raise click.UsageError(of_job(options, job_id, lambda insights: _unknown(insights, job_id)))
     returned = read_json("--result", result, example='"text"')
 
     async def do(insights: Insights, door: JobsDoor) -> str:
@@ -122,7 +136,18 @@ def resolve(
         await door.resolve(wait_id, resolution, result=returned, reason=reason, by=me())
         return f"Resolved {wait_id}: {resolution}."
 
-    return _do(Options(home, as_json), job_id, do)
+    return _do(options, job_id, do)
+
+
+async def _unknown(insights: Insights, job_id: str) -> str:
+    """What of a job can be resolved."""
+    waits = (await insights.view(job_id)).waiting_on
+    named = [f"{each.wait_id} ({each.what})" for each in waits if each.kind == "resolution"]
+    has = "; ".join(named) or "none whose outcome is unknown"
+    return (
+        f"Name the wait, and what became of it. Job {job_id} has: {has}. "
+        f"Then type one of: {', '.join(_RESOLUTIONS)}."
+    )
 
 
 def _deciding(name: str) -> Callable[[Callable[..., int]], click.Command]:
@@ -263,15 +288,28 @@ def rerun(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
 
 
 @_copying("fork", "lampwork job j01m7wbx3ejz021kz99 fork --at 3")
-@click.option("--at", type=int, metavar="N", required=True, help="The first call to make anew.")
-def fork(job_id: str, at: int, home: Path | None, as_json: bool, **how: bool) -> int:
+@click.option("--at", type=int, metavar="N", help="The first call to make anew; needed.")
+def fork(job_id: str, at: int | None, home: Path | None, as_json: bool, **how: bool) -> int:
     """Do it again from its call --at N, as a new job that keeps the calls before it.
 
-    What would happen again is shown first.
+    What would happen again is shown first; without --at, which calls there are.
     """
     from lampwork.cli.copying import copy
 
-    return copy(Options(home, as_json), job_id, lambda door: door.plan_fork(job_id, at=at), **how)
+    options = Options(home, as_json)
+    if at is None:
+        raise click.UsageError(of_job(options, job_id, lambda insights: _places(insights, job_id)))
+    return copy(options, job_id, lambda door: door.plan_fork(job_id, at=at), **how)
+
+
+async def _places(insights: Insights, job_id: str) -> str:
+    """Where a job can be forked."""
+    calls = (await insights.job(job_id)).calls
+    if not calls:
+        return f"Job {job_id} has made no call to fork it at: rerun it."
+    listed = "; ".join(f"{each.number} {each.kind} {each.name}" for each in calls[:_LISTED])
+    more = f"; and {len(calls) - _LISTED} more" if len(calls) > _LISTED else ""
+    return f"Say at which call of job {job_id}: --at N. Its calls: {listed}{more}."
 
 
 def _do(
@@ -328,8 +366,12 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
     if job.error is not None:
         yield f"\nError ({job.error.code})\n{output.indented(job.error.message)}"
     if job.traceback:
-        yield f"\n{output.indented(job.traceback)}"
-    if job.status == "failed" and job.parent is None:
+        yield f"\n{output.indented(_without_message(job.traceback, job.error))}"
+    retried = any(
+        each.retry_of is not None and each.status not in ("failed", "cancelled")
+        for each in job.copies
+    )
+    if job.status == "failed" and job.parent is None and not retried:
         yield f"\nTry again: {options.to_type('job', job.job_id, 'retry')}"
     if job.status == "succeeded":
         yield f"\nOutput\n{output.indented(output.pretty(job.output))}"
@@ -354,8 +396,16 @@ def _facts(job: JobDetails) -> Iterator[str]:
     if job.started_at is not None:
         yield f"  started   {output.local(job.started_at)}"
     if job.ended_at is not None:
-        took = output.span(job.created_at, job.ended_at)
+        took = output.span(job.started_at or job.created_at, job.ended_at)
         yield f"  ended     {output.local(job.ended_at)}, after {took}"
+
+
+def _without_message(traceback: str, error: ErrorView | None) -> str:
+    """A traceback, at whose end the message stands in short, since it has been shown in full."""
+    text, message = traceback.rstrip(), "" if error is None else error.message.rstrip()
+    ends = (message[i:] for i in range(len(message)) if text.endswith(message[i:]))
+    shown = next(ends, "")
+    return text.removesuffix(shown) + output.headline(shown) if shown else text
 
 
 def _copied(job: JobView) -> str | None:

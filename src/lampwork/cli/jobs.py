@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import get_args
@@ -13,11 +14,15 @@ import click
 from lampwork.cli import completing, output
 from lampwork.cli.options import Options, examples, filled, paged, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, JobView, Page, WaitingOn, to_json
+from lampwork.cli.working import warn_if_lacking
+from lampwork.insights import Executor, Insights, JobView, Page, WaitingOn, to_json
 from lampwork.types import JobStatus
 
 _SHOWN = 3
 """Jobs alike, below the same one, that are listed to people; of more, the first ones."""
+
+_Below = Mapping[str | None, Sequence[JobView]]
+"""The jobs right below each one; below None, those whose parent is not listed."""
 
 
 @click.command(
@@ -43,14 +48,14 @@ def command(
     """List jobs, the newest first, each with those that it has started."""
     options = Options(home, as_json)
 
-    async def listing(insights: Insights) -> tuple[Page[JobView], bool]:
+    async def listing(insights: Insights) -> tuple[Page[JobView], bool, Executor | None]:
         page = await insights.jobs(
             status=status, recipe=recipe, roots=roots, limit=limit, after=after
         )
-        return page, await insights.has_several_projects()
+        return page, await insights.has_several_projects(), await insights.executing()
 
     none: Page[JobView] = Page((), None)
-    found, several = asyncio.run(reading(options, listing)) or (none, False)
+    found, several, executor = asyncio.run(reading(options, listing)) or (none, False, None)
     if as_json:
         output.say_json(to_json(found))
     elif not found.items:
@@ -63,6 +68,8 @@ def command(
             wanted = {"--status": status, "--recipe": recipe, "--limit": str(limit)}
             flags = ("--roots",) if roots else ()
             output.say(f"More: {options.to_type('jobs', *flags, *filled(wanted, found.next))}")
+        for project in dict.fromkeys(job.project for job in found.items if job.ended_at is None):
+            warn_if_lacking(executor, project, options)
     return 0
 
 
@@ -73,18 +80,32 @@ def _wanted(status: str | None, recipe: str | None) -> str:
 
 def _table(found: Page[JobView], *, with_project: bool) -> tuple[list[str], list[list[str]]]:
     columns = ["JOB", "RECIPE", "STATUS", "AGE", "WAITS FOR"]
-    rows: list[list[str]] = []
-    for jobs in _alike(found.items):
-        shown = [_row(job) for job in jobs[:_SHOWN]]
-        if more := len(jobs) - len(shown):
-            shown.append([f"{_indent(jobs[0])}and {more} more", *shown[0][1:3], "", ""])
-        if with_project:
-            for row in shown:
-                row.insert(1, jobs[0].project)
-        rows += shown
+    ids = {job.job_id for job in found.items}
+    below: dict[str | None, list[JobView]] = defaultdict(list)
+    for job in found.items:
+        below[job.parent if job.parent in ids else None].append(job)
+    rows = list(_rows(below, None))
     if with_project:
         columns.insert(1, "PROJECT")
-    return columns, rows
+    return columns, [row if with_project else [row[0], *row[2:]] for row in rows]
+
+
+def _rows(below: _Below, parent: str | None, depth: int = 0) -> Iterator[list[str]]:
+    """The jobs below one, each with those below it."""
+    for jobs in _alike(below[parent]):
+        for job in jobs[:_SHOWN]:
+            yield _row(job, depth)
+            yield from _rows(below, job.job_id, depth + 1)
+        if more := jobs[_SHOWN:]:
+            text = f"{'  ' * depth}and {len(more)} more"
+            if further := sum(_count(below, job) for job in more):
+                text += f", with {further} below them"
+            yield [text, more[0].project, more[0].title, more[0].status, "", ""]
+
+
+def _count(below: _Below, job: JobView) -> int:
+    """How many jobs there are below one, at any depth."""
+    return sum(1 + _count(below, each) for each in below[job.job_id])
 
 
 def _alike(jobs: Sequence[JobView]) -> Iterator[list[JobView]]:
@@ -97,14 +118,11 @@ def _alike(jobs: Sequence[JobView]) -> Iterator[list[JobView]]:
     return (list(each) for _, each in groupby(jobs, key=group))
 
 
-def _indent(job: JobView) -> str:
-    return " " * (job.job_id.count(".") if job.parent is not None else 0)
-
-
-def _row(job: JobView) -> list[str]:
+def _row(job: JobView, depth: int) -> list[str]:
     status = f"{job.status} (cancelling)" if job.cancelling else job.status
     waits = "; ".join(_deepest(wait) for wait in job.waiting_on)
-    return [f"{_indent(job)}{job.job_id}", job.title, status, output.span(job.created_at), waits]
+    age = output.span(job.created_at)
+    return [f"{'  ' * depth}{job.job_id}", job.project, job.title, status, age, waits]
 
 
 def _deepest(wait: WaitingOn) -> str:

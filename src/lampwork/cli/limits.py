@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -67,9 +67,12 @@ def read_deadline(_context: Any, _parameter: Any, given: str | None) -> datetime
     if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", given):
         return timedelta(**{_UNITS[found[2]]: float(found[1])})
     try:
-        return datetime.fromisoformat(given).astimezone()
+        moment = datetime.fromisoformat(given).astimezone()
     except ValueError as error:
         raise click.BadParameter(
             f'"{given}" is neither 90s, 10m, 2h, 1d nor a moment such as 2027-03-01T12:00',
             param_hint="--deadline",
         ) from error
+    if moment <= datetime.now(UTC):
+        raise click.BadParameter(f"{given} has passed", param_hint="--deadline")
+    return moment

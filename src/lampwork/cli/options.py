@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ class Options:
         if settings.home.exists() and not settings.home.is_dir():
             raise click.BadParameter(f"{settings.home} is no folder.", param_hint=self.home_from)
         return settings
+
+    @property
+    def home_is_named(self) -> bool:
+        """Whether somebody has named the home, so that it is meant to be there."""
+        return self.home is not None or bool(os.environ.get("LAMPWORK_HOME"))
 
     @property
     def home_from(self) -> str:

@@ -123,6 +123,12 @@ def cut(text: str, length: int) -> str:
     return _shortened(" ".join(text.split()), length)
 
 
+def headline(text: str, length: int = 100) -> str:
+    """The first line of a text, so long at the most."""
+    first, *rest = text.strip().splitlines() or [""]
+    return _shortened(f"{first} …" if rest else first, length)
+
+
 def _shortened(line: str, length: int) -> str:
     return line if len(line) <= length else f"{line[: max(0, length - 1)]}…"
 

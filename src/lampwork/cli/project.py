@@ -44,7 +44,19 @@ def load(word: str | None) -> Project:
 
 def load_with_module(word: str | None) -> tuple[Project, ModuleType]:
     """As `load`, with the module that the word names."""
-    path, _, name = (word or _default()).partition(":")
+    if word is not None or not Path(_SETTINGS_FILE).is_file():
+        return _found(word or _default())
+    named = _default()
+    try:
+        return _found(named)
+    except ProjectNotFound as error:
+        raise ProjectNotFound(
+            f'{error.message} It is named in {_SETTINGS_FILE}: project = "{named}".'
+        ) from error
+
+
+def _found(word: str) -> tuple[Project, ModuleType]:
+    path, _, name = word.partition(":")
     if path.endswith(".py") or Path(path).is_file():
         module = _import_file(Path(path))
     elif not name:

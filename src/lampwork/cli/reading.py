@@ -36,11 +36,11 @@ async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) ->
 def home_to_read(options: Options) -> Path:
     """The folder of the state, which need not exist. Raises BadParameter, see `reading`."""
     home = options.settings.home
-    if options.home is not None and not home.exists():
-        raise click.BadParameter(f"there is no folder {home}", param_hint=options.home_from)
     above = next(each for each in (home, *home.parents) if each.exists())
     if not above.is_dir():
         raise click.BadParameter(f"{above} is no folder.", param_hint=options.home_from)
+    if above != home and options.home_is_named:
+        raise click.BadParameter(f"there is no folder {home}", param_hint=options.home_from)
     if home.exists() and not os.access(home, os.R_OK | os.X_OK):
         raise click.BadParameter(f"{home} can't be read.", param_hint=options.home_from)
     return home

@@ -77,7 +77,7 @@ def _job_text(job: JobView) -> str:
 def _reason(job: JobTree) -> str:
     if job.status != "failed" or job.error is None:
         return ""
-    return f"  {output.cut(job.error.message, 200)}"
+    return f"  {output.headline(job.error.message)}"
 
 
 def of_call(call: CallView) -> Line:
@@ -90,11 +90,13 @@ def of_call(call: CallView) -> Line:
     if call.started_at is not None and (call.ended_at or call.status in _NOT_OVER):
         text += f"  {output.span(call.started_at, call.ended_at)}"
     if call.error is not None:
-        text += f"  {output.cut(call.error.message, 200)}"
+        text += f"  {output.headline(call.error.message)}"
     elif call.blob is not None:
         text += f"  → a large value, {call.blob[:12]}"
     elif call.status == "ok" and call.kind not in ("task", "sleep", "map"):
         text += f"  → {output.inline(call.value)}"
+    elif call.status == "cancelled":
+        text += "  cancelled"
     if call.kept_from is not None:
         text += f"  (kept from job {call.kept_from})"
     jobs = {job.job_id: of_job(job) for job in call.jobs}
@@ -119,7 +121,7 @@ def of_card(card: SkillCard, jobs: dict[str, Line]) -> Line:
     if card.seconds is not None:
         text += f"  {output.duration(card.seconds)}"
     if card.error is not None:
-        text += f"  {output.cut(card.error['message'], 100)}"
+        text += f"  {output.headline(card.error['message'])}"
     elif card.status == "ok":
         text += f"  → {output.inline(card.result, 60)}"
     started = jobs.pop(card.job or "", None)

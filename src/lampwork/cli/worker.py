@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 import click
@@ -18,6 +19,9 @@ from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
 from lampwork.insights import Insights
 from lampwork.project import Project
+
+_HELD = 10_000
+"""Lines of the log that are held back at the most."""
 
 
 @click.command(
@@ -33,11 +37,14 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
     executes a folder; any process may queue jobs for it and answer what they wait for.
     """
     options = Options(home, as_json)
-    _log_to_stderr()
-    return asyncio.run(_work(load(project), options))
+    log = _held_log()
+    try:
+        return asyncio.run(_work(load(project), options, log))
+    finally:
+        _let_go(log)
 
 
-async def _work(project: Project, options: Options) -> int:
+async def _work(project: Project, options: Options, log: MemoryHandler) -> int:
     settings = replace(options.settings, triggers=True)
     with stop_signals() as stopped:
         async with App.opened(project, settings) as app:
@@ -46,6 +53,7 @@ async def _work(project: Project, options: Options) -> int:
                 output.say_json(started)
             else:
                 output.say(f"Lampwork executes the jobs of {settings.home} (pid {os.getpid()})")
+            _let_go(log)
             insights = Insights(app.store)
             if kept := await insights.kept(project.name):
                 output.warn(
@@ -62,9 +70,18 @@ async def _work(project: Project, options: Options) -> int:
     return 0
 
 
-def _log_to_stderr() -> None:
+def _held_log() -> MemoryHandler:
+    """The log to stderr, held back, but for errors, until it has been said who executes what."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    held = MemoryHandler(_HELD, flushLevel=logging.ERROR, target=handler)
     log = logging.getLogger("lampwork")
-    log.addHandler(handler)
+    log.addHandler(held)
     log.setLevel(logging.INFO)
+    return held
+
+
+def _let_go(held: MemoryHandler) -> None:
+    """From now on each line is written at once."""
+    held.capacity = 0
+    held.flush()

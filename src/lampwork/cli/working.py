@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lampwork.cli import output
+from lampwork.cli.options import Options
 from lampwork.insights import Executor
 
 
@@ -25,3 +27,9 @@ def executor_lacking(executor: Executor | None, project: str, worker: str) -> st
             f"has ended, start a worker: {worker}"
         )
     return None
+
+
+def warn_if_lacking(executor: Executor | None, project: str, options: Options) -> None:
+    """Print, beside what is shown of jobs that have not ended, what they lack to be executed."""
+    if (lacking := executor_lacking(executor, project, options.to_type("worker"))) is not None:
+        output.warn(lacking)

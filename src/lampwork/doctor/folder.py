@@ -14,7 +14,7 @@ from lampwork import lock
 from lampwork.doctor.diagnosis import Diagnosis, ok, problem, warning
 from lampwork.errors import StoreUnavailable
 from lampwork.settings import MEBIBYTE
-from lampwork.store.condition import Condition, check_engine_file, condition_of
+from lampwork.store.condition import Condition, Paused, check_engine_file, condition_of
 
 _TOO_LITTLE, _LITTLE = 50 * MEBIBYTE, 1000 * MEBIBYTE
 """Free bytes. A full disk ends the process that executes."""
@@ -46,7 +46,8 @@ def in_folder(home: Path, worker: str) -> list[Diagnosis]:
         return [*found, problem("database", str(error), mend)]
     if condition is None:
         return [*found, ok("database", "Nothing has been written yet.")]
-    return [*found, *_databases(home, condition), *_jobs(condition, pid, worker)]
+    found += [*_databases(home, condition), *_jobs(condition, pid, worker)]
+    return [*found, *map(_paused, condition.paused)]
 
 
 # --- the place ---
@@ -205,6 +206,16 @@ def _left_alone(condition: Condition, pid: str) -> Iterator[Diagnosis]:
             f"It leaves the jobs of other projects alone: {which}.",
             "When it has ended, start a worker of their project.",
         )
+
+
+def _paused(genie: Paused) -> Diagnosis:
+    why = f" ({genie.why})" if genie.why else ""
+    return warning(
+        "genie",
+        f'Genie "{genie.genie}" of {genie.project} is paused by {genie.by}{why}: it takes no new '
+        "tasks.",
+        f"Type: lampwork genie {genie.genie} start",
+    )
 
 
 def _counted(count: int) -> str:

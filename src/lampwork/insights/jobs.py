@@ -272,14 +272,14 @@ def _call(
         kind=kind,
         name=name,
         started_at=moment_or_none(opened_at),
-        ended_at=moment_or_none(over.ended_at) if over else None,
+        ended_at=moment_or_none(over.ended_at if over else job.ended_at),
         task=None if task is None else _task(rows, task),
         jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),
         jobs_total=total,
         jobs_ended=ended,
         jobs_failed=failed,
         kept_from=None if over is None else over.kept_from,
-        **(_came_of(over) if over is not None else _open(unknown=place in rows.unknown)),
+        **(_came_of(over) if over is not None else _open(job, unknown=place in rows.unknown)),
     )
 
 
@@ -291,8 +291,10 @@ def _name(begun: queries.Row | None, over: Finished | None) -> tuple[int, str, s
     return over.number, kind, name
 
 
-def _open(*, unknown: bool) -> dict[str, Json]:
-    return {"status": "unknown" if unknown else "open"}
+def _open(job: queries.Row, *, unknown: bool) -> dict[str, Json]:
+    if unknown:
+        return {"status": "unknown"}
+    return {"status": "cancelled" if job.status in ENDED else "open"}
 
 
 def _came_of(over: Finished) -> dict[str, Json]:

@@ -211,7 +211,8 @@ class CallView:
     number: int
     kind: str
     name: str
-    status: Literal["ok", "failed", "open", "unknown"]
+    status: Literal["ok", "failed", "open", "unknown", "cancelled"]
+    """`cancelled`: its job ended before it did."""
     started_at: datetime | None
     ended_at: datetime | None
     value: Json = None

@@ -14,7 +14,7 @@ from typing import Literal
 from lampwork.errors import StoreUnavailable
 from lampwork.store import migrations
 
-__all__ = ["Condition", "Executing", "condition_of"]
+__all__ = ["Condition", "Executing", "Paused", "condition_of"]
 
 _WAIT = 2.0
 """Seconds for which a lock of somebody else is waited for."""
@@ -30,6 +30,16 @@ class Executing:
     pid: int
     project: str
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A genie that takes no new tasks."""
+
+    project: str
+    genie: str
+    by: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Condition:
     """How many jobs need a person."""
     in_need: tuple[str, ...]
     """The first of these."""
+    paused: tuple[Paused, ...]
     newest: float | None
     """When the last change of a job was made, by the clock of whoever made it."""
 
@@ -109,8 +120,18 @@ def _condition(connection: sqlite3.Connection) -> Condition | None:
         waiting=_count(connection, "suspended"),
         attention=len(in_need),
         in_need=tuple(job for (job,) in in_need[:_NAMED]),
+        paused=_paused(connection),
         newest=connection.execute("SELECT max(changed_at) FROM jobs").fetchone()[0],
     )
+
+
+def _paused(connection: sqlite3.Connection) -> tuple[Paused, ...]:
+    # Tables of an older version may not have it yet.
+    table = "SELECT 1 FROM sqlite_master WHERE name = 'pauses'"
+    if connection.execute(table).fetchone() is None:
+        return ()
+    rows = connection.execute("SELECT project, genie, by, why FROM pauses ORDER BY project, genie")
+    return tuple(Paused(*row) for row in rows)
 
 
 def _count(connection: sqlite3.Connection, *statuses: str) -> dict[str, int]:

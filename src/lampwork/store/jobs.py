@@ -399,9 +399,10 @@ def go_on(connection: sa.Connection, job_id: str) -> None:
     row = get(connection, job_id)
     is_kept = row.status not in ENDED and kept.code_of(connection, row) is not None
     if row.want != "attention" and not is_kept:
-        raise Conflict(
-            f"Job {job_id} is {row.status} and was not stopped; there is nothing to go on with."
+        stands = (
+            f"has {row.status}" if row.status in ENDED else f"is {row.status} and was not stopped"
         )
+        raise Conflict(f"Job {job_id} {stands}; there is nothing to go on with.")
     kept.release(connection, row.root_id)
     connection.execute(
         sa.update(jobs)

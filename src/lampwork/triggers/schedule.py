@@ -162,7 +162,8 @@ class Schedule:
         [job] = new_jobs(self._worker.project, recipe, cron, [given], by=by)
         if not await self._store.write(triggers.fire_now, row.id, job, asked=asked, now=now):
             return []
-        _say_fired(row, [now], now)
+        facts = {"event": "trigger.fired", "recipe": row.recipe, "trigger": row.identity}
+        _log.info("%s of %s starts a job: fired by %s", row.identity, row.recipe, by, extra=facts)
         self._worker.start_soon(job.id)
         return [job.id]
 
