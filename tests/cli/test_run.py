@@ -191,7 +191,7 @@ def test_an_interrupted_wait_leaves_the_worker_alone(lampwork: Any, stop: Any) -
     done = stop(waiting, signal.SIGINT)
 
     assert done.code == 130
-    assert f"Job {job_id} goes on in the process that executes it." in done.err
+    assert f"Job {job_id} goes on in process {worker.pid}, which executes it." in done.err
     assert worker.poll() is None
 
 

@@ -401,11 +401,11 @@ def _facts(job: JobDetails) -> Iterator[str]:
 
 
 def _without_message(traceback: str, error: ErrorView | None) -> str:
-    """A traceback, at whose end the message stands in short, since it has been shown in full."""
+    """A traceback in which the message stands in short, since it has been shown in full."""
     text, message = traceback.rstrip(), "" if error is None else error.message.rstrip()
     ends = (message[i:] for i in range(len(message)) if text.endswith(message[i:]))
     shown = next(ends, "")
-    return text.removesuffix(shown) + output.headline(shown) if shown else text
+    return text.replace(shown, output.headline(shown)) if shown else text
 
 
 def _copied(job: JobView) -> str | None:

@@ -92,7 +92,7 @@ class JobLines:
     def _say(self, job: JobView) -> None:
         text = f"{job.job_id}  {job.title}  "
         if job.ended_at is not None:
-            text += f"{job.status} in {output.span(job.created_at, job.ended_at)}"
+            text += f"{job.status} in {output.span(job.started_at or job.created_at, job.ended_at)}"
             if job.status == "failed":
                 text += f"\n  {self.options.to_type('job', job.job_id)}"
         elif _waits(job):
