@@ -114,8 +114,9 @@ def test_people_get_the_result_in_plain_lines(lampwork: Any) -> None:
 
 def test_what_is_told_of_a_job_is_how_long_it_ran(capsys: Any) -> None:
     accepted = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
+    nothing: dict[str, Any] = {each.name: None for each in fields(JobDetails)}
     job = JobDetails(
-        **{each.name: None for each in fields(JobDetails)}
+        **nothing
         | {
             "job_id": "j1",
             "recipe": "add",
