@@ -135,7 +135,7 @@ class _Work:
 
     def say_interrupted(self, job_id: str, elsewhere: Executor | None) -> None:
         lacking = executor_lacking(elsewhere, self.project.name, self.worker())
-        if elsewhere is not None and lacking is None and not elsewhere.limited:
+        if elsewhere is not None and lacking is None:
             output.warn(f"Job {job_id} goes on in process {elsewhere.pid}, which executes it.")
         else:
             output.warn(f"Job {job_id} is kept, and goes on with a worker: {self.worker()}")
