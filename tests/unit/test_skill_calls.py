@@ -318,7 +318,9 @@ async def test_the_reconciler_is_asked_before_a_person(
     assert len(effects.of("pay")) == paid
 
 
-@pytest.mark.parametrize("says", [StillUnknown("the bank is closed"), ValueError("broken"), None])
+@pytest.mark.parametrize(
+    "says", [StillUnknown("the bank is closed"), ValueError("broken"), None, Happened(7)]
+)
 async def test_a_reconciler_that_does_not_know_leaves_it_to_a_person(desk, lost_pay, says):
     @lost_pay.reconcile
     async def find(call: SkillCall):

@@ -226,7 +226,13 @@ class SkillCalls:
         """The result of a call whose outcome is unknown; None when it is to be done."""
         match await self._reconcile(skill, intent):
             case Happened(value):
-                return self._encoded(skill, value) | {"source": "reconcile"}
+                found = self._encoded(skill, value) | {"source": "reconcile"}
+                if found["status"] == "ok":
+                    return found
+                # The call has happened, and nobody has its result: a person gives it.
+                why = (
+                    f"{why}; its reconciler returned {Happened(value)!r}, which is no result of it"
+                )
             case DidNotHappen() if intent.resolved < _RECONCILED_AT_MOST:
                 await self._resolve(intent, "reconcile")
                 return None
