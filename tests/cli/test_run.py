@@ -31,6 +31,28 @@ def test_without_wait_the_job_is_on_disk_until_a_worker_executes_it(lampwork: An
     assert lampwork.job(queued["job_id"], "succeeded")["output"] == 3
 
 
+def test_a_skill_that_was_withheld_or_asked_for_in_vain_is_named(lampwork: Any) -> None:
+    source = lampwork.folder / "project.py"
+    source.write_text(
+        source.read_text()
+        + """
+
+@project.recipe()
+async def forgets(job: Job) -> str:
+    return (await job.assign_task(finance, "Check it.")).response
+"""
+    )
+    done = lampwork("run", "forgets", "--wait")
+    job_id = lampwork.json("jobs")["items"][0]["job_id"]
+    page = lampwork("job", job_id).out
+
+    withheld = 'the task has no metadata "invoice_id"'
+    assert f"withheld: approve_invoice ({withheld})" in done.err
+    assert 'not run: approve_invoice: There is no skill "approve_invoice"' in done.err
+    assert f"withheld: approve_invoice, because {withheld}" in page
+    assert "✗ approve_invoice(" in page
+
+
 def test_people_are_told_the_job_and_how_it_gets_executed(lampwork: Any) -> None:
     done = lampwork("run", "add", "--input", '{"a": 1}', "--home", "state")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.errors import FolderInUse
 from lampwork.genies.cast import Cast
-from lampwork.insights import Executor, Insights, JobDetails, to_json
+from lampwork.insights import Executor, Insights, JobDetails, JobTree, to_json
 from lampwork.project import Project
 from lampwork.types import JobRef, Json
 
@@ -142,6 +142,8 @@ class _Work:
         output.warn(f"Look at it: {self.options.to_type('job', job_id)}")
 
     def say_ended(self, job: JobDetails) -> int:
+        for line in _in_vain(job):
+            output.warn(line)
         if self.options.as_json:
             output.say_json(summary(job))
         elif job.status == "succeeded":
@@ -155,6 +157,16 @@ class _Work:
                 output.warn(_used(job).strip())
             output.warn(f"All of it: {self.options.to_type('job', job.job_id)}")
         return 0 if job.status == "succeeded" else 1
+
+
+def _in_vain(job: JobTree) -> Iterator[str]:
+    """What its tasks, and those below it, did not get or asked for in vain."""
+    for call in job.calls:
+        if (task := call.task) is not None:
+            yield from (f"withheld: {skill} ({why})" for skill, why in task.withheld.items())
+            yield from (f"not run: {each.skill}: {each.reply}" for each in task.refused)
+        for child in call.jobs:
+            yield from _in_vain(child)
 
 
 def _used(job: JobDetails) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.working import code_changed
-from lampwork.insights import CallView, JobTree, JobView, SkillCard, TaskView, WaitingOn
+from lampwork.insights import CallView, JobTree, JobView, Refusal, SkillCard, TaskView, WaitingOn
 
 _MARKS = {
     "ok": "✓",
@@ -112,7 +112,19 @@ def of_task(task: TaskView, jobs: dict[str, Line]) -> Line:
     by = "" if task.answered_by is None else f" by {task.answered_by}"
     text = f"{task.task_id}  {task.status}{by}  conversation {task.conversation_id}"
     text += f"  {output.span(task.created_at, task.ended_at)}  {output.used(task.usage)}"
-    return Line(task.status, text, [of_card(card, jobs) for card in task.skill_calls])
+    lacks = [
+        Line("queued", f"withheld: {skill}, because {why}") for skill, why in task.withheld.items()
+    ]
+    cards = [(card.seq, of_card(card, jobs)) for card in task.skill_calls]
+    refused = [(each.seq, of_refusal(each)) for each in task.refused]
+    calls = sorted([*refused, *cards], key=lambda placed: placed[0])
+    return Line(task.status, text, [*lacks, *(line for _, line in calls)])
+
+
+def of_refusal(refused: Refusal) -> Line:
+    """A skill call that was not run."""
+    text = f"{refused.skill}({output.arguments(refused.arguments, 40)})  {refused.verdict}"
+    return Line("failed", f"{text}  {output.cut(refused.reply, 100)}")
 
 
 def of_card(card: SkillCard, jobs: dict[str, Line]) -> Line:

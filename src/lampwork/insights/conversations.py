@@ -41,6 +41,10 @@ _TAKEN = ("accepted", "answer", "cannot_complete")
 """Verdicts on calls that the transcript shows in another form."""
 
 
+_IN_VAIN = ("unknown_skill", "refused", "invalid")
+"""Verdicts on skill calls that were not run."""
+
+
 def page_of_conversations(
     connection: sa.Connection, *, limit: int, **wanted: Any
 ) -> Page[ConversationView]:
@@ -246,6 +250,17 @@ def _refused(call: dict[str, Json], place: dict[str, Any]) -> Refusal | RefusedA
         argument_refused=tuple(call.get("argument_refused", ())),
         reply=call["reply"],
     )
+
+
+def refusals(rows: Iterable[queries.Row]) -> tuple[Refusal, ...]:
+    """The skill calls that were asked for in vain: of no skill on offer, or that do not fit."""
+    said = [part for row in rows if row.kind == "said" for part in _parts(row)]
+    return tuple(each for each in said if isinstance(each, Refusal) and each.verdict in _IN_VAIN)
+
+
+def withheld_in(rows: Iterable[queries.Row]) -> dict[str, str]:
+    """The skills that a task did not get, and why."""
+    return next((row.body["withheld"] for row in rows if row.kind == "told"), {})
 
 
 def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork import values
 from lampwork.insights.budgets import budgets_of
-from lampwork.insights.conversations import error_view, skill_cards
+from lampwork.insights.conversations import error_view, refusals, skill_cards, withheld_in
 from lampwork.insights.views import (
     BudgetView,
     CallView,
@@ -20,7 +20,6 @@ from lampwork.insights.views import (
     JobView,
     LogLine,
     Page,
-    SkillCard,
     TaskView,
     moment,
     moment_or_none,
@@ -118,7 +117,8 @@ class Rows:
     counts: Mapping[tuple[str, int], tuple[int, int, int]]
     begun: Mapping[str, list[queries.Row]]
     tasks: Mapping[tuple[str, int], queries.Row]
-    cards: Mapping[str, tuple[SkillCard, ...]]
+    entries: Mapping[str, Sequence[queries.Row]]
+    """By task, its newest ones."""
     usage: Mapping[str, dict[str, int]]
     """By task."""
     usage_in_all: dict[str, int]
@@ -163,8 +163,8 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
         counts=queries.counts_of_children(connection, ids),
         begun=begun,
         tasks={(task.job_id, task.call): task for task in tasks},
-        cards={
-            task.id: skill_cards(queries.entries_of_task(connection, task, newest=depth.entries))
+        entries={
+            task.id: queries.entries_of_task(connection, task, newest=depth.entries)
             for task in tasks
         },
         usage={task.id: conversations.usage_so_far(connection, task) for task in tasks},
@@ -318,7 +318,9 @@ def _task(rows: Rows, task: queries.Row) -> TaskView:
         instructions=task.instructions,
         created_at=moment(task.created_at),
         ended_at=moment_or_none(task.ended_at),
-        skill_calls=rows.cards[task.id],
+        skill_calls=skill_cards(rows.entries[task.id]),
+        refused=refusals(rows.entries[task.id]),
+        withheld=withheld_in(rows.entries[task.id]),
         usage=rows.usage[task.id],
         error=error_view(outcome["error"]) if "error" in outcome else None,
         budget=rows.budgets.get(task.budget_id),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
 
 from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.insights.records import Refusal
 
 T = TypeVar("T")
 
@@ -193,6 +196,10 @@ class TaskView:
     ended_at: datetime | None
     skill_calls: tuple[SkillCard, ...]
     """The newest ones."""
+    refused: tuple[Refusal, ...]
+    """Of the newest, those that were asked for in vain."""
+    withheld: dict[str, str]
+    """The skills that it did not get, and why."""
     usage: dict[str, int]
     """So far: `requests`, `input_tokens`, `output_tokens`."""
     error: ErrorView | None
