@@ -260,7 +260,8 @@ def refusals(rows: Iterable[queries.Row]) -> tuple[Refusal, ...]:
 
 def withheld_in(rows: Iterable[queries.Row]) -> dict[str, str]:
     """The skills that a task did not get, and why."""
-    return next((row.body["withheld"] for row in rows if row.kind == "told"), {})
+    told: list[dict[str, str]] = [row.body["withheld"] for row in rows if row.kind == "told"]
+    return told[0] if told else {}
 
 
 def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
