@@ -18,12 +18,13 @@ from lampwork import clock, values
 from lampwork.errors import NotImportable
 from lampwork.files.artifact import Artifact
 from lampwork.files.taking import take
+from lampwork.genies.called import require_recipe
 from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
 from lampwork.genies.output import Output, describe
 from lampwork.genies.written_type import read_type
 from lampwork.jobs_door import JobsDoor
-from lampwork.recipe import Recipe, bind_input, check_input, require_recipe
+from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, conversations, jobs, pauses, triggers

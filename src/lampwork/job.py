@@ -16,8 +16,9 @@ from typing_extensions import TypeForm, Unpack
 from lampwork import clock, values
 from lampwork.errors import InputInvalid, JobFailed, StoreUnavailable
 from lampwork.files.artifact import Artifact
+from lampwork.genies.called import as_step, require_recipe
 from lampwork.genies.output import identity
-from lampwork.recipe import Recipe, bind_input, require_recipe, takes_job
+from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.runs import event
 from lampwork.runs.call import Call
 from lampwork.runs.gather import JobCall, MapCall, OnError, SideBySide
@@ -70,7 +71,7 @@ class Job(SideBySide):
         *,
         retry: Retry | None = None,
         timeout: float | None = None,
-        effect: Effect = "idempotent",
+        effect: Effect | None = None,
         name: str | None = None,
         key: str | None = None,
     ) -> Job:
@@ -79,8 +80,9 @@ class Job(SideBySide):
         >>> grams = await job.options(timeout=5, retry=Retry(attempts=3)).step(weigh, "Emma")
 
         `timeout` in seconds and per attempt; `effect="at_most_once"` for what must not happen
-        twice; `name` on record instead of the function's; `key` instead of the step's own
-        idempotency key. Raises InputInvalid for options that contradict.
+        twice, else `idempotent`, or what a skill says of itself; `name` on record instead of the
+        function's; `key` instead of the step's own idempotency key. Raises InputInvalid for
+        options that contradict.
         """
         options = Options(retry=retry, timeout=timeout, effect=effect, name=name, key=key)
         return Job(self._flow, options.checked())
@@ -101,11 +103,12 @@ class Job(SideBySide):
         >>> await job.step(weigh, "Emma", wrapped=True)
         280
 
-        A plain function runs in a thread. Without a return annotation the result must be plain
-        JSON; with one, it is read back as that type. Raises StepFailed, ResultNotRecordable,
+        A plain function runs in a thread; a skill that takes no SkillCall has the effect, timeout
+        and retry that it says. Without a return annotation the result must be plain JSON; with
+        one, it is read back as that type. Raises StepFailed, ResultNotRecordable, InputInvalid,
         UnknownCall, CallInterrupted.
         """
-        options = self._options or Options()
+        fn, options = as_step(fn, self._options)
         name = options.name or name_of(fn)
         step = Step(fn, args, kwargs, options, name)
         return self._call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
@@ -67,7 +68,7 @@ def require_recipe(given: Any, verb: str) -> None:
             problems=[given],
         )
     raise InputInvalid(
-        f"{verb} takes a recipe, not {given!r}. Decorate it with @project.recipe(), "
+        f"{verb} takes a recipe, not {reprlib.repr(given)}. Decorate it with @project.recipe(), "
         "or run a plain function with job.step."
     )
 

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from lampwork import Answer, Call, Calls, Job, JobRef, Metadata, Project, Turn, playbook, testing
-from lampwork.errors import GenieNotFound, InputInvalid, JobFailed
+from lampwork.errors import (
+    GenieNotFound,
+    InputInvalid,
+    JobFailed,
+    LiveModelRefused,
+    ScriptCallInvalid,
+    ScriptEnded,
+)
 
 project = Project("shop")
 wired: list[tuple[str, int]] = []
@@ -85,10 +92,9 @@ async def test_a_script_begins_anew_in_each_task() -> None:
 async def test_a_script_that_runs_out_says_so() -> None:
     short = testing.script(Calls(Call("wire", cents=1), Call("wire", cents=2)))
     async with testing.opened(project, models={"cashier": short}) as app:
-        with pytest.raises(JobFailed) as raised:
+        with pytest.raises(ScriptEnded) as raised:
             await app.run(refund, account="DE-1")
 
-    assert raised.value.error["code"] == "script_ended"
     said = str(raised.value)
     assert "The script has 1 turn, and the task asks for turn 2" in said
     assert "the last results are wire: 'wired'; wire: 'wired'" in said
@@ -117,17 +123,18 @@ async def test_a_script_that_calls_what_there_is_not_fails_its_test(
 ) -> None:
     wrong = testing.script(turn, Answer("paid"))
     async with testing.opened(project, models={"cashier": wrong}) as app:
-        with pytest.raises(JobFailed) as raised:
+        with pytest.raises(ScriptCallInvalid) as raised:
             await app.run(refund, account="DE-1")
 
-    assert raised.value.error["code"] == "script_call_invalid"
     assert f"Turn 1 of the script {problem}" in str(raised.value)
     assert wired == []
 
 
 async def test_a_script_that_calls_a_withheld_skill_is_told_why_it_is_not_offered() -> None:
     async with testing.opened(project, model=PAYS) as app:
-        with pytest.raises(JobFailed, match=r"offered none\. A skill is withheld .* metadata"):
+        with pytest.raises(
+            ScriptCallInvalid, match=r"offered none\. A skill is withheld .* metadata"
+        ):
             await app.assign_task(cashier, "Pay 5 back.")
 
 
@@ -146,7 +153,7 @@ async def test_a_model_of_a_provider_is_asked_only_when_the_test_says_so(
     monkeypatch.setenv("LAMPWORK_MODEL", "openai:gpt-5.2")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     async with testing.opened(project) as app:
-        with pytest.raises(JobFailed) as refused:
+        with pytest.raises(LiveModelRefused) as refused:
             await app.run(refund, account="DE-1")
     async with testing.opened(project, models={"cashier": PAYS}) as app:
         assert await app.run(refund, account="DE-1") == "paid"
@@ -154,7 +161,6 @@ async def test_a_model_of_a_provider_is_asked_only_when_the_test_says_so(
         with pytest.raises(JobFailed) as asked:
             await app.run(refund, account="DE-1")
 
-    assert refused.value.error["code"] == "live_model_refused"
     assert 'Genie "cashier" would ask openai:gpt-5.2, and a test asks no' in str(refused.value)
     assert app.requests == []
     assert asked.value.error["code"] == "model_key_missing"

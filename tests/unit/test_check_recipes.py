@@ -407,6 +407,42 @@ def test_metadata_that_no_skill_of_the_genie_declares_is_an_error(found) -> None
     ]
 
 
+BY_USER = """
+@project.skill(confirm=True)
+def pay(cents: int) -> str:
+    '''Pay.'''
+    return "paid"
+
+async def search(query: str, k: int, user: str | None) -> list:
+    '''Rules.'''
+    return []
+
+payer = project.genie("payer", model=model, job_description="", skills=[pay])
+rules = project.knowledge("rules", search=search, permissioned=True)
+adviser = project.genie("adviser", model=model, job_description="", knowledge=[rules])
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        ('job.assign_task(payer, "Pay.")', True),
+        ('job.assign_task("payer", "Pay.")', True),
+        ('job.options().assign_task(payer, "Pay.", knowledge="public_only")', True),
+        ('job.assign_task(adviser, "Advise.")', True),
+        ('job.assign_task(adviser, "Advise.", knowledge="public_only")', False),
+        ('job.assign_task(adviser, "Advise.", **{"knowledge": "public_only"})', False),
+        ('job.assign_task(clerk, "Look.")', False),
+    ],
+)
+def test_a_task_for_a_genie_that_takes_none_in_the_background_is_an_error(
+    found, call: str, named: bool
+) -> None:
+    line = f"return await {call}"
+
+    assert (f"genie_not_eligible: {line}" in found(line, BY_USER)) == named
+
+
 def test_a_genie_of_another_project_is_an_error(found) -> None:
     other = "other = Project('b').genie('spy', model=model, job_description='')\n\n"
     line = 'return await job.assign_task(other, "Look.")'

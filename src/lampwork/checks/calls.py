@@ -15,6 +15,7 @@ from lampwork.checks.finding import Finding
 from lampwork.checks.names import UNKNOWN
 from lampwork.checks.source import called
 from lampwork.errors import NotImportable, one_of
+from lampwork.genies import eligibility
 from lampwork.genies.genie import Genie
 from lampwork.recipe import Recipe
 
@@ -211,8 +212,25 @@ def _in_assignment(project: Project, body: Body, call: ast.Call) -> Iterator[Fin
     if genie.lacks_skills:
         return
     yield from arguments.in_assignment(body, call, genie)
+    yield from _not_eligible(body, call, genie)
     yield from _unknown_metadata(body, call, genie)
     yield from _answer_dropped(body, call, genie)
+
+
+def _not_eligible(body: Body, call: ast.Call, genie: Genie) -> Iterator[Finding]:
+    """A task in the background for a genie that takes none; if the source may say that public
+    documents are enough, as if it did.
+    """
+    keywords = {each.arg for each in call.keywords}
+    found = eligibility.obstacles(genie, public_only=not keywords.isdisjoint({"knowledge", None}))
+    if found:
+        yield Finding(
+            code="genie_not_eligible",
+            severity="error",
+            message=f"{body.node.name}() assigns a task, and {eligibility.in_words(genie, found)}",
+            mend=eligibility.mend(found),
+            **body.at(call),
+        )
 
 
 def _unknown_metadata(body: Body, call: ast.Call, genie: Genie) -> Iterator[Finding]:

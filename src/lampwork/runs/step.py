@@ -52,7 +52,8 @@ class Options:
 
     retry: Retry | None = None
     timeout: float | None = None
-    effect: Effect = "idempotent"
+    effect: Effect | None = None
+    """None: that of a skill, or else idempotent."""
     name: str | None = None
     key: str | None = None
 
@@ -157,7 +158,9 @@ class Step:
                 )
 
     async def _attempt(self, run: Run, number: int, key: str) -> Any:
-        about = failpoint.Starting(run.job_id, str(number), self.name, self.options.effect, key)
+        about = failpoint.Starting(
+            run.job_id, str(number), self.name, self.options.effect or "idempotent", key
+        )
         failpoint.hit("step.before_effect", about)
         token = step_key.set(key)
         try:

@@ -14,13 +14,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from lampwork import clock
 from lampwork.app import App
-from lampwork.errors import StillWaiting
+from lampwork.errors import LiveModelRefused, StillWaiting
 from lampwork.insights import Insights, WaitingOn, to_json
+from lampwork.models.ask import LanguageModel
 from lampwork.models.resolve import Model, Playbook
 from lampwork.project import Project
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
 from lampwork.store.jobs import EndedJob
+from lampwork.tasks.assignment import Assignment
 from lampwork.testing.cast import AnyModel, TestCast
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.request import Request
@@ -57,6 +59,7 @@ class TestApp(App):
         """What time it is for the jobs; it stands still until it is moved."""
         self.patience = patience
         clock.bind(self._on_jobs_loop, lambda: settle(self))
+        self._cast = cast
         super().__init__(project, settings, cast=cast)
         self.requests = cast.requests
         """What models were asked, in the order in which they were."""
@@ -75,7 +78,19 @@ class TestApp(App):
         """Wait until a job has ended; how it did. Raises JobNotFound, StillWaiting.
 
         The pauses before another attempt of a step or a skill pass by themselves: the clock moves.
+        What is wrong with the test itself is raised, whatever the job made of it:
+        LiveModelRefused, ScriptEnded, ScriptCallInvalid, RecordingDiffers, the AssertionError of
+        a playbook.
         """
+        try:
+            ended = await self._awaited(job_id)
+        except StillWaiting:
+            self._cast.raise_mistakes()
+            raise
+        self._cast.raise_mistakes()
+        return ended
+
+    async def _awaited(self, job_id: str) -> EndedJob:
         ending = asyncio.create_task(super().ended(job_id))
         until = time.monotonic() + self.patience
         try:
@@ -102,6 +117,13 @@ class TestApp(App):
             job_id=job_id,
             waiting_on=to_json(found.waiting_on),
         )
+
+    def _checked(self, given: Assignment) -> tuple[Assignment, LanguageModel]:
+        try:
+            return super()._checked(given)
+        except LiveModelRefused as error:
+            self._cast.mistakes.remove(error)  # the test is told right here
+            raise
 
     async def _on_jobs_loop(self, work: Coroutine[Any, Any, None]) -> None:
         await self._loop.call(work)
@@ -163,6 +185,12 @@ class Opening(AbstractAsyncContextManager[TestApp]):
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self._stack.close)
+        if error is None:
+            self._cast.raise_mistakes()
+            return
+        for mistake in self._cast.mistakes:
+            if error is not mistake:
+                error.add_note(f"In this test: {type(mistake).__name__}: {mistake}")
 
     def run(self, recipe: Recipe[P, R], /, *args: P.args, **input: P.kwargs) -> R:
         """Open the project, run a recipe, close it: for tests that are no coroutines.
@@ -193,7 +221,8 @@ def opened(
 
     `models` says who plays which genie, by name, and `model` who plays all others. A genie that is
     left with a model of a provider's fails its tasks with LiveModelRefused, and LAMPWORK_MODEL
-    counts for nothing, unless `live_models` is True.
+    counts for nothing, unless `live_models` is True. Such a mistake of the test is raised where a
+    result is awaited, or at the end of the block, whatever the project made of the failure.
 
     Its state is in a folder of its own, which is deleted at the end; the folder `home` is kept, so
     that the project can be opened there again. `triggers` lets the project's triggers fire.

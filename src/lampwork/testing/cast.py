@@ -40,13 +40,24 @@ class TestCast(Cast):
         super().__init__()
         self.requests: list[Request] = []
         _require_players(models, model)
+        self.mistakes: list[Exception] = []
+        """Of the test itself, and not told to it yet."""
         self._models = {project.find_genie(name).name: each for name, each in models.items()}
         self._model = model
         self._live = live
 
     def model_of(self, genie: Genie) -> LanguageModel:
         """The test's own for this genie, else the test's for all, else what the genie names."""
-        return Watched(genie.name, self._found(genie), self.requests)
+        return Watched(genie.name, self._found(genie), self.requests, self.mistakes)
+
+    def raise_mistakes(self) -> None:
+        """Raise the first one that was not told yet: LiveModelRefused, ScriptEnded,
+        ScriptCallInvalid, RecordingDiffers, or the AssertionError of a playbook.
+        """
+        if self.mistakes:
+            first = self.mistakes[0]
+            self.mistakes.clear()
+            raise first.with_traceback(None)
 
     def skills_of(self, genie: Genie) -> Sequence[Skill[..., Any]]:
         """Those of a genie that a recording plays, as they were recorded, if it is to."""

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from lampwork.errors import (
+    LiveModelRefused,
+    ModelUnavailable,
+    RecordingDiffers,
+    ScriptCallInvalid,
+    ScriptEnded,
+)
 from lampwork.models.ask import Ask, LanguageModel, Reply
 from lampwork.models.pieces import APART, Piece, pieces_of, standing_pieces
 from lampwork.models.price import Price
@@ -46,6 +55,8 @@ class Watched:
     genie: str
     model: LanguageModel
     requests: list[Request]
+    mistakes: list[Exception]
+    """Those of the test itself are kept here: a genie or a recipe may go on after an error."""
 
     @property
     def name(self) -> str:
@@ -74,7 +85,8 @@ class Watched:
 
     def check(self) -> None:
         """Raise ModelUnknown, ModelKeyMissing, LiveModelRefused."""
-        self.model.check()
+        with self._keeping_mistakes():
+            self.model.check()
 
     def price(self, input_tokens: int | None = None) -> Price | None:
         """The model's."""
@@ -94,4 +106,17 @@ class Watched:
                 pieces=(*standing_pieces(ask), *messages),
             )
         )
-        return await self.model.respond(ask)
+        with self._keeping_mistakes():
+            return await self.model.respond(ask)
+
+    @contextmanager
+    def _keeping_mistakes(self) -> Generator[None]:
+        try:
+            yield
+        except (LiveModelRefused, ScriptEnded, ScriptCallInvalid, RecordingDiffers) as error:
+            self.mistakes.append(error)
+            raise
+        except ModelUnavailable as error:
+            if isinstance(error.__cause__, AssertionError):  # of a playbook, about what it is shown
+                self.mistakes.append(error.__cause__)
+            raise

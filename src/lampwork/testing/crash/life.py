@@ -58,7 +58,7 @@ def live(project: Project, cast: TestCast, order: Order) -> None:
         app = TestApp(project, settings, cast, fake, patience=order.timeout)
         try:
             if order.recipe is not None:
-                how = asyncio.run(_Life(app, order, recorder).until_its_end())
+                how = asyncio.run(_Life(app, cast, order, recorder).until_its_end())
         finally:
             app.close()  # which has boundaries too
     recorder.say(end=how)
@@ -67,6 +67,7 @@ def live(project: Project, cast: TestCast, order: Order) -> None:
 @dataclass(frozen=True, slots=True)
 class _Life:
     app: TestApp
+    cast: TestCast
     order: Order
     recorder: Recorder
 
@@ -75,6 +76,9 @@ class _Life:
         job = await self._start()
         while True:
             await self.app.settled()
+            if self.cast.mistakes:
+                mistake = self.cast.mistakes[0]
+                return {"how": "mistake", "why": f"{type(mistake).__name__}: {mistake}"}
             views = await self._jobs()
             open_jobs = [each for each in views if each.status not in ENDED]
             if not open_jobs:
@@ -89,7 +93,7 @@ class _Life:
                 if await self._answer(waits):
                     continue
             except InputInvalid as error:
-                return {"how": "misfit", "why": str(error)}
+                return {"how": "mistake", "why": str(error)}
             if questions:
                 return {"how": "asks", "questions": questions}
             if (due_at := self.app.clock.next_at) is None:

@@ -173,7 +173,7 @@ class Trial:
                 return f"the job needs attention: {'; '.join(why)}"
             case {"how": "waits", "for": what}:
                 return f"the job waits for what nobody does: {', '.join(what)}. Pass events="
-            case {"how": "misfit", "why": why}:
+            case {"how": "mistake", "why": why}:
                 return why
             case _ if code == -signal.SIGALRM:
                 return f"the job had not ended after {self.timeout:g} s"
