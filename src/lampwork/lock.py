@@ -9,13 +9,19 @@ from pathlib import Path
 
 from lampwork.errors import FolderInUse, FolderNotWritable
 
+_LOCK = "lock"
+_CHARGE = "dev"
+
+BETWEEN = "it executes nothing at the moment, but loads code, or asks something in its terminal."
+"""What `lampwork dev` does when it has charge of a folder, and none of its workers executes."""
+
 
 class FolderLock:
     """Held from its making until `release`, or until the process is gone, however it went."""
 
     def __init__(self, home: Path) -> None:
         """Take the lock. Raises FolderInUse, FolderNotWritable."""
-        path = home / "lock"
+        path = home / _LOCK
         try:
             home.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -33,6 +39,10 @@ class FolderLock:
                 home=str(home),
                 pid=pid,
             )
+        dev = in_charge(home)
+        if dev is not None and dev not in (str(os.getpid()), str(os.getppid())):
+            os.close(self._file)
+            raise _has_charge(home, dev)
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
 
@@ -41,13 +51,49 @@ class FolderLock:
         os.close(self._file)
 
 
+class Charge:
+    """Held by a process whose children alone may execute in a folder, one after the other."""
+
+    def __init__(self, home: Path) -> None:
+        """Take charge of a folder that is there. Raises FolderInUse."""
+        self._file = os.open(home / _CHARGE, os.O_RDWR | os.O_CREAT, 0o644)
+        if not _take(self._file):
+            pid = _pid_in(self._file)
+            os.close(self._file)
+            raise _has_charge(home, pid)
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        """Let any process execute."""
+        os.close(self._file)
+
+
+def _has_charge(home: Path, pid: str) -> FolderInUse:
+    return FolderInUse(
+        f"`lampwork dev` (process {pid}) has charge of {home}: {BETWEEN} "
+        "Queue work for it with `lampwork run` without --wait, or use another --home.",
+        home=str(home),
+        pid=pid,
+    )
+
+
 def holder(home: Path) -> str | None:
     """The id of the process that holds the lock, as it says; None if no process does.
 
     Only looks, and creates nothing. Raises OSError when the file can't be read.
     """
+    return _holder(home / _LOCK)
+
+
+def in_charge(home: Path) -> str | None:
+    """The id of the process whose children alone may execute, as `holder`."""
+    return _holder(home / _CHARGE)
+
+
+def _holder(path: Path) -> str | None:
     try:
-        file = os.open(home / "lock", os.O_RDONLY)
+        file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:

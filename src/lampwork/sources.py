@@ -1,7 +1,7 @@
-"""The source files that a project consists of, and copies of them from which it can be run again.
+"""The source files that a project consists of, and copies of its modules to run it again from.
 
 `lampwork dev` makes such a copy of what it loads: when an edit does not fit a waiting job, the code
-of before is still there. A copy bears the digest of its files, and lies in the folder of the state.
+of before is still there. A copy bears the digest of all files, and lies in the folder of the state.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
+from lampwork.code_of_then import load_from_copies
+
 _LARGEST = 1024 * 1024
 """Bytes of the largest file which is read at import that is taken for a part of the code."""
 
 _MANIFEST = "sources.json"
+
+_LOADED = "loaded"
+"""In a copy: a file whose time says when its code was last executed as the one of its day."""
 
 
 class Reading:
@@ -82,6 +87,11 @@ class Sources:
     def folders(self) -> frozenset[Path]:
         """Where its files lie."""
         return frozenset(Path(each.path).parent for each in self.files)
+
+    @property
+    def modules(self) -> tuple[SourceFile, ...]:
+        """What is copied: code. All else that was read is found as it is when it is read again."""
+        return tuple(each for each in self.files if each.place.endswith(".py"))
 
     def are_as_read(self) -> bool:
         """Whether each file is still what it was."""
@@ -168,9 +178,9 @@ def digests_in(folders: Iterable[Path]) -> dict[str, str | None]:
 
 
 def copy(sources: Sources, folder: Path) -> bool:
-    """Copy the sources below `folder`, where they are found by their `code`.
+    """Copy the modules below `folder`, where they are found by the `code` of the sources.
 
-    Returns whether they still were what they are said to be.
+    Returns whether all files still were what they are said to be.
     """
     made = folder / sources.code
     if made.exists() and read_copy(folder, sources.code) is None:
@@ -180,18 +190,22 @@ def copy(sources: Sources, folder: Path) -> bool:
         try:
             if not _copy_files(sources, copying):
                 return False
-            _link_rest(sources, copying)
             (copying / _MANIFEST).write_text(json.dumps(asdict(sources)), "utf-8")
             copying.rename(made)
         finally:
             shutil.rmtree(copying, ignore_errors=True)
-    now = time.time_ns()  # finer than the clock of the file system
-    os.utime(made / _MANIFEST, ns=(now, now))
     return True
 
 
+def mark_loaded(folder: Path, code: str) -> None:
+    """What is executed now is this code."""
+    (mark := folder / code / _LOADED).touch()
+    now = time.time_ns()  # finer than the clock of the file system
+    os.utime(mark, ns=(now, now))
+
+
 def _copy_files(sources: Sources, to: Path) -> bool:
-    for each in sources.files:
+    for each in sources.modules:
         copied = to / str(each.root) / each.place
         copied.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -200,17 +214,7 @@ def _copy_files(sources: Sources, to: Path) -> bool:
             return False
         if _digest_at(copied) != each.digest:
             return False
-    return True
-
-
-def _link_rest(sources: Sources, to: Path) -> None:
-    """What else lies in those folders is found beside the copies, as it is now."""
-    for each in sources.files:
-        copied = (to / str(each.root) / each.place).parent
-        for path in Path(each.path).parent.iterdir():
-            link = copied / path.name
-            if not path.name.startswith((".", "__pycache__")) and not link.exists():
-                link.symlink_to(path)
+    return sources.are_as_read()
 
 
 def read_copy(folder: Path, code: str) -> Sources | None:
@@ -232,9 +236,9 @@ def _is_as_copied(made: Path, file: SourceFile) -> bool:
 
 
 def last_loaded(folder: Path) -> dict[str, str]:
-    """By project, the code of the copy that was loaded last."""
-    manifests = sorted(folder.glob(f"*/{_MANIFEST}"), key=lambda path: path.stat().st_mtime_ns)
-    read = {path.parent.name: read_copy(folder, path.parent.name) for path in manifests}
+    """By project, the code that was executed last: one that was only looked at does not count."""
+    marks = sorted(folder.glob(f"*/{_LOADED}"), key=lambda path: path.stat().st_mtime_ns)
+    read = {path.parent.name: read_copy(folder, path.parent.name) for path in marks}
     return {sources.project: code for code, sources in read.items() if sources is not None}
 
 
@@ -246,15 +250,17 @@ def remove_copies(folder: Path, *, but: Set[str]) -> None:
 
 
 def import_from_copy(folder: Path, sources: Sources) -> Path:
-    """Let modules be imported from a copy, in place of the files that it is of.
+    """Let modules be loaded from a copy, as if from the files that it is of.
 
     Returns the folder to import the project's module from.
     """
-    copied = [folder / sources.code / str(number) for number in range(len(sources.roots))]
-    others = [each for each in sys.path if str(Path(each).absolute()) not in sources.roots]
-    sys.path[:] = [*map(str, copied), *others]
-    own = next(each for each in sources.files if _module_of(each.place) == sources.module)
-    return copied[own.root]
+    copied = folder / sources.code
+    load_from_copies(
+        {Path(each.path): copied / str(each.root) / each.place for each in sources.modules}
+    )
+    sys.path[:0] = [each for each in sources.roots if each not in sys.path]
+    own = next(each for each in sources.modules if _module_of(each.place) == sources.module)
+    return Path(sources.roots[own.root])
 
 
 def _module_of(place: str) -> str:

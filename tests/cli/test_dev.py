@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -105,6 +106,12 @@ class Dev:
                 if found["event"] == name and facts.items() <= found.items():
                     return found
             assert self._more(until), f"it ended without {name}"
+
+    def next(self) -> dict[str, Any]:
+        """The next event."""
+        while not self.said:
+            assert self._more(time.monotonic() + DEADLINE), "it ended"
+        return json.loads(self.said.pop(0))
 
     def job(self, job_id: str, status: str) -> dict[str, Any]:
         """What is said of a job when it gets that status."""
@@ -246,7 +253,7 @@ def test_each_job_that_an_edit_does_not_fit_is_kept_forked_or_discarded(
 
     lampwork("job", kept, "send", "go", '"on"')
     newer = lampwork.queue("run", "says")
-    assert lampwork.job(kept, "succeeded")["output"] == "old: on"
+    assert lampwork.job(kept, "succeeded")["output"] == "new: on"  # files are those of today
     assert lampwork.job(newer, "succeeded")["output"] == "new"
     [copy] = lampwork.job(forked, "cancelled")["copies"]
     lampwork("job", copy["job_id"], "send", "went", '"on"')
@@ -313,6 +320,98 @@ def test_where_nobody_can_be_asked_old_code_is_kept_and_a_plain_worker_leaves_it
     lampwork.worker()
     lampwork("job", job_id, "go-on")
     assert lampwork.job(job_id, "succeeded")["output"] == "old: on"
+
+
+def test_a_kept_job_is_the_code_of_then_and_writes_to_the_files_of_today(
+    lampwork: Any, dev: Any
+) -> None:
+    edit(lampwork, "wait_for('go', str)}\"", "wait_for('go', str)}\" + note()")
+    edit(
+        lampwork,
+        "@project.recipe()\nasync def asks",
+        "def note():\n"
+        "    (Path(__file__).parent / 'rows').open('a').write('row')\n"
+        "    return ' noted'\n\n\n"
+        "@project.recipe()\nasync def asks",
+    )
+    (lampwork.folder / "rows").write_text("first ")
+    started = dev()
+    job_id = lampwork.queue("run", "asks")
+    started.job(job_id, "suspended")
+    edit(lampwork, "'go'", "'went'")
+    started.event("decided", decision="keep")
+    (lampwork.folder / "text.md").write_text("new")
+    started.event("reloaded")
+
+    lampwork("job", job_id, "send", "go", '"on"')
+    started.job(job_id, "succeeded")
+
+    assert lampwork.json("job", job_id)["output"] == "new: on noted"
+    assert (lampwork.folder / "rows").read_text() == "first row"
+    copies = lampwork.folder / ".lampwork" / "code"
+    assert {path.name for path in copies.glob("*/*/*")} == {"project.py"}
+
+
+def test_what_was_typed_before_the_question_was_there_is_no_answer_to_it(
+    lampwork: Any, dev: Any
+) -> None:
+    started = dev(on_terminal=True)
+    started.shown("state: ")
+    jobs = [lampwork.queue("run", "asks") for _ in range(2)]
+    for job_id in jobs:
+        lampwork.job(job_id, "suspended")
+
+    started.type("da")
+    edit(lampwork, "'go'", "'went'")
+    started.shown("as in ka: ")
+    started.type("k\nda\nda")
+    started.shown("as in ka: ")
+    started.type("w")
+    started.shown("The old code goes on until you edit again.")
+
+
+def test_while_it_asks_at_its_start_it_has_the_folder_and_what_it_only_looked_at_is_not_loaded(
+    lampwork: Any, dev: Any
+) -> None:
+    started = dev()
+    old = started.event("worker")["code"]
+    job_id = lampwork.queue("run", "asks")
+    started.job(job_id, "suspended")
+    started.stop()
+    edit(lampwork, "'go'", "'went'")
+
+    asking = dev(on_terminal=True)
+    asking.shown("Nothing is executed until you answer: 1 job ")
+    asking.shown("as in ka: ")
+    has = f"`lampwork dev` (process {asking.process.pid}) has"
+    queued = lampwork("run", "says")
+    assert (has in queued.out, "lampwork worker" in queued.out) == (True, False)
+    assert has in lampwork("job", job_id, "send", "other", "1").out
+    assert has in lampwork("doctor").out
+    for verb in ("worker", "dev"):
+        refused = lampwork(verb, "--json")
+        assert refused.json["error"]["code"] == "folder_in_use"
+        assert refused.json["error"]["fields"]["pid"] == str(asking.process.pid)
+    asking.stop()
+
+    again = dev()
+    assert again.event("decided", job_id=job_id, decision="keep")["code"] == old
+
+
+def test_code_is_not_loaded_before_its_worker_has_the_folder(lampwork: Any, dev: Any) -> None:
+    started = dev()
+    started.event("worker")
+    with (lampwork.folder / ".lampwork" / "lock").open("r+") as lock:
+        (lampwork.folder / "text.md").write_text("new")
+        fcntl.flock(lock, fcntl.LOCK_EX)  # between the old worker and the new one
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        assert f"Process {os.getpid()} executes" in started.event("worker_ended")["why"]
+
+    told = [started.next()]
+    while told[-1]["event"] == "worker_ended":
+        told.append(started.next())
+    assert told[-1]["event"] == "worker"
 
 
 def test_when_the_supervisor_is_killed_its_worker_ends_and_nothing_is_lost(

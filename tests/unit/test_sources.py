@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -83,36 +82,53 @@ def test_each_edit_makes_another_code_and_going_back_the_same(project: Path) -> 
     assert look(project, "shop").code == before.code
 
 
-def test_a_copy_is_imported_as_it_was_with_what_lies_beside_it_as_it_is(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+FROM_COPY = """
+import importlib, json, sys, traceback
+from pathlib import Path
+from lampwork import sources
+copies = Path(sys.argv[1])
+read = sources.read_copy(copies, sys.argv[2])
+sys.path.insert(0, str(sources.import_from_copy(copies, read)))
+shop = importlib.import_module("shop")
+import shop.later, shop.parts.wheel
+try:
+    shop.rules.fail()
+except ZeroDivisionError:
+    where = traceback.format_exc()
+files = [module.__file__ for module in (shop, shop.later, shop.rules, shop.parts.wheel)]
+texts = [shop.text, shop.rules.text, shop.later.text, shop.parts.wheel.text]
+print(json.dumps([files, texts, shop.rules.__spec__.origin, where]))
+"""
+
+
+def test_a_copy_is_the_code_of_then_with_the_files_of_today(project: Path, tmp_path: Path) -> None:
+    shop, copies = project / "shop", tmp_path / "code"
+    (shop / "parts").mkdir()
+    (shop / "parts" / "wheel.py").write_text("text = 'old'\n")
+    (shop / "rules.py").write_text("text = 'old'\ndef fail(): return 1 / 0\n")
+    with (shop / "__init__.py").open("a") as file:
+        file.write("import shop.parts.wheel\n(here / 'shop.db').open('a').write('row')\n")
     found = look(project, "shop")
-    copies = tmp_path / "code"
     assert sources.copy(found, copies)
-    for name in ("rules.py", "later.py"):
-        (project / "shop" / name).write_text("text = 'new'\n")
-    (project / "shop" / "clerk.md").write_text("You are new.")
-    for name in ("prices.csv", "rates.csv"):
-        (project / "shop" / "data" / name).write_text("new")
-    monkeypatch.setattr(sys, "path", [str(project), *sys.path])
+    (shop / "rules.py").write_text("text = 'new'\n\ndef fail(): return 2 / 0\n")
+    (shop / "later.py").write_text("text = 'new'\n")
+    (shop / "clerk.md").write_text("New. ")
+    (shop / "parts" / "wheel.py").unlink()
+    (shop / "parts").rmdir()
 
-    read = sources.read_copy(copies, found.code)
-    assert read is not None
-    assert asdict(read) == asdict(found)
-    root = sources.import_from_copy(copies, read)
-    try:
-        import shop.later as later  # pyright: ignore[reportMissingImports]
+    words = [sys.executable, "-c", FROM_COPY, str(copies), found.code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+    files, texts, origin, where = json.loads(done.stdout)
 
-        package = Path(later.__file__).parent
-        assert package == root / "shop"
-        assert sys.modules["shop"].rules.text == later.text == "old"
-        assert (package / "clerk.md").read_text() == "You are old."
-        assert (package / "data" / "rates.csv").read_text() == "old"
-        assert (package / "data" / "prices.csv").read_text() == "new"
-    finally:
-        for name in [each for each in sys.modules if each.partition(".")[0] == "shop"]:
-            del sys.modules[name]
-    assert str(project) not in sys.path
+    names = ("__init__.py", "later.py", "rules.py", "parts/wheel.py")
+    assert files == [str(shop / name) for name in names]
+    assert texts == ["New. old", "old", "old", "old"]
+    assert origin == str(shop / "rules.py")
+    assert f'File "{shop / "rules.py"}", line 2, in fail\n    def fail(): return 1 / 0' in where
+    assert (shop / "shop.db").read_text() == "rowrow"
+    copied = {path.name for path in copies.rglob("*") if path.is_file()}
+    assert copied == {"__init__.py", "later.py", "rules.py", "wheel.py", "sources.json"}
+    assert not [path for path in copies.rglob("*") if path.is_symlink()]
 
 
 def test_what_was_edited_since_it_was_read_is_not_copied(project: Path, tmp_path: Path) -> None:
@@ -152,8 +168,11 @@ def test_copies_that_nobody_needs_are_removed(project: Path, tmp_path: Path) -> 
     (project / "shop" / "rules.py").write_text("text = 'new'\n")
     second = look(project, "shop")
     sources.copy(second, copies)
+    assert sources.last_loaded(copies) == {}
+    sources.mark_loaded(copies, second.code)
     assert sources.last_loaded(copies) == {"p": second.code}
-    sources.copy(first, copies)
+    sources.mark_loaded(copies, first.code)
+    sources.copy(second, copies)
     assert sources.last_loaded(copies) == {"p": first.code}
 
     sources.remove_copies(copies, but={second.code})

@@ -17,6 +17,7 @@ from lampwork.cli import output, tree
 from lampwork.cli.chatting import OVER, Asked, Chat, Ended, Interrupted
 from lampwork.cli.execution import summary
 from lampwork.cli.saying import Shown
+from lampwork.cli.typed import drop_typed
 from lampwork.errors import AlreadyAnswered, Conflict
 from lampwork.insights import (
     ConversationDetails,
@@ -196,7 +197,7 @@ class _Terminal:
         """Ask the user; False if there was no answer."""
         for line in _question(self.chat.terms.genie, wait):
             output.say(line)
-        _drop_typed()
+        drop_typed()
         while True:
             try:
                 word = input("Do it? y, n, or why not: ").strip()
@@ -214,13 +215,6 @@ class _Terminal:
         except Conflict as error:
             output.warn(f"Error: {error.message}")
         return True
-
-
-def _drop_typed() -> None:
-    """What was typed before a question could be read is no answer to it."""
-    with contextlib.suppress(ImportError, OSError):
-        termios = importlib.import_module("termios")
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _question(genie: str, wait: WaitingOn) -> Iterator[str]:

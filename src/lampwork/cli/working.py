@@ -5,6 +5,7 @@ from __future__ import annotations
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.insights import Executor
+from lampwork.lock import BETWEEN
 
 
 def code_changed(attention: str | None) -> bool:
@@ -16,6 +17,8 @@ def executor_lacking(executor: Executor | None, project: str, worker: str) -> st
     """What has to be done for a project's jobs to be executed; None when they are."""
     if executor is None:
         return f"No worker executes the jobs of {project} now. Start one: {worker}"
+    if executor.project is None:
+        return f"`lampwork dev` (process {executor.pid}) has the folder: {BETWEEN}"
     if executor.project != project:
         return (
             f"Process {executor.pid} executes the jobs of {executor.project} here, none of "

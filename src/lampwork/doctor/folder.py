@@ -40,13 +40,13 @@ def in_folder(home: Path, worker: str) -> list[Diagnosis]:
     try:
         condition = condition_of(home)
         check_engine_file(home)
-        pid = lock.holder(home)
+        pid, dev = lock.holder(home), lock.in_charge(home)
     except (OSError, StoreUnavailable) as error:
         mend = "Bring a backup of the whole folder back, or name another one with --home."
         return [*found, problem("database", str(error), mend)]
     if condition is None:
         return [*found, ok("database", "Nothing has been written yet.")]
-    found += [*_databases(home, condition), *_jobs(condition, pid, worker)]
+    found += [*_databases(home, condition), *_jobs(condition, pid, dev, worker)]
     return [*found, *map(_paused, condition.paused)]
 
 
@@ -162,12 +162,17 @@ def _size(home: Path, name: str) -> int:
     return size
 
 
-def _jobs(condition: Condition, pid: str | None, worker: str) -> Iterator[Diagnosis]:
+def _jobs(
+    condition: Condition, pid: str | None, dev: str | None, worker: str
+) -> Iterator[Diagnosis]:
     due, waiting = sum(condition.due.values()), sum(condition.waiting.values())
     counts = f"{_counted(due)} to be executed, {waiting} waiting"
     if pid is not None:
         yield ok("worker", f"{_executing(condition, pid)} executes. {counts}.")
         yield from _left_alone(condition, pid)
+    elif dev is not None:
+        has = f"`lampwork dev` (process {dev}) has the folder: {lock.BETWEEN}"
+        yield ok("worker", f"{has} {counts}.")
     elif due or waiting:
         yield warning(
             "worker",

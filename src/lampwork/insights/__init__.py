@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lampwork import values
+from lampwork import lock, values
 from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
 from lampwork.insights.conversations import conversation_details, page_of_conversations
 from lampwork.insights.genies import genie_views, paused_in
@@ -213,11 +213,12 @@ class Insights:
         return found[0]
 
     async def executing(self) -> Executor | None:
-        """The process that executes jobs here, if one does."""
+        """The process that executes jobs here, or will next, if one does."""
         row = await self.store.read(queries.newest_executor)
-        if row is None or not _is_alive(row.pid):
-            return None
-        return Executor(pid=row.pid, project=row.project, limited=row.limited)
+        if row is not None and _is_alive(row.pid):
+            return Executor(pid=row.pid, project=row.project, limited=row.limited)
+        dev = await asyncio.to_thread(lock.in_charge, self._home)
+        return Executor(pid=int(dev), project=None) if dev and dev.isdigit() else None
 
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""

@@ -288,8 +288,8 @@ class Executor:
     """The process that executes jobs in a folder."""
 
     pid: int
-    project: str
-    """Whose jobs alone it executes."""
+    project: str | None
+    """Whose jobs alone it executes; None of `lampwork dev` while it executes nothing."""
     limited: bool = False
     """Whether it executes only what it was started for, as a verb with --wait does."""
 

@@ -14,6 +14,7 @@ from typing import Literal
 from lampwork import kept
 from lampwork.cli import output, tree
 from lampwork.cli.dev.voice import Voice
+from lampwork.cli.typed import drop_typed
 from lampwork.errors import LampworkError
 from lampwork.insights import Insights, JobView
 from lampwork.jobs_door import JobsDoor
@@ -82,26 +83,26 @@ async def ask(
     count = output.counted(len(found), "unfinished job")
     what = "This edit does not fit" if can_keep else "The code does not fit"
     voice.tell("misfits", f"{what} {count}.")
-    async with _typed() as lines:
-        for index, misfit in enumerate(found):
-            for line in describe(misfit, can_keep=can_keep):
-                output.say(f"  {line}")
-            letters = _letters(misfit, can_keep=can_keep)
-            question = f"  {'/'.join([*letters, 'w'])}, with an a for all, as in {letters[0]}a: "
-            while True:
+    for index, misfit in enumerate(found):
+        for line in describe(misfit, can_keep=can_keep):
+            output.say(f"  {line}")
+        letters = _letters(misfit, can_keep=can_keep)
+        question = f"  {'/'.join([*letters, 'w'])}, with an a for all, as in {letters[0]}a: "
+        while True:
+            async with _typed() as lines:
                 voice.ask(question)
                 typed = await _line(lines, edited)
-                if typed is None:
-                    output.say("\n  Edited again.")
-                    return None
-                if typed[:1] == "w":
-                    return None
-                if typed[:1] in letters and typed[1:].strip() in ("", "a"):
-                    break
-            choice = _LETTERS[typed[:1]]
-            if typed[1:].strip() == "a":
-                return {**decided, **without_asking(found[index:], choice, can_keep=can_keep)}
-            decided[misfit.id] = choice
+            if typed is None:
+                output.say("\n  Edited again.")
+                return None
+            if typed[:1] == "w":
+                return None
+            if typed[:1] in letters and typed[1:].strip() in ("", "a"):
+                break
+        choice = _LETTERS[typed[:1]]
+        if typed[1:].strip() == "a":
+            return {**decided, **without_asking(found[index:], choice, can_keep=can_keep)}
+        decided[misfit.id] = choice
     return decided
 
 
@@ -142,7 +143,8 @@ def without_asking(
 
 @asynccontextmanager
 async def _typed() -> AsyncGenerator[asyncio.Queue[str]]:
-    """The lines that are typed meanwhile; a `w` when there will be no more."""
+    """The lines that are typed from now on; a `w` when there will be no more."""
+    drop_typed()
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
 

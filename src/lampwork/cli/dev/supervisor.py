@@ -28,7 +28,7 @@ from lampwork.cli.rehearsing import Found
 from lampwork.cli.stopping import stop_signals
 from lampwork.errors import LampworkError
 from lampwork.insights import Insights
-from lampwork.lock import FolderLock
+from lampwork.lock import Charge, FolderLock
 from lampwork.upgrade import PATIENCE, copy_databases
 
 _STAY = 2.0
@@ -56,6 +56,7 @@ def supervise(project: str | None, options: Options, manner: Manner) -> int:
 
 async def _supervise(project: str | None, options: Options, manner: Manner) -> int:
     FolderLock(options.settings.home).release()  # should another process execute, it is named
+    charge = Charge(options.settings.home)
     with stop_signals() as stopped:
         async with (
             Insights.opened(options.settings.home) as insights,
@@ -69,6 +70,7 @@ async def _supervise(project: str | None, options: Options, manner: Manner) -> i
                 working.result()
             working.cancel()
             await dev.close()
+    charge.release()
     return 0
 
 
@@ -216,10 +218,11 @@ class Supervisor:
         self._code, self._behind = look.code, False
         await kept.release_all(self._insights.store, self._project, look.code)
         if old is not None and old in await kept.in_use(self._insights.store):
-            await self._workers.start(old, kept=True)  # what it keeps comes to where it waits
+            # what it keeps comes to where it waits
+            executes = await self._workers.start(old, kept=True)
         else:
-            await self._execute()
-        if is_reloaded:
+            executes = await self._execute()
+        if is_reloaded and executes:
             self._say_reloaded(look, edited)
 
     async def _look(self) -> Look | None:
@@ -296,6 +299,10 @@ class Supervisor:
 
     async def _decide(self, new: list[Misfit], *, can_keep: bool) -> Mapping[str, Decision] | None:
         if self._manner.on_misfit == "ask":
+            if self._code is None:
+                jobs = await kept.unfinished(self._insights.store, self._project)
+                text = f"Nothing is executed until you answer: {output.counted(jobs, 'job')} "
+                self._voice.tell("at_rest", f"{text}wait for it, new ones too.", unfinished=jobs)
             return await ask(new, self._voice, can_keep=can_keep, edited=self._edits.seen)
         for each in new:
             why = "".join(f"\n{job.job_id}  {job.recipe}: {job.why}" for job in each.jobs)
@@ -307,25 +314,31 @@ class Supervisor:
         if self._workers.running is None and self._code is not None:
             await self._execute()
         self._behind = True
-        what = "The old code goes on" if self._code else "Nothing is executed"
+        what = "The old code goes on" if self._code else "Nothing is executed, of no job,"
         self._voice.tell("declined", f"{what} until you edit again.", code=look.code)
 
     def _old(self, look: Look) -> str | None:
-        """The code to keep jobs on."""
+        """The code to keep jobs on; None if there is none, or only other files were edited."""
         old = self._code or self._last_loaded.get(self._project)
-        return None if old == look.code else old
-
-    async def _execute(self) -> None:
-        """Let the worker execute the code of today."""
-        if self._code is None:
-            return
-        self._due, self._began = None, time.monotonic()
-        await self._workers.start(self._code)
-        in_use = await kept.in_use(self._insights.store)
-        others = {code for name, code in self._last_loaded.items() if name != self._project}
         copies = copies_in(self._home)
-        await asyncio.to_thread(sources.remove_copies, copies, but=in_use | others | {self._code})
+        new, before = (sources.read_copy(copies, each or "") for each in (look.code, old))
+        is_other = new and before and new.modules != before.modules
+        return old if is_other else None
+
+    async def _execute(self) -> bool:
+        """Let the worker execute the code of today; whether it does."""
+        if self._code is None:
+            return False
+        self._due, self._began = None, time.monotonic()
+        executes = await self._workers.start(self._code)
+        if executes:
+            sources.mark_loaded(copies_in(self._home), self._code)
+            self._last_loaded[self._project] = self._code
+        in_use = await kept.in_use(self._insights.store)
+        needed = in_use | set(self._last_loaded.values()) | {self._code}
+        await asyncio.to_thread(sources.remove_copies, copies_in(self._home), but=needed)
         self._changed.set()
+        return executes
 
     # --- turns of older code ---
 

@@ -45,16 +45,15 @@ class Workers:
         self.unloadable: dict[str, str] = {}
         """Code of kept jobs that can't be loaded, and why."""
 
-    async def start(self, code: str, *, kept: bool = False) -> None:
-        """Start a worker, and wait until it executes or has failed to for the first time."""
+    async def start(self, code: str, *, kept: bool = False) -> bool:
+        """Start a worker; whether it executes now, or has failed to for the first time."""
         await self.stop()
         self.turn_over.clear()
         self.running = Running(code, kept)
-        tried = asyncio.Event()
+        tried: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._keeping = asyncio.create_task(self._keep(self.running, tried))
-        waiting = asyncio.create_task(tried.wait())
-        await asyncio.wait({waiting, self._keeping}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        await asyncio.wait({tried, self._keeping}, return_when=asyncio.FIRST_COMPLETED)
+        return tried.done() and tried.result()
 
     async def stop(self) -> None:
         """Let the worker close in order: what executes gets its grace."""
@@ -65,7 +64,7 @@ class Workers:
                 raise error
         self._keeping = self.running = None
 
-    async def _keep(self, running: Running, tried: asyncio.Event) -> None:
+    async def _keep(self, running: Running, tried: asyncio.Future[bool]) -> None:
         """Start it, and again when it has died."""
         pause = 1.0
         while True:
@@ -82,11 +81,14 @@ class Workers:
             why = _why(told, code)
             text = f"The worker has ended: {why} It starts again in {pause:g} s."
             self._voice.tell("worker_ended", text, why=why, pid=told.get("pid"))
-            tried.set()
+            if not tried.done():
+                tried.set_result(False)
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, 2 * pause)
 
-    async def _run(self, running: Running, tried: asyncio.Event) -> tuple[dict[str, Any], int]:
+    async def _run(
+        self, running: Running, tried: asyncio.Future[bool]
+    ) -> tuple[dict[str, Any], int]:
         """Run a worker to its end: what it has told, and how it ended."""
         line = Lifeline()
         which = ["--code", running.code, *(["--kept"] if running.kept else [])]
@@ -102,8 +104,10 @@ class Workers:
         try:
             told = await asyncio.to_thread(line.hear) or {}
             if "ready" in told:
-                self._voice.tell("worker", None, pid=worker.pid, code=running.code)
-                tried.set()
+                again = "The worker executes again." if tried.done() else None
+                self._voice.tell("worker", again, pid=worker.pid, code=running.code)
+                if not tried.done():
+                    tried.set_result(True)
             code = await worker.wait()
             return told | {"pid": worker.pid}, code
         finally:
