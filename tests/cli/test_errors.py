@@ -281,3 +281,25 @@ def test_a_name_that_there_is_not_leads_to_one_that_there_is(
 
     assert refused.code == 2
     assert said in refused.err
+
+
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "message"),
+    [
+        (("run", "add", "--input", '{"a": "\udcfc"}'), {}, "Argument 4 is no valid UTF-8, in "),
+        (("jobs", "--recipe", "\udcfc"), {}, "Argument 3 is no valid UTF-8, in '\\udcfc'."),
+        (("job", "\udcfc"), {}, "Argument 2 is no valid UTF-8"),
+        (("jobs", "--recipe", "ü"), C_LOCALE, "set PYTHONUTF8=1, or a UTF-8 locale."),
+    ],
+)
+def test_an_argument_that_is_no_text_is_refused_with_its_place(
+    lampwork: Any, words: tuple[str, ...], environment: dict[str, str], message: str
+) -> None:
+    done = lampwork(*words, "--json", **environment)
+
+    assert (done.code, done.err) == (2, "")
+    assert done.json["error"]["code"] == "usage"
+    assert message in done.json["error"]["message"]

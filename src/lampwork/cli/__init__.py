@@ -135,6 +135,7 @@ def main() -> None:
 
 def _perform(words: Sequence[str], *, as_json: bool) -> int:
     try:
+        _check(words)
         with command.make_context("lampwork", list(words)) as context:
             return command.invoke(context) or 0
     except click.exceptions.Exit as exit:
@@ -152,6 +153,19 @@ def _perform(words: Sequence[str], *, as_json: bool) -> int:
         return exit_code(error)
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
+
+
+def _check(words: Sequence[str]) -> None:
+    """Refuse what was typed in no text that could be written down."""
+    for number, word in enumerate(words, 1):
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            here = ascii(word[max(0, error.start - 10) : error.end + 10])
+            raise click.UsageError(
+                f"Argument {number} is no valid UTF-8, in {here}. If it is, Python takes it for "
+                "something else here: set PYTHONUTF8=1, or a UTF-8 locale."
+            ) from error
 
 
 def _usage(error: click.UsageError) -> dict[str, Json]:
