@@ -225,14 +225,11 @@ def read_copy(folder: Path, code: str) -> Sources | None:
         sources = Sources(**read | {"roots": tuple(read["roots"]), "files": files})
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    is_whole = all(_is_as_copied(folder / code, each) for each in files)
+    copied = folder / code
+    is_whole = all(
+        _digest_at(copied / str(each.root) / each.place) == each.digest for each in sources.modules
+    )
     return sources if is_whole and sources.code == code else None
-
-
-def _is_as_copied(made: Path, file: SourceFile) -> bool:
-    """What is no module may be written to by the code itself, as where it was copied from."""
-    copied = made / str(file.root) / file.place
-    return copied.exists() if copied.suffix != ".py" else _digest_at(copied) == file.digest
 
 
 def last_loaded(folder: Path) -> dict[str, str]:
