@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -178,7 +178,7 @@ def _said(value: Json) -> str:
     """What a person has said of an effect, or of a proposal, and why."""
     if not isinstance(value, dict):
         return ""
-    given: dict[str, Json] = value
+    given = cast(dict[str, Json], value)
     verdict = given.get("resolution") or given.get("verdict")
     said = [str(each) for each in (verdict, given.get("reason")) if each]
     return f": {', '.join(said)}" if said else ""
