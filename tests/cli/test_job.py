@@ -113,6 +113,56 @@ def test_a_person_resolves_what_nobody_knows(
         assert "nobody knows" in ended["error"]["message"]
 
 
+def unknown(lampwork: Any, stop: Any) -> tuple[str, Any]:
+    """A job that nobody executes, and the question about its payment."""
+    (lampwork.folder / "broken").touch()
+    job_id = lampwork.queue("run", "pays")
+    worker = lampwork.worker()
+    [wait] = lampwork.job(job_id, "needs_attention")["waiting_on"]
+    assert stop(worker).code == 0
+    (lampwork.folder / "broken").unlink()
+    return job_id, wait
+
+
+def test_a_word_that_nothing_has_taken_up_is_shown_and_its_reason_kept(
+    lampwork: Any, stop: Any
+) -> None:
+    job_id, wait = unknown(lampwork, stop)
+    key = wait["subject"]["key"]
+    assert f"# look where it acts, for key {key}, begun 20" in lampwork("job", job_id).out
+    words = ("happened", "--result", '"seen"', "--reason", "by phone")
+    lampwork("job", job_id, "resolve", wait["wait_id"], *words)
+
+    [word] = lampwork.json("job", job_id)["waiting_on"]
+    assert (word["kind"], word["subject"]["said"]["reason"]) == ("answered", "by phone")
+    shown = lampwork("job", job_id).out
+    assert " has said of pay(amount=3): happened, because by phone, for " in shown
+
+    lampwork.worker()
+    task = lampwork.job(job_id, "succeeded")["calls"][0]["task"]
+    assert task["skill_calls"][0]["reason"] == "by phone"
+    by = task["skill_calls"][0]["source"]
+    transcript = lampwork("conversation", task["conversation_id"]).out
+    assert f"  says {by}: by phone\n" in transcript
+
+
+def test_a_word_that_came_before_the_cancellation_is_on_its_record(
+    lampwork: Any, stop: Any
+) -> None:
+    job_id, wait = unknown(lampwork, stop)
+    words = ("did_not_happen", "--reason", "the bank has none")
+    lampwork("job", job_id, "resolve", wait["wait_id"], *words)
+    lampwork("job", job_id, "cancel")
+    lampwork.worker()
+
+    error = lampwork.job(job_id, "cancelled")["error"]
+
+    assert error["message"].endswith(" has said: did not happen, the bank has none")
+    assert "Nobody knows" not in error["message"]
+    assert error["fields"]["effects"][0]["said"]["reason"] == "the bank has none"
+    assert lampwork.effects() == ["paid 3"]
+
+
 def test_only_an_unknown_outcome_of_that_job_can_be_resolved(lampwork: Any) -> None:
     another = lampwork.queue("run", "asks")
     job_id = lampwork.queue("run", "asks")

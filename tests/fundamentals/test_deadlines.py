@@ -303,6 +303,9 @@ async def test_nobody_is_asked_about_an_effect_after_the_deadline(opened: Open) 
             await result(app, job)
     [action] = failed.value.error["fields"]["actions"]
     assert (action["status"], action["error"]) == ("unknown", "ConnectionError: no reply")
+    error = failed.value.error
+    [effect] = error["fields"]["effects"]
+    assert error["message"].endswith(f". Nobody knows whether this happened: pay ({effect['key']})")
 
 
 @pytest.mark.parametrize("terms", [{}, {"deadline": 600}, {"budget": Budget(seconds=600)}])

@@ -251,7 +251,8 @@ def _card(card: SkillCard) -> Iterator[str]:
     if card.confirmation is not None:
         yield f"    {_confirmation(card.confirmation)}"
     for note in card.notes:
-        why = note.get("why") or f"did not happen, says {note.get('by')}"
+        because = f": {note['reason']}" if note.get("reason") else ""
+        why = note.get("why") or f"did not happen, says {note.get('by')}{because}"
         yield f"    {output.local(note['at'])}  {note['note']}: {why}"
         if card.status != "ok":
             yield from _traceback(note)
@@ -262,7 +263,9 @@ def _card(card: SkillCard) -> Iterator[str]:
         yield output.indented(output.pretty(card.result), "    ")
     yield from (f"    saved {_described(file)}" for file in card.artifacts)
     if card.source is not None:
-        yield f"    says {card.source}"
+        because = f": {card.reason}" if card.reason else ""
+        assert card.ended_at is not None
+        yield f"    {output.local(card.ended_at)}  says {card.source}{because}"
 
 
 def _confirmation(asked: dict[str, Json]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
@@ -165,10 +167,11 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
     match wait.kind:
         case "resolution":
             choices = (("happened", "--result", "JSON"), ("did_not_happen",))
-            return [
+            typed = (
                 options.to_type("job", job_id, "resolve", wait.wait_id or "", *choice)
                 for choice in (*choices, ("fail", "--reason", "TEXT"))
-            ]
+            )
+            return [f"# look where it acts, {_trace(wait.subject or {})}, then:", *typed]
         case "confirmation":
             by = str((wait.subject or {})["user"])
             decide = [
@@ -189,6 +192,12 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
             return [options.to_type("genie", wait.genie or "", "start")]
         case _:
             return []
+
+
+def _trace(subject: dict[str, Any]) -> str:
+    """What an effect can be found by."""
+    begun = output.local(datetime.fromtimestamp(subject["begun_at"], UTC))
+    return f"for key {subject['key']}, begun {begun}"
 
 
 # --- in text ---

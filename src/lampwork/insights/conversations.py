@@ -270,7 +270,7 @@ def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
     proposals: dict[tuple[str, str], list[queries.Row]] = {}
     intents: dict[tuple[str, str], dict[str, Json]] = {}
     notes: dict[tuple[str, str], list[queries.Row]] = {}
-    results: dict[tuple[str, str], dict[str, Json]] = {}
+    results: dict[tuple[str, str], queries.Row] = {}
     for row in rows:
         if row.kind not in ("proposal", "intent", "unknown", "resolved", "result"):
             continue
@@ -283,7 +283,7 @@ def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
                 begun.setdefault(place, row)
                 intents[place] = row.body
             case "result":
-                results[place] = row.body
+                results[place] = row
             case _:
                 notes.setdefault(place, []).append(row)
     return tuple(
@@ -292,7 +292,7 @@ def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
             proposals.get(place, []),
             intents.get(place),
             notes.get(place, []),
-            results.get(place, {}),
+            results.get(place),
         )
         for place, row in begun.items()
     )
@@ -303,10 +303,11 @@ def _card(
     proposed: Sequence[queries.Row],
     intent: dict[str, Json] | None,
     noted: Sequence[queries.Row],
-    came: dict[str, Json],
+    ended: queries.Row | None,
 ) -> SkillCard:
     """The card of a call whose first entry is `row`, with all that is on record of it."""
     body: dict[str, Json] = intent or row.body
+    came: dict[str, Json] = {} if ended is None else ended.body
     unknown = bool(noted) and noted[-1].kind == "unknown"
     decision = (intent or {}).get("decision") or came.get("decision")
     so_far = "unknown" if unknown else "open" if intent else "proposed"
@@ -334,6 +335,8 @@ def _card(
         attempts=came.get("attempts"),
         seconds=came.get("seconds"),
         source=came.get("source"),
+        reason=came.get("reason"),
+        ended_at=None if ended is None else moment(ended.at),
         job=body.get("child"),
         notes=again + notes,
         artifacts=tuple(map(_file, came.get("artifacts", ()))),

@@ -55,7 +55,7 @@ class WaitingOn:
     kind: str
     """A wait's kind (`event timer child map conversation resolution confirmation paused`), or
     `task` for a genie at work, `turn` for a place under a map's limit, `attention` for a person who
-    mends the job."""
+    mends the job, `answered` for a person's word that no process has taken up yet."""
     what: str
     """In words."""
     since: datetime
@@ -155,6 +155,10 @@ class SkillCard:
     effect: str
     source: str | None = None
     """Who said what became of it, when that was not the call itself."""
+    reason: str | None = None
+    """Why, as that person said."""
+    ended_at: datetime | None = None
+    """When its result was written down."""
     job: str | None = None
     """The child job, when the skill is a recipe."""
     notes: tuple[dict[str, Json], ...] = ()

@@ -29,6 +29,7 @@ class _Found:
 
     jobs: dict[str, queries.Row] = field(default_factory=dict[str, queries.Row])
     waits: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
+    words: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
     tasks: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
     children: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[tuple[str, int], tuple[int, int, int]] = field(
@@ -54,6 +55,9 @@ def _read(connection: sa.Connection, rows: Sequence[queries.Row]) -> _Found:
         found.jobs |= {row.id: row for row in level}
         for wait in queries.open_waits(connection, ids):
             found.waits[wait.job_id].append(wait)
+        asked = [row.id for row in level if row.status == "needs_attention"]
+        for word in queries.words_not_taken(connection, asked) if asked else ():
+            found.words[word.job_id].append(word)
         for task in queries.tasks_of(connection, ids):
             if task.ended_at is None:
                 found.tasks[task.job_id].append(task)
@@ -76,12 +80,30 @@ def _of_job(found: _Found, row: queries.Row) -> list[WaitingOn]:
         return [WaitingOn(kind="turn", what="a place under its map's limit", since=since)]
     tasks = {task.call: task for task in found.tasks[row.id]}
     waits = found.waits[row.id]
-    waiting_tasks = {wait.call for wait in waits}
+    waiting_tasks = {wait.call for wait in (*waits, *found.words[row.id])}
     working = [task for call, task in tasks.items() if call not in waiting_tasks]
     return [
         *(_of_wait(found, wait, tasks.get(wait.call)) for wait in waits),
+        *(_of_word(word, tasks.get(word.call)) for word in found.words[row.id]),
         *(_of_task(task) for task in working),
     ]
+
+
+def _of_word(word: queries.Row, task: queries.Row | None) -> WaitingOn:
+    """A person's word that waits for a process to take it up."""
+    said = {"by": word.source, "at": word.at} | word.value
+    verdict = str(said["resolution"]).replace("_", " ")
+    because = f", because {said['reason']}" if said.get("reason") else ""
+    what = f"a worker to take up what {word.source} has said of {_effect(word.subject)}"
+    return WaitingOn(
+        kind="answered",
+        what=f"{what}: {verdict}{because}",
+        since=moment(word.at),
+        wait_id=word.id,
+        task=None if task is None else task.id,
+        genie=None if task is None else task.genie,
+        subject=word.subject | {"said": said},
+    )
 
 
 def _of_task(task: queries.Row) -> WaitingOn:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lampwork.runs.run import Run
     from lampwork.worker import Worker
 
-__all__ = ["finish_cancelled", "settle"]
+__all__ = ["finish_cancelled", "settle", "unknown_in_words"]
 
 
 async def finish_cancelled(worker: Worker, job_id: str) -> None:
@@ -33,7 +33,7 @@ async def finish_cancelled(worker: Worker, job_id: str) -> None:
         await worker.engine.cancel(job_id)
         effects = await worker.store.read(cancelled.effects, job_id)
         error = LampworkError(
-            f"Job {job_id} was cancelled{_while(executing)}{_open(effects)}",
+            f"Job {job_id} was cancelled{_while(executing)}{unknown_in_words(effects)}",
             unresolved=executing,
             effects=effects,
         )
@@ -59,6 +59,25 @@ def _while(executing: Sequence[str]) -> str:
     return f" while {', '.join(executing)} had not ended" if executing else ""
 
 
-def _open(effects: Sequence[dict[str, Json]]) -> str:
-    named = [f"{each.get('skill') or each['step']} ({each['key']})" for each in effects]
-    return f". Nobody knows whether this happened: {', '.join(named)}" if named else ""
+def unknown_in_words(effects: Sequence[dict[str, Json]]) -> str:
+    """The end of an error about effects, each with its key, that were left as nobody knows them.
+
+    What a person has said of one, and nothing has taken up, is not lost.
+    """
+    unknown = [_named(each) for each in effects if "said" not in each]
+    text = f". Nobody knows whether this happened: {', '.join(unknown)}" if unknown else ""
+    for each in effects:
+        if "said" in each:
+            said = each["said"]
+            text += f". Of {_named(each)} {said['by']} has said: {_in_words(said)}"
+    return text
+
+
+def _in_words(said: dict[str, Json]) -> str:
+    """A person's word on an effect: `did not happen, says the bank`."""
+    verdict = str(said["resolution"]).replace("_", " ")
+    return ", ".join(filter(None, [verdict, said["reason"]]))
+
+
+def _named(effect: dict[str, Json]) -> str:
+    return f"{effect.get('skill') or effect['step']} ({effect['key']})"

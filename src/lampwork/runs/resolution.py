@@ -24,7 +24,7 @@ class Resolution:
     verdict: Literal["happened", "did_not_happen", "fail"]
     by: str
     result: str = "null"
-    reason: str = "no reason given"
+    reason: str = ""
 
 
 async def ask_person(
@@ -52,20 +52,20 @@ async def ask_person(
         answer = await run.until(wait)
         if answer.kind == "expired":
             raise OutOfTime
+        reason: str = answer.value.get("reason") or ""
         match answer.value["resolution"]:
             case "happened":
                 try:
                     result = values.given(answer.value.get("result"), returns, what)
-                    return Resolution("happened", answer.source, result=result)
+                    return Resolution("happened", answer.source, result=result, reason=reason)
                 except ResultNotRecordable as error:
                     misfitting += 1
                     suffix = f"{nth}.{misfitting}"
                     still_why = f"{why}; {answer.source} said that it happened, but {error}"
             case "did_not_happen":
-                return Resolution("did_not_happen", answer.source)
+                return Resolution("did_not_happen", answer.source, reason=reason)
             case _:
-                reason = answer.value.get("reason") or "no reason given"
-                return Resolution("fail", answer.source, reason=reason)
+                return Resolution("fail", answer.source, reason=reason or "no reason given")
 
 
 def check(wait_id: str, result: Json, subject: dict[str, Json] | None) -> None:

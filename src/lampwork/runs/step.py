@@ -132,7 +132,12 @@ class Step:
                 job_id=run.job_id,
                 call=number,
                 kind="resolution",
-                subject={"step": self.name, "key": key, "why": why},
+                subject={
+                    "step": self.name,
+                    "key": key,
+                    "begun_at": run.begun_at(number),
+                    "why": why,
+                },
             )
 
         said = await ask_person(

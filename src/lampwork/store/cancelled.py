@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from lampwork import clock
-from lampwork.store.schema import entries, jobs, tasks, waits
+from lampwork.store.schema import entries, inbox, jobs, tasks, waits
 from lampwork.types import ENDED, Json
 
 
@@ -46,7 +46,27 @@ def effects(connection: sa.Connection, job_id: str) -> list[dict[str, Json]]:
     below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
     tree = tree.union_all(below.where(jobs.c.detached.is_(False), jobs.c.want == "cancelled"))
     ids = sa.select(tree.c.id)
-    return [*_of_tasks(connection, ids), *_of_steps(connection, ids)]
+    words = _words(connection, ids)
+    found = [*_of_tasks(connection, ids), *_of_steps(connection, ids)]
+    return [each | ({"said": words[each["key"]]} if each["key"] in words else {}) for each in found]
+
+
+def _words(connection: sa.Connection, job_ids: sa.Select[tuple[str]]) -> dict[str, Json]:
+    """By the keys of effects, what a person has said last of each."""
+    found = connection.execute(
+        sa.select(waits.c.subject, inbox.c.value, inbox.c.source)
+        .join(inbox, inbox.c.wait_id == waits.c.id)
+        .where(waits.c.job_id.in_(job_ids), waits.c.kind == "resolution", inbox.c.kind == "answer")
+        .order_by(inbox.c.id)
+    )
+    return {
+        row.subject["key"]: {
+            "by": row.source,
+            "resolution": row.value["resolution"],
+            "reason": row.value.get("reason", ""),
+        }
+        for row in found
+    }
 
 
 def _of_tasks(connection: sa.Connection, job_ids: sa.Select[tuple[str]]) -> list[dict[str, Json]]:

@@ -9,7 +9,17 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from lampwork.errors import ConversationNotFound, InputInvalid, JobNotFound
-from lampwork.store.schema import calls, conversations, entries, executors, jobs, logs, tasks, waits
+from lampwork.store.schema import (
+    calls,
+    conversations,
+    entries,
+    executors,
+    inbox,
+    jobs,
+    logs,
+    tasks,
+    waits,
+)
 from lampwork.types import ENDED
 
 Row = sa.Row[Any]
@@ -104,6 +114,22 @@ def open_waits(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Ro
         sa.select(waits)
         .where(waits.c.job_id.in_(job_ids), waits.c.answered.is_(False))
         .order_by(waits.c.opened_at, waits.c.call, waits.c.id)
+    ).all()
+
+
+def words_not_taken(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]:
+    """What people have said of effects of these jobs since anything was done about the job."""
+    return connection.execute(
+        sa.select(waits, inbox.c.value, inbox.c.source, inbox.c.at)
+        .join(inbox, inbox.c.wait_id == waits.c.id)
+        .join(jobs, jobs.c.id == waits.c.job_id)
+        .where(
+            waits.c.job_id.in_(job_ids),
+            waits.c.kind == "resolution",
+            inbox.c.kind == "answer",
+            inbox.c.at >= jobs.c.changed_at,
+        )
+        .order_by(inbox.c.id)
     ).all()
 
 

@@ -275,6 +275,7 @@ class SkillCalls:
                     "skill": intent.skill,
                     "arguments": intent.arguments,
                     "key": intent.key,
+                    "begun_at": intent.begun_at,
                     "why": why,
                 },
             )
@@ -290,17 +291,20 @@ class SkillCalls:
         )
         match said.verdict:
             case "happened":
-                return _recorded(intent.skill, said.result) | {"source": said.by}
+                word = {"source": said.by} | ({"reason": said.reason} if said.reason else {})
+                return _recorded(intent.skill, said.result) | word
             case "did_not_happen":
-                await self._resolve(intent, said.by)
+                await self._resolve(intent, said.by, said.reason)
                 return None
             case "fail":
                 failed: Json = {"type": "resolved_as_failed", "message": said.reason}
                 return {"status": "failed", "error": failed, "source": said.by}
 
-    async def _resolve(self, intent: Intent, by: str) -> None:
+    async def _resolve(self, intent: Intent, by: str, reason: str = "") -> None:
         """On disk before it is done again: from here on a crash makes it unknown anew."""
         entry: dict[str, Json] = {"call": intent.label, "by": by}
+        if reason:
+            entry["reason"] = reason
         await self.hold.append(("resolved", entry), status="working")
 
     # --- the act ---

@@ -76,6 +76,8 @@ class Intent:
     """Whether this run has saved artifacts of it."""
     proposal: Proposal | None = None
     """What its user has not confirmed; until then it may not act."""
+    begun_at: float = 0.0
+    """When its intent was written down, in epoch seconds."""
     waited: float = 0.0
     """Seconds for which this run has waited for its user."""
 
@@ -156,6 +158,7 @@ class Transcript:
                 self._take_proposal(body)
             case "intent" if mine:
                 self._take_intent(body, begun)
+                self.open[body["call"]].begun_at = at
             case "result":
                 self._take_result(seq, body, earlier)
             case "asked_again":

@@ -17,6 +17,7 @@ from lampwork.metadata.needles import Matcher, needles
 from lampwork.metadata.scan import Scanner
 from lampwork.metadata.seal import Seal
 from lampwork.models.ask import LanguageModel
+from lampwork.runs.cancellation import unknown_in_words
 from lampwork.runs.deadline import Deadline, OutOfTime, late
 from lampwork.store import calls, conversations, tasks
 from lampwork.store.budgets import LimitMet, exceeded
@@ -73,11 +74,11 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     except (StaleEpoch, StoreError):
         raise
     except OutOfTime:
-        ending = _failed(await late(run.store, task.deadline), task.scanner.under_way)
+        ending = _failed(await late(run.store, task.deadline), task)
     except LimitMet as met:
-        ending = _failed(await run.store.read(exceeded, met), task.scanner.under_way)
+        ending = _failed(await run.store.read(exceeded, met), task)
     except LampworkError as error:
-        ending = _failed(error, task.scanner.under_way)
+        ending = _failed(error, task)
     return await _finish(task, ending)
 
 
@@ -149,9 +150,18 @@ async def _take_in_hand(
     )
 
 
-def _failed(error: LampworkError, scan: dict[str, Json] | None) -> Ending:
-    """The end of a task by an error; `scan` is of the request that it was the answer to."""
+def _failed(error: LampworkError, task: TaskInHand) -> Ending:
+    """The end of a task by an error, which names the effects that nobody knows."""
+    unknown: list[dict[str, Json]] = [
+        {"task": task.hold.task_id, "skill": each.skill, "key": each.key}
+        for each in task.hold.transcript.open.values()
+        if each.unknown is not None
+    ]
+    if unknown:
+        error.message = error.message.rstrip(".") + unknown_in_words(unknown)
+        error.fields["effects"] = unknown
     kind, entry = failed(error)
+    scan = task.scanner.under_way  # of the request that it was the answer to
     return Ending([(kind, entry if scan is None else entry | {"scan": scan})], error=error)
 
 
