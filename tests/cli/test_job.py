@@ -124,6 +124,7 @@ def unknown(lampwork: Any, stop: Any) -> tuple[str, Any]:
     return job_id, wait
 
 
+@pytest.mark.timeout(180)  # several workers, one after another
 def test_a_word_that_nothing_has_taken_up_is_shown_and_its_reason_kept(
     lampwork: Any, stop: Any
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_word_that_nothing_has_taken_up_is_shown_and_its_reason_kept(
     assert f"  says {by}: by phone\n" in transcript
 
 
+@pytest.mark.timeout(180)  # several workers, one after another
 def test_a_word_that_came_before_the_cancellation_is_on_its_record(
     lampwork: Any, stop: Any
 ) -> None:
@@ -161,6 +163,28 @@ def test_a_word_that_came_before_the_cancellation_is_on_its_record(
     assert "Nobody knows" not in error["message"]
     assert error["fields"]["effects"][0]["said"]["reason"] == "the bank has none"
     assert lampwork.effects() == ["paid 3"]
+
+
+@pytest.mark.timeout(180)
+def test_a_word_on_an_earlier_attempt_says_nothing_about_the_last_one(lampwork: Any) -> None:
+    (lampwork.folder / "broken").touch()
+    job_id = lampwork.queue("run", "pays")
+    lampwork.worker()
+    [first] = lampwork.job(job_id, "needs_attention")["waiting_on"]
+    lampwork("job", job_id, "resolve", first["wait_id"], "did_not_happen")
+    lampwork.eventually(
+        lambda: [
+            each
+            for each in lampwork.json("job", job_id)["waiting_on"]
+            if each["kind"] == "resolution" and each["wait_id"] != first["wait_id"]
+        ]
+    )
+
+    lampwork("job", job_id, "cancel")
+    error = lampwork.job(job_id, "cancelled")["error"]
+
+    assert ". Nobody knows whether this happened: pay (" in error["message"]
+    assert "said" not in error["fields"]["effects"][0]
 
 
 def test_only_an_unknown_outcome_of_that_job_can_be_resolved(lampwork: Any) -> None:

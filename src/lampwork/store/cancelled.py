@@ -52,20 +52,32 @@ def effects(connection: sa.Connection, job_id: str) -> list[dict[str, Json]]:
 
 
 def _words(connection: sa.Connection, job_ids: sa.Select[tuple[str]]) -> dict[str, Json]:
-    """By the keys of effects, what a person has said last of each."""
-    found = connection.execute(
-        sa.select(waits.c.subject, inbox.c.value, inbox.c.source)
-        .join(inbox, inbox.c.wait_id == waits.c.id)
-        .where(waits.c.job_id.in_(job_ids), waits.c.kind == "resolution", inbox.c.kind == "answer")
-        .order_by(inbox.c.id)
+    """By the keys of effects, what a person has said of each, if nothing has taken that up.
+
+    A word that was taken up is of an earlier attempt and says nothing about the last one.
+    """
+    taken_up = sa.exists().where(
+        tasks.c.id == waits.c.task_id,
+        entries.c.conversation_id == tasks.c.conversation_id,
+        entries.c.task_id == tasks.c.id,
+        entries.c.kind == "resolved",
+        entries.c.at >= inbox.c.at,
     )
+    asked = connection.execute(
+        sa.select(waits.c.subject, inbox.c.value, inbox.c.source, taken_up.label("taken_up"))
+        .outerjoin(inbox, sa.and_(inbox.c.wait_id == waits.c.id, inbox.c.kind == "answer"))
+        .where(waits.c.job_id.in_(job_ids), waits.c.kind == "resolution")
+        .order_by(waits.c.opened_at)
+    )
+    last = {row.subject["key"]: row for row in asked}
     return {
-        row.subject["key"]: {
+        key: {
             "by": row.source,
             "resolution": row.value["resolution"],
             "reason": row.value.get("reason", ""),
         }
-        for row in found
+        for key, row in last.items()
+        if row.source is not None and not row.taken_up
     }
 
 
