@@ -196,8 +196,10 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
 
 def _trace(subject: dict[str, Any]) -> str:
     """What an effect can be found by."""
-    begun = output.local(datetime.fromtimestamp(subject["begun_at"], UTC))
-    return f"for key {subject['key']}, begun {begun}"
+    trace = f"for key {subject['key']}"
+    if "begun_at" in subject:  # not of a question from before revision 0003
+        trace += f", begun {output.local(datetime.fromtimestamp(subject['begun_at'], UTC))}"
+    return trace
 
 
 # --- in text ---
