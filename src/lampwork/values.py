@@ -282,7 +282,8 @@ def users_traceback(error: BaseException) -> str | None:
     while seen is not None:
         frames = [frame for frame in seen.stack if not frame.filename.startswith(_NOT_USERS)]
         seen.stack = traceback.StackSummary.from_list(frames)
-        has_frames = has_frames or bool(frames)
+        # A note holds the traceback of a call that has failed in this.
+        has_frames = has_frames or bool(frames or getattr(seen, "__notes__", None))
         seen = seen.__cause__ or seen.__context__
     return storable("".join(told.format())) if has_frames else None
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -410,3 +411,83 @@ def lampwork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]
     shell = Shell(folder)
     yield shell
     shell.end()
+
+
+class Terminal:
+    """A terminal in which a chat goes on: what is typed, and what is to be read then."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._ours, its_end = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lampwork", "chat", *words],
+            cwd=folder,
+            env=os.environ | {"TERM": "dumb", "COLUMNS": "300", "LINES": "50"},
+            stdin=its_end,
+            stdout=its_end,
+            stderr=its_end,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+        os.close(its_end)
+        self.shown = ""
+        self._read = 0
+
+    def until(self, text: str) -> str:
+        """Read on until this is there; what came up to it."""
+        until = time.monotonic() + DEADLINE
+        while (found := self.shown.find(text, self._read)) < 0:
+            left = until - time.monotonic()
+            assert left > 0, f"{text!r} never came: {self.shown[self._read :]!r}"
+            assert self._more(left), f"it ended without {text!r}: {self.shown[self._read :]!r}"
+        before, self._read = self.shown[self._read : found], found + len(text)
+        return before
+
+    def _more(self, left: float) -> bool:
+        if not select.select([self._ours], [], [], left)[0]:
+            return True
+        with contextlib.suppress(OSError):
+            if part := os.read(self._ours, 65536):
+                self.shown += part.decode().replace("\r\n", "\n")
+                return True
+        return False
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def ended(self) -> int:
+        """Read on to the end; the exit code."""
+        until = time.monotonic() + DEADLINE
+        while self._more(max(0.0, until - time.monotonic())):
+            assert time.monotonic() < until, f"it never ended: {self.shown[self._read :]!r}"
+        return self._process.wait(DEADLINE)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(DEADLINE)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self.kill()
+        os.close(self._ours)
+
+
+def _take_terminal() -> None:
+    """Make the terminal the session's own, so that Ctrl-C gets there."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def terminal(lampwork: Shell) -> Iterator[Callable[..., Terminal]]:
+    """`terminal(…)`: a `lampwork chat …` in a terminal of its own."""
+    opened: list[Terminal] = []
+
+    def open(*words: str) -> Terminal:
+        opened.append(Terminal(lampwork.folder, *words))
+        return opened[-1]
+
+    yield open
+    for each in opened:
+        each.close()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -93,86 +88,7 @@ def _shop(lampwork: Any) -> None:
     (lampwork.folder / "project.py").write_text(PROJECT)
 
 
-class Terminal:
-    """A terminal in which a chat goes on: what is typed, and what is to be read then."""
-
-    def __init__(self, folder: Path, *words: str) -> None:
-        self._ours, its_end = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "lampwork", "chat", *words],
-            cwd=folder,
-            env=os.environ | {"TERM": "dumb", "COLUMNS": "300", "LINES": "50"},
-            stdin=its_end,
-            stdout=its_end,
-            stderr=its_end,
-            start_new_session=True,
-            preexec_fn=_take_terminal,
-        )
-        os.close(its_end)
-        self.shown = ""
-        self._read = 0
-
-    def until(self, text: str) -> str:
-        """Read on until this is there; what came up to it."""
-        until = time.monotonic() + DEADLINE
-        while (found := self.shown.find(text, self._read)) < 0:
-            left = until - time.monotonic()
-            assert left > 0, f"{text!r} never came: {self.shown[self._read :]!r}"
-            assert self._more(left), f"it ended without {text!r}: {self.shown[self._read :]!r}"
-        before, self._read = self.shown[self._read : found], found + len(text)
-        return before
-
-    def _more(self, left: float) -> bool:
-        if not select.select([self._ours], [], [], left)[0]:
-            return True
-        with contextlib.suppress(OSError):
-            if part := os.read(self._ours, 65536):
-                self.shown += part.decode().replace("\r\n", "\n")
-                return True
-        return False
-
-    def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def ended(self) -> int:
-        """Read on to the end; the exit code."""
-        until = time.monotonic() + DEADLINE
-        while self._more(max(0.0, until - time.monotonic())):
-            assert time.monotonic() < until, f"it never ended: {self.shown[self._read :]!r}"
-        return self._process.wait(DEADLINE)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(DEADLINE)
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self.kill()
-        os.close(self._ours)
-
-
-def _take_terminal() -> None:
-    """Make the terminal the session's own, so that Ctrl-C gets there."""
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def terminal(lampwork: Any) -> Iterator[Open]:
-    opened: list[Terminal] = []
-
-    def open(*words: str) -> Terminal:
-        opened.append(Terminal(lampwork.folder, *words))
-        return opened[-1]
-
-    yield open
-    for each in opened:
-        each.close()
+Open = Callable[..., Any]
 
 
 def go_on(shown: str) -> list[str]:
@@ -198,6 +114,7 @@ def test_a_line_is_a_message_and_the_end_says_how_to_go_on(terminal: Open) -> No
     assert chat.ended() == 0
 
     again = terminal(*go_on(chat.shown))
+    again.until("You talk with desk. Ctrl-D ends.\n")
     again.until("\nyou: and again\n\ndesk: Message 2: and again\n")
     again.until("you: ")
     again.type("still there?\n")
@@ -212,7 +129,7 @@ def test_a_confirmation_is_asked_right_there(terminal: Open, lampwork: Any) -> N
     chat.until("you: ")
     chat.type("refund it\n")
     chat.until('  ✓ look_up(order="A1")  ok')
-    assert chat.until("Do it? y, n, or why not: ").endswith(
+    assert chat.until("Do it? y, n, or n because …: ").endswith(
         "\n\ndesk wants to call refund: Refund an order. Use it when the user asks for it.\n"
         "  order     A1\n"
         "  why       late\n"
@@ -230,14 +147,24 @@ def test_a_confirmation_is_asked_right_there(terminal: Open, lampwork: Any) -> N
     assert go_on(chat.shown)[3:] == ["--user", "ann", "--metadata", "customer=C-1"]
 
 
-@pytest.mark.parametrize(("typed", "reason"), [("n", "none was given"), ("not today", "not today")])
-def test_a_no_or_a_reason_rejects(terminal: Open, lampwork: Any, typed: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("n", "none was given"),
+        ("No", "none was given"),
+        ("n because it is late", "it is late"),
+        ("No, because: it is late", "it is late"),
+    ],
+)
+def test_a_no_rejects_with_its_reason(
+    terminal: Open, lampwork: Any, typed: str, reason: str
+) -> None:
     chat = terminal("desk")
     chat.until("you: ")
     chat.type("refund it\n")
-    chat.until("why not: ")
+    chat.until("because …: ")
     chat.type("\n")  # says nothing: it is asked again
-    chat.until("why not: ")
+    chat.until("because …: ")
     chat.type(f"{typed}\n")
     chat.until("  ✗ refund(")
     chat.until(f"desk: The user rejected this call, and it was not run. Reason: {reason}\n")
@@ -247,16 +174,30 @@ def test_a_no_or_a_reason_rejects(terminal: Open, lampwork: Any, typed: str, rea
     assert lampwork.effects() == []
 
 
+@pytest.mark.parametrize("typed", ["ok", "sure", "YES please do", "what would it cost?", "no idea"])
+def test_neither_a_yes_nor_a_no_is_asked_again(terminal: Open, lampwork: Any, typed: str) -> None:
+    chat = terminal("desk")
+    chat.until("you: ")
+    chat.type("refund it\n")
+    chat.until("because …: ")
+    chat.type(f"{typed}\n")
+    chat.until("That decides nothing. Type y to do it, n not to, or: n because of …\n")
+    chat.until("because …: ")
+    chat.type("YES\n")
+    chat.until("desk: Done: A1 is refunded.\n")
+    assert lampwork.effects() == ["refunded A1 to nobody"]
+
+
 def test_what_was_typed_before_the_question_was_there_is_no_answer_to_it(
     terminal: Open, lampwork: Any
 ) -> None:
     chat = terminal("desk", "--metadata", "customer=C-7")
     chat.until("you: ")
     chat.type("refund it\ny\ny\n")
-    chat.until("Do it? y, n, or why not: ")
+    chat.until("Do it? y, n, or n because …: ")
 
-    chat.type("wait\n")
-    assert "Reason: wait" in chat.until("you: ")
+    chat.type("n because I wait\n")
+    assert "Reason: I wait" in chat.until("you: ")
     chat.type("\x04")
     assert chat.ended() == 0
     assert not (lampwork.folder / "effects.txt").exists()
@@ -266,18 +207,18 @@ def test_a_question_that_nobody_answered_is_taken_up_later(terminal: Open, lampw
     chat = terminal("desk")
     chat.until("you: ")
     chat.type("refund it\n")
-    chat.until("why not: ")
+    chat.until("because …: ")
     chat.type(CTRL_D)
     assert chat.ended() == 1
     assert re.search(r"\n  lampwork job \w+ confirm [\w.]+ --by \w+\n", chat.shown)
 
     killed = terminal(*go_on(chat.shown))
     killed.until("you: refund it\n")
-    killed.until("why not: ")
+    killed.until("because …: ")
     killed.kill()
 
     again = terminal(*go_on(chat.shown))
-    again.until("why not: ")
+    again.until("because …: ")
     again.type("yes\n")
     again.until("desk: Done: A1 is refunded.\n")
     again.until("you: ")
@@ -322,7 +263,9 @@ def test_ctrl_c_at_the_prompt_ends_nothing(terminal: Open) -> None:
     assert chat.ended() == 0
 
 
-def test_a_message_without_a_reply_says_why_and_the_chat_goes_on(terminal: Open) -> None:
+def test_a_message_without_a_reply_says_why_and_the_chat_goes_on(
+    terminal: Open, lampwork: Any
+) -> None:
     chat = terminal("mute")
     chat.until("you: ")
     chat.type("hello\n")
@@ -331,6 +274,9 @@ def test_a_message_without_a_reply_says_why_and_the_chat_goes_on(terminal: Open)
     chat.until("you: ")
     chat.type(CTRL_D)
     assert chat.ended() == 1
+    assert "Traceback" not in chat.shown
+    [job] = lampwork.json("jobs")["items"]
+    assert "in broken\n" in lampwork("job", job["job_id"]).out  # where it was raised
 
 
 def test_a_worker_that_executes_does_the_work(terminal: Open, lampwork: Any) -> None:
@@ -338,7 +284,7 @@ def test_a_worker_that_executes_does_the_work(terminal: Open, lampwork: Any) -> 
     chat = terminal("desk")
     chat.until("you: ")
     chat.type("refund it\n")
-    chat.until("why not: ")
+    chat.until("because …: ")
     chat.type("y\n")
     chat.until("desk: Done: A1 is refunded.\n")
     chat.until("you: ")
@@ -351,7 +297,7 @@ def test_what_was_decided_elsewhere_is_said(terminal: Open, lampwork: Any) -> No
     chat = terminal("desk", "--user", "ann")
     chat.until("you: ")
     chat.type("refund it\n")
-    chat.until("why not: ")
+    chat.until("because …: ")
     [job] = lampwork.json("jobs", "--status", "suspended")["items"]
     [wait] = job["waiting_on"]
     done = lampwork("job", job["job_id"], "reject", wait["wait_id"], "--by", "ann")
@@ -400,6 +346,7 @@ def test_a_pipe_confirms_nothing(lampwork: Any) -> None:
     done = piped(lampwork, "refund it\ny\n", "desk", "--user", "ann")
 
     assert (done.returncode, done.stdout) == (1, "")
+    assert '1 message was not sent, from "y" on.\n' in done.stderr
     assert "It waits for ann to confirm refund(order='A1'" in done.stderr
     assert "It is left waiting, and nothing more is said here.\n" in done.stderr
     assert lampwork.effects() == []

@@ -10,7 +10,7 @@ from lampwork.cli.options import Options, me
 from lampwork.cli.project import load
 from lampwork.cli.reading import of_job
 from lampwork.cli.run import read_json
-from lampwork.cli.working import executor_lacking
+from lampwork.cli.working import job_lacking
 from lampwork.door import Door
 from lampwork.errors import ProjectNotFound
 from lampwork.insights import Insights, to_json
@@ -87,7 +87,7 @@ async def _answered(
     output.say(f"Answered {task}.")
     if goes_on != job_id:
         output.say(f"Job {goes_on} goes on with it: a retry of job {job_id}, which stays failed.")
-    lacking = executor_lacking(await insights.executing(), job.project, options.to_type("worker"))
+    lacking = job_lacking(await insights.executing(), job.project, options)
     if job.ended_at is None and lacking is not None:
         output.say(lacking)
     return 0

@@ -55,10 +55,11 @@ def command(
     home: Path | None,
     as_json: bool,
 ) -> int:
-    """Talk with GENIE: a line is a message, Ctrl-D ends, and nothing that was said is lost.
+    """Talk with GENIE: a line is a message, Ctrl-D ends, and each message that was sent is kept.
 
     What a skill must not do without your word is asked right there. From a pipe each line is a
-    message, and such a question is left waiting (exit code 1). With --json, one object per reply.
+    message; such a question is left waiting, and lines behind it are not sent (exit code 1). With
+    --json, one object per reply.
     """
     match words:
         case (name,) if not names_project(name):

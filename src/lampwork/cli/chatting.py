@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lampwork.app import App
+from lampwork.cli import tree
+from lampwork.cli.asking import Decision
+from lampwork.cli.executing import Executing, quieten
 from lampwork.cli.options import Options
+from lampwork.cli.saying import Shown
 from lampwork.cli.stopping import stop_signals
-from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
-from lampwork.errors import FolderInUse
 from lampwork.genies.cast import Cast
+from lampwork.genies.genie import Genie
 from lampwork.insights import ConversationDetails, Insights, JobDetails, JobTree, WaitingOn
 from lampwork.metadata import from_texts
 from lampwork.models import TextDelta
@@ -56,13 +58,13 @@ class Asked:
     """A person must decide, or do something else, before it goes on."""
 
     job: JobTree
-    confirmations: tuple[WaitingOn, ...]
-    """What the user can decide here."""
+    questions: tuple[tuple[str, WaitingOn], ...]
+    """What the user can say here, with the job whose own wait it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Ctrl-C, while the genie worked."""
+    """Ctrl-C or Ctrl-D, while the genie worked."""
 
     job_id: str
     executing_here: bool
@@ -82,7 +84,10 @@ class Chat:
     conversation: str | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _insights: Insights | None = None
-    _app: App | None = None
+    _executing: Executing | None = None
+    _on_text: Callable[[TextDelta], None] | None = None
+    _mine: list[str] = field(default_factory=list[str])
+    """The jobs of its messages, to be executed once this process does."""
 
     @property
     def insights(self) -> Insights:
@@ -93,13 +98,24 @@ class Chat:
     @property
     def door(self) -> Door:
         """By which it is talked: of this process, if it executes."""
+        if self._app is not None:
+            return self._app
         cast = Cast(self.options.settings.model)
-        return self._app or Door(self.project, self.insights.store, cast=cast)
+        return Door(self.project, self.insights.store, cast=cast)
+
+    @property
+    def genie(self) -> Genie:
+        """With whom it is talked."""
+        return self.project.find_genie(self.terms.genie)
+
+    @property
+    def _app(self) -> App | None:
+        return self._executing.app if self._executing is not None else None
 
     @property
     def known(self) -> dict[str, Any]:
         """The metadata."""
-        return from_texts(self.project.find_genie(self.terms.genie).metadata, self.terms.texts)
+        return from_texts(self.genie.metadata, self.terms.texts)
 
     def go_on(self) -> str:
         """What to type to go on with it."""
@@ -116,7 +132,7 @@ class Chat:
 
         Raises what keeps the user from talking with the genie.
         """
-        logging.getLogger("lampwork").setLevel(logging.ERROR)
+        quieten()
         home = self.options.settings.home
         self._insights = await self.stack.enter_async_context(Insights.opened(home))
         found = None
@@ -128,18 +144,20 @@ class Chat:
         if self.terms.conversation is not None:
             self.conversation = self.terms.conversation
             found = await self.insights.conversation(self.conversation)
-        try:
-            settings = replace(self.options.settings, trees=frozenset[str]())
-            opened = App.opened(self.project, settings)
-            self._app = await self.stack.enter_async_context(opened)
-            if found is not None:
-                unfinished = [task.job for task in found.task_records if task.status not in OVER]
-                await self._app.take_on(unfinished)
-            if on_text is not None:
-                self.stack.enter_context(self._app.on_text(on_text))
-        except FolderInUse:
-            pass
+            self._mine = [task.job for task in found.task_records if task.status not in OVER]
+        self._on_text = on_text
+        self._executing = Executing(home, self._opened, self.stack)
+        await self._executing.take()
         return found
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[App]:
+        settings = replace(self.options.settings, trees=frozenset[str]())
+        async with App.opened(self.project, settings) as app:
+            await app.take_on(self._mine)
+            heard = nullcontext() if self._on_text is None else app.on_text(self._on_text)
+            with heard:
+                yield app
 
     async def close(self, *, hurry: bool) -> None:
         """End; what executes gets some time for it, until the next Ctrl-C if in a `hurry`."""
@@ -153,24 +171,46 @@ class Chat:
         """Whether this process does the work."""
         return self._app is not None
 
+    async def executed_elsewhere(self) -> bool:
+        """Whether another process does the work."""
+        executor = await self.insights.executing()
+        return (
+            executor is not None and executor.project == self.project.name and not executor.limited
+        )
+
     async def lacking(self) -> str | None:
-        """What has to be done for anything to be executed."""
-        if self._app is not None:
+        """Why the work has to wait: another process executes here, and something else."""
+        executor = None if self.executes else await self.insights.executing()
+        if executor is None or await self.executed_elsewhere():
             return None
-        named = [self.project_word] if self.project_word is not None else []
-        worker = self.options.to_type("worker", *named)
-        return executor_lacking(await self.insights.executing(), self.project.name, worker)
+        return (
+            f"Process {executor.pid} executes here what it was started for, and nothing else. "
+            "The message is kept, and is worked on when that has ended."
+        )
 
     # --- messages ---
 
     async def send(self, text: str) -> str:
         """Say something; the job that carries it."""
+        assert self._executing is not None
+        await self._executing.take()  # as a chat that is opened now would
         terms: Any = {"conversation": self.conversation, "metadata": self.known}
         user, genie = self.terms.user, self.terms.genie
-        return (await self.door.send_message(genie, text, user=user, kind="cli", **terms)).job_id
+        job = await self.door.send_message(genie, text, user=user, kind="cli", **terms)
+        self._mine.append(job.job_id)
+        return job.job_id
 
-    async def news(self, job_id: str, show: Callable[[JobTree], None], told: set[str]) -> News:
+    async def news(
+        self, job_id: str, shown: Shown, told: set[str], leaves: Callable[[], bool]
+    ) -> News:
         """Follow a message until there is something to say; `told` has the waits that were told."""
+        assert self._executing is not None
+        async with self._executing.taking_over():
+            return await self._news(job_id, shown, told, leaves)
+
+    async def _news(
+        self, job_id: str, shown: Shown, told: set[str], leaves: Callable[[], bool]
+    ) -> News:
         with stop_signals() as stopped:
             ended = asyncio.create_task(self.door.ended(job_id))
             stopping = asyncio.create_task(stopped.wait())
@@ -178,13 +218,16 @@ class Chat:
             try:
                 while True:
                     await asyncio.wait(both, timeout=_EVERY, return_when=asyncio.FIRST_COMPLETED)
+                    # In this order: the job then holds all that was done before its end.
+                    has_ended = ended.done()
+                    shown.look()
                     job = await self.insights.tree(job_id)
                     self._learn(job)
-                    show(job)
-                    if ended.done():
+                    shown.show(job)
+                    if has_ended:
                         ended.result()
                         return Ended(await self.insights.job(job_id))
-                    if stopped.is_set():
+                    if stopped.is_set() or leaves():
                         return Interrupted(job_id, self.executes)
                     if (asked := _asked(job, told)) is not None:
                         return asked
@@ -198,26 +241,32 @@ class Chat:
             if call.task is not None:
                 self.conversation = call.task.conversation_id
 
-    async def decide(self, wait: WaitingOn, reason: str | None) -> None:
-        """Confirm, or reject with a reason. Raises AlreadyAnswered and the like."""
-        wait_id, digest = wait.wait_id or "", str((wait.subject or {})["digest"])
-        if reason is None:
-            await self.door.confirm(wait_id, by=self.terms.user, digest=digest)
-        else:
-            await self.door.reject(wait_id, by=self.terms.user, digest=digest, reason=reason)
+    async def decide(self, wait: WaitingOn, decision: Decision) -> None:
+        """Let it be known. Raises AlreadyAnswered and the like, InputInvalid for a result."""
+        wait_id, by, reason = wait.wait_id or "", self.terms.user, decision.reason
+        digest = str((wait.subject or {}).get("digest"))
+        match decision.verdict:
+            case "confirm":
+                await self.door.confirm(wait_id, by=by, digest=digest)
+            case "reject":
+                await self.door.reject(wait_id, by=by, digest=digest, reason=reason)
+            case verdict:
+                result = decision.result
+                await self.door.resolve(wait_id, verdict, result=result, reason=reason, by=by)
+
+
+_NEED_PERSON = ("confirmation", "resolution", "attention", "paused", "event")
+_QUESTIONS = ("confirmation", "resolution")
 
 
 def _asked(job: JobTree, told: set[str]) -> Asked | None:
     """What a person has not been told of yet."""
-    waits = [wait for wait in job.waiting_on if _needs_person(wait)]
-    new = [wait for wait in waits if (wait.wait_id or wait.kind) not in told]
+    new: list[tuple[str, WaitingOn]] = []
+    for job_id, wait in tree.each_wait(job.job_id, job.waiting_on):
+        name = wait.wait_id or f"{job_id} {wait.kind}"
+        if wait.kind in _NEED_PERSON and name not in told:
+            told.add(name)
+            new.append((job_id, wait))
     if not new:
         return None
-    told.update(wait.wait_id or wait.kind for wait in new)
-    return Asked(job, tuple(wait for wait in new if wait.kind == "confirmation"))
-
-
-def _needs_person(wait: WaitingOn) -> bool:
-    if wait.kind in ("confirmation", "resolution", "attention", "paused", "event"):
-        return True
-    return any(map(_needs_person, wait.waiting_on))
+    return Asked(job, tuple(each for each in new if each[1].kind in _QUESTIONS))

@@ -10,7 +10,7 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.reading import of_job
-from lampwork.cli.working import executor_lacking
+from lampwork.cli.working import job_lacking
 from lampwork.copies import CopyPlan, EffectCount, PlannedCall
 from lampwork.insights import Insights, to_json
 from lampwork.jobs_door import JobsDoor
@@ -64,7 +64,7 @@ async def _made(insights: Insights, options: Options, plan: CopyPlan, job_id: st
         return 0
     output.say(f"Job {job_id} is a {plan.kind} of job {plan.original}.")
     executor = await insights.executing()
-    lacking = executor_lacking(executor, job.project, options.to_type("worker"))
+    lacking = job_lacking(executor, job.project, options)
     if lacking is not None:
         output.say(lacking)
     output.say(f"Look at it: {options.to_type('job', job_id)}")

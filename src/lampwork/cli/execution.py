@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import functools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from lampwork.app import App
 from lampwork.cli import output
+from lampwork.cli.executing import Executing, quieten
 from lampwork.cli.options import Options
 from lampwork.cli.stopping import stop_signals
 from lampwork.cli.watching import Watch
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
-from lampwork.errors import FolderInUse
 from lampwork.genies.cast import Cast
 from lampwork.insights import Executor, Insights, JobDetails, JobTree, to_json
 from lampwork.project import Project
@@ -24,9 +24,6 @@ from lampwork.types import JobRef, Json
 Start = Callable[[Door], Awaitable[JobRef]]
 
 _INTERRUPTED = 130
-
-_LOOK_AGAIN = 0.2
-"""Seconds between two looks at whether a process that executes other work has ended."""
 
 _TASK_FIELDS = (
     "response",
@@ -87,21 +84,25 @@ class _Work:
         """Execute here unless another process does; wait, show, and print what came of it."""
         executing_here = False
         async with AsyncExitStack() as stack:
-            app = await self.opened(stack, insights, job_id, stopped)
-            executing_here = app is not None or stopped.is_set()
-            door = app or self.door(insights)
-            logging.getLogger("lampwork").setLevel(logging.ERROR)
-            watch = Watch(insights, job_id, self.options, app, self.worker())
+            settings = replace(self.options.settings, trees=frozenset([job_id]))
+            opened = functools.partial(App.opened, self.project, settings)
+            executing = Executing(settings.home, opened, stack)
+            if not await executing.take():
+                await self.say_waiting(insights, job_id)
+            quieten()
+            door = executing.app or self.door(insights)
+            watch = Watch(insights, job_id, self.options, executing, self.worker())
             ended = asyncio.create_task(door.ended(job_id))
             stopping = asyncio.create_task(stopped.wait())
-            async with watch.watching():
+            async with executing.taking_over(), watch.watching():
                 await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             if ended.done():
                 ended.result()
                 return self.say_ended(await insights.job(job_id))
             ended.cancel()
-            if app is not None:
+            executing_here = executing.app is not None
+            if executing_here:
                 grace = f"{self.options.settings.grace:g} s"
                 output.warn(f"Closing: what executes gets up to {grace}. Ctrl-C again: at once.")
         job = await insights.job(job_id)
@@ -111,27 +112,14 @@ class _Work:
         self.say_interrupted(job_id, elsewhere)
         return _INTERRUPTED
 
-    async def opened(
-        self, stack: AsyncExitStack, insights: Insights, job_id: str, stopped: asyncio.Event
-    ) -> App | None:
-        """The project, to execute this job here; None if a worker does."""
-        settings = replace(self.options.settings, trees=frozenset([job_id]))
-        waits = False
-        while not stopped.is_set():
-            try:
-                return await stack.enter_async_context(App.opened(self.project, settings))
-            except FolderInUse:
-                executor = await insights.executing()
-                if executor is None or not executor.limited:
-                    return None
-                if not waits:
-                    waits = True
-                    output.warn(
-                        f"Process {executor.pid} executes what it was started for. Job {job_id} is "
-                        "kept, and begins when that has ended."
-                    )
-                await asyncio.sleep(_LOOK_AGAIN)
-        return None
+    async def say_waiting(self, insights: Insights, job_id: str) -> None:
+        """What is waited for where the process that executes does not execute this."""
+        executor = await insights.executing()
+        if executor is not None and executor.limited:
+            output.warn(
+                f"Process {executor.pid} executes what it was started for. Job {job_id} is "
+                "kept, and begins when that has ended."
+            )
 
     def say_interrupted(self, job_id: str, elsewhere: Executor | None) -> None:
         lacking = executor_lacking(elsewhere, self.project.name, self.worker())

@@ -13,7 +13,7 @@ from lampwork.cli import completing, output, tree
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.reading import of_job
-from lampwork.cli.working import code_changed, executor_lacking, warn_if_lacking
+from lampwork.cli.working import code_changed, job_lacking, warn_if_lacking
 from lampwork.insights import ErrorView, Executor, Insights, JobDetails, JobTree, JobView, to_json
 from lampwork.jobs_door import JobsDoor
 
@@ -328,7 +328,7 @@ def _do(
         output.say_json(to_json(job))
         return 0
     output.say(done)
-    lacking = executor_lacking(executor, job.project, options.to_type("worker"))
+    lacking = job_lacking(executor, job.project, options)
     if job.ended_at is None and lacking is not None:
         output.say(lacking)
     return 0

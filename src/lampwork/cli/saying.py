@@ -25,6 +25,8 @@ class Shown:
     genie: str = ""
     _heard: list[TextDelta] = field(default_factory=list[TextDelta])
     """What was said since the last look, by whomever."""
+    _ready: list[TextDelta] = field(default_factory=list[TextDelta])
+    """Of this, what was said before the job was looked at."""
     _cards: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """By task and call, the status that is shown."""
     _of: tuple[str, int, int] = ("", 0, 0)
@@ -37,9 +39,14 @@ class Shown:
         """Hear a piece of text. It is shown at the next look, behind what was done before it."""
         self._heard.append(delta)
 
+    def look(self) -> None:
+        """The job is going to be looked at: it will hold all that was done before what is heard."""
+        self._ready += self._heard
+        self._heard = []
+
     def show(self, job: JobTree) -> None:
-        """Show what was said and done since the last look, in its order."""
-        heard, self._heard = self._heard, []
+        """Show what was said and done up to this look at the job, in its order."""
+        heard, self._ready = self._ready, []
         tasks = [call.task for call in job.calls if call.task is not None]
         own = {task.task_id for task in tasks}
         found: list[tuple[Place, TextDelta | SkillCard]] = [

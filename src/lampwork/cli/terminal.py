@@ -5,20 +5,26 @@ Somebody who types is waited for outside the event loop, so that Ctrl-C and Ctrl
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import fcntl
 import importlib
+import os
+import select
 import sys
+import termios
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lampwork.cli import output, tree
+from lampwork.cli import asking, output, tree
 from lampwork.cli.chatting import OVER, Asked, Chat, Ended, Interrupted
 from lampwork.cli.execution import summary
+from lampwork.cli.metadata import warn_of_withheld
+from lampwork.cli.piped import Piped
 from lampwork.cli.saying import Shown
-from lampwork.cli.typed import drop_typed
-from lampwork.errors import AlreadyAnswered, Conflict
+from lampwork.errors import AlreadyAnswered, Conflict, InputInvalid
 from lampwork.insights import (
     ConversationDetails,
     JobDetails,
@@ -55,6 +61,8 @@ class _Terminal:
     """Whether nothing more can be said now."""
     shown: Shown = field(default_factory=Shown)
     told: set[str] = field(default_factory=set[str])
+    piped: Piped | None = None
+    """Where the messages come from, if nobody types them."""
 
     @property
     def asks(self) -> bool:
@@ -68,28 +76,39 @@ class _Terminal:
         self.shown.genie = self.chat.terms.genie
         listener = self.shown.take if self.asks else None
         found = self.runner.run(self.chat.open(listener))
+        if self.asks and not messages:
+            output.say(f"You talk with {self.chat.terms.genie}. Ctrl-D ends.")
+        warn_of_withheld(self.chat.genie, self.chat.terms.texts)
         if found is not None:
             self.resume(found)
-        for text in self.texts(messages) if not self.stopped else ():
+        if not messages and not self.asks:
+            self.piped = Piped(sys.stdin.fileno())
+        texts = self.texts(messages)
+        while not self.stopped and (text := next(texts, None)) is not None:
             self.follow(self.runner.run(self.chat.send(text)))
-            if self.stopped:
-                break
+        if self.stopped:
+            self.say_unsent(list(self.piped.lines(wait=False) if self.piped else texts))
         return self.code
 
     def texts(self, messages: Sequence[str]) -> Iterator[str]:
         """What is said."""
         if messages:
             yield from messages
-        elif self.asks:
-            yield from self.typed()
+        elif self.piped is not None:
+            yield from self.piped.lines()
         else:
-            yield from filter(None, map(str.strip, sys.stdin))
+            yield from self.typed()
+
+    def say_unsent(self, texts: Sequence[str]) -> None:
+        """What was given to be said, and was not."""
+        if texts:
+            were = f"{output.counted(len(texts), 'message')} {'was' if len(texts) == 1 else 'were'}"
+            output.warn(f'{were} not sent, from "{output.cut(texts[0], 60)}" on.')
 
     def typed(self) -> Iterator[str]:
         with contextlib.suppress(ImportError):
             importlib.import_module("readline")  # then input() edits lines, and knows earlier ones
-        output.say(f"You talk with {self.chat.terms.genie}. Ctrl-D ends.")
-        while True:
+        while not self.stopped:
             try:
                 text = input("\nyou: ").strip()
             except EOFError:
@@ -122,7 +141,7 @@ class _Terminal:
         if (lacking := self.runner.run(self.chat.lacking())) is not None:
             output.warn(lacking)
         while True:
-            news = self.runner.run(self.chat.news(job_id, self.shown.show, self.told))
+            news = self.runner.run(self.chat.news(job_id, self.shown, self.told, self.leaves))
             match news:
                 case Ended(job):
                     self.say_reply(job)
@@ -130,15 +149,15 @@ class _Terminal:
                 case Interrupted():
                     self.say_interrupted(news)
                     return
-                case Asked(job, confirmations) if self.asks:
+                case Asked(job, questions) if self.asks:
                     self.shown.fresh_line()
-                    self.say_what_to_do(job)
-                    if not all(map(self.decided, confirmations)):
-                        self.leave(job_id, confirmations)
+                    self.say_what_to_do(job, [each for _, each in questions])
+                    if not all(self.decided(each) for _, each in questions):
+                        self.leave(questions)
                         return
-                case Asked(job, confirmations):
+                case Asked(job):
                     self.say_left(job)
-                    self.leave(job_id, ())
+                    self.leave(())
                     return
 
     def say_reply(self, job: JobDetails) -> None:
@@ -161,15 +180,17 @@ class _Terminal:
             output.warn("The message is kept: go on with the chat for its reply.")
             grace = self.chat.options.settings.grace
             output.warn(f"Closing: what executes gets up to {grace:g} s. Ctrl-C again: at once.")
-        else:
+        elif self.runner.run(self.chat.executed_elsewhere()):
             output.warn("The message is kept, and is worked on in the process that executes it.")
+        else:
+            output.warn("The message is kept, and is worked on when you go on with the chat.")
 
     # --- what people decide ---
 
-    def say_what_to_do(self, job: JobTree) -> None:
-        """Of waits that are not decided here."""
+    def say_what_to_do(self, job: JobTree, asked: Sequence[WaitingOn]) -> None:
+        """Of waits that are not asked about here."""
         for job_id, wait in tree.each_wait(job.job_id, job.waiting_on):
-            if wait.kind != "confirmation":
+            if wait not in asked:
                 for line in _what_to_do(self.chat, job_id, wait):
                     output.warn(line)
 
@@ -186,55 +207,57 @@ class _Terminal:
                 output.warn(line)
         output.warn("It is left waiting, and nothing more is said here.")
 
-    def leave(self, job_id: str, undecided: Sequence[WaitingOn]) -> None:
+    def leave(self, undecided: Sequence[tuple[str, WaitingOn]]) -> None:
         """Without a decision there is nothing to wait for."""
         self.code, self.stopped = 1, True
-        for wait in undecided:
+        for job_id, wait in undecided:
             for line in _what_to_do(self.chat, job_id, wait):
                 output.warn(line)
 
     def decided(self, wait: WaitingOn) -> bool:
         """Ask the user; False if there was no answer."""
-        for line in _question(self.chat.terms.genie, wait):
-            output.say(line)
-        drop_typed()
         while True:
-            try:
-                word = input("Do it? y, n, or why not: ").strip()
-            except (EOFError, KeyboardInterrupt):
-                output.say()
+            if wait.kind == "confirmation":
+                decision = asking.ask_to_confirm(self.chat.terms.genie, wait)
+            else:
+                decision = asking.ask_what_became(wait)
+            if decision is None:
                 return False
-            if word:
-                break
-        yes, no = word.lower() in ("y", "yes"), word.lower() in ("n", "no")
-        try:
-            reason = None if yes else "" if no else word
-            self.runner.run(self.chat.decide(wait, reason))
-        except AlreadyAnswered as error:
-            output.warn(f"It was decided elsewhere, by {error.source}.")
-        except Conflict as error:
-            output.warn(f"Error: {error.message}")
-        return True
+            try:
+                self.runner.run(self.chat.decide(wait, decision))
+            except AlreadyAnswered as error:
+                output.warn(f"It was decided elsewhere, by {error.source}.")
+            except InputInvalid as error:
+                output.warn(f"Error: {error.message}")
+                continue
+            except Conflict as error:
+                output.warn(f"Error: {error.message}")
+            return True
+
+    def leaves(self) -> bool:
+        """Whether Ctrl-D was typed, with nothing before it that is still to be read."""
+        return self.asks and _at_end(sys.stdin.fileno())
 
 
-def _question(genie: str, wait: WaitingOn) -> Iterator[str]:
-    """What the genie means to do: in words, with every argument in full."""
-    subject = wait.subject or {}
-    says = f": {subject['says']}" if subject["says"] else ""
-    yield f"\n{genie} wants to call {subject['skill']}{says}"
-    facts = {name: (value, "") for name, value in subject["arguments"].items()}
-    facts |= {name: (value, "  (metadata)") for name, value in (wait.metadata or {}).items()}
-    widest = max(map(len, facts), default=0)
-    for name, (value, note) in facts.items():
-        first, *more = output.pretty(value).splitlines() or [""]
-        yield f"  {name:{widest}}  {first}{note}"
-        yield from (f"  {'':{widest}}  {line}" for line in more)
+def _at_end(terminal: int) -> bool:
+    """Whether the end of input is all that a terminal holds; then it is taken from it."""
+    if not select.select([terminal], [], [], 0)[0]:
+        return False
+    held = array.array("i", [0])
+    fcntl.ioctl(terminal, termios.FIONREAD, held)  # characters of whole lines, and no Ctrl-D
+    if held[0]:
+        return False
+    os.read(terminal, 1)
+    return True
 
 
 def _what_to_do(chat: Chat, job_id: str, wait: WaitingOn) -> Iterator[str]:
     remedies = tree.remedies(chat.options, job_id, wait)
     if remedies:
-        yield f"It waits for {wait.what}."
+        if wait.kind == "resolution":
+            yield f"It is not known {wait.what}. Say it:"
+        else:
+            yield f"It waits for {wait.what}."
         yield from (f"  {each}" for each in remedies)
 
 

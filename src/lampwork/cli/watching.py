@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lampwork.app import App
 from lampwork.cli import live, output, tree
+from lampwork.cli.executing import Executing
 from lampwork.cli.options import Options
 from lampwork.cli.working import executor_lacking
 from lampwork.insights import Insights, JobView, WaitingOn
@@ -44,8 +44,8 @@ class Watch:
     insights: Insights
     job_id: str
     options: Options
-    app: App | None
-    """If this process executes the job."""
+    executing: Executing
+    """Whether this process executes the job."""
     worker: str
     """How to start a worker."""
     _told: set[str] = field(default_factory=set[str])
@@ -89,7 +89,8 @@ class Watch:
 
     def _executing(self, job_id: str) -> list[str]:
         """The calls that execute here and are on no record before they end."""
-        run = None if self.app is None else self.app.worker.runs.get(job_id)
+        app = self.executing.app
+        run = None if app is None else app.worker.runs.get(job_id)
         return [] if run is None else run.executing()
 
     async def _say(self) -> None:
@@ -101,9 +102,12 @@ class Watch:
     async def _tell(self, job: JobView, say: Say) -> None:
         """Say, once each, what a person has to do before the job can go on."""
         notes = self._notes(job.waiting_on)
-        if self.app is None and job.ended_at is None:
+        if self.executing.app is None and job.ended_at is None:
             executor = await self.insights.executing()
-            if (lacking := executor_lacking(executor, job.project, self.worker)) is not None:
+            lacking = executor_lacking(executor, job.project, self.worker)
+            # Where nobody executes, or only what is not this, this process takes over.
+            taken_over = executor is None or executor.limited
+            if lacking is not None and not taken_over:
                 notes.insert(0, lacking)
         for note in notes:
             if note not in self._told:

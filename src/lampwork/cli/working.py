@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
+from lampwork.errors import LampworkError
 from lampwork.insights import Executor
 from lampwork.lock import BETWEEN
 
@@ -11,6 +12,24 @@ from lampwork.lock import BETWEEN
 def code_changed(attention: str | None) -> bool:
     """Whether a job was stopped because its code had changed under it."""
     return (attention or "").startswith("code changed")
+
+
+def job_lacking(executor: Executor | None, project: str, options: Options) -> str | None:
+    """As `executor_lacking`, of a job whose project nobody has named."""
+    if executor is not None and executor.project == project and not executor.limited:
+        return None
+    named = () if _is_here(project) else ("PROJECT",)
+    return executor_lacking(executor, project, options.to_type("worker", *named))
+
+
+def _is_here(project: str) -> bool:
+    """Whether that is the project which nobody has to name."""
+    from lampwork.cli.project import is_named, load
+
+    try:
+        return is_named() and load(None).name == project
+    except LampworkError:
+        return False
 
 
 def executor_lacking(executor: Executor | None, project: str, worker: str) -> str | None:
