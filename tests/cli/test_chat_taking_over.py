@@ -157,7 +157,7 @@ def test_a_wait_takes_over_from_a_worker_that_was_killed(lampwork: Any, ended: A
     assert held(lampwork, 2)[1] == f"held by {waiting.pid}"
     (lampwork.folder / "pipe").write_text("got it")
     done = ended(waiting)
-    assert (done.code, '"got it"' in done.out) == (0, True)
+    assert (done.code, "got it" in done.out) == (0, True)
     assert "The process that executed here is gone: this one goes on.\n" in done.err
 
 

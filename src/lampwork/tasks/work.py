@@ -191,7 +191,8 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
         error["fields"] |= fields
         done = {"usage": so_far.usage, "actions": actions_record(so_far.actions.values(), below)}
         outcome = {"error": error}
-        came_of_it = values.Failure(error | {"fields": error["fields"] | done})
+        trace = values.users_traceback(ending.error)
+        came_of_it = values.Failure(error | {"fields": error["fields"] | done}, trace)
     envelope = values.write(came_of_it)
     told = await hold.finish(
         *ending.entries,
