@@ -67,8 +67,9 @@ def require_recipe(given: Any, verb: str) -> None:
             f"{quoted(given)} is a name: pass the recipe itself, {verb}({given}, …).",
             problems=[given],
         )
+    named = getattr(given, "__name__", None) or reprlib.repr(given)
     raise InputInvalid(
-        f"{verb} takes a recipe, not {reprlib.repr(given)}. Decorate it with @project.recipe(), "
+        f"{verb} takes a recipe, not {named}. Decorate it with @project.recipe(), "
         "or run a plain function with job.step."
     )
 
