@@ -144,6 +144,7 @@ def test_what_is_told_of_a_job_is_how_long_it_ran(capsys: Any) -> None:
             "recipe": "add",
             "status": "succeeded",
             "usage": {},
+            "calls": (),
             "output": 6,
             "created_at": accepted,
             "started_at": accepted + timedelta(seconds=10),

@@ -196,7 +196,7 @@ async def test_input_that_does_not_fit_starts_no_job(opened: Open) -> None:
         for named, said in [
             ("ship", r'"ship" is a name: pass the recipe itself, run\(ship'),
             ("shipp", r'no recipe "shipp"\. Did you mean "ship"'),
-            (load_order, r"load_order .*Decorate it with @project\.recipe\(\)"),
+            (load_order, r"not load_order\. Decorate it with @project\.recipe\(\)"),
         ]:
             with pytest.raises((InputInvalid, RecipeNotFound), match=said):
                 await app.start(named)  # pyright: ignore[reportArgumentType, reportCallIssue]
