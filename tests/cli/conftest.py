@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -431,6 +432,7 @@ class Terminal:
         os.close(its_end)
         self.shown = ""
         self._read = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def until(self, text: str) -> str:
         """Read on until this is there; what came up to it."""
@@ -447,7 +449,8 @@ class Terminal:
             return True
         with contextlib.suppress(OSError):
             if part := os.read(self._ours, 65536):
-                self.shown += part.decode().replace("\r\n", "\n")
+                shown = self.shown + self._decoder.decode(part)
+                self.shown = shown.replace("\r\n", "\n")
                 return True
         return False
 
