@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -80,9 +81,10 @@ class Dev:
 
     def _hear_terminal(self) -> None:
         assert self.terminal is not None
+        decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             while part := os.read(self.terminal, 65536):
-                self._heard.put(part.decode().replace("\r\n", "\n"))
+                self._heard.put(decoder.decode(part).replace("\r\n", "\n"))
         except OSError:
             pass
         self._heard.put(None)
