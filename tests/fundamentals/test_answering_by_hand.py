@@ -26,7 +26,6 @@ from lampwork.errors import (
     AlreadyAnswered,
     Conflict,
     InputInvalid,
-    JobEnded,
     TaskNotFound,
     TaskNotWaiting,
 )
@@ -164,7 +163,7 @@ async def test_an_effect_of_which_nobody_knows_stays_named(opened: Open) -> None
         await status(app, job.job_id, "needs_attention")
         await app.answer_task(task, APPROVED, by="ann")
         record = await result(app, job.job_id)
-        with pytest.raises(JobEnded):
+        with pytest.raises(AlreadyAnswered, match="by ann"):
             await app.resolve(f"w{job.job_id[1:]}.1.2.0", "did_not_happen", by="bob")
     [action] = record["actions"]
     assert (action["skill"], action["status"], action["error"]) == (
