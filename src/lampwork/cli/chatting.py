@@ -174,9 +174,7 @@ class Chat:
     async def executed_elsewhere(self) -> bool:
         """Whether another process does the work."""
         executor = await self.insights.executing()
-        return (
-            executor is not None and executor.project == self.project.name and not executor.limited
-        )
+        return executor is not None and executor.executes_all_of(self.project.name)
 
     async def lacking(self) -> str | None:
         """Why the work has to wait: another process executes here, and something else."""

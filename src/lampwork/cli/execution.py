@@ -12,7 +12,7 @@ from lampwork.app import App
 from lampwork.cli import output
 from lampwork.cli.executing import Executing, quieten
 from lampwork.cli.options import Options
-from lampwork.cli.stopping import stop_signals
+from lampwork.cli.stopping import INTERRUPTED, stop_signals
 from lampwork.cli.watching import Watch
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
@@ -22,8 +22,6 @@ from lampwork.project import Project
 from lampwork.types import JobRef, Json
 
 Start = Callable[[Door], Awaitable[JobRef]]
-
-_INTERRUPTED = 130
 
 _TASK_FIELDS = (
     "response",
@@ -110,7 +108,7 @@ class _Work:
             return self.say_ended(job)
         elsewhere = None if executing_here else await insights.executing()
         self.say_interrupted(job_id, elsewhere)
-        return _INTERRUPTED
+        return INTERRUPTED
 
     async def say_waiting(self, insights: Insights, job_id: str) -> None:
         """What is waited for where the process that executes does not execute this."""

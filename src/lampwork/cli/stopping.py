@@ -8,6 +8,9 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code of what was ended by Ctrl-C."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

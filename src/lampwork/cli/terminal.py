@@ -24,6 +24,7 @@ from lampwork.cli.execution import summary
 from lampwork.cli.metadata import warn_of_withheld
 from lampwork.cli.piped import Piped
 from lampwork.cli.saying import Shown
+from lampwork.cli.stopping import INTERRUPTED
 from lampwork.errors import AlreadyAnswered, Conflict, InputInvalid
 from lampwork.insights import (
     ConversationDetails,
@@ -37,8 +38,6 @@ from lampwork.insights import (
 
 __all__ = ["talk"]
 
-_INTERRUPTED = 130
-
 
 def talk(chat: Chat, messages: Sequence[str]) -> int:
     """Talk until nothing more is said; the exit code."""
@@ -46,7 +45,7 @@ def talk(chat: Chat, messages: Sequence[str]) -> int:
         here = _Terminal(chat, runner)
         hurry = True
         try:
-            hurry = here.talk(messages) == _INTERRUPTED
+            hurry = here.talk(messages) == INTERRUPTED
             return here.code
         finally:
             here.end(hurry=hurry)
@@ -174,7 +173,7 @@ class _Terminal:
             output.warn(f"Say it again, or look at it: {look}")
 
     def say_interrupted(self, news: Interrupted) -> None:
-        self.code, self.stopped = _INTERRUPTED, True
+        self.code, self.stopped = INTERRUPTED, True
         self.shown.fresh_line()
         if news.executing_here:
             output.warn("The message is kept: go on with the chat for its reply.")

@@ -16,7 +16,7 @@ def code_changed(attention: str | None) -> bool:
 
 def job_lacking(executor: Executor | None, project: str, options: Options) -> str | None:
     """As `executor_lacking`, of a job whose project nobody has named."""
-    if executor is not None and executor.project == project and not executor.limited:
+    if executor is not None and executor.executes_all_of(project):
         return None
     named = () if _is_here(project) else ("PROJECT",)
     return executor_lacking(executor, project, options.to_type("worker", *named))

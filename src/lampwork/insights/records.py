@@ -34,13 +34,20 @@ class ConversationView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A task, as the genie was told it."""
+class Part:
+    """What all parts of a transcript say."""
 
-    kind: Literal["told"] = "told"
+    kind: str
     seq: int
     at: datetime
     task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told(Part):
+    """A task, as the genie was told it."""
+
+    kind: Literal["told"] = "told"
     genie: str
     user: str | None
     """Whose message it is, in a chat."""
@@ -57,13 +64,10 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summarised:
+class Summarised(Part):
     """What stands for the conversation before the task."""
 
     kind: Literal["summarised"] = "summarised"
-    seq: int
-    at: datetime
-    task: str
     model: str
     text: str
     messages: int
@@ -72,26 +76,20 @@ class Summarised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Part):
     """What the model said in one response, beside its calls."""
 
     kind: Literal["said"] = "said"
-    seq: int
-    at: datetime
-    task: str
     model: str
     text: str
     usage: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Part):
     """A call that was not taken, and what the model was told."""
 
     kind: Literal["refused"] = "refused"
-    seq: int
-    at: datetime
-    task: str
     verdict: str
     skill: str
     arguments: dict[str, Json]
@@ -101,48 +99,36 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedAnswer:
+class RefusedAnswer(Part):
     """An answer that is not what the task asks for; what is wrong with it stands after it."""
 
     kind: Literal["refused_answer"] = "refused_answer"
-    seq: int
-    at: datetime
-    task: str
     answer: Json
     """As the genie gave it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedAgain:
+class AskedAgain(Part):
     """What was wrong with an answer."""
 
     kind: Literal["asked_again"] = "asked_again"
-    seq: int
-    at: datetime
-    task: str
     problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unanswered:
+class Unanswered(Part):
     """A model call that brought no reply: why, or that nobody knows what it brought."""
 
     kind: Literal["unanswered", "cut_off"]
-    seq: int
-    at: datetime
-    task: str
     why: str
     usage: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskEnd:
+class TaskEnd(Part):
     """How a task ended."""
 
     kind: Literal["answered", "not_completed", "failed"]
-    seq: int
-    at: datetime
-    task: str
     output: Json = None
     response: str = ""
     reason: str = ""

@@ -297,6 +297,10 @@ class Executor:
     limited: bool = False
     """Whether it executes only what it was started for, as a verb with --wait does."""
 
+    def executes_all_of(self, project: str) -> bool:
+        """Whether every job of a project is executed by it."""
+        return self.project == project and not self.limited
+
 
 # --- genies ---
 

@@ -56,6 +56,8 @@ class Briefing:
     skills: tuple[Described, ...]
     endings: tuple[Described, ...]
     """`answer`, when the answer is typed, and `cannot_complete`."""
+    withheld: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Skills that the task can't use, and why; no request holds them."""
     content: str = field(init=False, repr=False)
     """As JSON."""
     digest: str = field(init=False)
@@ -92,4 +94,4 @@ def briefing(assignment: Assignment) -> Briefing:
         answer = Described("answer", "Give your answer and end the task.", output.parameters)
         endings = (answer, _CANNOT_COMPLETE)
     skills = tuple(skill.described for skill in genie.skills if skill.name not in withheld)
-    return Briefing(description, skills, endings)
+    return Briefing(description, skills, endings, withheld)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lampwork import failpoint, metadata
+from lampwork import failpoint
 from lampwork.errors import (
     BudgetNotEnforceable,
     LampworkError,
@@ -41,7 +41,6 @@ def _row(
     run: Run, assignment: Assignment, call: int, model: LanguageModel, briefing: Briefing
 ) -> tasks.NewTask:
     genie, continued, output = assignment.genie, assignment.conversation, assignment.output
-    withheld = metadata.withheld(genie.skills, assignment.metadata)
     budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
     begun_at = run.begun_at(call)
     deadline = earliest(assignment, above, id, begun_at=begun_at)
@@ -63,8 +62,8 @@ def _row(
             "instructions": assignment.instructions,
             "data": assignment.data,
             "on_problem": assignment.on_problem,
-            "skills": [skill.name for skill in genie.skills if skill.name not in withheld],
-            "withheld": withheld,
+            "skills": [skill.name for skill in briefing.skills],
+            "withheld": briefing.withheld,
             "briefing": briefing.digest,
             **({} if assignment.history is None else {"history": assignment.history.to_json()}),
             **({} if assignment.user is None else {"user": assignment.user}),
