@@ -13,7 +13,7 @@ import pytest
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
-from lampwork.cli.tree import remedies
+from lampwork.cli.screen.tree import remedies
 from lampwork.insights import WaitingOn
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from lampwork.cli.live import fitted
-from lampwork.cli.tree import Line, plain
+from lampwork.cli.screen.live import fitted
+from lampwork.cli.screen.tree import Line, plain
 
 PROJECT = """
 from lampwork import Answer, Job, Project, playbook

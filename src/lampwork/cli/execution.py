@@ -12,8 +12,8 @@ from lampwork.app import App
 from lampwork.cli import output
 from lampwork.cli.executing import Executing, quieten
 from lampwork.cli.options import Options
+from lampwork.cli.screen.watching import Watch
 from lampwork.cli.stopping import INTERRUPTED, stop_signals
-from lampwork.cli.watching import Watch
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.genies.cast import Cast

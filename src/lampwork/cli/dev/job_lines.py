@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from lampwork.cli import output, tree
+from lampwork.cli import output
 from lampwork.cli.dev.voice import Voice
 from lampwork.cli.options import Options
+from lampwork.cli.screen import tree
 from lampwork.errors import JobNotFound
 from lampwork.insights import Insights, JobView, to_json
 

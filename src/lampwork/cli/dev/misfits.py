@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lampwork import kept
-from lampwork.cli import output, tree
+from lampwork.cli import output
 from lampwork.cli.dev.voice import Voice
+from lampwork.cli.screen import tree
 from lampwork.cli.typed import drop_typed
 from lampwork.errors import LampworkError
 from lampwork.insights import Insights, JobView

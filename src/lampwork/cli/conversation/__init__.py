@@ -143,7 +143,7 @@ def show(conversation_id: str, as_model: bool, home: Path | None, as_json: bool)
 
 
 def _show_requests(options: Options, conversation_id: str) -> int:
-    from lampwork.cli import as_model
+    from lampwork.cli.conversation import as_model
     from lampwork.insights.requests import RequestView
 
     async def read(insights: Insights) -> tuple[ConversationDetails, tuple[RequestView, ...]]:

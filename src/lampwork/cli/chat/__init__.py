@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from lampwork.cli import completing
-from lampwork.cli.chatting import Chat, Terms
+from lampwork.cli.chat.chatting import Chat, Terms
+from lampwork.cli.chat.terminal import talk
 from lampwork.cli.metadata import texts_of
 from lampwork.cli.options import Options, examples, me, shared
 from lampwork.cli.project import load, names_project
-from lampwork.cli.terminal import talk
 
 
 @click.command(

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lampwork.cli import output
-from lampwork.cli.tree import Line
+from lampwork.cli.screen.tree import Line
 from lampwork.insights import CallView, JobTree, SkillCard, TaskView, WaitingOn
 from lampwork.types import ENDED
 

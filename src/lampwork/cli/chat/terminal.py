@@ -18,12 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lampwork.cli import asking, output, tree
-from lampwork.cli.chatting import OVER, Asked, Chat, Ended, Interrupted
+from lampwork.cli import output
+from lampwork.cli.chat import asking
+from lampwork.cli.chat.chatting import OVER, Asked, Chat, Ended, Interrupted
+from lampwork.cli.chat.piped import Piped
+from lampwork.cli.chat.saying import Shown
 from lampwork.cli.execution import summary
 from lampwork.cli.metadata import warn_of_withheld
-from lampwork.cli.piped import Piped
-from lampwork.cli.saying import Shown
+from lampwork.cli.screen import tree
 from lampwork.cli.stopping import INTERRUPTED
 from lampwork.errors import AlreadyAnswered, Conflict, InputInvalid
 from lampwork.insights import (

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from lampwork.cli import completing, output, tree
+from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.reading import of_job
+from lampwork.cli.screen import tree
 from lampwork.cli.working import code_changed, job_lacking, warn_if_lacking
 from lampwork.insights import ErrorView, Executor, Insights, JobDetails, JobTree, JobView, to_json
 from lampwork.jobs_door import JobsDoor
@@ -228,7 +229,7 @@ def answer(
     job has as well: a retry of it goes on with the answer, and what would happen again is shown
     first.
     """
-    from lampwork.cli import answering
+    from lampwork.cli.job import answering
 
     options = Options(home, as_json)
     return answering.answer(options, job_id, words, by=by, note=note, project=project, **how)
@@ -271,7 +272,7 @@ def retry(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
 
     What would happen again is shown first.
     """
-    from lampwork.cli.copying import copy
+    from lampwork.cli.job.copying import copy
 
     return copy(Options(home, as_json), job_id, lambda door: door.plan_retry(job_id), **how)
 
@@ -282,7 +283,7 @@ def rerun(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
 
     What would happen again is shown first.
     """
-    from lampwork.cli.copying import copy
+    from lampwork.cli.job.copying import copy
 
     return copy(Options(home, as_json), job_id, lambda door: door.plan_rerun(job_id), **how)
 
@@ -294,7 +295,7 @@ def fork(job_id: str, at: int | None, home: Path | None, as_json: bool, **how: b
 
     What would happen again is shown first; without --at, which calls there are.
     """
-    from lampwork.cli.copying import copy
+    from lampwork.cli.job.copying import copy
 
     options = Options(home, as_json)
     if at is None:

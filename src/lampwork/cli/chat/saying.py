@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lampwork.cli import output, tree
+from lampwork.cli import output
+from lampwork.cli.screen import tree
 from lampwork.insights import JobTree, SkillCard
 from lampwork.models import TextDelta
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lampwork.app import App
-from lampwork.cli import tree
-from lampwork.cli.asking import Decision
+from lampwork.cli.chat.asking import Decision
+from lampwork.cli.chat.saying import Shown
 from lampwork.cli.executing import Executing, quieten
 from lampwork.cli.options import Options
-from lampwork.cli.saying import Shown
+from lampwork.cli.screen import tree
 from lampwork.cli.stopping import stop_signals
 from lampwork.door import Door
 from lampwork.genies.cast import Cast

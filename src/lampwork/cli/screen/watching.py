@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lampwork.cli import live, output, tree
+from lampwork.cli import output
 from lampwork.cli.executing import Executing
 from lampwork.cli.options import Options
+from lampwork.cli.screen import live, tree
 from lampwork.cli.working import executor_lacking
 from lampwork.insights import Insights, JobView, WaitingOn
 

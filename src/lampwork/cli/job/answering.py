@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lampwork.cli import output
-from lampwork.cli.copying import confirmed, show
+from lampwork.cli.job.copying import confirmed, show
 from lampwork.cli.options import Options, me
 from lampwork.cli.project import load
 from lampwork.cli.reading import of_job

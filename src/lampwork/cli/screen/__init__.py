@@ -1,0 +1,1 @@
+"""How a job looks: as a tree of lines, in one picture, and live while it is waited for."""
