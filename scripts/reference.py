@@ -136,9 +136,13 @@ own: `usage`, and `project_broken` when the project's code raised while it was i
 
 
 def defined() -> list[type[LampworkError]]:
-    """Every error, in the order of errors.py."""
+    """Every error, in the order of the tree that `lampwork.errors` begins with."""
     found = [each for each in vars(errors).values() if isinstance(each, type)]
-    return [each for each in found if issubclass(each, LampworkError) and each is not LampworkError]
+    below = [
+        each for each in found if issubclass(each, LampworkError) and each is not LampworkError
+    ]
+    drawn = re.findall(r"\w+", errors.__doc__ or "")
+    return sorted(below, key=lambda each: drawn.index(each.__name__))
 
 
 def _errors() -> Iterator[str]:

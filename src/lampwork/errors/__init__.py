@@ -1,0 +1,225 @@
+"""Every error Lampwork raises. Each names the thing, the reason and what to do next.
+
+    LampworkError
+    ├── ProjectError                a definition is wrong
+    │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
+    ├── InputInvalid                what was given does not fit
+    │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
+    │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
+    │   ├── TooManyFiles · FileRejected · ArtifactInvalid
+    ├── UserNotAllowed              what belongs to another user
+    ├── NotFound
+    │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
+    │   ├── ConversationNotFound · WaitNotFound · TaskNotFound · ArtifactNotFound
+    │   ├── TriggerNotFound
+    ├── Conflict
+    │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
+    │   ├── GenieInactive · TaskNotWaiting · ProposalChanged
+    ├── ModelError
+    │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
+    │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
+    ├── CallError                   a job call that cannot be made
+    │   ├── UnknownCall · CallNotAwaited · CallInterrupted · ResultNotRecordable
+    ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
+    ├── TestingError                a test can't go on like that
+    │   ├── StillWaiting · StillExecuting · CrashTestFailed
+    ├── TaskError                   a task that ended without its answer
+    │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
+    │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
+    └── StoreError
+        ├── FolderInUse · FolderNotWritable · DatabaseTooNew · StoreUnavailable
+
+An error is recorded as `{"code", "message", "fields"}` and is rebuilt from that record when a job
+is replayed, so `except` sees the same class and the same fields each time.
+"""
+
+from __future__ import annotations
+
+from lampwork.errors.calls import (
+    BranchesFailed,
+    CallError,
+    CallInterrupted,
+    CallNotAwaited,
+    JobFailed,
+    NotDone,
+    PollFailed,
+    ResultNotRecordable,
+    StepFailed,
+    UnknownCall,
+    WaitTimedOut,
+)
+from lampwork.errors.conflicts import (
+    AlreadyAnswered,
+    Conflict,
+    ConversationBusy,
+    CopyRefused,
+    GenieInactive,
+    IdempotencyConflict,
+    JobEnded,
+    ProposalChanged,
+    TaskNotWaiting,
+)
+from lampwork.errors.definitions import (
+    DuplicateName,
+    NotImportable,
+    ProjectError,
+    ProjectNotFound,
+    SkillInvalid,
+    TriggerInvalid,
+)
+from lampwork.errors.error import LampworkError
+from lampwork.errors.inputs import (
+    ArtifactInvalid,
+    BudgetNotEnforceable,
+    DelegationCycle,
+    DelegationTooDeep,
+    FileRejected,
+    GenieNotEligible,
+    InputInvalid,
+    InstructionsMissing,
+    MetadataInvalid,
+    MetadataUnknown,
+    OutputTypeInvalid,
+    TooManyFiles,
+    UserNotAllowed,
+)
+from lampwork.errors.missing import (
+    ArtifactNotFound,
+    ConversationNotFound,
+    GenieNotFound,
+    GenieNotInProject,
+    JobNotFound,
+    NotFound,
+    RecipeNotFound,
+    TaskNotFound,
+    TriggerNotFound,
+    WaitNotFound,
+)
+from lampwork.errors.models import (
+    ContextTooLong,
+    LiveModelRefused,
+    ModelError,
+    ModelKeyMissing,
+    ModelUnavailable,
+    ModelUnknown,
+    RecordingDiffers,
+    ScriptCallInvalid,
+    ScriptEnded,
+)
+from lampwork.errors.stores import (
+    DatabaseTooNew,
+    FolderInUse,
+    FolderNotWritable,
+    StoreError,
+    StoreUnavailable,
+)
+from lampwork.errors.tasks import (
+    BudgetExceeded,
+    MetadataLeaked,
+    OutputInvalid,
+    SkillFailed,
+    SkillFailing,
+    TaskDeadlineExceeded,
+    TaskError,
+    TaskNotCompleted,
+    TurnLimitReached,
+)
+from lampwork.errors.testing import (
+    CrashTestFailed,
+    StillExecuting,
+    StillWaiting,
+    TestingError,
+)
+from lampwork.errors.wording import (
+    close_to as close_to,
+)
+from lampwork.errors.wording import (
+    one_of as one_of,
+)
+from lampwork.errors.wording import (
+    quoted as quoted,
+)
+
+__all__ = [
+    "AlreadyAnswered",
+    "ArtifactInvalid",
+    "ArtifactNotFound",
+    "BranchesFailed",
+    "BudgetExceeded",
+    "BudgetNotEnforceable",
+    "CallError",
+    "CallInterrupted",
+    "CallNotAwaited",
+    "Conflict",
+    "ContextTooLong",
+    "ConversationBusy",
+    "ConversationNotFound",
+    "CopyRefused",
+    "CrashTestFailed",
+    "DatabaseTooNew",
+    "DelegationCycle",
+    "DelegationTooDeep",
+    "DuplicateName",
+    "FileRejected",
+    "FolderInUse",
+    "FolderNotWritable",
+    "GenieInactive",
+    "GenieNotEligible",
+    "GenieNotFound",
+    "GenieNotInProject",
+    "IdempotencyConflict",
+    "InputInvalid",
+    "InstructionsMissing",
+    "JobEnded",
+    "JobFailed",
+    "JobNotFound",
+    "LampworkError",
+    "LiveModelRefused",
+    "MetadataInvalid",
+    "MetadataLeaked",
+    "MetadataUnknown",
+    "ModelError",
+    "ModelKeyMissing",
+    "ModelUnavailable",
+    "ModelUnknown",
+    "NotDone",
+    "NotFound",
+    "NotImportable",
+    "OutputInvalid",
+    "OutputTypeInvalid",
+    "PollFailed",
+    "ProjectError",
+    "ProjectNotFound",
+    "ProposalChanged",
+    "RecipeNotFound",
+    "RecordingDiffers",
+    "ResultNotRecordable",
+    "ScriptCallInvalid",
+    "ScriptEnded",
+    "SkillFailed",
+    "SkillFailing",
+    "SkillInvalid",
+    "StepFailed",
+    "StillExecuting",
+    "StillWaiting",
+    "StoreError",
+    "StoreUnavailable",
+    "TaskDeadlineExceeded",
+    "TaskError",
+    "TaskNotCompleted",
+    "TaskNotFound",
+    "TaskNotWaiting",
+    "TestingError",
+    "TooManyFiles",
+    "TriggerInvalid",
+    "TriggerNotFound",
+    "TurnLimitReached",
+    "UnknownCall",
+    "UserNotAllowed",
+    "WaitNotFound",
+    "WaitTimedOut",
+]
+
+# Errors are recorded and matched by their names: in which file one is defined is no part of that.
+for _each in __all__:
+    globals()[_each].__module__ = __name__

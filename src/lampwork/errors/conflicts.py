@@ -1,0 +1,43 @@
+"""What can't be done in the state that things are in."""
+
+from __future__ import annotations
+
+from lampwork.errors.error import LampworkError
+
+
+class Conflict(LampworkError):
+    """It can't be done in the state that things are in."""
+
+    status = 409
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used within 24 hours with another body. Fields: `job_id`."""
+
+
+class AlreadyAnswered(Conflict):
+    """The wait has its answer; the first one counts. Fields: `source`, who answered."""
+
+
+class JobEnded(Conflict):
+    """The job has ended; it takes no events, answers or cancellation. Fields: `job_status`."""
+
+
+class ConversationBusy(Conflict):
+    """Another task holds the conversation, and waiting was not wanted or would never end."""
+
+
+class CopyRefused(Conflict):
+    """No such copy of the job can be made now. Fields: `root`, the job at the top of its tree."""
+
+
+class GenieInactive(Conflict):
+    """The genie is paused and takes no new tasks. Fields: `genie`, `by`, `why`."""
+
+
+class TaskNotWaiting(Conflict):
+    """The task is being worked on, so nobody can answer it in the genie's place."""
+
+
+class ProposalChanged(Conflict):
+    """What was decided is not what is proposed now. Fields: `digest`, of what is."""
