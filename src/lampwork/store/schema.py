@@ -38,11 +38,19 @@ jobs = sa.Table(
     sa.Column("started_at", sa.Float),
     sa.Column("changed_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
+    sa.Column("erased_at", sa.Float),  # since then it says no more than that it was, see erase.py
     sa.Index("jobs_by_status", "status", "created_at"),
     sa.Index("jobs_by_want", "want", "status"),
     sa.Index("jobs_by_parent", "parent_id", "parent_call", "position"),
     sa.Index("jobs_by_root", "root_id"),
     sa.Index("jobs_by_key", "project", "idempotency_key"),
+    sa.Index(
+        "jobs_by_end",
+        "ended_at",
+        "id",
+        sqlite_where=sa.text("parent_id is null"),
+        postgresql_where=sa.text("parent_id is null"),
+    ),
     sa.Index("jobs_by_copy", "copy_of", sqlite_where=sa.text("copy_of is not null")),
     sa.Index("jobs_by_kept_code", "kept_code", sqlite_where=sa.text("kept_code is not null")),
 )
@@ -291,6 +299,7 @@ briefings = sa.Table(
     metadata,
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("content", sa.Text, nullable=False),  # JSON: job description, skills, endings
+    sa.Column("used_at", sa.Float, nullable=False, server_default="0"),  # to within a day
 )
 
 readings = sa.Table(
@@ -337,9 +346,17 @@ writers = sa.Table(
     sa.Column("at", sa.Float, nullable=False, server_default="0"),  # when that was
 )
 
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # of what one process at a time does
+    sa.Column("executor", sa.Text),  # who does it now
+    sa.Column("at", sa.Float, nullable=False),  # when it was last taken, renewed or given back
+)
+
 pruned = sa.Table(
     "pruned",
     metadata,
-    # A job, task or conversation that is gone, and whose other rows are still to go.
+    # A job, task or conversation that is gone or erased, and whose other rows are still to go.
     sa.Column("id", sa.Text, primary_key=True),
 )

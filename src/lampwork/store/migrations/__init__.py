@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lampwork.errors import DatabaseTooNew, FolderNotWritable, StoreUnavailable
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 def prepare(path: Path) -> None:
