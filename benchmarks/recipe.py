@@ -9,11 +9,18 @@ from typing import Any
 from benchmarks import runs
 from benchmarks.work import SYSTEMS
 
+QUICK = ["--rounds", "1", "--serial", "40", "--many", "200"]
+
 OURS = "lampwork"
 KINDS = ("serial", "at_once")
+OF_ITS_OWN = ("restate",)
+"""Systems that keep their state neither on SQLite nor on Postgres."""
 
-Figures = dict[str, dict[str, Any]]
-"""Of one round: by system, what `throughput.Figures` is as JSON."""
+Contender = tuple[str, str]
+"""A system, and the database it is on: `sqlite`, `postgres`, or `own`."""
+
+Figures = dict[Contender, dict[str, Any]]
+"""Of one round: what `throughput.Figures` is as JSON."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,63 +29,77 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--many", type=int, default=300, help="recipes with WIDTH going at once")
     parser.add_argument("--width", type=int, default=50)
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    runs.add_databases(parser)
 
 
 def main(options: argparse.Namespace) -> None:
-    names: list[str] = options.only
+    all_of_them = contenders(options.only, options.on)
     print(
         "A recipe: step, task (3 model turns, 2 skill calls, typed answer), step.\n"
         f"{options.serial} one by one, then {options.many} with {options.width} at once; "
-        f"{options.rounds} rounds, a fresh process and folder each.\n"
+        f"{options.rounds} rounds, a fresh process, folder and database each.\n"
     )
     rounds: list[Figures] = []
-    for number in range(options.rounds):
-        first = number % len(names)
-        rounds.append(_round([*names[first:], *names[:first]], options))
-        print(f"Round {number + 1}, in this order: {', '.join(rounds[-1])}")
-        _print([rounds[-1]], names)
-    print("Medians of the rounds")
-    _print(rounds, names)
-    for name in names:
-        figure = rounds[0][name]
-        packages = ", ".join(f"{each} {version}" for each, version in figure["packages"].items())
-        print(f"  {name}: {SYSTEMS[name]}\n    {packages}\n    SQLite {figure['durability']}")
-    print()
+    with runs.places(options.on) as places:
+        for number in range(options.rounds):
+            first = number % len(all_of_them)
+            order = [*all_of_them[first:], *all_of_them[:first]]
+            rounds.append({each: _measured(each, places, options) for each in order})
+            print(f"Round {number + 1}, from {' on '.join(order[0])}")
+            _print([rounds[-1]], all_of_them)
+    if len(rounds) > 1:
+        print("Medians of the rounds")
+        _print(rounds, all_of_them)
+    _print_what_they_are(rounds[0])
 
 
-def _round(order: list[str], options: argparse.Namespace) -> Figures:
-    figures: Figures = {}
-    for name in order:
-        with runs.fresh_folder() as folder:
-            figures[name] = runs.run(
-                "throughput", name, folder, options.serial, options.many, options.width
-            )
-    return figures
+def contenders(only: list[str], on: list[str]) -> list[Contender]:
+    """Side by side in time: one database after the other, for each system."""
+    return [
+        (system, database)
+        for system in only
+        for database in (["own"] if system in OF_ITS_OWN else on)
+    ]
 
 
-def _print(rounds: list[Figures], names: list[str]) -> None:
-    for name in names:
+def _measured(
+    contender: Contender, places: runs.Places, options: argparse.Namespace
+) -> dict[str, Any]:
+    system, database = contender
+    counts = (options.serial, options.many, options.width)
+    with places(database) as place:
+        return runs.run("throughput", system, place.folder, place.url or "", *counts)
+
+
+def _print(rounds: list[Figures], all_of_them: list[Contender]) -> None:
+    for each in all_of_them:
         serial, at_once, serial_cpu, at_once_cpu = (
-            median(figures[name][kind][unit] for figures in rounds)
+            median(figures[each][kind][unit] for figures in rounds)
             for unit in ("per_second", "cpu_ms")
             for kind in KINDS
         )
         print(
-            f"  {name:17} {serial:6.1f}/s serial  {at_once:6.1f}/s at once   "
-            f"CPU {serial_cpu:5.1f} / {at_once_cpu:5.1f} ms{_ratios(rounds, names, name)}"
+            f"  {' '.join(each):26} {serial:6.1f}/s serial  {at_once:6.1f}/s at once   "
+            f"CPU {serial_cpu:5.1f} / {at_once_cpu:5.1f} ms"
         )
+    for us in (each for each in all_of_them if each[0] == OURS):
+        for peer in all_of_them:
+            if peer[0] != OURS and peer[1] in (us[1], "own"):
+                serial, at_once = (_ratio(rounds, us, peer, kind) for kind in KINDS)
+                of = f"{' on '.join(us)} / {peer[0]}"
+                print(f"  {of:40} {serial:5.2f} serial  {at_once:5.2f} at once")
     print(flush=True)
 
 
-def _ratios(rounds: list[Figures], names: list[str], peer: str) -> str:
-    """Lampwork/peer: the median of the rounds' ratios."""
-    if peer == OURS or OURS not in names:
-        return ""
-    serial, at_once = (
-        median(
-            figures[OURS][kind]["per_second"] / figures[peer][kind]["per_second"]
-            for figures in rounds
-        )
-        for kind in KINDS
+def _ratio(rounds: list[Figures], us: Contender, peer: Contender, kind: str) -> float:
+    """Of the rates: the median of the rounds' ratios."""
+    return median(
+        figures[us][kind]["per_second"] / figures[peer][kind]["per_second"] for figures in rounds
     )
-    return f"   Lampwork/peer {serial:4.2f} serial, {at_once:4.2f} at once"
+
+
+def _print_what_they_are(figures: Figures) -> None:
+    for (system, _), figure in figures.items():
+        packages = ", ".join(f"{each} {version}" for each, version in figure["packages"].items())
+        print(f"  {system}: {SYSTEMS[system]}\n    {packages}\n    {figure['durability']}")
+    print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -12,16 +13,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+
+from benchmarks.postgres import Cluster, cluster
+from benchmarks.systems import Place
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv-bench" / "runs"
 """Not the system's temporary folder: that is often memory, where an fsync costs nothing."""
 
 QUIET = {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false", "PYTHONWARNINGS": "ignore"}
+
+
+Places = Callable[[str], AbstractContextManager[Place]]
+"""Makes a fresh place on `sqlite`, on `postgres`, or (`own`) just a folder."""
 
 
 class RunFailed(Exception):
@@ -36,6 +44,33 @@ def fresh_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def add_databases(parser: argparse.ArgumentParser) -> None:
+    names = ["sqlite", "postgres"]
+    parser.add_argument("--on", nargs="+", choices=names, default=names[:1])
+
+
+@contextmanager
+def places(on: Sequence[str]) -> Iterator[Places]:
+    """Places on these databases, with a Postgres server if one is needed. Raises NoPostgres."""
+    with cluster() if "postgres" in on else nullcontext() as server:
+
+        def fresh(database: str) -> AbstractContextManager[Place]:
+            return _fresh_place(server if database == "postgres" else None)
+
+        yield fresh
+
+
+@contextmanager
+def _fresh_place(server: Cluster | None) -> Iterator[Place]:
+    with fresh_folder() as folder:
+        if server is None:
+            yield Place(folder, None)
+            return
+        name = folder.name
+        yield Place(folder, server.database(name))
+        server.drop(name)
 
 
 def run(module: str, *arguments: object, timeout: float = 900) -> Any:

@@ -1,6 +1,7 @@
 """One system in this process: warm-up, then recipes one after another, then many at once.
 
-`python -m benchmarks.throughput SYSTEM FOLDER SERIAL MANY AT_ONCE` prints one line of JSON.
+`python -m benchmarks.throughput SYSTEM FOLDER URL SERIAL MANY AT_ONCE` prints one line of JSON;
+URL is a Postgres database, or empty.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
+import psutil
+
 from benchmarks import work
-from benchmarks.systems import Opened, System
+from benchmarks.systems import Opened, Place, System
 
 WARM_UP = 20
 
@@ -25,7 +28,7 @@ WARM_UP = 20
 class Rate:
     per_second: float
     cpu_ms: float
-    """Of the whole process, all its threads, per recipe."""
+    """Of all processes of the system but a Postgres server, all their threads, per recipe."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Figures:
     packages: dict[str, str]
 
 
-async def measured(system: System, folder: Path, serial: int, many: int, width: int) -> Figures:
-    async with system.opened(folder) as it:
+async def measured(system: System, place: Place, serial: int, many: int, width: int) -> Figures:
+    async with system.opened(place) as it:
         await rate(it, range(WARM_UP), 1)
         await rate(it, range(WARM_UP, 2 * WARM_UP), width)
         one_by_one = await rate(it, range(1_000, 1_000 + serial), 1)
@@ -54,15 +57,26 @@ async def rate(it: Opened, numbers: range, width: int) -> Rate:
         for number in left:
             work.verify(number, await it.run(number))
 
-    began, cpu = time.perf_counter(), time.process_time()
+    began, cpu = time.perf_counter(), cpu_seconds(it)
     await asyncio.gather(*(lane() for _ in range(width)))
-    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    seconds, cpu = time.perf_counter() - began, cpu_seconds(it) - cpu
     return Rate(len(numbers) / seconds, cpu / len(numbers) * 1000)
 
 
-def main(name: str, folder: str, *counts: str) -> None:
+def cpu_seconds(it: Opened) -> float:
+    """What this process and those beside it, with their children, have used."""
+    used = time.process_time()
+    for pid in it.processes:
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            used += sum(each.cpu_times()[:2])
+    return used
+
+
+def main(name: str, folder: str, url: str, *counts: str) -> None:
     system = cast(System, importlib.import_module(f"benchmarks.systems.{name}"))
-    figures = asyncio.run(measured(system, Path(folder), *map(int, counts)))
+    place = Place(Path(folder), url or None)
+    figures = asyncio.run(measured(system, place, *map(int, counts)))
     print(json.dumps(asdict(figures)))
 
 

@@ -20,9 +20,10 @@ REASON = "The amounts of the invoice and of its purchase order match."
 
 SYSTEMS = {
     "lampwork": "Lampwork",
-    "langgraph": "LangChain agent in LangGraph, AsyncSqliteSaver, durability=sync",
+    "langgraph": "LangChain agent in LangGraph, its saver for the database, durability=sync",
     "pydantic_ai_dbos": "pydantic-ai on DBOS (DBOSDurability, skills as DBOS steps)",
     "dbos_alone": "DBOS alone, the same seven operations as plain steps",
+    "restate": "Restate alone, the same seven operations as recorded calls; a server and a service",
 }
 """The module in `benchmarks.systems`, and what it is."""
 

@@ -1,4 +1,4 @@
-"""One module per system, each with `PACKAGES` and `opened(folder)`; see `System`."""
+"""One module per system, each with `PACKAGES` and `opened(place)`; see `System`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,26 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a system keeps its state."""
+
+    folder: Path
+    """Empty, on a real disk."""
+    url: str | None
+    """Of an empty Postgres database; None: SQLite, or a store of its own, in the folder."""
+
+
+@dataclass(frozen=True)
 class Opened:
     run: Callable[[int], Awaitable[object]]
     """Run the recipe for invoice `number`, to its end on disk; gives the archive's line."""
     durability: str
     """As the system's own connection reports it."""
+    processes: tuple[int, ...] = ()
+    """Of the system beside this one: what they use is its CPU as well."""
 
 
 class System(Protocol):
     PACKAGES: tuple[str, ...]
 
-    def opened(self, folder: Path) -> AbstractAsyncContextManager[Opened]: ...
+    def opened(self, place: Place) -> AbstractAsyncContextManager[Opened]: ...

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from dbos import DBOS
 
 from benchmarks import work
-from benchmarks.systems import Opened
+from benchmarks.systems import Opened, Place
 from benchmarks.systems.dbos_engine import launched
 
 PACKAGES = ("dbos", "SQLAlchemy")
@@ -53,6 +52,6 @@ async def recipe(number: int) -> str:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Opened]:
-    with launched(folder) as durability:
+async def opened(place: Place) -> AsyncIterator[Opened]:
+    with launched(place) as durability:
         yield Opened(recipe, durability)

@@ -1,7 +1,7 @@
-"""DBOS on SQLite with an fsync at every commit: what both peers on DBOS open.
+"""DBOS on SQLite or Postgres with a sync at every commit: what both peers on DBOS open.
 
-DBOS opens its file with a rollback journal; WAL is a property of the file, so it is set before
-DBOS comes, and the engine stays DBOS's own. `synchronous` is SQLite's default, FULL.
+DBOS opens its SQLite file with a rollback journal; WAL is a property of the file, so it is set
+before DBOS comes, and the engine stays DBOS's own. `synchronous` is SQLite's default, FULL.
 """
 
 from __future__ import annotations
@@ -9,26 +9,31 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import sqlalchemy
 from dbos import DBOS
 
-from benchmarks.durability import PRAGMAS, described
+from benchmarks import durability
+from benchmarks.systems import Place
 
 
 @contextmanager
-def launched(folder: Path) -> Iterator[str]:
+def launched(place: Place) -> Iterator[str]:
     """Launch DBOS from the running loop, as its documentation does; yields the durability."""
-    file = folder / "engine.db"
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-    url = f"sqlite:///{file}"
+    url = place.url or _sqlite(place)
     instance = DBOS(config={"name": "bench", "system_database_url": url, "log_level": "ERROR"})
     DBOS.launch()
     try:
+        asked = durability.questions(place.url)
         with instance._sys_db.engine.connect() as connection:
-            facts = [connection.execute(sqlalchemy.text(it)).scalar_one() for it in PRAGMAS]
-        yield described(*facts)
+            facts = [connection.execute(sqlalchemy.text(it)).scalar_one() for it in asked]
+        yield durability.described(place.url, facts)
     finally:
         DBOS.destroy()
+
+
+def _sqlite(place: Place) -> str:
+    file = place.folder / "engine.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    return f"sqlite:///{file}"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks import work
-from benchmarks.durability import PRAGMAS, described
-from benchmarks.systems import Opened
+from benchmarks import durability, work
+from benchmarks.systems import Opened, Place
 from lampwork import Answer, App, Budget, Call, Job, Metadata, Project, Turn, playbook
 
 PACKAGES = ("lampwork", "dbos", "pydantic-ai-slim", "SQLAlchemy")
@@ -76,22 +74,23 @@ async def recipe(job: Job, number: int) -> str:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Opened]:
-    async with project.open(folder) as app:
+async def opened(place: Place) -> AsyncIterator[Opened]:
+    async with project.open(place.url or place.folder) as app:
 
         async def run(number: int) -> object:
             return await app.run(recipe, number=number)
 
-        yield Opened(run, await durability(app))
+        yield Opened(run, await promised(app, place.url))
 
 
-async def durability(app: App) -> str:
+async def promised(app: App, url: str | None) -> str:
     """Of the connections that commit: our writer's and the engine's, one promise or both."""
-    ours = described(*await app.store.write(_facts))
+
+    def facts(connection: sa.Connection) -> list[Any]:
+        asked = durability.questions(url)
+        return [connection.exec_driver_sql(it).scalar_one() for it in asked]
+
+    ours = durability.described(url, await app.store.write(facts))
     with app.worker.engine._database.connect() as connection:
-        engines = described(*_facts(connection))
+        engines = durability.described(url, facts(connection))
     return ours if ours == engines else f"{ours}; engine {engines}"
-
-
-def _facts(connection: sa.Connection) -> list[Any]:
-    return [connection.exec_driver_sql(pragma).scalar_one() for pragma in PRAGMAS]

@@ -1,15 +1,15 @@
-"""LangChain's `create_agent` as a node of a LangGraph graph, with its SQLite saver.
+"""LangChain's `create_agent` as a node of a LangGraph graph, with its SQLite or Postgres saver.
 
 As LangChain's documentation has it: the agent shares its state with the graph around it, so it is
 added as a node and inherits the checkpointer; `durability="sync"` writes every checkpoint before
-the next step starts. The saver sets WAL; SQLite's default of `synchronous` is FULL.
+the next step starts. The SQLite saver sets WAL; the default of `synchronous` is FULL. The Postgres
+saver holds a lock around each use of its connection: a pool would change nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NotRequired
 
 from langchain.agents import AgentState, create_agent
@@ -18,15 +18,23 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
-from benchmarks import work
-from benchmarks.durability import PRAGMAS, described
-from benchmarks.systems import Opened
+from benchmarks import durability, work
+from benchmarks.systems import Opened, Place
 
-PACKAGES = ("langchain", "langchain-core", "langgraph", "langgraph-checkpoint-sqlite")
+PACKAGES = (
+    "langchain",
+    "langchain-core",
+    "langgraph",
+    "langgraph-checkpoint-sqlite",
+    "langgraph-checkpoint-postgres",
+    "psycopg",
+)
 
 
 class ScriptedModel(BaseChatModel):
@@ -86,7 +94,7 @@ async def archive(state: State) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Opened]:
+async def opened(place: Place) -> AsyncIterator[Opened]:
     clerk = create_agent(
         ScriptedModel(),
         [find_purchase_order, approve_invoice],
@@ -102,12 +110,9 @@ async def opened(folder: Path) -> AsyncIterator[Opened]:
     graph.add_edge("fetch", "finance")
     graph.add_edge("finance", "archive")
     graph.add_edge("archive", END)
-    async with AsyncSqliteSaver.from_conn_string(str(folder / "checkpoints.db")) as saver:
+    async with kept(place) as (saver, promise):
         saver.serde = JsonPlusSerializer(allowed_msgpack_modules=[work.Invoice, work.Verdict])
-        await saver.setup()
         recipe = graph.compile(checkpointer=saver)
-        facts = [await saver.conn.execute_fetchall(pragma) for pragma in PRAGMAS]
-        [(journal_mode,)], [(synchronous,)] = map(list, facts)
 
         async def run(number: int) -> object:
             thread: Any = {"configurable": {"thread_id": str(number)}}
@@ -115,4 +120,22 @@ async def opened(folder: Path) -> AsyncIterator[Opened]:
             state = await recipe.ainvoke(start, thread, durability="sync")
             return state["archived"]
 
-        yield Opened(run, described(journal_mode, synchronous))
+        yield Opened(run, promise)
+
+
+@asynccontextmanager
+async def kept(place: Place) -> AsyncIterator[tuple[BaseCheckpointSaver[Any], str]]:
+    """A saver with its tables, and what its connection promises."""
+    asked = durability.questions(place.url)
+    if place.url:
+        async with AsyncPostgresSaver.from_conn_string(place.url) as saver:
+            await saver.setup()
+            rows = [await (await saver.conn.execute(it)).fetchone() for it in asked]
+            facts = [next(iter(row.values())) for row in rows]
+            yield saver, durability.described(place.url, facts)
+    else:
+        file = str(place.folder / "checkpoints.db")
+        async with AsyncSqliteSaver.from_conn_string(file) as saver:
+            await saver.setup()
+            facts = [next(iter(await saver.conn.execute_fetchall(it)))[0] for it in asked]
+            yield saver, durability.described(place.url, facts)

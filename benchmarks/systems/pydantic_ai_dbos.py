@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from dbos import DBOS
@@ -17,7 +16,7 @@ from pydantic_ai.durable_exec.dbos import DBOSDurability
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from benchmarks import work
-from benchmarks.systems import Opened
+from benchmarks.systems import Opened, Place
 from benchmarks.systems.dbos_engine import launched
 
 PACKAGES = ("pydantic-ai-slim", "dbos", "SQLAlchemy")
@@ -75,6 +74,6 @@ async def recipe(number: int) -> str:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Opened]:
-    with launched(folder) as durability:
+async def opened(place: Place) -> AsyncIterator[Opened]:
+    with launched(place) as durability:
         yield Opened(recipe, durability)
