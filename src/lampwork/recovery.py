@@ -67,12 +67,15 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
     worker.on_progress.append(on_progress)
     worker.on_job_ended.append(on_end)
     try:
-        _log.warning("job %s runs alone: its process has crashed", job_id)
+        facts = {"event": "job.alone", "job_id": job_id}
+        _log.warning("job %s runs alone: its process has crashed", job_id, extra=facts)
         await worker.revive(job_id, lost=True)
         async with asyncio.timeout(_ALONE_FOR):
             await progressed.wait()
     except TimeoutError:
-        _log.warning("job %s has run alone for %s s; the others go on", job_id, _ALONE_FOR)
+        facts = {"event": "job.alone_no_longer", "job_id": job_id}
+        said = "job %s has run alone for %g s; the others go on"
+        _log.warning(said, job_id, _ALONE_FOR, extra=facts)
     finally:
         worker.alone = None
         worker.on_progress.remove(on_progress)
@@ -129,7 +132,7 @@ async def keep_sweeping(worker: Worker) -> None:
         try:
             await sweep(worker)
         except Exception as error:
-            _log.error("a sweep failed: %s", error, exc_info=error)
+            _log.error("a sweep failed: %s", error, exc_info=error, extra={"event": "sweep.failed"})
 
 
 async def keep_collecting(worker: Worker) -> None:
@@ -138,7 +141,8 @@ async def keep_collecting(worker: Worker) -> None:
         try:
             await collect(worker)
         except Exception as error:
-            _log.error("collecting blobs failed: %s", error, exc_info=error)
+            facts = {"event": "blobs.not_collected"}
+            _log.error("collecting blobs failed: %s", error, exc_info=error, extra=facts)
         await asyncio.sleep(blobs.GRACE)
 
 

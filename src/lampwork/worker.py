@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import clock, failpoint, models, values
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import JobEnded, JobNotFound
+from lampwork.logs import place_of
 from lampwork.outcome import outcome_of
 from lampwork.runs.cancellation import finish_cancelled, settle
 from lampwork.runs.flow import EndReason, RunEnded
@@ -28,7 +29,7 @@ from lampwork.store.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
 from lampwork.tasks.under_way import CallsUnderWay
-from lampwork.types import ENDED, JobStatus, Want
+from lampwork.types import ENDED, JobStatus, Json, Want
 
 if TYPE_CHECKING:
     from lampwork.genies.cast import Cast
@@ -98,7 +99,8 @@ class Worker:
         except Exception as error:
             if self.closing:  # the engine has been closed under it
                 raise RunEnded(job_id, "closing") from error
-            _log.error("job %s can't begin: %s", job_id, error, exc_info=error)
+            facts = {"event": "job.let_down", "job_id": job_id}
+            _log.error("job %s can't begin: %s", job_id, error, exc_info=error, extra=facts)
             self._later(_BACKOFF, self._take_back, job_id)
             raise RunEnded(job_id, "infrastructure") from error
         except RunEnded:
@@ -115,7 +117,8 @@ class Worker:
             engine_task.add_done_callback(lambda done: self._recorded(run, done))
             return envelope
         except Exception as error:
-            _log.error("job %s stops for now: %s", job_id, error, exc_info=error)
+            facts = {"event": "job.let_down", "job_id": job_id}
+            _log.error("job %s stops for now: %s", job_id, error, exc_info=error, extra=facts)
             run.end("infrastructure")
             self._forget(run)
             self._later(_BACKOFF, self._take_back, job_id)
@@ -201,8 +204,7 @@ class Worker:
         """What the end of a job sets off in this process."""
         if ended.job is None:
             return
-        how = {"event": f"job.{ended.job.status}", "job_id": job_id}
-        _log.info("job %s %s%s", job_id, ended.job.status, _why(outcome), extra=how)
+        _say_ended(ended.job, outcome)
         for callback in self.on_job_ended:
             callback(ended.job)
         self.deliver(ended.answered)
@@ -299,7 +301,9 @@ class Worker:
     def _show_waiting(self, run: Run, since: float | None) -> None:
         if run.ended is None and not run.busy and run.idle_since == since and run.waiting_for:
             run.shown_waiting = True
-            self.store.submit(jobs.mark, run.job_id, _waiting_status(run))
+            status = _waiting_status(run)
+            self.store.submit(jobs.mark, run.job_id, status)
+            _say_waiting(run, status)
             for callback in self.on_progress:
                 callback(run)
 
@@ -335,6 +339,7 @@ class Worker:
                 return
             await self.store.write(jobs.unpark, job_id)
             failpoint.hit("wake.committed")
+            _log.info("job %s goes on", job_id, extra={"event": "job.woken", "job_id": job_id})
             await self._make_run(job_id)
             failpoint.hit("wake.done")
 
@@ -464,7 +469,8 @@ class Worker:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("background work failed: %s", error, exc_info=error)
+            facts = {"event": "worker.work_failed"}
+            _log.error("background work failed: %s", error, exc_info=error, extra=facts)
 
     def _later(
         self, seconds: float, work: Callable[[str], Coroutine[Any, Any, None]], job_id: str
@@ -473,12 +479,26 @@ class Worker:
         loop.call_later(seconds, lambda: self.closing or self.background(work(job_id)))
 
 
-def _why(outcome: values.Outcome | None) -> str:
-    """The first line of what a job failed with."""
+def _say_ended(job: jobs.EndedJob, outcome: values.Outcome | None) -> None:
+    """Log how a job ended; of a failure class and place, because its message may hold values."""
+    facts: dict[str, Json] = {"event": f"job.{job.status}", "job_id": job.id}
     if not isinstance(outcome, values.Failure):
-        return ""
-    lines = str(outcome.error["message"]).strip().splitlines()
-    return f": {lines[0]}" if lines else ""
+        _log.info("job %s %s", job.id, job.status, extra=facts)
+        return
+    error, at = outcome.error, place_of(outcome.traceback)
+    what = error["fields"].get("error_type") or error["code"]
+    facts |= {"error": error["code"], "error_type": error["fields"].get("error_type"), "at": at}
+    where = "" if at is None else f" at {at}"
+    said = "job %s %s: %s%s. What it says: lampwork job %s"
+    _log.info(said, job.id, job.status, what, where, job.id, extra=facts)
+
+
+def _say_waiting(run: Run, status: JobStatus) -> None:
+    """Log that a job only waits; of one that needs a person that has been said."""
+    if status == "suspended" and _log.isEnabledFor(logging.INFO):
+        kinds = sorted({wait.kind for wait in run.waiting_for.values()})
+        facts = {"event": "job.suspended", "job_id": run.job_id, "waits_for": kinds}
+        _log.info("job %s suspended: waits for %s", run.job_id, ", ".join(kinds), extra=facts)
 
 
 def _waiting_status(run: Run) -> JobStatus:

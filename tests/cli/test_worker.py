@@ -169,7 +169,7 @@ def test_a_second_signal_ends_it_at_once_and_the_next_one_goes_on(lampwork: Any,
     assert lampwork.job(job_id, "succeeded")["output"] == "let go"
 
 
-def test_its_log_says_whose_lines_they_are_and_why_a_job_failed(lampwork: Any, stop: Any) -> None:
+def test_its_log_says_whose_lines_they_are_and_where_a_job_failed(lampwork: Any, stop: Any) -> None:
     worker = lampwork.worker()
     calls, fails = lampwork.queue("run", "calls_asks"), lampwork.queue("run", "fails")
     lampwork.job(calls, "suspended")
@@ -178,8 +178,11 @@ def test_its_log_says_whose_lines_they_are_and_why_a_job_failed(lampwork: Any, s
     log = stop(worker).err
 
     assert f" job {calls}: about to ask\n" in log
-    assert f" job {fails} failed: " in log
-    assert "the shop is closed\n" in log.partition(f" job {fails} failed: ")[2]
+    [failed] = [line for line in log.splitlines() if f" job {fails} failed: " in line]
+    place, _, what_to_type = failed.partition(f" job {fails} failed: ")[2].partition(". ")
+    assert place.startswith(f"ValueError at {lampwork.folder / 'project.py'}:")
+    assert what_to_type == f"What it says: lampwork job {fails}"
+    assert "the shop is closed" not in log, "the message of an exception may hold values"
 
 
 def test_its_log_says_that_an_outcome_is_unknown_and_what_to_type(lampwork: Any, stop: Any) -> None:
@@ -209,3 +212,34 @@ def test_its_log_says_that_code_has_changed_and_what_to_type(lampwork: Any, stop
 
     assert log.count(f" job {job_id} needs attention: ") == 1
     assert f" restart the worker, then: lampwork job {job_id} go-on\n" in log
+
+
+def test_its_log_for_programs_is_one_json_object_a_line(lampwork: Any, stop: Any) -> None:
+    lampwork.other_project()
+    lampwork.queue("run", "asks")
+    other = lampwork.start("worker", "other.py", "--log", "json")
+    assert other.stdout is not None
+    assert other.stdout.readline().endswith(f"(pid {other.pid})\n")
+    stopped = stop(other)
+
+    lines = [json.loads(line) for line in stopped.err.splitlines()]
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("worker.started", "info"),
+        ("worker.left_alone", "warning"),
+        ("worker.closing", "warning"),
+    ]
+    assert (lines[0]["pid"], lines[0]["project"]) == (other.pid, "other")
+    assert (lines[1]["project"], lines[1]["jobs"]) == ("shop", 1)
+
+
+def test_an_environment_says_how_its_log_is_written(
+    lampwork: Any, stop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMPWORK_LOG", "json")
+    worker = lampwork.worker()
+    job_id = lampwork.queue("run", "fails")
+    lampwork.job(job_id, "failed")
+
+    lines = [json.loads(line) for line in stop(worker).err.splitlines()]
+    [failed] = [line for line in lines if line["event"] == "job.failed"]
+    assert (failed["job_id"], failed["error_type"]) == (job_id, "ValueError")

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 from dataclasses import replace
-from logging.handlers import MemoryHandler
 from pathlib import Path
 
 import click
 
 from lampwork.app import App
 from lampwork.cli import output
+from lampwork.cli.log import Log, log_option
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
 from lampwork.insights import Insights
+from lampwork.logs import LogFormat
 from lampwork.project import Project
-
-_HELD = 10_000
-"""Lines of the log that are held back at the most."""
 
 
 @click.command(
@@ -29,59 +26,61 @@ _HELD = 10_000
     epilog=examples("lampwork worker", "lampwork worker shop.project:project --home /var/lib/shop"),
 )
 @click.argument("project", required=False, metavar="[PROJECT]")
+@log_option
 @shared
-def command(project: str | None, home: Path | None, as_json: bool) -> int:
+def command(project: str | None, log_format: LogFormat, home: Path | None, as_json: bool) -> int:
     """Execute the jobs of the folder, and let triggers fire, until SIGTERM or Ctrl-C.
 
     What executes then gets some seconds to end; the rest goes on with the next worker. One worker
     executes a folder; any process may queue jobs for it and answer what they wait for.
     """
     options = Options(home, as_json)
-    log = _held_log()
+    log = Log(log_format)
     try:
         return asyncio.run(_work(load(project), options, log))
     finally:
-        _let_go(log)
+        log.let_go()
 
 
-async def _work(project: Project, options: Options, log: MemoryHandler) -> int:
+async def _work(project: Project, options: Options, log: Log) -> int:
     settings = replace(options.settings, triggers=True)
     with stop_signals() as stopped:
         async with App.opened(project, settings) as app:
-            if options.as_json:
-                started = {"home": str(settings.home), "pid": os.getpid(), "project": project.name}
-                output.say_json(started)
-            else:
-                output.say(f"Lampwork executes the jobs of {settings.home} (pid {os.getpid()})")
-            _let_go(log)
+            _say_started(settings.home, project, options, log)
             insights = Insights(app.store)
             if kept := await insights.kept(project.name):
-                output.warn(
+                log.tell(
                     f"Left alone: {output.counted(len(kept), 'job')} that `lampwork dev` keeps on "
                     f"older code: {', '.join(kept)}. To let one go on with this code: "
-                    f"{options.to_type('job', kept[0], 'go-on')}"
+                    f"{options.to_type('job', kept[0], 'go-on')}",
+                    "worker.left_alone",
+                    jobs=len(kept),
                 )
             for other, count in (await insights.unfinished_of_others(project.name)).items():
-                output.warn(
-                    f"Left alone: {output.counted(count, 'unfinished job')} of project {other}."
+                log.tell(
+                    f"Left alone: {output.counted(count, 'unfinished job')} of project {other}.",
+                    "worker.left_alone",
+                    jobs=count,
+                    project=other,
                 )
             await stopped.wait()
-            output.warn(f"Closing: what executes gets up to {settings.grace:g} s. Again: at once.")
+            log.tell(
+                f"Closing: what executes gets up to {settings.grace:g} s. Again: at once.",
+                "worker.closing",
+                grace=settings.grace,
+            )
     return 0
 
 
-def _held_log() -> MemoryHandler:
-    """The log to stderr, held back, but for errors, until it has been said who executes what."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    held = MemoryHandler(_HELD, flushLevel=logging.ERROR, target=handler)
-    log = logging.getLogger("lampwork")
-    log.addHandler(held)
-    log.setLevel(logging.INFO)
-    return held
-
-
-def _let_go(held: MemoryHandler) -> None:
-    """From now on each line is written at once."""
-    held.capacity = 0
-    held.flush()
+def _say_started(home: Path, project: Project, options: Options, log: Log) -> None:
+    """Who executes what: said on stdout, before anything is logged."""
+    pid, where = os.getpid(), str(home)
+    said = f"Lampwork executes the jobs of {where} (pid {pid})"
+    if options.as_json:
+        output.say_json({"home": where, "pid": pid, "project": project.name})
+    else:
+        output.say(said)
+    log.let_go()
+    if log.form == "json":
+        facts = {"pid": pid, "home": where, "project": project.name}
+        log.tell(said, "worker.started", level=logging.INFO, **facts)

@@ -20,6 +20,7 @@ def open_engine_file(home: Path) -> sa.Engine:
         f"sqlite:///{home / 'engine.db'}",
         pool_size=4,
         max_overflow=0,
+        hide_parameters=True,  # they are users' values; an error's text is logged and shown
         # DBOS ends each transaction itself; the pool's rollback on return was 3 % of a job's cost.
         pool_reset_on_return=None,
     )

@@ -92,4 +92,6 @@ async def _cancel_all() -> None:
     if others:
         _, left = await asyncio.wait(others, timeout=_PATIENCE)
         if left:
-            _log.warning("%s coroutines ignore their cancellation and are dropped", len(left))
+            facts = {"event": "engine.coroutines_dropped", "count": len(left)}
+            said = "%s coroutines ignore their cancellation and are dropped"
+            _log.warning(said, len(left), extra=facts)

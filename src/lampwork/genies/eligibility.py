@@ -119,4 +119,4 @@ def warn_of_ineligible(genies: Iterable[Genie]) -> None:
         if obstacles(genie, public_only=True):
             why = in_words(genie, obstacles(genie))
             level = logging.WARNING if obstacles_to_chat(genie) else logging.INFO
-            _log.log(level, why, extra={"event": "genie.not_eligible"})
+            _log.log(level, why, extra={"event": "genie.not_eligible", "genie": genie.name})

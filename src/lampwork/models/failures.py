@@ -100,9 +100,23 @@ class Failure:
         }
 
     def __str__(self) -> str:
+        return f"{self._asked}: {type(self.error).__name__}: {str(self.error)[:500]}"
+
+    @property
+    def in_short(self) -> str:
+        """Without what the service said, which may quote what it was sent."""
+        return f"{self._asked}: {name_of(self.error)}"
+
+    @property
+    def _asked(self) -> str:
         times = {0: "not at all", 1: "once"}.get(self.tries, f"{self.tries} times")
-        error = f"{type(self.error).__name__}: {str(self.error)[:500]}"
-        return f"{self.model} was asked {times} and did not answer usefully: {error}"
+        return f"{self.model} was asked {times} and did not answer usefully"
+
+
+def name_of(error: Exception) -> str:
+    """The class of an error, and the status that the service gave, if it gave one."""
+    status = getattr(error, "status_code", None)
+    return type(error).__name__ if status is None else f"{type(error).__name__} {status}"
 
 
 def judge(error: Exception) -> Verdict:

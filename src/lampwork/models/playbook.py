@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -20,6 +21,7 @@ from pydantic_core import to_jsonable_python
 from typing_extensions import TypeVar
 
 from lampwork.errors import ModelError, ModelUnavailable
+from lampwork.logs import place_of
 from lampwork.models.ask import Ask, Reply, Requested, TextDelta, Turn
 from lampwork.models.price import FREE, Price
 from lampwork.types import Json
@@ -122,7 +124,15 @@ class Playbook(Generic[D_co]):
         except ModelError:
             raise
         except Exception as error:
-            _log.exception("%s raised in task %s", self.name, ask.task_id)
+            facts = {
+                "event": "playbook.raised",
+                "playbook": self.name,
+                "task_id": ask.task_id,
+                "error_type": type(error).__name__,
+                "at": place_of("".join(traceback.format_tb(error.__traceback__))),
+            }
+            said = "%(playbook)s raised %(error_type)s in task %(task_id)s at %(at)s"
+            _log.error(said, facts, extra=facts)
             raise ModelUnavailable(
                 f"{self.name} raised {type(error).__name__}: {error}. Mend the playbook."
             ) from error

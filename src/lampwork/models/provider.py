@@ -116,7 +116,14 @@ class ProviderDoor:
             if isinstance(answer, Reply):
                 return answer
             failed.append(answer)
-            _log.error("%s", answer, exc_info=answer.error)
+            facts = {
+                "event": "model.failed",
+                "task_id": ask.task_id,
+                "model": answer.model,
+                "error_type": failures.name_of(answer.error),
+                "tries": answer.tries,
+            }
+            _log.error("%s, for task %s", answer.in_short, ask.task_id, extra=facts)
             if answer.verdict == "never":
                 break
         raise failures.raised_by(failed, ask, count) from failed[-1].error
@@ -216,7 +223,15 @@ class OneModel:
                 if pause is None or not another:
                     room = await self.room() if verdict == "too_long" else None
                     return Failure(self.name, error, verdict, tries, room)
-                _log.warning("%s failed, next try in %.1f s: %s", self.name, pause, error)
+                facts = {
+                    "event": "model.tried_again",
+                    "task_id": ask.task_id,
+                    "model": self.name,
+                    "error_type": failures.name_of(error),
+                    "pause": round(pause, 3),
+                }
+                said = "%(model)s failed, next try in %(pause).1f s: %(error_type)s"
+                _log.warning(said, facts, extra=facts)
             await sleep(pause)
 
     async def _ask(

@@ -29,5 +29,11 @@ def need_user(job_id: str, wait_id: str, user: str, skill: str) -> None:
         skill,
         job_id,
         wait_id,
-        extra={"event": "job.needs_confirmation", "job_id": job_id},
+        extra={
+            "event": "job.needs_confirmation",
+            "job_id": job_id,
+            "wait_id": wait_id,
+            "user": user,
+            "skill": skill,
+        },
     )

@@ -52,15 +52,18 @@ async def receive(
             )
         try:
             return values.Value(_text(answer, name, annotation))
-        except ValidationError as error:
+        except ValidationError:
             passed_over += 1
             _log.warning(
-                'job %s passes over an event "%s" from %s: %s',
+                'job %s passes over an event "%s" from %s: it is of another form',
                 run.job_id,
                 name,
                 answer.source,
-                values.misfits(error),
-                extra={"event": "job.event_passed_over", "job_id": run.job_id},
+                extra={
+                    "event": "job.event_passed_over",
+                    "job_id": run.job_id,
+                    "name_of_event": name,
+                },
             )
 
 

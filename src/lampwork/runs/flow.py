@@ -136,7 +136,9 @@ class Flow(ABC):
         if self.ended is not None and asyncio.current_task() is self.main:
             self._ignored += 1
             if self._ignored > _PATIENCE:
-                _log.error("job %s: its recipe ignores that its run is over", self.job_id)
+                facts = {"event": "job.ignores_its_end", "job_id": self.job_id}
+                said = "job %s: its recipe ignores that its run is over"
+                _log.error(said, self.job_id, extra=facts)
                 await asyncio.get_running_loop().create_future()
         self.check()
 

@@ -131,7 +131,9 @@ class Run(Flow):
 
     def unavailable(self, error: BaseException) -> RunEnded:
         """The database, or the engine, has let it down: the job is tried again. What to raise."""
-        _log.error("job %s stops for now: %s", self.job_id, error, exc_info=error)
+        facts = {"event": "job.let_down", "job_id": self.job_id}
+        said = "job %s stops for now: %s"
+        _log.error(said, self.job_id, error, exc_info=error, extra=facts)
         return self._over("infrastructure")
 
     # --- activities ---
@@ -187,7 +189,9 @@ class Run(Flow):
             self.worker.expire_at(due_at)
         self.waiting_for[wait.id] = wait
         if wait.kind == "resolution":
-            unknown = f"an outcome is unknown: {wait.subject['why']}"
+            # Why is on record; it may quote an exception of the user's, with what it was about.
+            what = wait.subject.get("skill") or wait.subject["step"]
+            unknown = f"an outcome is unknown: whether {what} has happened"
             choice = f"resolve {wait.id} happened|did_not_happen|fail"
             need_person(self.job_id, unknown, "Say what became of it", choice, at=wait.call)
         elif wait.kind == "confirmation":

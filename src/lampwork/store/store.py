@@ -205,7 +205,8 @@ class Store:
             connection = self._write_engine.connect()
             if not self._was_committed(connection):
                 return self._refuse_all(connection, changes, error)
-            _log.warning("commit %s answered %r, but is on disk", self._batch, error)
+            facts = {"event": "store.commit_found", "changes": len(changes)}
+            _log.warning("commit %s answered %r, but is on disk", self._batch, error, extra=facts)
         _answer(answers)
         return connection
 
@@ -218,7 +219,9 @@ class Store:
     def _refuse_all(
         self, connection: sa.Connection, changes: list[_Change], error: Exception
     ) -> sa.Connection:
-        _log.error("the database did not take %s changes", len(changes), exc_info=error)
+        facts = {"event": "store.commit_refused", "changes": len(changes)}
+        said = "the database did not take %s changes"
+        _log.error(said, len(changes), exc_info=error, extra=facts)
         why = error.orig if isinstance(error, DBAPIError) else error
         refusal = StoreUnavailable(f"The database did not take the change: {why}. Try again.")
         _answer([(change, None, refusal) for change in changes])
@@ -263,7 +266,8 @@ def _apply(connection: sa.Connection, change: _Change) -> _Answer:
             raise
         driver.execute("ROLLBACK TO change")
         if not isinstance(error, LampworkError):
-            _log.error("a change was wrong and is refused", exc_info=error)
+            facts = {"event": "store.change_refused"}
+            _log.error("a change was wrong and is refused", exc_info=error, extra=facts)
         return change, None, error
     driver.execute("RELEASE change")
     return change, result, None
@@ -292,7 +296,8 @@ def _is_fatal(error: Exception) -> bool:
 
 def _end_process(error: BaseException) -> None:
     """Nothing that waits for this commit may hear that it succeeded, so nothing goes on."""
-    _log.critical("the database failed: %s; this process ends, nothing was acknowledged", error)
+    said = "the database failed: %s; this process ends, nothing was acknowledged"
+    _log.critical(said, error, extra={"event": "store.failed"})
     os._exit(os.EX_IOERR)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from lampwork import clock, failpoint, metadata, values
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from lampwork.runs.run import Run
 
 __all__ = ["work"]
+
+_log = logging.getLogger("lampwork.task")
 
 
 async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
@@ -203,5 +206,27 @@ async def _finish(task: TaskInHand, ending: Ending) -> values.Recorded:
         envelope=envelope,
     )
     failpoint.hit("answer.appended")
+    _say_ended(task, ending)
     hold.run.worker.deliver(told)
     return values.Recorded(envelope)
+
+
+def _say_ended(task: TaskInHand, ending: Ending) -> None:
+    """Log that a task has ended, and what it took."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    hold, how = task.hold, "answered" if ending.error is None else "failed"
+    facts: dict[str, Json] = {
+        "event": f"task.{how}",
+        "task_id": hold.task_id,
+        "job_id": hold.run.job_id,
+        "conversation_id": hold.conversation_id,
+        "genie": task.genie.name,
+        "turns": hold.transcript.turns,
+        "usage": hold.transcript.usage,
+        "error": None if ending.error is None else ending.error.code,
+    }
+    said = "task %(task_id)s: %(genie)s has answered, in %(turns)s turns"
+    if ending.error is not None:
+        said = "task %(task_id)s of %(genie)s failed in turn %(turns)s: %(error)s"
+    _log.info(said, facts, extra=facts)

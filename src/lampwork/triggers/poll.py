@@ -69,7 +69,10 @@ class Polling:
             if await self._store.write(
                 triggers.fail, trigger_id, error.message, asked=asked, now=now
             ):
-                self._log(logging.ERROR, error.message, "trigger.failed", exc_info=error)
+                cause = error.__cause__
+                kind = None if cause is None else type(cause).__qualname__
+                what = error.message if kind is None else f"{self._function} raised {kind}"
+                self._log(logging.ERROR, what, "trigger.failed", error_type=kind)
             raise
         keys = [item.key for item in items if item.key is not None]
         known = await self._store.read(triggers.keys_started, trigger_id, keys)
@@ -83,22 +86,24 @@ class Polling:
         keyed = [(key, job) for (key, _), job in zip(fitting, new, strict=True)]
         found = Found(now, cursor, keyed, rejected)
         started, news = await self._store.write(triggers.take, trigger_id, found, asked=asked)
-        for each in news:
-            self._log(
-                logging.WARNING, f"item {each.key} is rejected: {each.why}", "trigger.rejected"
-            )
+        if news:
+            self._log(logging.WARNING, self._rejecting(len(news)), "trigger.rejected")
         if started:
             failpoint.hit("trigger.fired")
-            self._log(logging.INFO, f"found {len(started)} new items", "trigger.fired")
+            found_new = f"found {len(started)} new items"
+            self._log(logging.INFO, found_new, "trigger.fired", jobs=len(started))
         for job_id in started:
             self._worker.start_soon(job_id)
         return started
 
-    def _log(self, level: int, text: str, event: str, **more: Any) -> None:
+    def _rejecting(self, count: int) -> str:
+        what = "an item that is new is" if count == 1 else f"{count} items that are new are"
+        return f"{what} no input of it; why: lampwork trigger {self._recipe.name}"
+
+    def _log(self, level: int, text: str, event: str, **more: Json) -> None:
         facts = {"event": event, "recipe": self._recipe.name, "trigger": self._poll.identity}
-        _log.log(
-            level, "%s of %s: %s", facts["trigger"], facts["recipe"], text, extra=facts, **more
-        )
+        said = "%s of %s: %s"
+        _log.log(level, said, facts["trigger"], facts["recipe"], text, extra=facts | more)
 
     # --- the function ---
 

@@ -85,7 +85,8 @@ class Schedule:
             try:
                 at = [await self._attend(row) for row in await self._rows()]
             except Exception as error:
-                _log.error("triggers can't be looked at: %s", error, exc_info=error)
+                facts = {"event": "trigger.failed"}
+                _log.error("triggers can't be looked at: %s", error, exc_info=error, extra=facts)
                 at = [clock.now() + _AGAIN]
             if self._begun:
                 self._sleep_until(min(at, default=math.inf))
@@ -126,7 +127,7 @@ class Schedule:
                 return self._attend_poll(row, recipe, trigger, now)
             return await self._attend_cron(row, recipe, trigger, now)
         except Exception as error:
-            _log.error("%s of %s: %s", row.identity, row.recipe, error, exc_info=error)
+            _say_failed(row, error)
             self._not_before[row.id] = now + _AGAIN
             return now + _AGAIN
 
@@ -195,7 +196,7 @@ class Schedule:
         del self._polls[row.id]
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, PollFailed):  # which is on record
-            _log.error("%s of %s: %s", row.identity, row.recipe, error, exc_info=error)
+            _say_failed(row, error)
             self._not_before[row.id] = clock.now() + _AGAIN
         self._wake()
 
@@ -219,6 +220,11 @@ class Schedule:
 
 def _iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat()
+
+
+def _say_failed(row: Row, error: BaseException) -> None:
+    facts = {"event": "trigger.failed", "recipe": row.recipe, "trigger": row.identity}
+    _log.error("%s of %s: %s", row.identity, row.recipe, error, exc_info=error, extra=facts)
 
 
 def _say_fired(row: Row, times: list[float], first: float) -> None:
