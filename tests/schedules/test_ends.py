@@ -83,3 +83,16 @@ async def test_ends_run_once_after_parks_deaths_and_a_cancel(project, home):
         await status(app, job_id, "cancelled")
         await eventually(lambda: sorted(ended) == ["first", "second"])
         assert await rows(app, "select count(*) from jobs where detached") == [(2,)]
+
+
+async def test_calls_side_by_side_right_after_an_end_is_registered_all_begin(project, home):
+    """Each waited for the registration and took it off the list, which was empty for the second."""
+
+    @project.recipe()
+    async def tidy(job: Job) -> list[int]:
+        job.on_end(note, "end")
+        return list(await job.gather(*[job.step(abs, -n) for n in range(3)]))
+
+    async with opened(project, home) as app:
+        assert await app.run(tidy) == [0, 1, 2]
+        await eventually(lambda: ended == ["end"])

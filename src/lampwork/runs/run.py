@@ -283,9 +283,10 @@ class Run(Flow):
 
     async def _registered(self) -> None:
         """What the recipe registered is on disk before anything else begins."""
-        while self._registering:
-            await asyncio.wrap_future(self._registering[0])
-            self._registering.pop(0)
+        for each in list(self._registering):
+            # Calls side by side wait for the same ones, and one that is cancelled only for itself.
+            await asyncio.shield(asyncio.wrap_future(each))
+        self._registering = [each for each in self._registering if not each.done()]
 
     async def end_of_recipe(self, outcome: values.Outcome) -> None:
         """The recipe has ended: no more calls. Raises RunEnded if the run is over."""
