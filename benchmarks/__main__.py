@@ -1,4 +1,4 @@
-"""`python -m benchmarks [recipe|storage|parked|wake|soak] [options]`; without a name: all but soak.
+"""`python -m benchmarks [recipe|storage|parked|wake|chaos] [options]`; without a name: not chaos.
 
 `… recipe --help` lists the options of one.
 """
@@ -12,7 +12,7 @@ import sys
 from benchmarks import runs
 
 QUICK = ("recipe", "storage", "parked", "wake")
-NAMES = (*QUICK, "soak")
+NAMES = (*QUICK, "chaos")
 
 
 def main(arguments: list[str]) -> None:

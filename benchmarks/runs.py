@@ -96,7 +96,7 @@ def machine() -> str:
 
 
 def _filesystem() -> str:
-    import psutil  # not needed by the soak, which the tests run without the peers' packages
+    import psutil  # not needed by chaos, which the tests run without the peers' packages
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     mounts = {disk.mountpoint: disk.fstype for disk in psutil.disk_partitions(all=True)}

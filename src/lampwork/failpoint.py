@@ -1,4 +1,4 @@
-"""Named points at which a test, or `./scripts/bench soak`, can stop the process or raise.
+"""Named points at which a test, or `./scripts/bench chaos`, can stop the process or raise.
 
 Armed by `LAMPWORK_FAILPOINTS="name=kill@3,other=kill"` (kill with SIGKILL at the third hit) or by
 `arm(name, action)` in the process itself. Unarmed and unwatched, a point costs two looks.

@@ -1,0 +1,221 @@
+"""The workers of a mixed load, and the people around them: born, hurt, replaced, led to quiet."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.mixed import processes
+from benchmarks.mixed.faults import Birth, Fault
+from benchmarks.mixed.ground import Ground, Server
+from benchmarks.mixed.processes import PATIENCE, Ledger, Life, Process
+from benchmarks.mixed.verdict import Promise, verdict
+
+OPEN_AT_MOST = 40
+"""Jobs that have not ended; when there are more, a new worker starts only a few."""
+
+CLOSES_WITHIN = 30.0
+"""Seconds for a worker that was told to close: its effects get 10."""
+
+
+class Crew:
+    """Workers in slots; whoever dies is replaced."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        url: str,
+        place: Path,
+        workers: int,
+        birth: Callable[[int], Birth],
+    ) -> None:
+        self.ground = ground
+        self._url = url
+        self.workers = workers
+        self.ledger = Ledger()
+        self.counts: Counter[str] = Counter()
+        self.slots: list[Life | None] = [None] * workers
+        self.leaving: dict[int, tuple[Life, float]] = {}
+        """Lives that were told to close, and by when they must have."""
+        self.thaws: list[tuple[float, Life]] = []
+        self._birth = birth
+        self._born = 0
+        self._lull = place / "lull"
+        log = place / "stderr.log"
+        self._nursery = Process(self.ledger, log, "worker")
+        self._people = Process(
+            self.ledger, log, "people", json.dumps(self._order(workers) | {"room": 6})
+        )
+        self.ledger.until(lambda: "people" in self.ledger.open, "the people are there")
+
+    def close(self) -> None:
+        for life in self._lives():
+            life.signal(signal.SIGKILL)
+        self._people.close()
+        self._nursery.close()
+
+    # --- lives ---
+
+    def tend(self, until: float) -> None:
+        """Until that moment, replace those that die, thaw what is frozen."""
+        while True:
+            self._bury()
+            for slot, life in enumerate(self.slots):
+                if life is None and self._has_place():
+                    self.slots[slot] = self._bear(slot)
+            now = time.monotonic()
+            for thaw in [each for each in self.thaws if each[0] <= now]:
+                self.thaws.remove(thaw)
+                thaw[1].signal(signal.SIGCONT)
+            if now >= until:
+                return
+            moments = [until, now + 0.5, *(at for at, _ in self.thaws)]
+            with self.ledger.changed:
+                self.ledger.changed.wait(max(0.001, min(moments) - now))
+
+    def _has_place(self) -> bool:
+        """One process executes a folder: its successor comes when it is gone."""
+        return isinstance(self.ground, Server) or not self.leaving
+
+    def _bear(self, slot: int) -> Life:
+        number, self._born = self._born, self._born + 1
+        birth = self._birth(number)
+        room = max(4, OPEN_AT_MOST - self._unfinished()) // self.workers
+        self._nursery.told(
+            self._order(slot)
+            | {"life": number, "room": room, "failpoints": birth.failpoints}
+            | {"settings": self.ground.settings | birth.settings}
+        )
+        self.ledger.until(lambda: number in self.ledger.pids, "a worker is born", 20)
+        return Life(number, self.ledger.pids[number], armed=bool(birth.failpoints))
+
+    def _order(self, starter: int) -> dict[str, Any]:
+        starters = self.workers + 1
+        return {
+            "settings": self.ground.settings,
+            "next": self.ledger.next_of(starter, starters),
+            "step": starters,
+            "lull": str(self._lull),
+        }
+
+    def _bury(self) -> None:
+        """Note who has ended, and whether that was to be."""
+        now = time.monotonic()
+        for slot, life in enumerate(self.slots):
+            if life is not None and (code := self.ledger.ended.get(life.number)) is not None:
+                self.slots[slot] = None
+                if code == -signal.SIGKILL and (life.fate == "killed" or life.armed):
+                    self.counts["kills"] += 1
+                else:
+                    self.ledger.wrong.append(f"worker {life.number} ended by itself, with {code}")
+        for number, (life, by) in list(self.leaving.items()):
+            code = self.ledger.ended.get(number)
+            if code is None and now < by:
+                continue
+            del self.leaving[number]
+            if code is None:
+                life.signal(signal.SIGKILL)
+                self.ledger.wrong.append(f"worker {number} did not close")
+            elif code == -signal.SIGKILL and life.armed:
+                self.counts["kills"] += 1
+            elif code != 0:
+                self.ledger.wrong.append(f"worker {number} closed with {code}")
+
+    def _lives(self) -> Iterator[Life]:
+        yield from (life for life in self.slots if life is not None)
+        yield from (life for life, _ in self.leaving.values())
+
+    # --- faults ---
+
+    def befall(self, fault: Fault) -> None:
+        life = self.slots[fault.slot]
+        match fault.kind:
+            case "kill" if life is not None:
+                life.fate = "killed"
+                life.signal(signal.SIGKILL)
+                self.ledger.until(lambda: life.number in self.ledger.ended, "a worker is dead", 20)
+                self._bury()
+                return  # counted when it was buried
+            case "freeze" if life is not None:
+                life.signal(signal.SIGSTOP)
+                self.thaws.append((time.monotonic() + fault.seconds, life))
+            case "drain" if life is not None:
+                self._drain(life)
+                self.slots[fault.slot] = None
+            case "cut" if isinstance(self.ground, Server):
+                self.ground.cut(fault.share)
+            case "stop fast" | "stop immediate" if isinstance(self.ground, Server):
+                self.ground.cluster.stop("fast" if fault.kind == "stop fast" else "immediate")
+                self.tend(time.monotonic() + fault.seconds)
+                self.ground.cluster.start()
+            case _:
+                return
+        self.counts[fault.kind] += 1
+
+    def _drain(self, life: Life) -> None:
+        life.fate = "drained"
+        life.signal(signal.SIGTERM)
+        frozen = [at for at, each in self.thaws if each is life]
+        by = max([time.monotonic(), *frozen]) + CLOSES_WITHIN
+        self.leaving[life.number] = life, by
+
+    # --- quiet ---
+
+    def become_quiet(self) -> float:
+        """Let everything come to its end; how many seconds that took."""
+        began = time.monotonic()
+        self._lull.touch()
+        arrived = processes.told_service(self._url, "/lull", {"on": True})["arrived"]
+        for _, life in self.thaws:
+            life.signal(signal.SIGCONT)
+        self.thaws.clear()
+        while not (quiet := self._is_quiet(arrived)) and time.monotonic() < began + PATIENCE:
+            self.tend(time.monotonic() + 0.05)
+        if not quiet:
+            self.ledger.wrong.append(f"not quiet after {PATIENCE:.0f} s: {self._open()}")
+        return time.monotonic() - began
+
+    def go_on(self) -> None:
+        """Let new jobs come."""
+        processes.told_service(self._url, "/lull", {"on": False})
+        self._lull.unlink()
+
+    def _is_quiet(self, arrived: int) -> bool:
+        clock = "select paused is not null from triggers where kind = 'cron'"
+        polled = "select count(*) from jobs where callable = 'receive'"
+        return (
+            all(rests for (rests,) in self.ground.rows(clock))
+            and self.ground.rows(polled)[0][0] >= arrived
+            and not self._unfinished()
+        )
+
+    def _unfinished(self) -> int:
+        return self.ground.rows("select count(*) from jobs where ended_at is null")[0][0]
+
+    def _open(self) -> list[Any]:
+        return self.ground.rows(
+            "select id, callable, want, status, executor from jobs where ended_at is null"
+        )
+
+    def rest(self) -> None:
+        """Let all close, in order."""
+        for slot, life in enumerate(self.slots):
+            if life is not None:
+                self._drain(life)
+                self.slots[slot] = None
+        while self.leaving:
+            with self.ledger.changed:
+                self.ledger.changed.wait(0.5)
+            self._bury()
+
+    def judged(self) -> list[Promise]:
+        """The promises, each with what broke it."""
+        effects = processes.told_service(self._url, "/effects")
+        self.counts["sent late"] = sum(each["late"] for each in effects)
+        arrived = processes.told_service(self._url, "/lull", {"on": True})["arrived"]
+        return verdict(self.ground, self.ledger.accepted, effects, arrived, self.ledger.wrong)
