@@ -20,6 +20,7 @@ from lampwork.genies.cast import Cast
 from lampwork.genies.eligibility import warn_of_ineligible
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
+from lampwork.place import Folder
 from lampwork.recipe import Recipe
 from lampwork.runs.wait import Delivery
 from lampwork.settings import Settings
@@ -73,13 +74,14 @@ class App(Door):
                 pid=os.getpid(),
             )
         self._stack.callback(_one_per_process.release)
-        lock = FolderLock(self.settings.home)
-        self._stack.callback(lock.release)
-        store = Store(self.settings.home)
+        place = self.settings.place
+        if isinstance(place, Folder):
+            self._stack.callback(FolderLock(place.path).release)
+        store = Store(place)
         self._stack.callback(store.close)
         super().__init__(project, store, cast=cast, reading=self.settings.reading)
         executor_id = uuid.uuid4().hex
-        engine = Engine(self.settings.home, executor_id=executor_id, version=project.version)
+        engine = Engine(place, executor_id=executor_id, version=project.version)
         engine.reclaim()
         self._loop = LoopThread()
         self._stack.callback(self._loop.close)

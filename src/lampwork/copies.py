@@ -11,11 +11,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lampwork import values
 from lampwork.errors import InputInvalid
+from lampwork.place import Place
 from lampwork.store import by_hand, copies
 from lampwork.store.calls import Finished, finished
 from lampwork.types import ENDED, CopyKind, Effect
@@ -204,14 +204,14 @@ async def failed_by(store: Store, job_id: str) -> tuple[int, ...]:
 
 async def _record(store: Store, original: copies.Original, job_ids: list[str]) -> Record:
     """What is on record of these jobs, with the engine and in our own tables."""
-    record = await asyncio.to_thread(_recorded, store.path.parent, job_ids)
+    record = await asyncio.to_thread(_recorded, store.place, job_ids)
     for row in original.begun:
         if (call := finished(row)) is not None:
             record[row.job_id][row.number] = call
     return record
 
 
-def _recorded(home: Path, job_ids: list[str]) -> Record:
+def _recorded(place: Place, job_ids: list[str]) -> Record:
     """What the engine has on record. Blocks."""
     from lampwork.engine import recorded_calls  # 0.2 s to import
 
@@ -227,7 +227,7 @@ def _recorded(home: Path, job_ids: list[str]) -> Record:
 
     return {
         job_id: {call.number: of_engine(job_id, call) for call in found}
-        for job_id, found in recorded_calls(home, job_ids).items()
+        for job_id, found in recorded_calls(place, job_ids).items()
     }
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from lampwork import clock, engine, failpoint
 from lampwork.errors import FolderInUse
 from lampwork.lock import FolderLock
+from lampwork.place import Folder
 from lampwork.store import blobs, prune
 from lampwork.store.prune import Amount, Search
 from lampwork.store.store import Store
@@ -116,7 +117,8 @@ class _Turns:
 
 async def _used(store: Store) -> int:
     """The bytes in both files that are not free."""
-    of_engine = await asyncio.to_thread(engine.used, store.path.parent)
+    assert isinstance(store.place, Folder)
+    of_engine = await asyncio.to_thread(engine.used, store.place)
     return await store.read(prune.used) + of_engine
 
 
@@ -131,7 +133,7 @@ async def _sweep(turns: _Turns) -> None:
     while ids := await store.read(prune.left, _JOBS):
         # The engine's first: that of a job is found by its id alone, which goes last.
         jobs = [each for each in ids if each.startswith("j")]
-        await asyncio.to_thread(engine.delete_records, store.path.parent, jobs)
+        await asyncio.to_thread(engine.delete_records, store.place, jobs)
         failpoint.hit("prune.recorded")
         while ids:
             done = await turns.write(prune.sweep, ids, at_most=_ROWS)
@@ -141,7 +143,8 @@ async def _sweep(turns: _Turns) -> None:
 
 def give_back(store: Store) -> Space:
     """Give the free space of the files back to the disk, unless a worker executes here. Blocks."""
-    home = store.path.parent
+    assert isinstance(store.place, Folder)
+    home = store.place.path
     try:
         lock = FolderLock(home)
     except FolderInUse:
@@ -150,7 +153,7 @@ def give_back(store: Store) -> Space:
     try:
         store.compact()
         failpoint.hit("prune.compacted")
-        engine.compact(home)
+        engine.compact(store.place)
     except sqlite3.OperationalError as error:
         full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
         kept = "the disk is full" if full else "the file is in use"

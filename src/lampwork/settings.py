@@ -1,4 +1,4 @@
-"""Settings, from arguments, then the environment (`LAMPWORK_HOME`, `LAMPWORK_MODEL`)."""
+"""Settings, from arguments, then the environment (`LAMPWORK_HOME`, `LAMPWORK_DB`, …)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from lampwork.place import Folder, Place, Server
 
 MEBIBYTE = 1024 * 1024
 
@@ -38,6 +40,8 @@ class Settings:
 
     home: Path
     """The folder of the state."""
+    db: str | None = None
+    """`postgresql://…`: the database that holds the state in place of the folder."""
     model: str | None = None
     """A model id that stands in for every genie's own."""
     park_after: float = 30.0
@@ -60,11 +64,20 @@ class Settings:
     """Execute those jobs alone that `lampwork dev` keeps on this code. Without it they are left
     alone."""
 
+    @property
+    def place(self) -> Place:
+        """Where the state is."""
+        return Folder(self.home) if self.db is None else Server(self.db)
+
     @classmethod
     def load(cls, *, home: str | Path | None = None, **given: Any) -> Settings:
         """The settings of this process; arguments win."""
         folder = home or os.environ.get("LAMPWORK_HOME") or ".lampwork"
-        settings = cls(Path(folder).absolute(), model=os.environ.get("LAMPWORK_MODEL") or None)
+        settings = cls(
+            Path(folder).absolute(),
+            db=os.environ.get("LAMPWORK_DB") or None,
+            model=os.environ.get("LAMPWORK_MODEL") or None,
+        )
         return replace(
             settings, **{name: value for name, value in given.items() if value is not None}
         )

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lampwork import metadata
 from lampwork.errors import NotImportable
 from lampwork.genies.eligibility import in_words, obstacles
+from lampwork.place import Folder, Place
 from lampwork.rehearsal import Difference, Rehearsal, rehearse
 from lampwork.store import unfinished
 from lampwork.store.blobs import digest_at, is_folded
@@ -60,25 +60,25 @@ class Rehearsed(Unfinished):
 
 async def rehearse_all(
     project: Project,
-    home: Path,
+    place: Place,
     *,
     after: int = 0,
     patience: float = PATIENCE,
     on_begin: Callable[[Unfinished], None] = lambda _job: None,
 ) -> AsyncGenerator[Rehearsed]:
-    """Rehearse the unfinished jobs of a project in a folder, but for the first `after`.
+    """Rehearse the unfinished jobs of a project at a place, but for the first `after`.
 
     Nothing is written, but a folder of an older Lampwork is brought up to date first: give it a
     copy, see `copy_databases`. `on_begin` is called before the code of a job runs; should that code
     never give the process back, it is known whose it was.
     """
-    if not (home / "lampwork.db").exists():
+    if isinstance(place, Folder) and not (place.path / "lampwork.db").exists():
         return
-    store = await asyncio.to_thread(Store, home)
+    store = await asyncio.to_thread(Store, place)
     try:
         remaining = islice(await store.read(unfinished.unfinished, project.name), after, None)
         while chunk := list(islice(remaining, _CHUNK)):
-            recorded = await asyncio.to_thread(_recorded, home, chunk)
+            recorded = await asyncio.to_thread(_recorded, place, chunk)
             for job_id in chunk:
                 yield await _rehearsed(project, store, job_id, recorded[job_id], patience, on_begin)
     finally:
@@ -118,10 +118,10 @@ def came_of(job: Unfinished, difference: Difference | None, notes: Sequence[str]
     )
 
 
-def _recorded(home: Path, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
+def _recorded(place: Place, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
     from lampwork.engine import recorded_calls  # 0.2 s to import
 
-    return recorded_calls(home, job_ids)
+    return recorded_calls(place, job_ids)
 
 
 async def _known(store: Store, recorded: list[RecordedCall]) -> list[RecordedCall]:

@@ -29,6 +29,7 @@ from tests.support import (
 
 from lampwork import App, Job, Project
 from lampwork.door import Door
+from lampwork.place import Folder
 from lampwork.store.store import Store
 from lampwork.upgrade import Rehearsed, rehearse_all
 
@@ -295,7 +296,7 @@ async def test_a_job_of_which_nothing_has_begun_needs_its_recipe_and_no_more(
     project: Project, home: Path
 ) -> None:
     define(project)
-    store = Store(home)
+    store = Store(Folder(home))
     try:
         job_id = await Door(project, store).start_named("order", {}, kind="test")
     finally:

@@ -18,6 +18,7 @@ from lampwork import Metadata, SkillCall, values
 from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
 from lampwork.models import resolve
+from lampwork.place import Folder
 from lampwork.project import Project
 from lampwork.runs.flow import RunEnded
 from lampwork.runs.line import Lines
@@ -174,7 +175,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
     yield Desk(store)
     store.close()
 

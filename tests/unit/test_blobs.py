@@ -17,6 +17,7 @@ from tests.support import crash, eventually, inside, opened, rows, sql
 from lampwork import Answer, Call, File, Job, Project, SkillCall, Turn, playbook
 from lampwork.door import Door
 from lampwork.errors import StoreUnavailable
+from lampwork.place import Folder
 from lampwork.recovery import collect
 from lampwork.store import blobs, files, schema
 from lampwork.store.store import Store
@@ -28,7 +29,7 @@ HOUR = blobs.GRACE
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[sa.Connection]:
     """A connection outside any writer: what a test does is one transaction after the other."""
-    Store(tmp_path).close()
+    Store(Folder(tmp_path)).close()
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'lampwork.db'}")
     with engine.connect() as connection:
         yield connection
@@ -182,7 +183,7 @@ async def test_all_that_a_folder_refers_to_is_kept_for_ever(tmp_path):
 
 
 async def test_the_files_of_a_job_that_waits_for_a_worker_are_kept(tmp_path):
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
     job = await Door(project, store).assign(genie, "Draw.", files=[File("po.txt", b"Order")])
     await store.write(lambda db: db.execute(sa.update(schema.blobs).values(put_at=0)) and None)
     await store.write(blobs.collect, time.time())

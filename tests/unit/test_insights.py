@@ -27,6 +27,7 @@ from lampwork import (
 )
 from lampwork.errors import ConversationNotFound, InputInvalid, JobNotFound, WaitNotFound
 from lampwork.insights import Insights, to_json
+from lampwork.place import Folder
 
 project = Project("insights")
 
@@ -153,7 +154,7 @@ async def tidy(job: Job) -> None:
 async def opened(home: Path) -> AsyncIterator[tuple[App, Insights]]:
     async with (
         project.open(settings=Settings(home=home, park_after=3600, grace=5)) as app,
-        Insights.opened(home) as insights,
+        Insights.opened(Folder(home)) as insights,
     ):
         yield app, insights
 

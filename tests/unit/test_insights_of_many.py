@@ -13,6 +13,7 @@ from typing import Any
 from lampwork import App, Job, Project, Settings
 from lampwork.errors import JobNotFound
 from lampwork.insights import Executor, Insights
+from lampwork.place import Folder
 
 project = Project("insights")
 
@@ -48,7 +49,7 @@ async def settles(job: Job, n: int) -> Any:
 async def opened(home: Path) -> AsyncIterator[tuple[App, Insights]]:
     async with (
         project.open(settings=Settings(home=home, park_after=3600, grace=5)) as app,
-        Insights.opened(home) as insights,
+        Insights.opened(Folder(home)) as insights,
     ):
         yield app, insights
 
@@ -97,9 +98,9 @@ async def test_it_counts_the_unfinished_jobs_of_other_projects(tmp_path: Path) -
 
 
 async def test_it_knows_whether_a_process_executes(tmp_path: Path) -> None:
-    async with Insights.opened(tmp_path) as before:
+    async with Insights.opened(Folder(tmp_path)) as before:
         assert await before.executing() is None
     async with opened(tmp_path) as (_app, insights):
         assert await insights.executing() == Executor(pid=os.getpid(), project="insights")
-    async with Insights.opened(tmp_path) as after:
+    async with Insights.opened(Folder(tmp_path)) as after:
         assert await after.executing() is None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.errors import StoreUnavailable
+from lampwork.place import Folder
 from lampwork.store.snapshot import copy_databases
 from lampwork.store.store import Store
 
@@ -17,7 +18,7 @@ async def test_a_copy_holds_what_was_committed_and_not_what_is_being_written(
 ) -> None:
     home, to = tmp_path / "home", tmp_path / "copy"
     to.mkdir()
-    store = Store(home)
+    store = Store(Folder(home))
     try:
         with sqlite3.connect(home / "lampwork.db") as other:
             other.execute("insert into logs values ('j1', 1, 0, 'committed')")

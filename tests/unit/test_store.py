@@ -20,13 +20,14 @@ from alembic.migration import MigrationContext
 
 from lampwork import failpoint
 from lampwork.errors import JobNotFound, StoreUnavailable
+from lampwork.place import Folder
 from lampwork.store import migrations, schema
 from lampwork.store.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
     yield store
     store.close()
 
@@ -106,6 +107,7 @@ FILL_THE_DISK = """
 import asyncio, sys
 from pathlib import Path
 from lampwork.store import migrations, schema
+from lampwork.place import Folder
 from lampwork.store.store import Store
 
 def cap(connection):
@@ -117,7 +119,7 @@ def keep(connection, number):
     connection.execute(schema.logs.insert().values(**line))
 
 async def main():
-    store = Store(Path(sys.argv[1]))
+    store = Store(Folder(Path(sys.argv[1])))
     await store.write(cap)
     await store.write(keep, 1)
     print("acknowledged", flush=True)
@@ -141,7 +143,7 @@ def test_a_full_disk_ends_the_process_and_acknowledges_nothing(tmp_path: Path) -
 async def test_another_processs_commit_is_noticed(store: Store) -> None:
     noticed = threading.Event()
     store.watch(noticed.set)
-    with sqlite3.connect(store.path) as other:
+    with sqlite3.connect(store.place.path / "lampwork.db") as other:
         other.execute("INSERT INTO logs VALUES ('j2', 1, 0.0, 'from outside')")
     other.close()
     assert await asyncio.to_thread(noticed.wait, 10)

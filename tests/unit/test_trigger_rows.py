@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from lampwork.place import Folder
 from lampwork.store import schema, triggers
 from lampwork.store.jobs import NewJob
 from lampwork.store.store import Store
@@ -20,7 +21,7 @@ POLL = Defined("ship", "poll shop:orders", "poll", {"every": 1})
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
     yield store
     store.close()
 

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lampwork.cli import output
-from lampwork.cli.options import home_option
+from lampwork.cli.options import place_options
 from lampwork.errors import LampworkError, one_of
 from lampwork.types import Json
 
@@ -103,8 +103,8 @@ class _Verbs(click.Group):
     "2 bad usage.",
 )
 @click.version_option(package_name="lampwork", prog_name="lampwork", message="%(prog)s %(version)s")
-@home_option
-def command(home: Path | None) -> None:
+@place_options
+def command(home: Path | None, db: str | None) -> None:
     """Durable recipes that put autonomous genies to work.
 
     Verbs that load code take the project first, as a file or `module:project`; without it,

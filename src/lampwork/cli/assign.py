@@ -87,8 +87,7 @@ def command(
     data: str | None,
     output: Path | None,
     wait: bool,
-    home: Path | None,
-    as_json: bool,
+    options: Options,
     **how: Any,
 ) -> int:
     """Give a task to GENIE.
@@ -112,7 +111,7 @@ def command(
         warn_of_withheld(genie, texts)
         return job
 
-    return carry_out(project, project_word, Options(home, as_json), assign, wait=wait)
+    return carry_out(project, project_word, options, assign, wait=wait)
 
 
 def _metadata(genie: Genie, texts: dict[str, Any], sealed: Collection[str]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from lampwork.project import Project
 )
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
-def command(project: str | None, home: Path | None, as_json: bool) -> int:
+def command(project: str | None, options: Options) -> int:
     """Look for mistakes in the project's definitions and recipes; nothing is run.
 
     Exits with 1 if something will fail. Warnings and notes are for people to judge; a comment
@@ -44,11 +44,9 @@ def command(project: str | None, home: Path | None, as_json: bool) -> int:
             for line in _lines(by_gravity(map(of_fault, kept))):
                 output.warn(line)
             raise
-    paused = asyncio.run(
-        reading(Options(home, as_json), lambda insights: insights.paused(checked.name))
-    )
+    paused = asyncio.run(reading(options, lambda insights: insights.paused(checked.name)))
     found = by_gravity([*map(of_fault, kept), *checked.check(), *_paused(checked, paused or {})])
-    if as_json:
+    if options.as_json:
         items = to_jsonable_python(found)
         output.say_json({"project": checked.name, "items": items, "next": None})
     else:

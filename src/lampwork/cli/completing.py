@@ -127,8 +127,8 @@ def _read(
 ) -> Iterable[Offer]:
     from lampwork.cli.reading import reading
 
-    home = ctx.params.get("home") or ctx.find_root().params.get("home")
-    return asyncio.run(reading(Options(home, as_json=False), read)) or ()
+    options = Options(ctx.params.get("home"), ctx.params.get("db"))
+    return asyncio.run(reading(options, read)) or ()
 
 
 def _jobs(ctx: click.Context) -> Iterable[Offer]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from click.shell_completion import get_completion_class
 
 from lampwork.cli import output
-from lampwork.cli.options import examples, shared
+from lampwork.cli.options import Options, examples, shared
 
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -19,7 +17,7 @@ _SHELLS = ("bash", "zsh", "fish")
 )
 @click.argument("shell", type=click.Choice(_SHELLS))
 @shared
-def command(shell: str, home: Path | None, as_json: bool) -> int:
+def command(shell: str, options: Options) -> int:
     """Print the script with which SHELL completes verbs, options and names. To install it:
 
     \b
@@ -34,7 +32,7 @@ def command(shell: str, home: Path | None, as_json: bool) -> int:
     kind = get_completion_class(shell)
     assert kind is not None
     script = kind(click.Group(), {}, "lampwork", "_LAMPWORK_COMPLETE").source()
-    if as_json:
+    if options.as_json:
         output.say_json({"shell": shell, "script": script})
     else:
         output.say(script)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
@@ -18,22 +17,19 @@ from lampwork.insights import ConversationView, Insights, Page, to_json
 @click.option("--genie", type=completing.genie, help="Only those that this genie has worked in.")
 @paged
 @shared
-def command(
-    genie: str | None, limit: int, after: str | None, home: Path | None, as_json: bool
-) -> int:
+def command(genie: str | None, limit: int, after: str | None, options: Options) -> int:
     """List conversations, the newest first."""
-    options = Options(home, as_json)
 
     async def page(insights: Insights) -> Page[ConversationView]:
         return await insights.conversations(genie=genie, limit=limit, after=after)
 
     none: Page[ConversationView] = Page((), None)
     found = asyncio.run(reading(options, page)) or none
-    if as_json:
+    if options.as_json:
         output.say_json(to_json(found))
     elif not found.items:
         whose = "" if genie is None else f' of genie "{genie}"'
-        output.say(f"No conversations{whose} in {options.settings.home}.")
+        output.say(f"No conversations{whose} in {options.settings.place}.")
         if genie is None:
             output.say(f"Begin one: {options.to_type('assign', 'GENIE', 'TEXT')}")
     else:

@@ -24,21 +24,20 @@ _MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
 @click.argument("project", required=False, metavar="[PROJECT]")
 @click.option("--ask", is_flag=True, help="Send each model a small request, for some tokens.")
 @shared
-def command(project: str | None, ask: bool, home: Path | None, as_json: bool) -> int:
+def command(project: str | None, ask: bool, options: Options) -> int:
     """Look for what keeps things from working: packages, folder, worker, project, models.
 
     Nothing is changed. Each model's service is asked whether it answers and takes the key, which
     costs nothing. Without a project only the machine and the folder are looked at. Exits with 1 if
     there is a problem.
     """
-    options = Options(home, as_json)
     named = [project] if project is not None else []
     check = shlex.join(("lampwork", "check", *named))
     loaded, of_project = _loaded(project, check)
     worker = options.to_type("worker", *named)
     examined = examine(loaded, options.settings, worker=worker, check=check, ask=ask)
     found = [*asyncio.run(examined), *of_project]
-    if as_json:
+    if options.as_json:
         output.say_json({"items": to_jsonable_python(found), "next": None})
     else:
         _say(found)

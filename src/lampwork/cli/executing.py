@@ -8,12 +8,12 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from lampwork import lock
 from lampwork.app import App
 from lampwork.cli import output
 from lampwork.errors import FolderInUse
+from lampwork.place import Folder, Place
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks at whether another process executes. It must be found gone twice: a
@@ -24,7 +24,7 @@ worker that is only started anew comes first."""
 class Executing:
     """The project that is open here, if this process executes."""
 
-    home: Path
+    place: Place
     opened: Callable[[], AbstractAsyncContextManager[App]]
     stack: AsyncExitStack
     """Closes the project."""
@@ -55,7 +55,7 @@ class Executing:
                 await asyncio.wait_for(left.wait(), _LOOK_EVERY)
             if left.is_set():
                 return
-            gone = lock.holder(self.home) is None
+            gone = isinstance(self.place, Folder) and lock.holder(self.place.path) is None
             if gone and self._gone_before and await self.take():
                 output.warn("The process that executed here is gone: this one goes on.")
             self._gone_before = gone

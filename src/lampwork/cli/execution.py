@@ -49,7 +49,7 @@ class _Work:
     options: Options
 
     async def carry_out(self, start: Start, *, wait: bool) -> int:
-        async with Insights.opened(self.options.settings.home) as insights:
+        async with Insights.opened(self.options.settings.place) as insights:
             job = await start(self.door(insights))
             if not wait:
                 await self.say_queued(insights, job.job_id)
@@ -84,7 +84,7 @@ class _Work:
         async with AsyncExitStack() as stack:
             settings = replace(self.options.settings, trees=frozenset([job_id]))
             opened = functools.partial(App.opened, self.project, settings)
-            executing = Executing(settings.home, opened, stack)
+            executing = Executing(settings.place, opened, stack)
             if not await executing.take():
                 await self.say_waiting(insights, job_id)
             quieten()

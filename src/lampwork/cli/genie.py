@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 
 import click
 
@@ -34,12 +33,11 @@ def command() -> None:
 
 @command.verb("show", hidden=True)
 @of_project
-def show(name: str, project: str | None, home: Path | None, as_json: bool) -> int:
+def show(name: str, project: str | None, options: Options) -> int:
     """Show a genie."""
-    options = Options(home, as_json)
     loaded = load(project)
     [genie] = asyncio.run(views_of(options, [loaded.find_genie(name)]))
-    if as_json:
+    if options.as_json:
         output.say_json(to_json(genie))
     else:
         for line in _lines(genie):
@@ -50,7 +48,7 @@ def show(name: str, project: str | None, home: Path | None, as_json: bool) -> in
 @command.verb("pause", epilog=examples("lampwork genie finance pause --why audit"))
 @click.option("--why", default="", metavar="TEXT", help="For the record, and for who assigns.")
 @of_project
-def pause(name: str, why: str, project: str | None, home: Path | None, as_json: bool) -> int:
+def pause(name: str, why: str, project: str | None, options: Options) -> int:
     """Let it take no new tasks; those that it works on go on."""
 
     async def do(door: Door) -> None:
@@ -62,12 +60,12 @@ def pause(name: str, why: str, project: str | None, home: Path | None, as_json: 
         earlier = _by(before.paused.by, before.paused.why)
         return f"{name} is paused already by {earlier}; now by {_by(me(), why)}."
 
-    return _do(Options(home, as_json), project, name, do, done)
+    return _do(options, project, name, do, done)
 
 
 @command.verb("start", epilog=examples("lampwork genie finance start"))
 @of_project
-def start(name: str, project: str | None, home: Path | None, as_json: bool) -> int:
+def start(name: str, project: str | None, options: Options) -> int:
     """Let it take tasks again; those that wait for it go on."""
 
     async def do(door: Door) -> None:
@@ -76,7 +74,7 @@ def start(name: str, project: str | None, home: Path | None, as_json: bool) -> i
     def done(before: GenieView) -> str:
         return f"{name} is active already." if before.paused is None else f"Started {name}."
 
-    return _do(Options(home, as_json), project, name, do, done)
+    return _do(options, project, name, do, done)
 
 
 def _do(
@@ -90,7 +88,7 @@ def _do(
     genie = loaded.find_genie(name)
 
     async def do() -> tuple[GenieView, GenieView]:
-        async with Insights.opened(options.settings.home) as insights:
+        async with Insights.opened(options.settings.place) as insights:
             [before] = await insights.genies([genie], options.settings.model)
             await act(Door(loaded, insights.store))
             [shown] = await insights.genies([genie], options.settings.model)

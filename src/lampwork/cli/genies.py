@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import click
 
@@ -20,12 +19,11 @@ from lampwork.insights import GenieView, to_json
 )
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
-def command(project: str | None, home: Path | None, as_json: bool) -> int:
+def command(project: str | None, options: Options) -> int:
     """List the genies of a project: their models and skills, and who can take tasks."""
-    options = Options(home, as_json)
     loaded = load(project)
     found = asyncio.run(views_of(options, list(loaded.genies.values())))
-    if as_json:
+    if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
         output.say(f'Project {loaded.name} has no genies. Define one: project.genie("name", …).')

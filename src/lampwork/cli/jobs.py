@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import get_args
 
 import click
@@ -42,11 +41,9 @@ def command(
     roots: bool,
     limit: int,
     after: str | None,
-    home: Path | None,
-    as_json: bool,
+    options: Options,
 ) -> int:
     """List jobs, the newest first, each with those that it has started."""
-    options = Options(home, as_json)
 
     async def listing(insights: Insights) -> tuple[Page[JobView], bool, Executor | None]:
         page = await insights.jobs(
@@ -56,10 +53,10 @@ def command(
 
     none: Page[JobView] = Page((), None)
     found, several, executor = asyncio.run(reading(options, listing)) or (none, False, None)
-    if as_json:
+    if options.as_json:
         output.say_json(to_json(found))
     elif not found.items:
-        output.say(f"No {_wanted(status, recipe)} in {options.settings.home}.")
+        output.say(f"No {_wanted(status, recipe)} in {options.settings.place}.")
         if status is None and recipe is None:
             output.say(f"Start one: {options.to_type('run', 'RECIPE')}")
     else:

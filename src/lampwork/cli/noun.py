@@ -38,7 +38,7 @@ class Noun(click.Group):
         def define(fn: Callable[..., int]) -> click.Command:
             taking = click.argument(self.parameter, type=self.of)(shared(fn))
             verb = self.command(name, cls=_Verb, **settings)(taking)
-            verb.params.sort(key=lambda each: each.name in ("home", "as_json"))
+            verb.params.sort(key=lambda each: each.name in ("home", "db", "as_json"))
             return verb
 
         return define
@@ -50,8 +50,8 @@ class Noun(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         leading = 0
-        while args[leading : leading + 1] in (["--json"], ["--home"]):
-            leading += 2 if args[leading] == "--home" else 1
+        while args[leading : leading + 1] in (["--json"], ["--home"], ["--db"]):
+            leading += 1 if args[leading] == "--json" else 2
         words = args[leading:]
         if words and not words[0].startswith("-"):
             which, *rest = words

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import click
 
+from lampwork.place import Server
 from lampwork.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,14 +24,23 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class Options:
     """The options that all verbs share."""
 
-    home: Path | None
-    as_json: bool
+    home: Path | None = None
+    db: str | None = None
+    as_json: bool = False
 
     @property
     def settings(self) -> Settings:
-        """The settings of this process. Raises BadParameter for a home that is no folder."""
-        settings = Settings.load(home=self.home)
-        if settings.home.exists() and not settings.home.is_dir():
+        """The settings of this process.
+
+        Raises BadParameter for a home that is no folder, a database that is none we know, and
+        both of them at once.
+        """
+        if self.home is not None and self.db is not None:
+            raise click.BadParameter("the state is in a folder or in a database: name one of them.")
+        settings = Settings.load(home=self.home, db=self.db)
+        if settings.db is not None:
+            _check_url(settings.db, "--db" if self.db is not None else "LAMPWORK_DB")
+        elif settings.home.exists() and not settings.home.is_dir():
             raise click.BadParameter(f"{settings.home} is no folder.", param_hint=self.home_from)
         return settings
 
@@ -43,29 +55,55 @@ class Options:
         return "--home" if self.home is not None else "LAMPWORK_HOME"
 
     def to_type(self, *words: str) -> str:
-        """A command for people to type next, with the same home."""
+        """A command for people to type next, with the same home or database."""
         home = ["--home", str(self.home)] if self.home is not None else []
-        return shlex.join(["lampwork", *words, *home])
+        db = ["--db", str(Server(self.db))] if self.db is not None else []
+        return shlex.join(["lampwork", *words, *home, *db])
 
 
-def _home(context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
-    return value or context.find_root().params.get("home")
+def _check_url(url: str, named_by: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise click.BadParameter(
+            "a database is named as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            f"not as {Server(url)}.",
+            param_hint=named_by,
+        )
 
 
-def home_option(command: Command) -> Command:
-    """`--home`, before or after the verb."""
-    return click.option(
+def _inherited(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """What was given before the verb."""
+    return value or context.find_root().params.get(str(parameter.name))
+
+
+def place_options(command: Command) -> Command:
+    """`--home` and `--db`, before or after the verb."""
+    home = click.option(
         "--home",
         type=click.Path(path_type=Path, file_okay=False),
-        callback=_home,
+        callback=_inherited,
         help="Folder of the state; LAMPWORK_HOME, else ./.lampwork.",
-    )(command)
+    )
+    db = click.option(
+        "--db",
+        metavar="URL",
+        callback=_inherited,
+        help="Postgres database of the state, in place of a folder; LAMPWORK_DB.",
+    )
+    return home(db(command))
 
 
 def shared(command: Command) -> Command:
-    """The options that all verbs share, as the keyword arguments `home` and `as_json`."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    return home_option(as_json(command))
+    """The options that all verbs share, as the keyword argument `options`."""
+
+    @functools.wraps(command)
+    def with_options(
+        *args: Any, home: Path | None, db: str | None, as_json: bool, **others: Any
+    ) -> Any:
+        return command(*args, options=Options(home, db, as_json), **others)
+
+    as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    return cast(Command, place_options(as_json_option(with_options)))
 
 
 def paged(command: Command) -> Command:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -42,13 +41,12 @@ def _age(_context: Any, _parameter: Any, given: str) -> float:
 @click.option("--dry-run", is_flag=True, help="Only say how much would go.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @shared
-def command(older_than: float, dry_run: bool, yes: bool, home: Path | None, as_json: bool) -> int:
+def command(older_than: float, dry_run: bool, yes: bool, options: Options) -> int:
     """Delete jobs that ended long ago, with their tasks, conversations, files and records.
 
     A tree of jobs goes as a whole, together with its copies and with all that wrote to the same
     conversations, or stays. The keys of polls stay, so no item starts a second job.
     """
-    options = Options(home, as_json)
 
     async def do(insights: Insights) -> int:
         if dry_run or not yes:

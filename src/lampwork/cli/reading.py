@@ -14,6 +14,7 @@ from lampwork.cli.options import Options
 from lampwork.errors import ConversationNotFound, JobNotFound
 from lampwork.insights import GenieView, Insights
 from lampwork.insights.genies import genie_views
+from lampwork.place import Folder
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
@@ -26,10 +27,10 @@ async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) ->
 
     Raises BadParameter for a home that was named and does not exist, or is no folder to read.
     """
-    home = home_to_read(options)
-    if not (home / "lampwork.db").exists():
+    place = options.settings.place
+    if isinstance(place, Folder) and not (home_to_read(options) / "lampwork.db").exists():
         return None
-    async with Insights.opened(home) as insights:
+    async with Insights.opened(place) as insights:
         return await read(insights)
 
 
@@ -55,7 +56,7 @@ def of_job(options: Options, job_id: str, read: Callable[[Insights], Awaitable[T
 
     found = asyncio.run(reading(options, checked))
     if found is None:
-        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.home}.")
+        raise JobNotFound(f"There is no job {job_id}: nothing is in {options.settings.place}.")
     return found
 
 
@@ -71,7 +72,7 @@ def of_conversation(
     found = asyncio.run(reading(options, checked))
     if found is None:
         raise ConversationNotFound(
-            f"There is no conversation {conversation_id}: nothing is in {options.settings.home}."
+            f"There is no conversation {conversation_id}: nothing is in {options.settings.place}."
         )
     return found
 

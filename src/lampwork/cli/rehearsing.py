@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from lampwork.cli.lifeline import Lifeline
 from lampwork.errors import LampworkError, ProjectError
+from lampwork.place import Place
 from lampwork.project import Project
 from lampwork.rehearsal import Difference, not_in_time
 from lampwork.upgrade import Rehearsed, Unfinished, came_of, rehearse_all
@@ -35,14 +36,14 @@ _LONGEST = 2**24
 # --- in the child ---
 
 
-async def rehearse(project: Project, home: Path, *, after: int, patience: float) -> None:
+async def rehearse(project: Project, place: Place, *, after: int, patience: float) -> None:
     """Rehearse a project's unfinished jobs, but for the first `after`, and tell what comes of it.
 
     Raises StoreUnavailable.
     """
     rehearsing = rehearse_all(
         project,
-        home,
+        place,
         after=after,
         patience=patience,
         on_begin=lambda job: tell({"begins": asdict(job)}),
@@ -81,17 +82,21 @@ class Found:
         self.begun = None
 
 
-async def rehearse_in_children(words: Sequence[str], found: Found, patience: float) -> None:
+async def rehearse_in_children(
+    words: Sequence[str], found: Found, patience: float, environment: Mapping[str, str] = {}
+) -> None:
     """Fill `found` with what children that are called with these words say.
 
     A child that a job has made an end of is followed by another one, for the jobs after it. Raises
     what a child has told that it failed with, and ProjectError.
     """
-    while not await _listen(words, found, patience):
+    while not await _listen(words, found, patience, environment):
         pass
 
 
-async def _listen(words: Sequence[str], found: Found, patience: float) -> bool:
+async def _listen(
+    words: Sequence[str], found: Found, patience: float, environment: Mapping[str, str]
+) -> bool:
     """Hear a child out, which goes on after what was found; whether it has come to its end."""
     line = Lifeline()
     after = ["--rehearse-after", str(len(found.jobs)), "--lifeline", str(line.theirs)]
@@ -102,6 +107,7 @@ async def _listen(words: Sequence[str], found: Found, patience: float) -> bool:
         limit=_LONGEST,
         pass_fds=[line.theirs],
         process_group=0,
+        env={**os.environ, **environment},
     )
     line.let_go()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from pathlib import Path
 from typing import Any
 
 import click
@@ -34,9 +33,7 @@ _EXAMPLE = '{"name": "Ada"}'
 @click.option("--input", "given", default="{}", metavar="JSON", help="The parameters by name.")
 @click.option("--wait", is_flag=True, help="Wait for the result; execute here if no worker does.")
 @shared
-def command(
-    words: tuple[str, ...], given: str, wait: bool, home: Path | None, as_json: bool
-) -> int:
+def command(words: tuple[str, ...], given: str, wait: bool, options: Options) -> int:
     """Start a job of RECIPE.
 
     Without --wait the job is queued for a worker, and its id is printed. With it, the job is
@@ -53,7 +50,7 @@ def command(
     if recipe in project.genies and recipe not in project.recipes:
         to_assign = f"lampwork assign {' '.join(filter(None, (project_word, recipe)))} TEXT"
         raise RecipeNotFound(f"{quoted(recipe)} is a genie. Give it a task: {to_assign}")
-    return carry_out(project, project_word, Options(home, as_json), start, wait=wait)
+    return carry_out(project, project_word, options, start, wait=wait)
 
 
 def _split(words: tuple[str, ...]) -> tuple[str | None, str]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 
 import click
 
@@ -40,9 +39,8 @@ def command() -> None:
 
 @command.verb("show", hidden=True)
 @of_project
-def show(recipe: str, project: str | None, home: Path | None, as_json: bool) -> int:
+def show(recipe: str, project: str | None, options: Options) -> int:
     """Show the triggers of a recipe."""
-    options = Options(home, as_json)
     loaded = load(project)
     meant = loaded.find_recipe(recipe)
     found: Sequence[TriggerDetails] | None = asyncio.run(
@@ -50,11 +48,11 @@ def show(recipe: str, project: str | None, home: Path | None, as_json: bool) -> 
     )
     if found is None:
         found = trigger_details(loaded, meant, NOTHING)
-    if as_json:
+    if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
         output.say(f"Recipe {recipe} has no triggers.")
-    for trigger in () if as_json else found:
+    for trigger in () if options.as_json else found:
         for line in _lines(trigger):
             output.say(line)
     return 0
@@ -80,14 +78,11 @@ def _ordering(name: str, *lines: str) -> Callable[[Callable[[_Order], int]], cli
         def ordered(
             recipe: str,
             by: str | None,
-            home: Path | None,
-            as_json: bool,
+            options: Options,
             why: str = "",
             **which: str | None,
         ) -> int:
-            return fn(
-                _Order(recipe, by=by or me(), why=why, options=Options(home, as_json), **which)
-            )
+            return fn(_Order(recipe, by=by or me(), why=why, options=options, **which))
 
         named = click.option(
             "--trigger",
@@ -143,7 +138,7 @@ def _do(order: _Order, act: Callable[[Door], Awaitable[None]], done: str) -> int
     trigger = find_trigger(meant, order.trigger)
 
     async def do() -> tuple[Sequence[TriggerDetails], Executor | None]:
-        async with Insights.opened(options.settings.home) as insights:
+        async with Insights.opened(options.settings.place) as insights:
             await act(Door(project, insights.store))
             return await insights.triggers_of(project, meant), await insights.executing()
 

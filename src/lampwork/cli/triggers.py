@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import click
 
@@ -23,16 +22,15 @@ from lampwork.insights.triggers import NOTHING, trigger_views
 )
 @click.argument("project", required=False, metavar="[PROJECT]")
 @shared
-def command(project: str | None, home: Path | None, as_json: bool) -> int:
+def command(project: str | None, options: Options) -> int:
     """List what starts jobs of a project by itself, and when it does next."""
-    options = Options(home, as_json)
     loaded = load(project)
 
     async def read(insights: Insights) -> tuple[Sequence[TriggerView], Executor | None]:
         return await insights.triggers(loaded), await insights.executing()
 
     found, executor = asyncio.run(reading(options, read)) or (trigger_views(loaded, NOTHING), None)
-    if as_json:
+    if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
         output.say(

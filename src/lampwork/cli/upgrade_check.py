@@ -47,8 +47,7 @@ def command(
     timeout: float,
     rehearse_after: int | None,
     line: int | None,
-    home: Path | None,
-    as_json: bool,
+    options: Options,
 ) -> int:
     """Find the unfinished jobs that would not go on with the project's code as it is now.
 
@@ -56,12 +55,11 @@ def command(
     own; no step, skill or model is called. A worker may go on meanwhile. Exits with 1 if a job
     would not go on.
     """
-    options = Options(home, as_json)
     if rehearse_after is not None and line is not None:
         lifeline.hold(line)
         return asyncio.run(_rehearse(project, options, timeout, rehearse_after))
     found = asyncio.run(_check(project, options, timeout))
-    if as_json:
+    if options.as_json:
         output.say_json(_as_json(found))
     else:
         for each in _lines(found):
@@ -76,8 +74,8 @@ async def _rehearse(project: str | None, options: Options, patience: float, afte
     try:
         loaded = load(project)
         rehearsing.tell({"loaded": {"project": loaded.name, "version": loaded.version}})
-        home = options.settings.home
-        await rehearsing.rehearse(loaded, home, after=after, patience=patience)
+        place = options.settings.place
+        await rehearsing.rehearse(loaded, place, after=after, patience=patience)
     except LampworkError as error:
         rehearsing.tell({"error": error.to_record()})
     return 0
@@ -88,11 +86,14 @@ async def _rehearse(project: str | None, options: Options, patience: float, afte
 
 async def _check(project: str | None, options: Options, patience: float) -> Found:
     found = Found()
+    words = ["upgrade-check", *([project] if project else []), "--timeout", f"{patience}"]
+    if (db := options.settings.db) is not None:
+        await rehearsing.rehearse_in_children(words, found, patience, {"LAMPWORK_DB": db})
+        return found
     home = home_to_read(options)
     with tempfile.TemporaryDirectory(prefix="lampwork-upgrade-check-") as folder:
         await asyncio.to_thread(copy_databases, home, Path(folder))
-        words = [*([project] if project else []), "--home", folder, "--timeout", f"{patience}"]
-        await rehearsing.rehearse_in_children(["upgrade-check", *words], found, patience)
+        await rehearsing.rehearse_in_children([*words, "--home", folder], found, patience)
     return found
 
 

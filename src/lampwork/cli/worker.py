@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
@@ -18,6 +17,7 @@ from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
 from lampwork.insights import Insights
 from lampwork.logs import LogFormat
+from lampwork.place import Place
 from lampwork.project import Project
 
 
@@ -28,13 +28,12 @@ from lampwork.project import Project
 @click.argument("project", required=False, metavar="[PROJECT]")
 @log_option
 @shared
-def command(project: str | None, log_format: LogFormat, home: Path | None, as_json: bool) -> int:
+def command(project: str | None, log_format: LogFormat, options: Options) -> int:
     """Execute the jobs of the folder, and let triggers fire, until SIGTERM or Ctrl-C.
 
     What executes then gets some seconds to end; the rest goes on with the next worker. One worker
     executes a folder; any process may queue jobs for it and answer what they wait for.
     """
-    options = Options(home, as_json)
     log = Log(log_format)
     try:
         return asyncio.run(_work(load(project), options, log))
@@ -46,7 +45,7 @@ async def _work(project: Project, options: Options, log: Log) -> int:
     settings = replace(options.settings, triggers=True)
     with stop_signals() as stopped:
         async with App.opened(project, settings) as app:
-            _say_started(settings.home, project, options, log)
+            _say_started(settings.place, project, options, log)
             insights = Insights(app.store)
             if kept := await insights.kept(project.name):
                 log.tell(
@@ -72,12 +71,12 @@ async def _work(project: Project, options: Options, log: Log) -> int:
     return 0
 
 
-def _say_started(home: Path, project: Project, options: Options, log: Log) -> None:
+def _say_started(place: Place, project: Project, options: Options, log: Log) -> None:
     """Who executes what: said on stdout, before anything is logged."""
-    pid, where = os.getpid(), str(home)
+    pid, where = os.getpid(), str(place)
     said = f"Lampwork executes the jobs of {where} (pid {pid})"
     if options.as_json:
-        output.say_json({"home": where, "pid": pid, "project": project.name})
+        output.say_json({"place": where, "pid": pid, "project": project.name})
     else:
         output.say(said)
     log.let_go()

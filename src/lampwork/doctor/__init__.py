@@ -14,6 +14,7 @@ from lampwork.doctor.diagnosis import Diagnosis, State, ok, problem, warning
 from lampwork.doctor.folder import in_folder
 from lampwork.doctor.machine import on_machine
 from lampwork.doctor.models import of_models
+from lampwork.place import Folder
 
 if TYPE_CHECKING:
     from lampwork.project import Project
@@ -32,7 +33,8 @@ async def examine(
     """
     models = asyncio.create_task(of_models(project, settings, ask=ask))
     found = await asyncio.to_thread(_list, on_machine)
-    found += await asyncio.to_thread(in_folder, settings.home, worker)
+    if isinstance(settings.place, Folder):
+        found += await asyncio.to_thread(in_folder, settings.place.path, worker)
     if project is not None:
         found += in_code(project, check)
     return found + await models

@@ -1,23 +1,48 @@
-"""The engine's own file, `engine.db`: apart from ours, because two writers on one file contend."""
+"""The engine's own tables: a file beside ours, because two writers on one file contend; or a schema
+of the same Postgres database."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from lampwork.place import Folder, Place, Server
+
 _PATIENCE = 30.0
 """Seconds for which a connection waits for another one that writes."""
 
 
-def open_engine_file(home: Path) -> sa.Engine:
-    """`home/engine.db` in WAL mode, synced at each commit; DBOS would use a rollback journal."""
+def url_of(place: Place) -> str:
+    """Where the engine keeps its tables, as a URL with its password."""
+    if isinstance(place, Folder):
+        return f"sqlite:///{place.path / 'engine.db'}"
+    url = sa.make_url(place.url).set(drivername="postgresql+psycopg")
+    return url.render_as_string(hide_password=False)
+
+
+def open_tables(place: Place) -> sa.Engine:
+    """The engine's database."""
+    return _open_server(place) if isinstance(place, Server) else _open_file(place)
+
+
+def _open_server(place: Server) -> sa.Engine:
+    return sa.create_engine(
+        url_of(place),
+        pool_size=4,
+        max_overflow=0,
+        # A process that was frozen in a transaction blocks the others no longer than this.
+        connect_args={"options": "-c idle_in_transaction_session_timeout=3000"},
+    )
+
+
+def _open_file(place: Folder) -> sa.Engine:
+    """In WAL mode, synced at each commit; DBOS would use a rollback journal."""
     engine = sa.create_engine(
-        f"sqlite:///{home / 'engine.db'}",
+        url_of(place),
         pool_size=4,
         max_overflow=0,
         hide_parameters=True,  # they are users' values; an error's text is logged and shown

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Literal
 
 from dbos import DBOS, DBOSClient, SetWorkflowID
 
-from lampwork.engine.database import open_engine_file
+from lampwork.engine.database import open_tables, url_of
 from lampwork.engine.history import RecordedCall, recorded
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
 from lampwork.engine.steps import outside
+from lampwork.place import Place
 
 EngineStatus = Literal["none", "enqueued", "pending", "cancelled", "success", "error"]
 
@@ -49,11 +49,11 @@ async def _execute_job() -> str:
 class Engine:
     """The engine of this process; DBOS allows one at a time."""
 
-    def __init__(self, home: Path, *, executor_id: str, version: str) -> None:
+    def __init__(self, place: Place, *, executor_id: str, version: str) -> None:
         self._executor_id = executor_id
         self._version = version
-        self._url = f"sqlite:///{home / 'engine.db'}"
-        self._database = open_engine_file(home)
+        self._url = url_of(place)
+        self._database = open_tables(place)
         refuse_pickle()
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
         DBOS.migrate(self._url)
@@ -73,6 +73,7 @@ class Engine:
                 "application_version": self._version,
                 "log_level": "CRITICAL",
                 "max_executor_threads": _THREADS,
+                "use_listen_notify": False,  # we wait for nothing of DBOS's own
                 # Nothing of ours listens there; the thread sleeps, and a close waits for it.
                 "notification_listener_polling_interval_sec": 0.05,
             }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from dbos import DBOSClient
 from dbos._sys_db import StepInfo
 
-from lampwork.engine.database import open_engine_file
+from lampwork.engine.database import open_tables
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
+from lampwork.place import Folder, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class RecordedCall:
     ended_at: float | None
 
 
-def recorded_calls(home: Path, job_ids: Iterable[str]) -> dict[str, list[RecordedCall]]:
+def recorded_calls(place: Place, job_ids: Iterable[str]) -> dict[str, list[RecordedCall]]:
     """The finished calls of each of these jobs, in the order of their numbers. Blocks."""
-    if not (home / "engine.db").exists():
+    if isinstance(place, Folder) and not (place.path / "engine.db").exists():
         return {job_id: [] for job_id in job_ids}
     refuse_pickle()
-    engine = open_engine_file(home)
+    engine = open_tables(place)
     client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
     try:
         return {job_id: recorded(client.list_workflow_steps(job_id)) for job_id in job_ids}

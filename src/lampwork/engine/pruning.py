@@ -9,16 +9,17 @@ from pathlib import Path
 
 from dbos import DBOSClient
 
-from lampwork.engine.database import open_engine_file
+from lampwork.engine.database import open_tables
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
+from lampwork.place import Folder, Place
 
 
-def delete_records(home: Path, job_ids: Sequence[str]) -> None:
+def delete_records(place: Place, job_ids: Sequence[str]) -> None:
     """Delete what is recorded of these jobs; those it does not know are passed over. Blocks."""
-    if not job_ids or not (home / "engine.db").exists():
+    if not job_ids or (isinstance(place, Folder) and not _file(place).exists()):
         return
     refuse_pickle()
-    engine = open_engine_file(home)
+    engine = open_tables(place)
     client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
     try:
         client.delete_workflows(list(job_ids))
@@ -27,21 +28,25 @@ def delete_records(home: Path, job_ids: Sequence[str]) -> None:
         engine.dispose()
 
 
-def compact(home: Path) -> None:
+def compact(folder: Folder) -> None:
     """Give free space of the engine's file back to the disk. Raises sqlite3.OperationalError."""
-    if (home / "engine.db").exists():
-        with closing(sqlite3.connect(home / "engine.db", timeout=5)) as connection:
+    if _file(folder).exists():
+        with closing(sqlite3.connect(_file(folder), timeout=5)) as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def used(home: Path) -> int:
+def used(folder: Folder) -> int:
     """The bytes of the engine's file that are not free. Blocks."""
-    if not (home / "engine.db").exists():
+    if not _file(folder).exists():
         return 0
-    with closing(sqlite3.connect(home / "engine.db", timeout=30)) as connection:
+    with closing(sqlite3.connect(_file(folder), timeout=30)) as connection:
         size, pages, free = (
             connection.execute(f"PRAGMA {what}").fetchone()[0]
             for what in ("page_size", "page_count", "freelist_count")
         )
         return size * (pages - free)
+
+
+def _file(folder: Folder) -> Path:
+    return folder.path / "engine.db"

@@ -27,7 +27,8 @@
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
     └── StoreError
-        ├── FolderInUse · FolderNotWritable · DatabaseTooNew · StoreUnavailable
+        ├── FolderInUse · FolderNotWritable · DatabaseNotWritable · DatabaseBehind
+        ├── DatabaseTooNew · StoreUnavailable
 
 An error is recorded as `{"code", "message", "fields"}` and is rebuilt from that record when a job
 is replayed, so `except` sees the same class and the same fields each time.
@@ -107,6 +108,8 @@ from lampwork.errors.models import (
     ScriptEnded,
 )
 from lampwork.errors.stores import (
+    DatabaseBehind,
+    DatabaseNotWritable,
     DatabaseTooNew,
     FolderInUse,
     FolderNotWritable,
@@ -156,6 +159,8 @@ __all__ = [
     "ConversationNotFound",
     "CopyRefused",
     "CrashTestFailed",
+    "DatabaseBehind",
+    "DatabaseNotWritable",
     "DatabaseTooNew",
     "DelegationCycle",
     "DelegationTooDeep",

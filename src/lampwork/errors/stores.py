@@ -19,6 +19,14 @@ class FolderNotWritable(StoreError):
     """The folder for the state cannot be written."""
 
 
+class DatabaseNotWritable(StoreError):
+    """The database lets this role make no tables."""
+
+
+class DatabaseBehind(StoreError):
+    """The database's tables are of an older Lampwork; `lampwork migrate` brings them up to date."""
+
+
 class DatabaseTooNew(StoreError):
     """The database was written by a newer Lampwork."""
 

@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lampwork import lock, values
@@ -67,6 +66,7 @@ from lampwork.insights.views import (
     WaitingOn,
     to_json,
 )
+from lampwork.place import Place, Server
 from lampwork.store import artifacts, by_hand, kept, queries
 from lampwork.store.store import Store
 from lampwork.types import Json
@@ -124,18 +124,17 @@ class Insights:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._home = store.path.parent
         self._ended: dict[str, list[Finished]] = {}
         self._too_large: set[str] = set()
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, home: Path) -> AsyncGenerator[Insights]:
-        """Those of a folder, with a store of their own.
+    async def opened(cls, place: Place) -> AsyncGenerator[Insights]:
+        """Those at a place, with a store of their own.
 
         Raises FolderNotWritable, DatabaseTooNew.
         """
-        store = await asyncio.to_thread(Store, home)
+        store = await asyncio.to_thread(Store, place)
         try:
             yield cls(store)
         finally:
@@ -215,9 +214,13 @@ class Insights:
     async def executing(self) -> Executor | None:
         """The process that executes jobs here, or will next, if one does."""
         row = await self.store.read(queries.newest_executor)
-        if row is not None and _is_alive(row.pid):
+        place = self.store.place
+        on_server = isinstance(place, Server)
+        if row is not None and (row.closed_at is None if on_server else _is_alive(row.pid)):
             return Executor(pid=row.pid, project=row.project, limited=row.limited)
-        dev = await asyncio.to_thread(lock.in_charge, self._home)
+        if isinstance(place, Server):
+            return None
+        dev = await asyncio.to_thread(lock.in_charge, place.path)
         return Executor(pid=int(dev), project=None) if dev and dev.isdigit() else None
 
     async def has_several_projects(self) -> bool:
@@ -235,7 +238,7 @@ class Insights:
     async def _finished(self, rows: Rows) -> dict[str, list[Finished]]:
         """The finished calls of the jobs in a tree: the engine's records and our own."""
         wanted = [each for each in rows.with_calls if each not in self._ended]
-        found = await asyncio.to_thread(_recorded, self._home, wanted)
+        found = await asyncio.to_thread(_recorded, self.store.place, wanted)
         calls = {
             each: [
                 await self._call(c.number, c.name, c.envelope, c.started_at, c.ended_at)
@@ -352,11 +355,11 @@ class Insights:
         return file, await self.store.read(artifacts.content, found.project, file.digest)
 
 
-def _recorded(home: Path, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
+def _recorded(place: Place, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
     """What the engine has on record of these jobs. Blocks."""
     from lampwork.engine import recorded_calls  # 0.2 s; lists do without it
 
-    return recorded_calls(home, job_ids)
+    return recorded_calls(place, job_ids)
 
 
 def _is_alive(pid: int) -> bool:

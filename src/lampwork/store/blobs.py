@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
 from lampwork.errors import StoreUnavailable

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
 from lampwork.store.schema import briefings, conversations

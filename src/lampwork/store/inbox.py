@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
 from lampwork.errors import (
@@ -341,8 +341,12 @@ def can_move(connection: sa.Connection, job_id: str) -> bool:
     Its run stands at one call, or at several under one `gather`, which goes on when all have
     settled; a task among them moves when all that it waits for itself has come.
     """
+    answered = sa.cast(waits.c.answered, sa.Integer)
     standing = connection.execute(
-        sa.select(waits.c.task_id, sa.func.min(waits.c.answered).label("all_answered"))
+        sa.select(
+            waits.c.task_id,
+            sa.func.min(answered).label("all_answered"),
+        )
         .where(waits.c.job_id == job_id, waits.c.parked)
         .group_by(waits.c.task_id)
     ).all()

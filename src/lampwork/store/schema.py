@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Of an index: the rows that are in it."""
+    return {f"{dialect}_where": sa.text(condition) for dialect in ("sqlite", "postgresql")}
+
 
 jobs = sa.Table(
     "jobs",
@@ -44,15 +52,9 @@ jobs = sa.Table(
     sa.Index("jobs_by_parent", "parent_id", "parent_call", "position"),
     sa.Index("jobs_by_root", "root_id"),
     sa.Index("jobs_by_key", "project", "idempotency_key"),
-    sa.Index(
-        "jobs_by_end",
-        "ended_at",
-        "id",
-        sqlite_where=sa.text("parent_id is null"),
-        postgresql_where=sa.text("parent_id is null"),
-    ),
-    sa.Index("jobs_by_copy", "copy_of", sqlite_where=sa.text("copy_of is not null")),
-    sa.Index("jobs_by_kept_code", "kept_code", sqlite_where=sa.text("kept_code is not null")),
+    sa.Index("jobs_by_end", "ended_at", "id", **_where("parent_id is null")),
+    sa.Index("jobs_by_copy", "copy_of", **_where("copy_of is not null")),
+    sa.Index("jobs_by_kept_code", "kept_code", **_where("kept_code is not null")),
 )
 
 calls = sa.Table(
@@ -86,10 +88,10 @@ waits = sa.Table(
     sa.Column("answered", sa.Boolean, nullable=False, default=False),
     sa.Column("parked", sa.Boolean, nullable=False, default=False),  # a parked run stands here
     sa.Index("waits_by_job", "job_id"),
-    sa.Index("waits_paused", "kind", sqlite_where=sa.text("kind = 'paused' and not answered")),
-    sa.Index("waits_parked", "job_id", sqlite_where=sa.text("parked and answered")),
-    sa.Index("waits_by_topic", "topic", "answered", sqlite_where=sa.text("topic is not null")),
-    sa.Index("waits_by_due", "due_at", sqlite_where=sa.text("due_at is not null and not answered")),
+    sa.Index("waits_paused", "kind", **_where("kind = 'paused' and not answered")),
+    sa.Index("waits_parked", "job_id", **_where("parked and answered")),
+    sa.Index("waits_by_topic", "topic", "answered", **_where("topic is not null")),
+    sa.Index("waits_by_due", "due_at", **_where("due_at is not null and not answered")),
 )
 
 inbox = sa.Table(
@@ -102,7 +104,7 @@ inbox = sa.Table(
     sa.Column("value", sa.JSON, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
-    sa.Index("inbox_untaken", "topic", "id", sqlite_where=sa.text("wait_id is null")),
+    sa.Index("inbox_untaken", "topic", "id", **_where("wait_id is null")),
     sqlite_autoincrement=True,
 )
 
@@ -137,7 +139,7 @@ tasks = sa.Table(
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
     sa.Index("tasks_by_job", "job_id"),
-    sa.Index("tasks_by_parent", "parent_id", sqlite_where=sa.text("parent_id is not null")),
+    sa.Index("tasks_by_parent", "parent_id", **_where("parent_id is not null")),
 )
 
 budgets = sa.Table(
@@ -187,7 +189,7 @@ conversations = sa.Table(
     sa.Column("copied_from", sa.Text),  # the conversation whose beginning it has
     sa.Column("copied_for", sa.Text),  # the copy of a job, its tree's root, that goes on with it
     sa.Column("created_at", sa.Float, nullable=False),
-    sa.Index("conversations_by_copy", "copied_for", sqlite_where=sa.text("copied_for is not null")),
+    sa.Index("conversations_by_copy", "copied_for", **_where("copied_for is not null")),
 )
 
 line = sa.Table(
@@ -272,7 +274,7 @@ polled = sa.Table(
     sa.Column("job_id", sa.Text),  # that the item started
     sa.Column("rejected", sa.Text),  # why it has started none
     sa.Column("at", sa.Float, nullable=False),
-    sa.Index("polled_rejected", "trigger_id", "at", sqlite_where=sa.text("rejected is not null")),
+    sa.Index("polled_rejected", "trigger_id", "at", **_where("rejected is not null")),
     sqlite_with_rowid=False,
 )
 

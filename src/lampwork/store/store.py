@@ -1,4 +1,4 @@
-"""`lampwork.db`: one writer thread that commits many changes at once, and readers beside it.
+"""Our database: one writer thread that commits many changes at once, and readers beside it.
 
 All of our own writes, of every job and task in the process, pass through one thread that gathers
 what has come in, applies it in one transaction and syncs once. That is where the speed comes from,
@@ -8,27 +8,25 @@ and it is why sequence numbers need no lock.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import queue
-import sqlite3
 import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from lampwork import clock, failpoint
 from lampwork.errors import LampworkError, StoreUnavailable
-from lampwork.store import blobs, migrations, schema
+from lampwork.place import Place
+from lampwork.store import blobs, schema
+from lampwork.store.database import Applied, open_database
 from lampwork.types import LARGEST_INLINE
 
 P = ParamSpec("P")
@@ -56,28 +54,23 @@ class _Change:
 
 
 class Store:
-    """The database of one folder."""
+    """The database at one place."""
 
-    def __init__(self, home: Path) -> None:
-        """Open `home/lampwork.db`, bring its tables up to date, start the writer.
+    def __init__(self, place: Place) -> None:
+        """Open the database, bring its tables up to date, start the writer.
 
-        Raises FolderNotWritable, DatabaseTooNew.
+        Raises FolderNotWritable, DatabaseTooNew, DatabaseBehind, StoreUnavailable.
         """
-        self.path = home / "lampwork.db"
-        migrations.prepare(self.path)
+        self.place = place
         self.writer_id = uuid.uuid4().hex
+        self._database = open_database(place, writer_id=self.writer_id)
         self._changes: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
-        self._watchers: list[Callable[[], None]] = []
-        self._write_engine = _engine(self.path, begin="BEGIN IMMEDIATE", pool_size=1)
-        self._read_engine = _engine(self.path, begin="BEGIN", pool_size=4)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="lampwork-read")
         self._batch = 0
-        connection = self._write_engine.connect()
+        connection = self._database.writing.connect()
+        self._database.look(connection)
         self._thread = threading.Thread(
-            target=self._run,
-            args=(connection, _data_version(connection)),
-            name="lampwork-writer",
-            daemon=True,
+            target=self._run, args=(connection,), name="lampwork-writer", daemon=True
         )
         self._thread.start()
 
@@ -120,7 +113,7 @@ class Store:
 
         def run() -> T:
             try:
-                with self._read_engine.begin() as connection:
+                with self._database.reading.begin() as connection:
                     return query(connection, *args, **kwargs)
             except (OperationalError, InterfaceError, InternalError) as error:
                 raise StoreUnavailable(f"The database can't be read: {error.orig}.") from error
@@ -136,29 +129,26 @@ class Store:
         return await self.read(blobs.unfold, folded) if blobs.is_folded(folded) else folded
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher`, in the writer's thread, after another process has committed."""
-        self._watchers.append(watcher)
+        """Call `watcher`, in some thread, after another process has committed."""
+        self._database.watch(watcher)
 
     def compact(self) -> None:
-        """Give free space of the file back to the disk, while nobody writes; blocks.
+        """Give free space back to the disk, while nobody writes; blocks.
 
         Raises sqlite3.OperationalError.
         """
-        with closing(sqlite3.connect(self.path, timeout=5)) as connection:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._database.compact()
 
     def close(self) -> None:
         """Commit what was submitted, then stop."""
         self._changes.put(None)
         self._thread.join()
         self._readers.shutdown()
-        self._write_engine.dispose()
-        self._read_engine.dispose()
+        self._database.close()
 
     # --- the writer's thread ---
 
-    def _run(self, connection: sa.Connection, version: int) -> None:
+    def _run(self, connection: sa.Connection) -> None:
         try:
             while True:
                 changes, closing = self._next_changes()
@@ -166,10 +156,7 @@ class Store:
                     connection = self._commit(connection, changes)
                 if closing:
                     return
-                if (seen := _data_version(connection)) != version:
-                    version = seen
-                    for watcher in self._watchers:
-                        watcher()
+                self._database.look(connection)
         finally:
             connection.close()
 
@@ -189,25 +176,28 @@ class Store:
     def _commit(self, connection: sa.Connection, changes: list[_Change]) -> sa.Connection:
         """Apply and commit; returns the connection to go on with."""
         self._batch += 1
-        answers: list[_Answer] = []
+        applied: list[Applied] = []
         try:
             with connection.begin():
-                for change in changes:
-                    answers.append(_apply(connection, change))
+                applied = self._database.apply(connection, [each.apply for each in changes])
                 _mark(connection, self.writer_id, self._batch)
                 failpoint.hit("store.before_commit")
             failpoint.hit("store.after_commit")
         except Exception as error:
-            if _is_fatal(error):
+            if self._database.is_ruined_by(error):
                 _end_process(error)
             connection.invalidate()
             connection.close()
-            connection = self._write_engine.connect()
+            connection = self._database.writing.connect()
             if not self._was_committed(connection):
                 return self._refuse_all(connection, changes, error)
             facts = {"event": "store.commit_found", "changes": len(changes)}
             _log.warning("commit %s answered %r, but is on disk", self._batch, error, extra=facts)
-        _answer(answers)
+        for _result, error in applied:
+            if error is not None and not isinstance(error, LampworkError):
+                facts = {"event": "store.change_refused"}
+                _log.error("a change was wrong and is refused", exc_info=error, extra=facts)
+        _answer([(change, *each) for change, each in zip(changes, applied, strict=True)])
         return connection
 
     def _was_committed(self, connection: sa.Connection) -> bool:
@@ -254,44 +244,15 @@ def _resolve(answers: list[_Answer]) -> None:
             change.done.set_result(result)
 
 
-def _apply(connection: sa.Connection, change: _Change) -> _Answer:
-    """Apply one change in a savepoint; returns the answer for when the commit is safe."""
-    # Straight to the driver, a third of the time: there are two of these to a change.
-    driver: Any = connection.connection.driver_connection
-    driver.execute("SAVEPOINT change")
-    try:
-        result = change.apply(connection)
-    except Exception as error:
-        if isinstance(error, OperationalError | InterfaceError | InternalError):
-            raise
-        driver.execute("ROLLBACK TO change")
-        if not isinstance(error, LampworkError):
-            facts = {"event": "store.change_refused"}
-            _log.error("a change was wrong and is refused", exc_info=error, extra=facts)
-        return change, None, error
-    driver.execute("RELEASE change")
-    return change, result, None
+_insert_mark = insert(schema.writers)
+_new = _insert_mark.excluded
+_set_mark = _insert_mark.on_conflict_do_update(
+    index_elements=["id"], set_={"batch": _new.batch, "at": _new.at}
+)
 
 
 def _mark(connection: sa.Connection, writer_id: str, batch: int) -> None:
-    connection.exec_driver_sql(
-        "INSERT INTO writers (id, batch, at) VALUES (?, ?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at = excluded.at",
-        (writer_id, batch, clock.now()),
-    )
-
-
-def _data_version(connection: sa.Connection) -> int:
-    # On the writer's own connection the number moves only with other processes' commits.
-    driver: Any = connection.connection.driver_connection
-    return driver.execute("PRAGMA data_version").fetchone()[0]
-
-
-def _is_fatal(error: Exception) -> bool:
-    """Whether going on could acknowledge what is not on disk."""
-    cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT)
+    connection.execute(_set_mark, {"id": writer_id, "batch": batch, "at": clock.now()})
 
 
 def _end_process(error: BaseException) -> None:
@@ -299,29 +260,3 @@ def _end_process(error: BaseException) -> None:
     said = "the database failed: %s; this process ends, nothing was acknowledged"
     _log.critical(said, error, extra={"event": "store.failed"})
     os._exit(os.EX_IOERR)
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _engine(path: Path, *, begin: str, pool_size: int) -> sa.Engine:
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        pool_size=pool_size,
-        max_overflow=0,
-        json_serializer=_to_json,
-        hide_parameters=True,  # they are users' values; an error's text is logged and shown
-        connect_args={"isolation_level": None, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine

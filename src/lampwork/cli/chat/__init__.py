@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from lampwork.cli import completing
@@ -52,8 +50,7 @@ def command(
     user: str | None,
     pairs: tuple[str, ...],
     messages: tuple[str, ...],
-    home: Path | None,
-    as_json: bool,
+    options: Options,
 ) -> int:
     """Talk with GENIE: a line is a message, Ctrl-D ends, and each message that was sent is kept.
 
@@ -69,5 +66,5 @@ def command(
         case _:
             raise click.UsageError("Give [PROJECT] GENIE, as in: lampwork chat desk")
     terms = Terms(name, user or me(), user is not None, pairs, texts_of(pairs), conversation)
-    chat = Chat(load(project_word), project_word, Options(home, as_json), terms)
+    chat = Chat(load(project_word), project_word, options, terms)
     return talk(chat, messages)

@@ -133,8 +133,8 @@ class Chat:
         Raises what keeps the user from talking with the genie.
         """
         quieten()
-        home = self.options.settings.home
-        self._insights = await self.stack.enter_async_context(Insights.opened(home))
+        place = self.options.settings.place
+        self._insights = await self.stack.enter_async_context(Insights.opened(place))
         found = None
         if self.terms.conversation is not None:
             await self.insights.check_conversation(self.terms.conversation)
@@ -146,7 +146,7 @@ class Chat:
             found = await self.insights.conversation(self.conversation)
             self._mine = [task.job for task in found.task_records if task.status not in OVER]
         self._on_text = on_text
-        self._executing = Executing(home, self._opened, self.stack)
+        self._executing = Executing(place, self._opened, self.stack)
         await self._executing.take()
         return found
 

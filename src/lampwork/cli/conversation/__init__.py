@@ -66,18 +66,16 @@ def command() -> None:
     metavar="FILE",
     help="Where to; without it ./NAME, if there is no such file yet.",
 )
-def artifact(
-    conversation_id: str, name: str, to: Path | None, home: Path | None, as_json: bool
-) -> int:
+def artifact(conversation_id: str, name: str, to: Path | None, options: Options) -> int:
     """Write the artifact NAME into a file; the last one, if its tasks have saved several."""
     file = to or Path(name)
 
     async def read(insights: Insights) -> tuple[FileView, bytes]:
         return await insights.artifact(conversation_id, name)
 
-    facts, content = of_conversation(Options(home, as_json), conversation_id, read)
+    facts, content = of_conversation(options, conversation_id, read)
     _write(file, content, replacing=to is not None)
-    if as_json:
+    if options.as_json:
         output.say_json(to_json(facts) | {"file": str(file.resolve())})
     else:
         output.say(f"Wrote {file}  {facts.media_type}, {output.size(facts.size)}")
@@ -94,19 +92,19 @@ def artifact(
     metavar="FILE",
     help="Where to; without it it is printed.",
 )
-def recording(conversation_id: str, to: Path | None, home: Path | None, as_json: bool) -> int:
+def recording(conversation_id: str, to: Path | None, options: Options) -> int:
     """Write the conversation as a recording, which testing.recorded(FILE) plays in a test."""
 
     async def read(insights: Insights) -> dict[str, Json]:
         return await insights.recording(conversation_id)
 
-    found = of_conversation(Options(home, as_json), conversation_id, read)
+    found = of_conversation(options, conversation_id, read)
     if to is None:
         output.say_json(found)
         return 0
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     _write(to, text.encode(), replacing=True)
-    if as_json:
+    if options.as_json:
         output.say_json({"file": str(to.resolve())})
     else:
         output.say(f"Wrote {to}  {output.counted(len(found['tasks']), 'task')}")
@@ -125,16 +123,16 @@ def _write(file: Path, content: bytes, *, replacing: bool) -> None:
 
 @command.verb("show", hidden=True)
 @click.option("--as-model", is_flag=True, help="What the model was sent, request by request.")
-def show(conversation_id: str, as_model: bool, home: Path | None, as_json: bool) -> int:
+def show(conversation_id: str, as_model: bool, options: Options) -> int:
     """Show the transcript."""
     if as_model:
-        return _show_requests(Options(home, as_json), conversation_id)
+        return _show_requests(options, conversation_id)
 
     async def details(insights: Insights) -> ConversationDetails:
         return await insights.conversation(conversation_id)
 
-    found = of_conversation(Options(home, as_json), conversation_id, details)
-    if as_json:
+    found = of_conversation(options, conversation_id, details)
+    if options.as_json:
         output.say_json(to_json(found))
     else:
         for line in _lines(found):

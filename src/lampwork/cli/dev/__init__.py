@@ -36,8 +36,7 @@ def command(
     copied: Path | None,
     code: str | None,
     kept: bool,
-    home: Path | None,
-    as_json: bool,
+    options: Options,
 ) -> int:
     """Execute jobs while you edit: a worker that takes over new code when it is saved.
 
@@ -46,7 +45,8 @@ def command(
     edit. Code that can't be imported is shown, and the old goes on. Crons and polls fire only with
     --triggers.
     """
-    options = Options(home, as_json)
+    if options.settings.db is not None:
+        raise click.UsageError("dev takes a folder: it goes back to older code in its own jobs.")
     if line is not None:
         from lampwork.cli.dev import child
 
@@ -59,7 +59,7 @@ def command(
 
     from lampwork.cli.dev.supervisor import Manner, supervise
 
-    is_asked = sys.stdin.isatty() and not as_json
+    is_asked = sys.stdin.isatty() and not options.as_json
     if on_misfit == "ask" and not is_asked:
         raise click.UsageError("Nobody can be asked here: --on-misfit keep, fork or discard.")
     chosen = on_misfit or ("ask" if is_asked else "keep")

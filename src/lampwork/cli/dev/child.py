@@ -22,6 +22,7 @@ from lampwork.cli.project import load_from, load_with_module
 from lampwork.cli.stopping import stop_signals
 from lampwork.errors import LampworkError
 from lampwork.insights.genies import genie_views
+from lampwork.place import Folder
 from lampwork.project import Project
 from lampwork.upgrade import PATIENCE
 
@@ -53,7 +54,7 @@ def look(word: str | None, options: Options, copied: Path, line: int, *, after: 
             raise
         reading.stop()
         rehearsing.tell({"loaded": _as_loaded(project, module, options, reading.files)})
-        rehearsal = rehearsing.rehearse(project, copied, after=after, patience=PATIENCE)
+        rehearsal = rehearsing.rehearse(project, Folder(copied), after=after, patience=PATIENCE)
         asyncio.run(rehearsal)
     except LampworkError as error:
         rehearsing.tell({"error": error.to_record()})

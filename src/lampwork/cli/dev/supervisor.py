@@ -59,7 +59,7 @@ async def _supervise(project: str | None, options: Options, manner: Manner) -> i
     charge = Charge(options.settings.home)
     with stop_signals() as stopped:
         async with (
-            Insights.opened(options.settings.home) as insights,
+            Insights.opened(options.settings.place) as insights,
             Supervisor.opened(project, options, manner, insights) as dev,
         ):
             working = asyncio.create_task(dev.work())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -40,15 +39,14 @@ def command() -> None:
 
 
 @command.verb("show", hidden=True)
-def show(job_id: str, home: Path | None, as_json: bool) -> int:
+def show(job_id: str, options: Options) -> int:
     """Show a job."""
-    options = Options(home, as_json)
 
     async def read(insights: Insights) -> tuple[JobDetails, Executor | None]:
         return await insights.job(job_id), await insights.executing()
 
     job, executor = of_job(options, job_id, read)
-    if as_json:
+    if options.as_json:
         output.say_json(to_json(job))
         return 0
     for line in _lines(job, options):
@@ -59,14 +57,14 @@ def show(job_id: str, home: Path | None, as_json: bool) -> int:
 
 
 @command.verb("cancel", epilog=examples("lampwork job j01m7wbx3ejz021kz99 cancel"))
-def cancel(job_id: str, home: Path | None, as_json: bool) -> int:
+def cancel(job_id: str, options: Options) -> int:
     """Cancel it and all jobs below it; what executes gets some seconds to end."""
 
     async def do(_insights: Insights, door: JobsDoor) -> str:
         await door.cancel(job_id)
         return f"Job {job_id} is being cancelled."
 
-    return _do(Options(home, as_json), job_id, do)
+    return _do(options, job_id, do)
 
 
 @command.verb(
@@ -78,7 +76,7 @@ def cancel(job_id: str, home: Path | None, as_json: bool) -> int:
 )
 @click.argument("name", type=completing.event)
 @click.argument("value", metavar="JSON", default="null")
-def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -> int:
+def send(job_id: str, name: str, value: str, options: Options) -> int:
     """Send it the event NAME, which it waits for now or later."""
     from lampwork.cli.run import read_json
 
@@ -95,7 +93,7 @@ def send(job_id: str, name: str, value: str, home: Path | None, as_json: bool) -
             )
         return f"Sent {name} to job {job_id}."
 
-    return _do(Options(home, as_json), job_id, do)
+    return _do(options, job_id, do)
 
 
 @command.verb(
@@ -118,8 +116,7 @@ def resolve(
     resolution: str | None,
     result: str,
     reason: str,
-    home: Path | None,
-    as_json: bool,
+    options: Options,
 ) -> int:
     """Say what became of an effect whose outcome is unknown.
 
@@ -127,7 +124,6 @@ def resolve(
     """
     from lampwork.cli.run import read_json
 
-    options = Options(home, as_json)
     if wait_id is None or resolution is None:
         raise click.UsageError(of_job(options, job_id, lambda insights: _unknown(insights, job_id)))
     returned = read_json("--result", result, example='"text"')
@@ -164,7 +160,7 @@ def _deciding(name: str) -> Callable[[Callable[..., int]], click.Command]:
 
 
 @_deciding("confirm")
-def confirm(job_id: str, wait_id: str, by: str | None, home: Path | None, as_json: bool) -> int:
+def confirm(job_id: str, wait_id: str, by: str | None, options: Options) -> int:
     """Let a skill call be done that waits for its user's confirmation.
 
     Look at the job first: it shows what would be done. Only the user of the chat can decide.
@@ -175,14 +171,12 @@ def confirm(job_id: str, wait_id: str, by: str | None, home: Path | None, as_jso
         await door.confirm(wait_id, by=by or me(), digest=str(subject.get("digest")))
         return f"Confirmed: {_proposed(subject)}"
 
-    return _do(Options(home, as_json), job_id, do)
+    return _do(options, job_id, do)
 
 
 @_deciding("reject")
 @click.option("--reason", metavar="TEXT", default="", help="Why, for the genie and the record.")
-def reject(
-    job_id: str, wait_id: str, by: str | None, reason: str, home: Path | None, as_json: bool
-) -> int:
+def reject(job_id: str, wait_id: str, by: str | None, reason: str, options: Options) -> int:
     """Let a skill call not be done that waits for its user's confirmation.
 
     The genie is told so, with the reason.
@@ -194,7 +188,7 @@ def reject(
         await door.reject(wait_id, by=by or me(), digest=digest, reason=reason)
         return f"Rejected: {_proposed(subject)}"
 
-    return _do(Options(home, as_json), job_id, do)
+    return _do(options, job_id, do)
 
 
 def _proposed(subject: dict[str, Any]) -> str:
@@ -219,8 +213,7 @@ def answer(
     by: str | None,
     note: str | None,
     project: str | None,
-    home: Path | None,
-    as_json: bool,
+    options: Options,
     **how: bool,
 ) -> int:
     """Answer its task that waits, or has failed, in the genie's place.
@@ -231,18 +224,15 @@ def answer(
     """
     from lampwork.cli.job import answering
 
-    options = Options(home, as_json)
     return answering.answer(options, job_id, words, by=by, note=note, project=project, **how)
 
 
 @command.verb("go-on", epilog=examples("lampwork job j01m7wbx3ejz021kz99 go-on"))
-def go_on(job_id: str, home: Path | None, as_json: bool) -> int:
+def go_on(job_id: str, options: Options) -> int:
     """Let it run again, after a stop for attention and once its code is mended.
 
     One that `lampwork dev` keeps on older code goes on with the code of today.
     """
-
-    options = Options(home, as_json)
 
     async def do(insights: Insights, door: JobsDoor) -> str:
         attention = (await insights.view(job_id)).attention
@@ -267,37 +257,36 @@ def _copying(name: str, example: str) -> Callable[[Callable[..., int]], click.Co
 
 
 @_copying("retry", "lampwork job j01m7wbx3ejz021kz99 retry --plan")
-def retry(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
+def retry(job_id: str, options: Options, **how: bool) -> int:
     """Do it again from the call that failed it, as a new job that keeps what succeeded.
 
     What would happen again is shown first.
     """
     from lampwork.cli.job.copying import copy
 
-    return copy(Options(home, as_json), job_id, lambda door: door.plan_retry(job_id), **how)
+    return copy(options, job_id, lambda door: door.plan_retry(job_id), **how)
 
 
 @_copying("rerun", "lampwork job j01m7wbx3ejz021kz99 rerun --yes")
-def rerun(job_id: str, home: Path | None, as_json: bool, **how: bool) -> int:
+def rerun(job_id: str, options: Options, **how: bool) -> int:
     """Do all of it again from the same input, as a new job.
 
     What would happen again is shown first.
     """
     from lampwork.cli.job.copying import copy
 
-    return copy(Options(home, as_json), job_id, lambda door: door.plan_rerun(job_id), **how)
+    return copy(options, job_id, lambda door: door.plan_rerun(job_id), **how)
 
 
 @_copying("fork", "lampwork job j01m7wbx3ejz021kz99 fork --at 3")
 @click.option("--at", type=int, metavar="N", help="The first call to make anew; needed.")
-def fork(job_id: str, at: int | None, home: Path | None, as_json: bool, **how: bool) -> int:
+def fork(job_id: str, at: int | None, options: Options, **how: bool) -> int:
     """Do it again from its call --at N, as a new job that keeps the calls before it.
 
     What would happen again is shown first; without --at, which calls there are.
     """
     from lampwork.cli.job.copying import copy
 
-    options = Options(home, as_json)
     if at is None:
         raise click.UsageError(of_job(options, job_id, lambda insights: _places(insights, job_id)))
     return copy(options, job_id, lambda door: door.plan_fork(job_id, at=at), **how)

@@ -1,60 +1,26 @@
-"""Brings the tables of `lampwork.db` up to date, by the revisions in `versions/`."""
+"""Brings our tables up to date, by the revisions in `versions/`."""
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lampwork.errors import DatabaseTooNew, FolderNotWritable, StoreUnavailable
+from lampwork.errors import DatabaseTooNew
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 HEAD = "0004"
 
 
-def prepare(path: Path) -> None:
-    """Create or migrate the database.
-
-    Raises FolderNotWritable, DatabaseTooNew; then nothing was changed.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = _revision(path)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise FolderNotWritable(
-            f"{path.parent} can't hold the state: {error}. "
-            "Make it writable, or name another folder with --home or LAMPWORK_HOME."
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise StoreUnavailable(
-            f"{path} can't be read: {error}. "
-            "Bring a backup back, or name another folder with --home or LAMPWORK_HOME."
-        ) from error
-    if found == HEAD:
+def check_known(found: str | None, where: object, otherwise: str) -> None:
+    """Raise DatabaseTooNew if the tables are of a revision that is not known here."""
+    if found is None or is_known(found):
         return
-    if found is not None and not is_known(found):
-        raise DatabaseTooNew(
-            f"{path} was written by a newer Lampwork (revision {found}; this one knows {HEAD}). "
-            "Install that version, or name another folder with --home."
-        )
-    _upgrade(path)
-
-
-def _revision(path: Path) -> str | None:
-    # Read by hand: alembic takes 0.2 s to import, and nearly every start finds the head.
-    connection = sqlite3.connect(path, timeout=30)
-    try:
-        # Before the file has a page: entries of 2 KB fill pages of 8 KB to 1.4 times their size,
-        # and pages of 4 KB to more than twice.
-        connection.execute("PRAGMA page_size=8192")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        table = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
-        if connection.execute(table).fetchone() is None:
-            return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return row[0] if row else None
-    finally:
-        connection.rollback()
-        connection.close()
+    raise DatabaseTooNew(
+        f"{where} was written by a newer Lampwork (revision {found}; this one knows {HEAD}). "
+        f"Install that version, or {otherwise}."
+    )
 
 
 def is_known(revision: str) -> bool:
@@ -63,22 +29,12 @@ def is_known(revision: str) -> bool:
     return any(file.name.startswith(revision) for file in versions.glob("*.py"))
 
 
-def _upgrade(path: Path) -> None:
-    import sqlalchemy as sa
+def upgrade(connection: sa.Connection) -> None:
+    """Apply the revisions that are missing, inside a transaction that the caller has begun."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    engine = sa.create_engine(
-        f"sqlite:///{path}", connect_args={"isolation_level": None, "timeout": 30}
-    )
-    try:
-        with engine.connect() as connection:
-            # One transaction, taken at once: two processes that start together migrate in turn.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.exec_driver_sql("COMMIT")
-    finally:
-        engine.dispose()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

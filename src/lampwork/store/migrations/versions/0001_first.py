@@ -83,6 +83,7 @@ def upgrade() -> None:
         ["topic", "id"],
         unique=False,
         sqlite_where=sa.text("wait_id is null"),
+        postgresql_where=sa.text("wait_id is null"),
     )
     op.create_table(
         "jobs",
@@ -182,6 +183,7 @@ def upgrade() -> None:
         ["due_at"],
         unique=False,
         sqlite_where=sa.text("due_at is not null and not answered"),
+        postgresql_where=sa.text("due_at is not null and not answered"),
     )
     op.create_index("waits_by_job", "waits", ["job_id"], unique=False)
     op.create_index(
@@ -190,6 +192,7 @@ def upgrade() -> None:
         ["topic", "answered"],
         unique=False,
         sqlite_where=sa.text("topic is not null"),
+        postgresql_where=sa.text("topic is not null"),
     )
     op.create_index(
         "waits_parked",
@@ -197,6 +200,7 @@ def upgrade() -> None:
         ["job_id"],
         unique=False,
         sqlite_where=sa.text("parked and answered"),
+        postgresql_where=sa.text("parked and answered"),
     )
     op.create_table(
         "writers",

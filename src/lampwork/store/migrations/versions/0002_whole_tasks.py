@@ -15,7 +15,11 @@ def upgrade() -> None:
     op.add_column("entries", sa.Column("epoch", sa.Integer(), nullable=True))
     op.add_column("tasks", sa.Column("output_type", sa.JSON(), nullable=True))
     op.create_index(
-        "tasks_by_parent", "tasks", ["parent_id"], sqlite_where=sa.text("parent_id is not null")
+        "tasks_by_parent",
+        "tasks",
+        ["parent_id"],
+        sqlite_where=sa.text("parent_id is not null"),
+        postgresql_where=sa.text("parent_id is not null"),
     )
     op.add_column("calls", sa.Column("envelope", sa.Text(), nullable=True))
     op.add_column("calls", sa.Column("ended_at", sa.Float(), nullable=True))
@@ -31,7 +35,11 @@ def _copies_of_jobs() -> None:
     op.add_column("jobs", sa.Column("copied_as", sa.Text(), nullable=True))
     op.add_column("jobs", sa.Column("copied_at", sa.Integer(), nullable=True))
     op.create_index(
-        "jobs_by_copy", "jobs", ["copy_of"], sqlite_where=sa.text("copy_of is not null")
+        "jobs_by_copy",
+        "jobs",
+        ["copy_of"],
+        sqlite_where=sa.text("copy_of is not null"),
+        postgresql_where=sa.text("copy_of is not null"),
     )
     op.add_column("calls", sa.Column("kept_from", sa.Text(), nullable=True))
     op.add_column("conversations", sa.Column("copied_from", sa.Text(), nullable=True))
@@ -41,6 +49,7 @@ def _copies_of_jobs() -> None:
         "conversations",
         ["copied_for"],
         sqlite_where=sa.text("copied_for is not null"),
+        postgresql_where=sa.text("copied_for is not null"),
     )
 
 
@@ -54,7 +63,11 @@ def _paused_genies() -> None:
         sa.Column("at", sa.Float(), nullable=False),
     )
     op.create_index(
-        "waits_paused", "waits", ["kind"], sqlite_where=sa.text("kind = 'paused' and not answered")
+        "waits_paused",
+        "waits",
+        ["kind"],
+        sqlite_where=sa.text("kind = 'paused' and not answered"),
+        postgresql_where=sa.text("kind = 'paused' and not answered"),
     )
 
 
@@ -135,6 +148,7 @@ def _triggers() -> None:
         ["trigger_id", "at"],
         unique=False,
         sqlite_where=sa.text("rejected is not null"),
+        postgresql_where=sa.text("rejected is not null"),
     )
 
 

@@ -24,7 +24,11 @@ def upgrade() -> None:
 def _kept_code() -> None:
     op.add_column("jobs", sa.Column("kept_code", sa.Text(), nullable=True))
     op.create_index(
-        "jobs_by_kept_code", "jobs", ["kept_code"], sqlite_where=sa.text("kept_code is not null")
+        "jobs_by_kept_code",
+        "jobs",
+        ["kept_code"],
+        sqlite_where=sa.text("kept_code is not null"),
+        postgresql_where=sa.text("kept_code is not null"),
     )
 
 

@@ -1,0 +1,72 @@
+"""What the store needs of a database: SQLite in a folder, or Postgres on a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from lampwork.place import Folder, Place
+
+Change = Callable[[sa.Connection], Any]
+"""Something that writes, inside a transaction."""
+
+Applied = tuple[Any, Exception | None]
+"""What a change gave, or why it was refused."""
+
+
+class Database(Protocol):
+    """One database, with its tables."""
+
+    writing: sa.Engine
+    """For one connection, whose transactions write."""
+    reading: sa.Engine
+    """For transactions that read a snapshot."""
+
+    def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
+        """Apply changes inside a transaction; a refused one leaves no trace.
+
+        Raises whatever makes the transaction itself worthless.
+        """
+        ...
+
+    def is_ruined_by(self, error: BaseException) -> bool:
+        """Whether to go on after this error could acknowledge what is not on disk."""
+        ...
+
+    def watch(self, hear: Callable[[], None]) -> None:
+        """Call `hear`, in any thread, after another process has committed."""
+        ...
+
+    def look(self, connection: sa.Connection) -> None:
+        """The writer has time to look whether another process has committed."""
+        ...
+
+    def compact(self) -> None:
+        """Give free space back to the disk, while nobody writes."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+def open_database(place: Place, *, writer_id: str) -> Database:
+    """The database at a place, its tables up to date.
+
+    Raises FolderNotWritable, DatabaseTooNew, StoreUnavailable.
+    """
+    if isinstance(place, Folder):
+        from lampwork.store.sqlite import Sqlite
+
+        return Sqlite(place.path / "lampwork.db")
+    from lampwork.store.postgres import Postgres
+
+    return Postgres(place, writer_id)
+
+
+def to_json(value: Any) -> str:
+    """JSON as it is stored."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,144 @@
+"""Postgres: schema `lampwork` of a database, for the processes of many machines."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+
+from lampwork.place import Server
+from lampwork.store.database import Applied, Change, to_json
+from lampwork.store.migrations import server
+
+_log = logging.getLogger("lampwork.store")
+
+SCHEMA = "lampwork"
+
+_IN_TURN = 0x6C616D70
+"""The advisory lock under which processes write, one transaction at a time."""
+
+_LOOK_EVERY = 2.5
+"""Seconds after which a notification that got lost is made good for."""
+
+_SETTINGS = {
+    "search_path": SCHEMA,
+    # A process that was frozen in a transaction blocks the others no longer than this.
+    "idle_in_transaction_session_timeout": "3000",
+    "synchronous_commit": "on",
+}
+
+
+class Postgres:
+    """The database at a URL."""
+
+    def __init__(self, place: Server, writer_id: str) -> None:
+        """Make the tables, if there are none. Raises DatabaseTooNew, StoreUnavailable."""
+        self._url = sa.make_url(place.url).set(drivername="postgresql+psycopg")
+        self._writer_id = writer_id
+        self.writing = self._engine(1, "READ COMMITTED")
+        self.reading = self._engine(4, "REPEATABLE READ")
+        server.prepare(self.writing, place, SCHEMA)
+        self._hear: list[Callable[[], None]] = []
+        self._closing = threading.Event()
+        self._listening = threading.Thread(target=self._listen, name="lampwork-listen", daemon=True)
+        self._listening.start()
+
+    def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
+        """Apply the changes, without savepoints while none is refused: each is two round trips."""
+        connection.execute(_take_turn)
+        connection.execute(_notify, {"channel": SCHEMA, "writer": self._writer_id})
+        driver: Any = connection.connection.driver_connection
+        driver.execute("SAVEPOINT changes")
+        try:
+            return [(change(connection), None) for change in changes]
+        except Exception as error:
+            if _is_lost(error):
+                raise
+            driver.execute("ROLLBACK TO changes")
+        return [_apply(connection, change) for change in changes]
+
+    def is_ruined_by(self, error: BaseException) -> bool:
+        """What is on disk is the server's to know, and it is asked."""
+        return False
+
+    def watch(self, hear: Callable[[], None]) -> None:
+        """Call `hear`, in a thread of its own, after another process has committed."""
+        self._hear.append(hear)
+
+    def look(self, connection: sa.Connection) -> None:
+        """The server tells by itself."""
+
+    def compact(self) -> None:
+        """The server's autovacuum sees to it."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closing.set()
+        self._listening.join()
+        self.writing.dispose()
+        self.reading.dispose()
+
+    def _listen(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with psycopg.connect(self._dsn(), autocommit=True) as connection:
+                    connection.execute(f"LISTEN {SCHEMA}")
+                    while not self._closing.is_set():
+                        self._hear_of(connection)
+            except psycopg.OperationalError as error:
+                _log.warning("the database does not tell what others write: %s", error)
+                self._closing.wait(1)
+
+    def _hear_of(self, connection: psycopg.Connection[Any]) -> None:
+        """Wait for others' commits; without any, look all the same now and then."""
+        for _ in range(round(_LOOK_EVERY / 0.1)):
+            said = list(connection.notifies(timeout=0.1, stop_after=1))
+            if any(each.payload != self._writer_id for each in said):
+                break
+            if self._closing.is_set():
+                return
+        for hear in self._hear:
+            hear()
+
+    def _dsn(self) -> str:
+        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def _engine(self, pool_size: int, isolation: Any) -> sa.Engine:
+        options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+        return sa.create_engine(
+            self._url,
+            pool_size=pool_size,
+            max_overflow=0,
+            isolation_level=isolation,
+            json_serializer=to_json,
+            hide_parameters=True,  # they are users' values; an error's text is logged and shown
+            connect_args={"options": options, "connect_timeout": 5},
+        )
+
+
+_take_turn = sa.select(sa.func.pg_advisory_xact_lock(_IN_TURN))
+_notify = sa.select(sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("writer")))
+
+
+def _apply(connection: sa.Connection, change: Change) -> Applied:
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT change")
+    try:
+        result = change(connection)
+    except Exception as error:
+        if _is_lost(error):
+            raise
+        driver.execute("ROLLBACK TO change")
+        return None, error
+    driver.execute("RELEASE change")
+    return result, None
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection, or its transaction, is of no use any more."""
+    return isinstance(error, OperationalError | InterfaceError | InternalError)
