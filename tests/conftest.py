@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.postgres import Cluster
 
 # The same examples each time, however slow the machine: what fails, fails for everybody.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)
@@ -17,3 +19,25 @@ def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LAMPWORK_MODEL", raising=False)
     monkeypatch.delenv("LAMPWORK_DB", raising=False)
     monkeypatch.setenv("LAMPWORK_HOME", str(tmp_path / ".lampwork"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A Postgres server of this process's own."""
+    cluster = Cluster()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def server(cluster: Cluster) -> Iterator[str]:
+    """The URL of a database with our tables, of this test's own."""
+    with cluster.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "server"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both places that the state may be kept in, one after the other, as LAMPWORK_DB says."""
+    if request.param == "server":
+        monkeypatch.setenv("LAMPWORK_DB", request.getfixturevalue("server"))

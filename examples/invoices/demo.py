@@ -29,6 +29,7 @@ from lampwork import Model
 from lampwork.errors import LampworkError
 from lampwork.insights import ConversationDetails, Insights, JobView
 from lampwork.models import resolve
+from lampwork.place import Folder
 
 LAMPWORK = Path(sys.executable).with_name("lampwork")
 PROJECT = Path(__file__).with_name("project.py")
@@ -141,13 +142,13 @@ def go_on(home: Path, job_id: str, patience: float) -> str:
 
 
 async def view(home: Path, job_id: str) -> JobView:
-    async with Insights.opened(home) as insights:
+    async with Insights.opened(Folder(home)) as insights:
         return await insights.view(job_id)
 
 
 async def read_conversations(home: Path) -> list[ConversationDetails]:
     """All that the genie was told, said and did."""
-    async with Insights.opened(home) as insights:
+    async with Insights.opened(Folder(home)) as insights:
         page = await insights.conversations()
         return [await insights.conversation(each.conversation_id) for each in page.items]
 

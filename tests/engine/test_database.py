@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.engine import database
+from lampwork.place import Folder
 
 
 def test_it_can_be_opened_while_another_process_makes_it(
@@ -19,7 +20,7 @@ def test_it_can_be_opened_while_another_process_makes_it(
         other.execute("begin immediate")
         other.execute("insert into made values (1)")
         monkeypatch.setattr(database.time, "sleep", lambda _seconds: other.execute("commit"))
-        engine = database.open_engine_file(tmp_path)
+        engine = database.open_tables(Folder(tmp_path))
 
         with engine.connect() as connection:
             mode = connection.exec_driver_sql("pragma journal_mode").scalar()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from lampwork import App, Project, Settings
@@ -17,24 +14,16 @@ from lampwork import App, Project, Settings
 Open = Callable[..., AbstractAsyncContextManager[App]]
 
 
-@pytest.fixture
-def db() -> Iterator[str | None]:
-    server = os.environ.get("LAMPWORK_TEST_PG")
-    if server is None:
-        yield None
-        return
-    name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"create database {name} template lamptemplate")
-        yield f"{server}/{name}"
-        connection.execute(f"drop database {name} with (force)")
+@pytest.fixture(autouse=True)
+def _at_both_places(place: None) -> None:
+    """All of these pages are true of a folder and of a server."""
 
 
 @pytest.fixture
-def opened(tmp_path: Path, db: str | None) -> Open:
-    """`async with opened(project, park_after=0.0) as app`: the same folder each time in a test."""
+def opened(tmp_path: Path) -> Open:
+    """`async with opened(project, park_after=0.0) as app`: the same place each time in a test."""
 
     def open(project: Project, **settings: Any) -> AbstractAsyncContextManager[App]:
-        return project.open(settings=Settings(home=tmp_path / "state", db=db, **settings))
+        return project.open(settings=Settings.load(home=tmp_path / "state", **settings))
 
     return open

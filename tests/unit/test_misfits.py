@@ -12,6 +12,7 @@ from lampwork import Job, Project
 from lampwork.cli.dev.misfits import Decision, Misfit, carry_out, misfits, without_asking
 from lampwork.cli.dev.voice import Voice
 from lampwork.insights import Insights
+from lampwork.place import Folder
 from lampwork.upgrade import Rehearsed
 
 project = Project("misfits")
@@ -82,7 +83,7 @@ async def test_a_job_is_forked_at_the_first_of_its_calls_that_leads_to_a_differe
     tmp_path: Path,
 ) -> None:
     job_id = await waiting(tmp_path, calls, ".2")
-    async with Insights.opened(tmp_path) as insights:
+    async with Insights.opened(Folder(tmp_path)) as insights:
         assert (await only(insights, stopped(f"{job_id}.2", 1))).fork_at == 2
         assert (await only(insights, stopped(f"{job_id}.2", None))).fork_at == 2
         both = await only(insights, stopped(job_id, 1), stopped(f"{job_id}.2", 1))
@@ -92,7 +93,7 @@ async def test_a_job_is_forked_at_the_first_of_its_calls_that_leads_to_a_differe
 
 async def test_what_cannot_be_done_for_all_becomes_what_loses_nothing(tmp_path: Path) -> None:
     job_id = await waiting(tmp_path, calls, ".2")
-    async with Insights.opened(tmp_path) as insights:
+    async with Insights.opened(Folder(tmp_path)) as insights:
         nowhere = await only(insights, stopped(job_id, None))
 
     def decided(choice: Decision, *, can_keep: bool) -> str:
@@ -106,7 +107,7 @@ async def test_what_cannot_be_done_for_all_becomes_what_loses_nothing(tmp_path: 
 
 async def test_a_fork_goes_on_in_place_of_its_original(tmp_path: Path, voice: Said) -> None:
     job_id = await waiting(tmp_path, calls, ".2")
-    async with Insights.opened(tmp_path) as insights:
+    async with Insights.opened(Folder(tmp_path)) as insights:
         misfit = await only(insights, stopped(f"{job_id}.2", 1))
         await carry_out(insights, misfit, "fork", "old", voice)
         fork = await insights.job(voice.said[0]["fork"])
@@ -123,7 +124,7 @@ async def test_a_job_that_executed_when_it_was_stopped_is_kept_and_not_forked(
     async with opened(project, tmp_path) as app:
         await status(app, job_id, "suspended")
         await sql(app, "update jobs set status = 'running' where id = :id", id=job_id)
-    async with Insights.opened(tmp_path) as insights:
+    async with Insights.opened(Folder(tmp_path)) as insights:
         await carry_out(insights, await only(insights, stopped(job_id, 1)), "fork", "old", voice)
         assert "It goes on with the old code." in voice.said[0]["text"]
         job = await insights.job(job_id)
@@ -134,7 +135,7 @@ async def test_of_a_job_that_has_ended_only_what_it_left_behind_is_discarded(
     tmp_path: Path, voice: Said
 ) -> None:
     job_id = await waiting(tmp_path, starts, ".1")
-    async with Insights.opened(tmp_path) as insights:
+    async with Insights.opened(Folder(tmp_path)) as insights:
         misfit = await only(insights, stopped(f"{job_id}.1", 1))
         assert misfit.fork_at is None
         await carry_out(insights, misfit, "discard", "old", voice)

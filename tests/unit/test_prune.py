@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.integrity import dangling
 
 from lampwork import pruning
+from lampwork.place import Folder
 from lampwork.store import prune, schema
 from lampwork.store.prune import Search
 from lampwork.store.store import Store
@@ -207,7 +208,7 @@ def _write_task(connection: sa.Connection, tree: Tree, call: int, talk: int) -> 
 
 async def pruned(home: Path, trees: Sequence[Tree], jobs: int, rows: int) -> set[str]:
     """Prune so much at a time; the roots that remain."""
-    store = Store(home)
+    store = Store(Folder(home))
     try:
         await store.write(write, trees)
         planned = await store.read(prune.amount, [tree.root for tree in trees], Search(CUTOFF, NOW))
@@ -262,7 +263,7 @@ def test_what_goes_is_what_a_naive_model_lets_go_and_nothing_dangles(
 
 async def test_what_comes_between_the_look_and_the_deed_keeps_its_tree(tmp_path: Path) -> None:
     """A retry of a job that was about to go, and a job that names its conversation."""
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
     old = [Tree(n, [OLD], None, [n], None, None) for n in range(3)]
     await store.write(write, old)
     search = Search(CUTOFF, NOW)
@@ -280,7 +281,7 @@ async def test_what_comes_between_the_look_and_the_deed_keeps_its_tree(tmp_path:
 
 
 async def test_processes_that_are_long_gone_are_forgotten(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
 
     def write_rows(connection: sa.Connection) -> None:
         write(connection, [Tree(0, [OLD], None, [], None, None)])
@@ -314,7 +315,7 @@ async def test_between_stretches_of_writing_others_get_their_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite lets whoever asks again first write, so one that never rests keeps all others out."""
-    store, done = Store(tmp_path), list[str]()
+    store, done = Store(Folder(tmp_path)), list[str]()
     await store.write(write, [Tree(n, [OLD], None, [n], None, None) for n in range(6)])
     whole, rest = store.write, asyncio.sleep
 

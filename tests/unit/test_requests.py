@@ -11,6 +11,7 @@ from lampwork.insights import Insights
 from lampwork.insights.requests import RequestView, _described, _shown
 from lampwork.models import Playbook
 from lampwork.models.ask import Ask, Reply
+from lampwork.place import Folder
 
 asked: list[Ask] = []
 
@@ -70,7 +71,7 @@ def told(view: RequestView) -> tuple[Any, ...]:
 
 
 async def requests(home: Path, conversation: str) -> tuple[RequestView, ...]:
-    async with Insights.opened(home) as insights:
+    async with Insights.opened(Folder(home)) as insights:
         return await insights.requests(conversation)
 
 

@@ -179,7 +179,7 @@ async def test_tables_of_the_version_before_are_brought_up_to_date(tmp_path: Pat
         command.upgrade(config, sorted(folder.glob("versions/0*.py"))[-2].name[:4])
     engine.dispose()
 
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
     try:
         await test_the_migrations_make_the_tables_of_the_schema(store)
     finally:

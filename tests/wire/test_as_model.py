@@ -7,6 +7,7 @@ from typing import Any
 
 from lampwork.insights import Insights
 from lampwork.insights.requests import MessageView, RequestView
+from lampwork.place import Folder
 
 from .wires import METADATA, Verdict, asks, genie, model_at, project
 
@@ -60,7 +61,7 @@ async def test_requests_are_shown_as_they_go_over_the_wire(aimock, tmp_path):
             output=Verdict,
         )
 
-    async with Insights.opened(tmp_path / "home") as insights:
+    async with Insights.opened(Folder(tmp_path / "home")) as insights:
         views = await insights.requests(answer.conversation_id)
 
     for view, each in zip(views, server.sent, strict=True):

@@ -1,6 +1,6 @@
 """The durable engine: DBOS Transact behind one class. Nothing outside this package imports it."""
 
-from lampwork.engine.engine import Engine, EngineStatus
+from lampwork.engine.engine import Engine, EngineStatus, make_tables
 from lampwork.engine.history import RecordedCall, recorded_calls
 from lampwork.engine.pruning import compact, delete_records, used
 from lampwork.engine.steps import (
@@ -22,6 +22,7 @@ __all__ = [
     "ReservedCall",
     "compact",
     "delete_records",
+    "make_tables",
     "prove_ownership",
     "recorded_calls",
     "reserve",

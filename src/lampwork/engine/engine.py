@@ -46,6 +46,12 @@ async def _execute_job() -> str:
     return await execute(job_id)
 
 
+def make_tables(place: Place) -> None:
+    """Make the engine's tables, or bring them up to date. Blocks."""
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
+    DBOS.migrate(url_of(place))
+
+
 class Engine:
     """The engine of this process; DBOS allows one at a time."""
 
@@ -55,8 +61,7 @@ class Engine:
         self._url = url_of(place)
         self._database = open_tables(place)
         refuse_pickle()
-        logging.getLogger("dbos").setLevel(logging.CRITICAL)
-        DBOS.migrate(self._url)
+        make_tables(place)
         self._register_queue()
 
     def launch(self, execute: Callable[[str], Awaitable[str]]) -> None:

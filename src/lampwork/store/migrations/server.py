@@ -46,6 +46,24 @@ def migrate(engine: sa.Engine, schema: str) -> None:
             return
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
         upgrade(connection)
+        _sort_by_bytes(connection, schema)
+
+
+def _sort_by_bytes(connection: sa.Connection, schema: str) -> None:
+    """Let text be compared by its bytes, whatever language the database sorts by.
+
+    Ids and cursors are in their order then, as on SQLite, and comparing them costs less.
+    """
+    columns = sa.text(
+        "select table_name, column_name from information_schema.columns"
+        " where table_schema = :schema and data_type = 'text' and collation_name is distinct from 'C'"
+    )
+    quoted = connection.dialect.identifier_preparer.quote
+    for table, column in connection.execute(columns, {"schema": schema}).all():
+        connection.exec_driver_sql(
+            f"alter table {quoted(schema)}.{quoted(table)}"
+            f' alter column {quoted(column)} type text collate "C"'
+        )
 
 
 def _revision(connection: sa.Connection, schema: str) -> str | None:

@@ -1,0 +1,183 @@
+"""A Postgres cluster of the tests' own: in a temporary folder, on loopback, gone at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from lampwork.place import Server
+from lampwork.store.store import Store
+
+_DEADLINE = 30.0
+"""Seconds within which the server must take connections."""
+
+_SETTINGS = {
+    "fsync": "off",  # the machine does not fail in a test, only processes do
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+}
+
+
+class Cluster:
+    """One server; each test has a database of its own, made as a copy of one with our tables."""
+
+    def __init__(self, **settings: str) -> None:
+        """Make the cluster and start it. Raises RuntimeError when Postgres is not installed."""
+        self._settings = _SETTINGS | settings
+        self._programs = _programs()
+        self._user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+        self._folder = Path(tempfile.mkdtemp(prefix="lampwork-postgres-"))
+        if self._user is not None:
+            account = pwd.getpwnam(self._user)
+            os.chown(self._folder, account.pw_uid, account.pw_gid)
+        self.port = _free_port()
+        self.superuser = self._user or pwd.getpwuid(os.geteuid()).pw_name
+        # As most installations have it: text is sorted by a language, not by its bytes.
+        self._run(
+            "initdb",
+            *("--locale-provider=icu", "--icu-locale=en-US", "--locale=C.UTF-8"),
+            *("--encoding=UTF8", "--auth=trust", "--no-sync", f"--username={self.superuser}"),
+            *("--pgdata", str(self._folder / "data")),
+        )
+        self.start()
+        self._template = self._make_template()
+
+    # --- the server ---
+
+    def start(self) -> None:
+        """Start the server; returns when it takes connections."""
+        settings = [word for each in self._settings.items() for word in ("-c", "=".join(each))]
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [
+                    *(self._programs / "postgres", "-D", self._folder / "data"),
+                    *("-p", str(self.port), *settings),
+                ],
+                cwd="/",
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                group=self._user,
+                extra_groups=[] if self._user else None,
+            )
+        until = time.monotonic() + _DEADLINE
+        while True:
+            try:
+                self.connect("postgres").close()
+                return
+            except psycopg.OperationalError:
+                assert self._server.poll() is None, (self._folder / "log").read_text()
+                assert time.monotonic() < until, "Postgres took too long to start"
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End the server's sessions, and the server: `pg_ctl stop -m fast`."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the server on the spot, as a crash does: `pg_ctl stop -m immediate`."""
+        self._end(signal.SIGQUIT)
+
+    def pause(self) -> None:
+        """Let the server's main process and all its sessions hang."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a paused server go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """End the server and delete what it has written."""
+        if self._server.poll() is None:
+            self.kill()
+        shutil.rmtree(self._folder)
+
+    def _end(self, how: signal.Signals) -> None:
+        self._server.send_signal(how)
+        self._server.wait(_DEADLINE)
+
+    def _signal_all(self, which: signal.Signals) -> None:
+        with_parent = ["ps", "-o", "pid=", "--ppid", str(self._server.pid)]
+        children = subprocess.run(with_parent, capture_output=True, text=True, check=False)
+        for pid in (self._server.pid, *map(int, children.stdout.split())):
+            os.kill(pid, which)
+
+    # --- databases ---
+
+    @contextmanager
+    def database(self, *, empty: bool = False) -> Iterator[str]:
+        """The URL of a new database, with our tables unless it is to be empty; dropped in the end.
+
+        Its owner is no superuser.
+        """
+        name = f"t{uuid.uuid4().hex}"
+        template = "template1" if empty else self._template
+        with self.connect("postgres") as connection:
+            connection.execute(f"create database {name} template {template} owner lamp")
+        try:
+            yield self.url(name)
+        finally:
+            with self.connect("postgres") as connection:
+                connection.execute(f"drop database {name} with (force)")
+
+    def url(self, database: str, user: str = "lamp") -> str:
+        """Where a database is."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
+        """As the superuser; each statement is a transaction."""
+        return psycopg.connect(self.url(database, self.superuser), autocommit=True)
+
+    def _make_template(self) -> str:
+        from lampwork.engine import make_tables
+
+        name = "lampwork_template"
+        with self.connect("postgres") as connection:
+            connection.execute("create role lamp login")
+            connection.execute(f"create database {name} owner lamp")
+        place = Server(self.url(name))
+        Store(place).close()
+        make_tables(place)
+        return name
+
+    def _run(self, program: str, *words: str) -> None:
+        subprocess.run(
+            [self._programs / program, *words],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            user=self._user,
+            group=self._user,
+            extra_groups=[] if self._user else None,
+        )
+
+
+def _programs() -> Path:
+    """Where Postgres's programs are; Debian keeps them off the PATH."""
+    if (found := shutil.which("postgres")) is not None:
+        return Path(found).resolve().parent
+    versions = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    newest = max(versions, key=lambda each: float(each.parts[-3]), default=None)
+    if newest is None:
+        raise RuntimeError("The tests need PostgreSQL: apt-get install postgresql")
+    return newest.parent
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
