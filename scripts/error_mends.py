@@ -140,6 +140,10 @@ MENDS: dict[type[LampworkError], str] = {
         "Queue work for that process with `lampwork run` without `--wait`, or use another `--home`."
     ),
     errors.FolderNotWritable: "Make the folder writable, or name another.",
+    errors.DatabaseNotWritable: (
+        "Give the role the right to create schemas in the database, or migrate as one that has it."
+    ),
+    errors.DatabaseBehind: "Type `lampwork migrate` with the same database.",
     errors.DatabaseTooNew: "Install the version of Lampwork that wrote it, or name another folder.",
     errors.StoreUnavailable: (
         "Try again; if it lasts, see whether the disk is full or the file is locked or damaged."

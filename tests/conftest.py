@@ -14,6 +14,20 @@ hypothesis.settings.register_profile("here", deadline=None, derandomize=True, da
 hypothesis.settings.load_profile("here")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is marked as true of a folder alone, at the other place."""
+    items[:] = [
+        each
+        for each in items
+        if each.get_closest_marker("folder") is None or "server" not in _parameters(each)
+    ]
+
+
+def _parameters(item: pytest.Item) -> tuple[object, ...]:
+    called = getattr(item, "callspec", None)
+    return () if called is None else tuple(called.params.values())
+
+
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LAMPWORK_MODEL", raising=False)

@@ -30,7 +30,7 @@ def test_it_says_once_where_it_executes(lampwork: Any, stop: Any) -> None:
         line += worker.stdout.readline()
 
     assert json.loads(line) == {
-        "home": str(lampwork.folder / ".lampwork"),
+        "place": str(lampwork.folder / ".lampwork"),
         "pid": worker.pid,
         "project": "shop",
     }

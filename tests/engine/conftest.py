@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 from tests.support import eventually
 
+from lampwork import Settings
 from lampwork.engine import Engine, EngineStatus
 from lampwork.engine.loop import LoopThread
 
@@ -67,13 +68,14 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def launched(home: Path) -> Launch:
-    """`async with launched(execute) as engine`: in the same folder each time."""
+    """`async with launched(execute) as engine`: at the same place each time."""
 
     @asynccontextmanager
     async def launch(
         execute: Execute, *, executor_id: str = "one", reclaim: bool = False
     ) -> AsyncIterator[Launched]:
-        engine = await asyncio.to_thread(Engine, home, executor_id=executor_id, version="1")
+        place = Settings.load(home=home).place
+        engine = await asyncio.to_thread(Engine, place, executor_id=executor_id, version="1")
         if reclaim:
             await asyncio.to_thread(engine.reclaim)
         loop = LoopThread()

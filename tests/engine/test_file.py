@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from lampwork.engine import recorded_calls, reserve
+from lampwork.place import Folder
 
 
 async def execute(job_id: str) -> str:
@@ -86,7 +87,7 @@ async def test_a_pickled_record_of_a_call_is_never_unpickled(launched, home, poi
         poisoned = "update operation_outputs set output = ?, serialization = 'py_pickle'"
         assert change(home, poisoned, payload)
         assert await engine.calls("j1") == [(1, "step a", payload)]
-        assert [each.envelope for each in recorded_calls(home, ["j1"])["j1"]] == [payload]
+        assert [each.envelope for each in recorded_calls(Folder(home), ["j1"])["j1"]] == [payload]
     assert not made.exists()
 
 

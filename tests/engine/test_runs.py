@@ -12,6 +12,8 @@ from tests.support import eventually
 from lampwork.engine import CallsDiffer, Deposed, RecordedElsewhere, prove_ownership, reserve
 from lampwork.engine.steps import outside
 
+pytestmark = pytest.mark.usefixtures("place")
+
 
 class Over(BaseException):
     """As RunEnded is: the end of a run that is not the end of its job."""
@@ -245,6 +247,7 @@ async def test_cancelling_leaves_a_job_that_has_ended_as_it_is(launched):
         assert await engine.status("j1") == "success"
 
 
+@pytest.mark.folder
 async def test_a_new_process_takes_every_unfinished_job(launched, home):
     """Started here or waiting in the queue: a dead process's jobs are taken; ended ones stay."""
     entered: list[str] = []

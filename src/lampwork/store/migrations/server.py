@@ -56,7 +56,8 @@ def _sort_by_bytes(connection: sa.Connection, schema: str) -> None:
     """
     columns = sa.text(
         "select table_name, column_name from information_schema.columns"
-        " where table_schema = :schema and data_type = 'text' and collation_name is distinct from 'C'"
+        " where table_schema = :schema and data_type = 'text'"
+        " and collation_name is distinct from 'C'"
     )
     quoted = connection.dialect.identifier_preparer.quote
     for table, column in connection.execute(columns, {"schema": schema}).all():
