@@ -71,11 +71,11 @@ class Settings:
 
     @classmethod
     def load(cls, *, home: str | Path | None = None, **given: Any) -> Settings:
-        """The settings of this process; arguments win."""
+        """The settings of this process; arguments win: a `home` over LAMPWORK_DB, too."""
         folder = home or os.environ.get("LAMPWORK_HOME") or ".lampwork"
         settings = cls(
             Path(folder).absolute(),
-            db=os.environ.get("LAMPWORK_DB") or None,
+            db=None if home else os.environ.get("LAMPWORK_DB") or None,
             model=os.environ.get("LAMPWORK_MODEL") or None,
         )
         return replace(

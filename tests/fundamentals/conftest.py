@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,28 @@ def _at_both_places(place: None) -> None:
     """All of these pages are true of a folder and of a server."""
 
 
+@pytest.fixture(autouse=True)
+def _defined_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test adds to its page's project is gone after it: it runs at two places."""
+    found = [each for each in vars(request.module).values() if isinstance(each, Project)]
+    before = [{name: dict(of) for name, of in _definitions(each)} for each in found]
+    yield
+    for project, kept in zip(found, before, strict=True):
+        for name, of in _definitions(project):
+            of.clear()
+            of.update(kept[name])
+
+
+def _definitions(project: Project) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, of) for name, of in vars(project).items() if isinstance(of, dict)]
+
+
 @pytest.fixture
 def opened(tmp_path: Path) -> Open:
     """`async with opened(project, park_after=0.0) as app`: the same place each time in a test."""
 
     def open(project: Project, **settings: Any) -> AbstractAsyncContextManager[App]:
-        return project.open(settings=Settings.load(home=tmp_path / "state", **settings))
+        db = os.environ.get("LAMPWORK_DB")
+        return project.open(settings=Settings(home=tmp_path / "state", db=db, **settings))
 
     return open

@@ -34,6 +34,7 @@ from lampwork.errors import (
 )
 from lampwork.jobs_door import JobsDoor
 from lampwork.models import Ask, Reply
+from lampwork.place import Folder
 from lampwork.store.reservations import Refused
 from lampwork.store.store import Store
 from lampwork.tasks.conversation import Hold
@@ -403,11 +404,11 @@ async def test_a_budget_limits_how_deep_tasks_are_delegated(opened: Open) -> Non
         job = answer.task_id.partition(".")[0].replace("t", "j", 1)
         [below] = await rows(
             app,
-            "select json_extract(body, '$.error.message') from entries where kind = 'result' and "
-            "task_id like :below",
+            "select cast(body as text) from entries where kind = 'result' and task_id like :below",
             below=f"t{job[1:]}.1.%",
-        ) or [(None,)]
-        return [answer.actions[0].error, *below]
+        ) or [("{}",)]
+        error = json.loads(below[0]).get("error") or {}
+        return [answer.actions[0].error, error.get("message")]
 
     given = Budget(depth=5)
     boss = project.genie(
@@ -457,6 +458,7 @@ async def test_what_is_no_budget_is_refused(opened: Open) -> None:
 # --- what a task that was stopped has used ---
 
 
+@pytest.mark.folder
 @pytest.mark.parametrize("budget", [Budget(tokens=50_000), None])
 @pytest.mark.parametrize("dead", [False, True], ids=["live", "dead"])
 async def test_a_cancelled_task_has_its_usage(
@@ -480,7 +482,7 @@ async def test_a_cancelled_task_has_its_usage(
             await app.cancel(job)
             await is_counted(app, job)
     if dead:
-        store = await asyncio.to_thread(Store, crashed)
+        store = await asyncio.to_thread(Store, Folder(crashed))
         await JobsDoor(store).cancel(job)
         await asyncio.to_thread(store.close)
         async with project.open(crashed) as app:

@@ -125,6 +125,7 @@ async def test_one_process_executes_a_folder_and_a_process_one_project(opened: O
                 pass
 
 
+@pytest.mark.folder
 async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(FolderNotWritable, match="LAMPWORK_HOME"):
@@ -132,6 +133,7 @@ async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
             pass
 
 
+@pytest.mark.folder
 async def test_a_database_from_a_newer_version_is_refused_and_left_alone(
     opened: Open, tmp_path: Path
 ) -> None:
@@ -188,6 +190,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.folder
 def test_a_script_maps_its_own_functions_under_a_name_that_others_can_import(
     tmp_path: Path,
 ) -> None:

@@ -308,7 +308,9 @@ async def test_errors_tracebacks_and_a_persons_result_are_recorded_with_the_name
         await app.resolve(f"w{job[1:]}.1.5.0", "happened", result="to de-44-7117", by="Ann")
         said = await app.result(job)
         entries = await app.store.read(
-            lambda connection: connection.exec_driver_sql("SELECT kind, body FROM entries").all()
+            lambda connection: connection.exec_driver_sql(
+                "SELECT kind, cast(body as text) FROM entries"
+            ).all()
         )
 
     assert said == "to DE-44-7117; 3 calls: 3 clean"
