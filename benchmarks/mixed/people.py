@@ -77,7 +77,7 @@ class People:
         self.order = order
         self.number: int = order["next"]
         self.lull = Path(order["lull"])
-        self.store = Store(Settings.load(**order["settings"]).home)
+        self.store = Store(Settings.load(**order["settings"]).place)
         self.door = Door(project, self.store)
         self.unsure: set[tuple[str, str]] = set()
         """What the database may have taken, or not: that it is refused later is no wonder."""

@@ -344,7 +344,9 @@ async def test_what_a_cancelled_job_did_is_told_as_well(opened: Open) -> None:
         child = f"{job.job_id}.1.2.0"
 
         async def stares() -> bool:
-            found = await rows(app, 'select 1 from entries where cast(body as text) like \'%"skill":"stare"%\'')
+            found = await rows(
+                app, 'select 1 from entries where cast(body as text) like \'%"skill":"stare"%\''
+            )
             return bool(found)
 
         await eventually(stares)

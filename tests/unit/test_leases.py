@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from lampwork import clock
+from lampwork.place import Folder
 from lampwork.store import leases
 from lampwork.store.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path)
+    store = Store(Folder(tmp_path))
     yield store
     store.close()
 

@@ -244,7 +244,7 @@ def _roots(connection: sa.Connection) -> Sequence[str]:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database without rows, to copy: making one takes most of a second."""
     folder = tmp_path_factory.mktemp("empty")
-    Store(folder).close()
+    Store(Folder(folder)).close()
     return folder / "lampwork.db"
 
 
