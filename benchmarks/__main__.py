@@ -1,6 +1,7 @@
-"""`python -m benchmarks [recipe|storage|parked|wake|chaos] [options]`; without a name: not chaos.
+"""`python -m benchmarks [--quick] [NAME [options]]`; without a name: all but chaos.
 
-`… recipe --help` lists the options of one.
+Names: recipe, fan_out, wake, parked, kill, storage, profile, chaos.
+`… recipe --help` lists the options of one; `--quick` takes small sizes.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ import sys
 
 from benchmarks import runs
 
-QUICK = ("recipe", "storage", "parked", "wake")
-NAMES = (*QUICK, "chaos")
+USUAL = ("recipe", "fan_out", "wake", "parked", "kill", "storage", "profile")
+NAMES = (*USUAL, "chaos")
 
 
 def main(arguments: list[str]) -> None:
+    quick = arguments[:1] == ["--quick"]
+    if quick:
+        del arguments[0]
     if arguments and arguments[0] not in NAMES:
         sys.exit(__doc__)
-    chosen = [(arguments[0], arguments[1:])] if arguments else [(name, []) for name in QUICK]
+    chosen = [(arguments[0], arguments[1:])] if arguments else [(name, []) for name in USUAL]
     print(runs.machine(), end="\n\n", flush=True)
     for name, rest in chosen:
         module = importlib.import_module(f"benchmarks.{name}")
         parser = argparse.ArgumentParser(prog=f"./scripts/bench {name}", description=module.__doc__)
         module.add_options(parser)
-        module.main(parser.parse_args(rest))
+        module.main(parser.parse_args([*(module.QUICK if quick else []), *rest]))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,15 +13,6 @@ from typing import Any
 def rows(home: Path, query: str, *values: Any, file: str = "lampwork.db") -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(f"file:{home / file}?mode=ro", uri=True)) as connection:
         return connection.execute(query, values).fetchall()
-
-
-def wants(home: Path) -> Counter[str]:
-    """How many jobs are meant to run, are parked, and so on."""
-    return Counter(dict(rows(home, "select want, count(*) from jobs group by want")))
-
-
-def open_waits(home: Path) -> int:
-    return rows(home, "select count(*) from waits where not answered")[0][0]
 
 
 def until(reached: Callable[[], bool], what: str, patience: float) -> None:

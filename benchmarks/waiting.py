@@ -1,8 +1,9 @@
 """Many jobs that wait, in this process.
 
-`python -m benchmarks.waiting fill HOME JOBS` starts them and leaves when all are parked;
-`… open HOME SECONDS` opens the folder and weighs an idle process;
-`… wake HOME hot|parked SAMPLES` sends events, one after another. Each prints one line of JSON.
+`python -m benchmarks.waiting fill FOLDER URL JOBS` starts them and leaves when all are parked;
+`… open FOLDER URL SECONDS` opens the project and weighs an idle process;
+`… wake FOLDER URL hot|parked SAMPLES` sends events, one after another. Each prints one line of
+JSON; URL is a Postgres database, or empty.
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ from typing import Any
 
 import psutil
 
-from benchmarks import folder
+from benchmarks import folder, records
+from benchmarks.systems import Place
 from benchmarks.waiting_project import project, wait_for_go, went_on
 from lampwork import App
 
-PATIENCE = 1800.0
+PATIENCE = 3600.0
+PARKED = "select count(*) from jobs where want = 'parked'"
+WAITS = "select count(*) from waits where not answered"
 
 
-async def fill(home: Path, jobs: int) -> dict[str, Any]:
+async def fill(place: Place, jobs: int) -> dict[str, Any]:
     began = time.perf_counter()
-    async with project.open(home) as app:
+    async with project.open(settings=records.settings(place)) as app:
         await start(app, jobs)
         started = time.perf_counter()
-        await parked(home, jobs)
+        await parked(place, jobs)
     return {
         "started_per_second": jobs / (started - began),
         "all_parked_s": time.perf_counter() - started,
@@ -45,17 +49,17 @@ async def start(app: App, jobs: int, width: int = 50) -> list[str]:
     return [job_id for lane in lanes for job_id in lane]
 
 
-async def parked(home: Path, jobs: int) -> None:
+async def parked(place: Place, jobs: int) -> None:
     def reached() -> bool:
-        return folder.wants(home)["parked"] >= jobs
+        return records.number(place, PARKED) >= jobs
 
     await asyncio.to_thread(folder.until, reached, f"{jobs} jobs parked", PATIENCE)
 
 
-async def weigh(home: Path, seconds: float) -> dict[str, Any]:
+async def weigh(place: Place, seconds: float) -> dict[str, Any]:
     process = psutil.Process()
     began = time.perf_counter()
-    async with project.open(home):
+    async with project.open(settings=records.settings(place)):
         ready = time.perf_counter() - began
         await asyncio.sleep(2)  # what start-up still has to do is not idleness
         cpu = time.process_time()
@@ -65,14 +69,14 @@ async def weigh(home: Path, seconds: float) -> dict[str, Any]:
     return {"ready_s": ready, "idle_percent": cpu / seconds * 100, "rss_mb": memory / 1e6}
 
 
-async def wake(home: Path, kind: str, samples: int) -> list[float]:
+async def wake(place: Place, kind: str, samples: int) -> list[float]:
     """Milliseconds from before `send_event` to the line after `wait_for`."""
-    async with project.open(home) as app:
+    async with project.open(settings=records.settings(place)) as app:
         job_ids = await start(app, samples)
         if kind == "parked":
-            await parked(home, samples)
+            await parked(place, samples)
         else:
-            waiting = lambda: folder.open_waits(home) >= samples  # noqa: E731
+            waiting = lambda: records.number(place, WAITS) >= samples  # noqa: E731
             await asyncio.to_thread(folder.until, waiting, "all jobs wait", PATIENCE)
         return [await woken(app, job_id) for job_id in job_ids]
 
@@ -83,14 +87,15 @@ async def woken(app: App, job_id: str) -> float:
     return (await asyncio.to_thread(went_on.get, timeout=30) - began) * 1000
 
 
-def main(verb: str, home: str, *rest: str) -> None:
+def main(verb: str, home: str, url: str, *rest: str) -> None:
+    place = Place(Path(home), url or None)
     match verb, rest:
         case "fill", [jobs]:
-            result: Any = asyncio.run(fill(Path(home), int(jobs)))
+            result: Any = asyncio.run(fill(place, int(jobs)))
         case "open", [seconds]:
-            result = asyncio.run(weigh(Path(home), float(seconds)))
+            result = asyncio.run(weigh(place, float(seconds)))
         case "wake", [kind, samples]:
-            result = asyncio.run(wake(Path(home), kind, int(samples)))
+            result = asyncio.run(wake(place, kind, int(samples)))
         case _:
             sys.exit(__doc__)
     print(json.dumps(result))

@@ -18,6 +18,9 @@ JOB_DESCRIPTION = (
 INSTRUCTIONS = "Check this invoice against its purchase order and decide."
 REASON = "The amounts of the invoice and of its purchase order match."
 
+MODEL_SECONDS = 0.05
+"""What a model turn takes where its latency is part of what is measured."""
+
 SYSTEMS = {
     "lampwork": "Lampwork",
     "langgraph": "LangChain agent in LangGraph, its saver for the database, durability=sync",

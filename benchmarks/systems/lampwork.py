@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks import durability, work
+from benchmarks import durability, records, work
 from benchmarks.systems import Opened, Place
 from lampwork import Answer, App, Budget, Call, Job, Metadata, Project, Turn, playbook
 
@@ -75,7 +75,7 @@ async def recipe(job: Job, number: int) -> str:
 
 @asynccontextmanager
 async def opened(place: Place) -> AsyncIterator[Opened]:
-    async with project.open(place.url or place.folder) as app:
+    async with project.open(settings=records.settings(place)) as app:
 
         async def run(number: int) -> object:
             return await app.run(recipe, number=number)

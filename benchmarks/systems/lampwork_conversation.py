@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-from benchmarks import pages
+from benchmarks import pages, records
+from benchmarks.systems import Place
 from lampwork import Answer, Call, Project, Turn, playbook
 
 MOST_TURNS = 10_000
@@ -36,10 +36,16 @@ clerk = project.genie(
 )
 
 
-async def converse(folder: Path, turns: int) -> list[float]:
+async def make(place: Place) -> None:
+    """Make the tables."""
+    async with project.open(settings=records.settings(place)):
+        pass
+
+
+async def converse(place: Place, turns: int) -> list[float]:
     """When each model turn began, and when the conversation had ended."""
     global last
     last = turns
-    async with project.open(folder) as app:
+    async with project.open(settings=records.settings(place)) as app:
         await app.assign_task(clerk, pages.INSTRUCTIONS)
         return [*at, time.perf_counter()]

@@ -2,8 +2,7 @@
 
 As LangChain's documentation has it: the agent shares its state with the graph around it, so it is
 added as a node and inherits the checkpointer; `durability="sync"` writes every checkpoint before
-the next step starts. The SQLite saver sets WAL; the default of `synchronous` is FULL. The Postgres
-saver holds a lock around each use of its connection: a pool would change nothing.
+the next step starts.
 """
 
 from __future__ import annotations
@@ -18,14 +17,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
-from benchmarks import durability, work
+from benchmarks import work
 from benchmarks.systems import Opened, Place
+from benchmarks.systems.langgraph_saver import kept
 
 PACKAGES = (
     "langchain",
@@ -121,21 +118,3 @@ async def opened(place: Place) -> AsyncIterator[Opened]:
             return state["archived"]
 
         yield Opened(run, promise)
-
-
-@asynccontextmanager
-async def kept(place: Place) -> AsyncIterator[tuple[BaseCheckpointSaver[Any], str]]:
-    """A saver with its tables, and what its connection promises."""
-    asked = durability.questions(place.url)
-    if place.url:
-        async with AsyncPostgresSaver.from_conn_string(place.url) as saver:
-            await saver.setup()
-            rows = [await (await saver.conn.execute(it)).fetchone() for it in asked]
-            facts = [next(iter(row.values())) for row in rows]
-            yield saver, durability.described(place.url, facts)
-    else:
-        file = str(place.folder / "checkpoints.db")
-        async with AsyncSqliteSaver.from_conn_string(file) as saver:
-            await saver.setup()
-            facts = [next(iter(await saver.conn.execute_fetchall(it)))[0] for it in asked]
-            yield saver, durability.described(place.url, facts)

@@ -1,9 +1,8 @@
-"""One conversation of a LangChain agent that reads a page per turn, kept by LangGraph's saver."""
+"""One conversation of a LangChain agent that reads a page per turn, kept by a LangGraph saver."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 from langchain.agents import create_agent
@@ -11,10 +10,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import Field
 
 from benchmarks import pages
+from benchmarks.systems import Place
+from benchmarks.systems.langgraph_saver import kept
 
 
 class Reader(BaseChatModel):
@@ -49,10 +49,16 @@ async def read_page(number: int) -> str:
     return pages.page(number)
 
 
-async def converse(folder: Path, turns: int) -> list[float]:
+async def make(place: Place) -> None:
+    """Make the tables."""
+    async with kept(place):
+        pass
+
+
+async def converse(place: Place, turns: int) -> list[float]:
     """When each model turn began."""
     model = Reader(turns=turns)
-    async with AsyncSqliteSaver.from_conn_string(str(folder / "checkpoints.db")) as saver:
+    async with kept(place) as (saver, _):
         agent = create_agent(model, [read_page], checkpointer=saver)
         thread: Any = {"configurable": {"thread_id": "1"}, "recursion_limit": 2 * turns + 10}
         start: Any = {"messages": [HumanMessage(pages.INSTRUCTIONS)]}
