@@ -25,6 +25,8 @@ from benchmarks.mixed.ground import Ground
 from benchmarks.mixed.processes import service
 from benchmarks.mixed.verdict import Promise
 
+QUICK = ["--minutes", "1"]
+
 LULL_EVERY = 60
 """Faults after which everything must become quiet."""
 

@@ -1,4 +1,4 @@
-"""What a stack is counted for: a layer of Lampwork or below it, and the call into that layer."""
+"""What a stack is counted for: a layer of Lampwork or of what is below it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,15 @@ LAYERS = {
 REST = "event loops, threads"
 
 Part = tuple[str, str]
-"""The layer; the file and function by which it was entered."""
+"""The layer; the file and function of it that a stack is in."""
 
 _LAYER = re.compile("/(" + "|".join(LAYERS) + ")")
 
 
 def part(frames: Iterable[tuple[str, str]]) -> Part:
-    """Of a stack's functions and files, innermost first: the innermost layer, and its entry."""
-    layer, call = REST, ""
+    """Of a stack's functions and files, innermost first: the first that is one of the layers'."""
     for function, file in frames:
         found = _LAYER.findall(file)
-        its = LAYERS[found[-1]] if found else REST
-        if layer == REST:
-            layer = its
-        elif its not in (layer, REST):
-            break
-        if its == layer and layer != REST:
-            call = f"{Path(file).stem}: {function.rpartition('.')[2]}"
-    return layer, call
+        if found:
+            return LAYERS[found[-1]], f"{Path(file).stem}: {function.rpartition('.')[2]}"
+    return REST, ""

@@ -44,7 +44,7 @@ class Spent:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--many", type=int, default=1000, help="recipes")
     parser.add_argument("--width", type=int, default=50, help="of them at once")
-    parser.add_argument("--calls", type=int, default=12, help="the largest calls to list")
+    parser.add_argument("--parts", type=int, default=15, help="functions to list")
     runs.add_databases(parser)
 
 
@@ -54,7 +54,7 @@ def main(options: argparse.Namespace) -> None:
         for database in options.on:
             with places(database) as place:
                 figures, stacks = sampled(place, options.many, options.width)
-            _print(database, figures["cpu_ms"], weighed(figures, stacks), options.calls)
+            _print(database, figures["cpu_ms"], weighed(figures, stacks), options.parts)
 
 
 def sampled(place: Place, many: int, width: int) -> tuple[dict[str, Any], Counter[str]]:
@@ -120,7 +120,7 @@ def _thread(stack: str) -> str:
     return found[1] if found else ""
 
 
-def _print(database: str, cpu_ms: float, spent: dict[Part, Spent], calls: int) -> None:
+def _print(database: str, cpu_ms: float, spent: dict[Part, Spent], parts: int) -> None:
     layers: dict[str, Spent] = {}
     for (layer, _), each in spent.items():
         whole = layers.setdefault(layer, Spent())
@@ -132,10 +132,10 @@ def _print(database: str, cpu_ms: float, spent: dict[Part, Spent], calls: int) -
     for layer, each in sorted(layers.items(), key=lambda item: -item[1].all):
         _row(layer, f"{each.all:.2f}", f"{each.sqlalchemy:.2f}", f"{each.driver:.2f}")
     print()
-    _row("the largest calls", "all", "SQLAlchemy", "driver")
-    largest = sorted(spent.items(), key=lambda item: -item[1].all)[:calls]
-    for (layer, call), each in largest:
-        name = f"{layer}: {call}" if call else layer
+    _row("the largest parts", "all", "SQLAlchemy", "driver")
+    largest = sorted(spent.items(), key=lambda item: -item[1].all)[:parts]
+    for (layer, function), each in largest:
+        name = f"{layer}, {function}" if function else layer
         _row(name, f"{each.all:.2f}", f"{each.sqlalchemy:.2f}", f"{each.driver:.2f}")
     print(flush=True)
 
