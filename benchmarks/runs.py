@@ -48,7 +48,7 @@ def fresh_folder() -> Iterator[Path]:
 
 def add_databases(parser: argparse.ArgumentParser) -> None:
     names = ["sqlite", "postgres"]
-    parser.add_argument("--on", nargs="+", choices=names, default=names[:1])
+    parser.add_argument("--on", nargs="+", choices=names, default=names, help="databases")
 
 
 @contextmanager

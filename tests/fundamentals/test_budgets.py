@@ -306,6 +306,15 @@ async def test_a_genie_brings_a_budget_for_tasks_that_have_none(opened: Open) ->
         assert await app.assign_task(genie, "Go.", budget=Budget(skill_calls=2))
 
 
+async def test_a_budget_may_be_large_and_much_of_it_spent(opened: Open) -> None:
+    project, genie = one_genie(Metered(answering, used=(2_500_000_000, 10)))  # type: ignore[arg-type]
+    async with opened(project) as app:
+        answer = await app.assign_task(genie, "Go.", budget=Budget(dollars=5_000))
+        spent = await rows(app, "select spent_tokens, spent_nanodollars from budgets")
+    assert spent == [(2_500_000_010, 2_500_000_050_000)]
+    assert answer.usage["cost_nanodollars"] == 2_500_000_050_000
+
+
 async def test_money_is_not_limited_where_the_price_is_unknown(opened: Open) -> None:
     asked: list[Turn] = []
     project, genie = one_genie(Metered(asked.append, rates=None))  # type: ignore[arg-type]

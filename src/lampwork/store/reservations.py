@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from lampwork.store import budgets, conversations
 from lampwork.store.budgets import Chain, Limit, LimitMet
 from lampwork.store.conversations import StaleEpoch
+from lampwork.store.schema import LARGE, entries, reservations, tasks
 from lampwork.store.schema import budgets as table
-from lampwork.store.schema import entries, reservations, tasks
 
 __all__ = [
     "USUAL_OUTPUT",
@@ -52,7 +52,7 @@ _take = (
                 table.c[f"limit_{name}"].is_(None),
                 table.c[f"spent_{name}"]
                 + table.c[f"reserved_{name}"]
-                + sa.bindparam(name, type_=sa.Integer)
+                + sa.bindparam(name, type_=LARGE)
                 <= table.c[f"limit_{name}"],
             )
             for name in _COUNTED
@@ -60,7 +60,7 @@ _take = (
     )
     .values(
         {
-            f"reserved_{name}": table.c[f"reserved_{name}"] + sa.bindparam(name, type_=sa.Integer)
+            f"reserved_{name}": table.c[f"reserved_{name}"] + sa.bindparam(name, type_=LARGE)
             for name in _COUNTED
         }
     )
@@ -69,9 +69,9 @@ _insert_reservation = sa.insert(reservations).from_select(
     ["task_id", "input_tokens", "output_tokens", "nanodollars", "tries"],
     sa.select(
         tasks.c.id,
-        sa.bindparam("input", type_=sa.Integer),
-        sa.bindparam("output", type_=sa.Integer),
-        sa.bindparam("cost", type_=sa.Integer),
+        sa.bindparam("input", type_=LARGE),
+        sa.bindparam("output", type_=LARGE),
+        sa.bindparam("cost", type_=LARGE),
         sa.literal(1),
     ).where(tasks.c.id == sa.bindparam("task"), tasks.c.epoch == sa.bindparam("of_epoch")),
 )
@@ -97,20 +97,20 @@ _spend = (
     .where(
         table.c.id == sa.bindparam("budget"),
         sa.or_(
-            sa.bindparam("skill_calls", type_=sa.Integer) == 0,
+            sa.bindparam("skill_calls", type_=LARGE) == 0,
             table.c.limit_skill_calls.is_(None),
-            table.c.spent_skill_calls + sa.bindparam("skill_calls", type_=sa.Integer)
+            table.c.spent_skill_calls + sa.bindparam("skill_calls", type_=LARGE)
             <= table.c.limit_skill_calls,
         ),
     )
     .values(
         {
             "spent_skill_calls": table.c.spent_skill_calls
-            + sa.bindparam("skill_calls", type_=sa.Integer)
+            + sa.bindparam("skill_calls", type_=LARGE)
         }
         | {
             f"{kind}_{name}": table.c[f"{kind}_{name}"]
-            + sa.bindparam(f"{kind}_{name}_more", type_=sa.Integer)
+            + sa.bindparam(f"{kind}_{name}_more", type_=LARGE)
             for kind in ("reserved", "spent", "estimated")
             for name in _COUNTED
         }

@@ -8,6 +8,9 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
+LARGE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""Counts that a user may set as high as they like, and money: 5 dollars are 5e9 nanodollars."""
+
 
 def _where(condition: str) -> dict[str, Any]:
     """Of an index: the rows that are in it."""
@@ -148,21 +151,21 @@ budgets = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),  # of the task that was given it
     sa.Column("parent_id", sa.Text),  # the nearest budget above, which counts as well
     sa.Column("limits", sa.JSON, nullable=False),  # as they were given
-    sa.Column("limit_tokens", sa.Integer),
-    sa.Column("limit_nanodollars", sa.Integer),
-    sa.Column("limit_model_calls", sa.Integer),
-    sa.Column("limit_skill_calls", sa.Integer),
+    sa.Column("limit_tokens", LARGE),
+    sa.Column("limit_nanodollars", LARGE),
+    sa.Column("limit_model_calls", LARGE),
+    sa.Column("limit_skill_calls", LARGE),
     sa.Column("limit_depth", sa.Integer),
-    sa.Column("spent_tokens", sa.Integer, nullable=False, default=0),
-    sa.Column("spent_nanodollars", sa.Integer, nullable=False, default=0),
-    sa.Column("spent_model_calls", sa.Integer, nullable=False, default=0),
-    sa.Column("spent_skill_calls", sa.Integer, nullable=False, default=0),
-    sa.Column("reserved_tokens", sa.Integer, nullable=False, default=0),
-    sa.Column("reserved_nanodollars", sa.Integer, nullable=False, default=0),
-    sa.Column("reserved_model_calls", sa.Integer, nullable=False, default=0),
-    sa.Column("estimated_tokens", sa.Integer, nullable=False, default=0),  # of what is spent
-    sa.Column("estimated_nanodollars", sa.Integer, nullable=False, default=0),
-    sa.Column("estimated_model_calls", sa.Integer, nullable=False, default=0),
+    sa.Column("spent_tokens", LARGE, nullable=False, default=0),
+    sa.Column("spent_nanodollars", LARGE, nullable=False, default=0),
+    sa.Column("spent_model_calls", LARGE, nullable=False, default=0),
+    sa.Column("spent_skill_calls", LARGE, nullable=False, default=0),
+    sa.Column("reserved_tokens", LARGE, nullable=False, default=0),
+    sa.Column("reserved_nanodollars", LARGE, nullable=False, default=0),
+    sa.Column("reserved_model_calls", LARGE, nullable=False, default=0),
+    sa.Column("estimated_tokens", LARGE, nullable=False, default=0),  # of what is spent
+    sa.Column("estimated_nanodollars", LARGE, nullable=False, default=0),
+    sa.Column("estimated_model_calls", LARGE, nullable=False, default=0),
     sa.Column("begun_at", sa.Float, nullable=False),
 )
 
@@ -170,9 +173,9 @@ reservations = sa.Table(
     "reservations",
     metadata,
     sa.Column("task_id", sa.Text, primary_key=True),  # whose model call has begun
-    sa.Column("input_tokens", sa.Integer, nullable=False),  # at the most
-    sa.Column("output_tokens", sa.Integer, nullable=False),
-    sa.Column("nanodollars", sa.Integer),  # None: the price is not known
+    sa.Column("input_tokens", LARGE, nullable=False),  # at the most
+    sa.Column("output_tokens", LARGE, nullable=False),
+    sa.Column("nanodollars", LARGE),  # None: the price is not known
     sa.Column("tries", sa.Integer, nullable=False),  # each of them may use that much
 )
 

@@ -6,6 +6,8 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+LARGE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("task_id", sa.Text(), nullable=True))
@@ -162,30 +164,30 @@ def _budgets() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("parent_id", sa.Text(), nullable=True),
         sa.Column("limits", sa.JSON(), nullable=False),
-        sa.Column("limit_tokens", sa.Integer(), nullable=True),
-        sa.Column("limit_nanodollars", sa.Integer(), nullable=True),
-        sa.Column("limit_model_calls", sa.Integer(), nullable=True),
-        sa.Column("limit_skill_calls", sa.Integer(), nullable=True),
+        sa.Column("limit_tokens", LARGE, nullable=True),
+        sa.Column("limit_nanodollars", LARGE, nullable=True),
+        sa.Column("limit_model_calls", LARGE, nullable=True),
+        sa.Column("limit_skill_calls", LARGE, nullable=True),
         sa.Column("limit_depth", sa.Integer(), nullable=True),
-        sa.Column("spent_tokens", sa.Integer(), nullable=False),
-        sa.Column("spent_nanodollars", sa.Integer(), nullable=False),
-        sa.Column("spent_model_calls", sa.Integer(), nullable=False),
-        sa.Column("spent_skill_calls", sa.Integer(), nullable=False),
-        sa.Column("reserved_tokens", sa.Integer(), nullable=False),
-        sa.Column("reserved_nanodollars", sa.Integer(), nullable=False),
-        sa.Column("reserved_model_calls", sa.Integer(), nullable=False),
-        sa.Column("estimated_tokens", sa.Integer(), nullable=False),
-        sa.Column("estimated_nanodollars", sa.Integer(), nullable=False),
-        sa.Column("estimated_model_calls", sa.Integer(), nullable=False),
+        sa.Column("spent_tokens", LARGE, nullable=False),
+        sa.Column("spent_nanodollars", LARGE, nullable=False),
+        sa.Column("spent_model_calls", LARGE, nullable=False),
+        sa.Column("spent_skill_calls", LARGE, nullable=False),
+        sa.Column("reserved_tokens", LARGE, nullable=False),
+        sa.Column("reserved_nanodollars", LARGE, nullable=False),
+        sa.Column("reserved_model_calls", LARGE, nullable=False),
+        sa.Column("estimated_tokens", LARGE, nullable=False),
+        sa.Column("estimated_nanodollars", LARGE, nullable=False),
+        sa.Column("estimated_model_calls", LARGE, nullable=False),
         sa.Column("begun_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "reservations",
         sa.Column("task_id", sa.Text(), nullable=False),
-        sa.Column("input_tokens", sa.Integer(), nullable=False),
-        sa.Column("output_tokens", sa.Integer(), nullable=False),
-        sa.Column("nanodollars", sa.Integer(), nullable=True),
+        sa.Column("input_tokens", LARGE, nullable=False),
+        sa.Column("output_tokens", LARGE, nullable=False),
+        sa.Column("nanodollars", LARGE, nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("task_id"),
     )
