@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from tests.postgres import Cluster
+from tests.warm import Warm
 
 # The same examples each time, however slow the machine: what fails, fails for everybody.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)
@@ -55,3 +56,11 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     """Both places that the state may be kept in, one after the other, as LAMPWORK_DB says."""
     if request.param == "server":
         monkeypatch.setenv("LAMPWORK_DB", request.getfixturevalue("server"))
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """`warm.start(…)`: a command in a process that need not import everything first."""
+    warm = Warm()
+    yield warm
+    warm.close()

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -313,33 +311,25 @@ def test_what_was_decided_elsewhere_is_said(terminal: Open, lampwork: Any) -> No
 # --- through a pipe ---
 
 
-def piped(lampwork: Any, lines: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "lampwork", "chat", *words],
-        cwd=lampwork.folder,
-        input=lines,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+def piped(lampwork: Any, lines: str, *words: str) -> Any:
+    return lampwork("chat", *words, input=lines)
 
 
 def test_each_line_of_a_pipe_is_a_message(lampwork: Any) -> None:
     done = piped(lampwork, "good morning\n\nand again\n", "project.py", "desk")
 
-    assert (done.returncode, done.stdout) == (
+    assert (done.code, done.out) == (
         0,
         "Message 1: good morning\nMessage 2: and again\n",
     )
-    assert go_on(done.stderr)[:2] == ["project.py", "desk"]
+    assert go_on(done.err)[:2] == ["project.py", "desk"]
 
 
 def test_replies_are_json_one_on_a_line(lampwork: Any) -> None:
     done = piped(lampwork, "", "desk", "--message", "one", "--message", "two", "--json")
 
-    assert (done.returncode, done.stderr) == (0, "")
-    first, second = map(json.loads, done.stdout.splitlines())
+    assert (done.code, done.err) == (0, "")
+    first, second = map(json.loads, done.out.splitlines())
     assert [each["response"] for each in (first, second)] == ["Message 1: one", "Message 2: two"]
     assert first["conversation_id"] == second["conversation_id"]
 
@@ -347,31 +337,31 @@ def test_replies_are_json_one_on_a_line(lampwork: Any) -> None:
 def test_a_pipe_confirms_nothing(lampwork: Any) -> None:
     done = piped(lampwork, "refund it\ny\n", "desk", "--user", "ann")
 
-    assert (done.returncode, done.stdout) == (1, "")
-    assert '1 message was not sent, from "y" on.\n' in done.stderr
-    assert "It waits for ann to confirm refund(order='A1'" in done.stderr
-    assert "It is left waiting, and nothing more is said here.\n" in done.stderr
+    assert (done.code, done.out) == (1, "")
+    assert '1 message was not sent, from "y" on.\n' in done.err
+    assert "It waits for ann to confirm refund(order='A1'" in done.err
+    assert "It is left waiting, and nothing more is said here.\n" in done.err
     assert lampwork.effects() == []
     [conversation] = lampwork.json("conversations")["items"]
     assert (conversation["kind"], conversation["user"]) == ("chat", "ann")
     assert (conversation["tasks"], conversation["status"]) == (1, "waiting")
 
-    again = piped(lampwork, "", *go_on(done.stderr), "--json")
-    assert again.returncode == 1
-    waits = json.loads(again.stdout)["waiting_on"]
+    again = piped(lampwork, "", *go_on(done.err), "--json")
+    assert again.code == 1
+    waits = json.loads(again.out)["waiting_on"]
     assert [each["kind"] for each in waits] == ["confirmation"]
 
-    [confirm] = re.findall(r"lampwork (job \w+ confirm .*)", done.stderr)
+    [confirm] = re.findall(r"lampwork (job \w+ confirm .*)", done.err)
     assert lampwork(*confirm.split()).code == 0
-    last = piped(lampwork, "", *go_on(done.stderr))
-    assert (last.returncode, last.stdout) == (0, "Done: A1 is refunded.\n")
+    last = piped(lampwork, "", *go_on(done.err))
+    assert (last.code, last.out) == (0, "Done: A1 is refunded.\n")
     assert lampwork.effects() == ["refunded A1 to nobody"]
 
 
 def test_a_decision_by_another_or_twice_is_refused(lampwork: Any) -> None:
     done = piped(lampwork, "refund it\n", "desk", "--user", "ann")
-    [job] = re.findall(r"lampwork job (\w+) confirm", done.stderr)
-    [wait] = re.findall(r"confirm (w\S+)", done.stderr)
+    [job] = re.findall(r"lampwork job (\w+) confirm", done.err)
+    [wait] = re.findall(r"confirm (w\S+)", done.err)
 
     stranger = lampwork("job", job, "confirm", wait)
     assert (stranger.code, "asks the user of its chat" in stranger.err) == (2, True)
@@ -399,14 +389,14 @@ def test_what_can_not_be_is_said_before_anything(
 ) -> None:
     done = piped(lampwork, "hello\n", *words)
 
-    assert (done.returncode, done.stdout) == (code, "")
-    assert said.lower() in done.stderr.lower()
+    assert (done.code, done.out) == (code, "")
+    assert said.lower() in done.err.lower()
     assert lampwork.json("jobs")["items"] == []
 
 
 def test_a_chat_is_shown_with_whose_it_is(lampwork: Any) -> None:
     done = piped(lampwork, "hello\n", "desk", "--user", "ann")
-    [_, _, conversation, *_] = go_on(done.stderr)
+    [_, _, conversation, *_] = go_on(done.err)
 
     shown = lampwork("conversation", conversation).out
     assert shown.startswith(f"Chat of ann {conversation}: answered\n")

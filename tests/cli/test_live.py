@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
 import re
 import signal
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -54,28 +49,13 @@ def many(lampwork: Any) -> Any:
 
 
 def test_a_large_tree_stays_within_the_terminal_and_shows_what_goes_on(many: Any) -> None:
-    ours, its_end = pty.openpty()
-    waiting = subprocess.Popen(
-        [sys.executable, "-m", "lampwork", "run", "many", "--wait"],
-        cwd=many.folder,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "80", "LINES": "14"},
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
-    )
-    many.processes.append(waiting)
-    os.close(its_end)
-    shown = b""
-    while b"12 of 30 ended  1 failed" not in shown or b"wait_for go" not in shown:
-        shown += os.read(ours, 65536)
-    waiting.send_signal(signal.SIGINT)
-    with contextlib.suppress(OSError):  # the end, on Linux
-        while part := os.read(ours, 65536):
-            shown += part
-    os.close(ours)
+    terminal = many.on_terminal("run", "many", "--wait", lines=14)
+    while "12 of 30 ended  1 failed" not in terminal.shown or "wait_for go" not in terminal.shown:
+        assert terminal.more()
+    terminal.process.send_signal(signal.SIGINT)
 
-    assert waiting.wait() == 130
-    text = shown.decode()
+    assert terminal.ended() == 130
+    text = terminal.shown
     ups = [match[0].count("\x1b[1A") for match in re.finditer("(?:\x1b\\[1A\x1b\\[2K)+", text)]
     assert 0 < max(ups) <= 14 - 4
     last = re.sub("\x1b\\[[\\d;]*m", "", text.split("\x1b[2K")[-1])

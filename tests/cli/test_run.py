@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pty
 import signal
-import subprocess
-import sys
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -234,31 +230,15 @@ def test_one_who_waits_is_told_what_a_person_can_do(lampwork: Any) -> None:
 
 
 def test_a_terminal_shows_a_live_tree_of_calls_and_waits(lampwork: Any) -> None:
-    terminal, its_end = pty.openpty()
-    waiting = subprocess.Popen(
-        [sys.executable, "-m", "lampwork", "run", "calls_asks", "--wait"],
-        cwd=lampwork.folder,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "45", "LINES": "40"},
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
-    )
-    lampwork.processes.append(waiting)
-    os.close(its_end)
-    shown = b""
-    while b"wait_for go" not in shown or b"send go JSON" not in shown:
-        shown += os.read(terminal, 65536)
+    terminal = lampwork.on_terminal("run", "calls_asks", "--wait", columns=45)
+    terminal.until("wait_for go")
+    terminal.until("send go JSON")
     job_id = lampwork.json("jobs", "--roots")["items"][0]["job_id"]
     lampwork("job", f"{job_id}.1", "send", "go", '"hello"')
-    # When the other end is closed, Linux answers with an error and others with nothing.
-    with contextlib.suppress(OSError):
-        while part := os.read(terminal, 65536):
-            shown += part
-    os.close(terminal)
 
-    assert waiting.wait() == 0
-    assert f"lampwork job {job_id}.1 send go JSON" in shown.decode(), "it can be pasted whole"
-    last = shown.decode().rpartition("calls_asks  succeeded")[2]
+    assert terminal.ended() == 0
+    assert f"lampwork job {job_id}.1 send go JSON" in terminal.shown, "it can be pasted whole"
+    last = terminal.shown.rpartition("calls_asks  succeeded")[2]
     assert ".1  asks  succeeded" in last, "the last picture stays"
     assert last.endswith("hello\r\n")
 

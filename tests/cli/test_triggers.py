@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -192,8 +190,7 @@ def test_a_workers_log_begins_with_where_it_executes(post: Any) -> None:
     post("trigger", "count", "fire", "--trigger", YEAR, LOGNAME="ann")
 
     with (post.folder / "log").open("w") as log:
-        words = [sys.executable, "-m", "lampwork", "worker"]
-        post.processes.append(subprocess.Popen(words, cwd=post.folder, stdout=log, stderr=log))
+        post.start("worker", stdout=log.fileno(), stderr=log.fileno())
     post.eventually(lambda: "starts a job" in (post.folder / "log").read_text())
 
     first, *lines = (post.folder / "log").read_text().splitlines()

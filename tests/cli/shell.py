@@ -1,0 +1,200 @@
+"""A folder in which `lampwork` is typed, and the terminals it is typed on."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.warm import Command, Warm
+
+DEADLINE = 30.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Shell:
+    """A folder in which `lampwork` is typed."""
+
+    folder: Path
+    warm: Warm
+    processes: list[Command] = field(default_factory=list)
+    terminals: list[Terminal] = field(default_factory=list)
+
+    def __call__(self, *words: str, input: str | None = None, **environment: str) -> Done:
+        """Run a command to its end, with what it reads."""
+        stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
+        process = self._open(words, environment, stdin=stdin)
+        out, err = process.communicate(input, timeout=DEADLINE)
+        return Done(process.wait(), out, err)
+
+    def json(self, *words: str, **environment: str) -> Any:
+        """What a command that works prints for programs."""
+        done = self(*words, "--json", **environment)
+        assert done.code == 0, done
+        return done.json
+
+    def start(self, *words: str, **files: int) -> Command:
+        """A command that goes on, in a process that does not outlive the test."""
+        return self._open(words, {}, **files)
+
+    def terminal(
+        self,
+        *words: str,
+        columns: int = 80,
+        typed: str = "",
+        code: int = 0,
+        **environment: str,
+    ) -> str:
+        """What a command shows on a terminal of that width, where this is typed."""
+        terminal = self.on_terminal(*words, columns=columns, **environment)
+        terminal.type(typed)
+        assert terminal.ended() == code, terminal.shown
+        return terminal.shown
+
+    def on_terminal(
+        self,
+        *words: str,
+        columns: int = 80,
+        lines: int = 40,
+        controlled: bool = False,
+        **environment: str,
+    ) -> Terminal:
+        """A command that goes on, on a terminal; `controlled`: from where Ctrl-C gets to it."""
+        ours, its_end = pty.openpty()
+        size = {"TERM": "xterm", "COLUMNS": str(columns), "LINES": str(lines)}
+        files = {"stdin": its_end, "stdout": its_end, "stderr": its_end}
+        process = self._open(words, size | environment, controlled=controlled, **files)
+        os.close(its_end)
+        self.terminals.append(Terminal(process, ours))
+        return self.terminals[-1]
+
+    def _open(self, words: tuple[str, ...], environment: dict[str, str], **more: int) -> Command:
+        command = ("-m", "lampwork", *words)
+        process = self.warm.start(command, cwd=self.folder, env=os.environ | environment, **more)
+        self.processes.append(process)
+        return process
+
+    def worker(self, *words: str) -> Command:
+        """A worker that executes."""
+        worker = self.start("worker", *words)
+        assert worker.stdout is not None
+        assert worker.stderr is not None
+        if not (line := worker.stdout.readline()):
+            raise AssertionError(worker.stderr.read())
+        assert line.endswith(f"(pid {worker.pid})\n"), line
+        return worker
+
+    def other_project(self) -> None:
+        """Another project, in other.py."""
+        (self.folder / "other.py").write_text(
+            "from lampwork import Job, Project\n"
+            "other = Project('other')\n"
+            "@other.recipe()\n"
+            "async def greet(job: Job) -> str:\n"
+            "    return await job.wait_for('go', str)\n"
+        )
+
+    def queue(self, *words: str) -> str:
+        """The id of a job that is queued."""
+        return self.json(*words)["job_id"]
+
+    def job(self, job_id: str, *statuses: str) -> Any:
+        """A job, once it has one of these statuses."""
+        until = time.monotonic() + DEADLINE
+        while True:
+            done = self("job", job_id, "--json")
+            if done.code == 0 and (not statuses or done.json["status"] in statuses):
+                return done.json
+            assert time.monotonic() < until, f"not {statuses}: {done}"
+
+    def eventually(self, probe: Callable[[], Any]) -> Any:
+        """The first truthy thing that the probe gives."""
+        until = time.monotonic() + DEADLINE
+        while not (found := probe()):
+            assert time.monotonic() < until, f"it never came to that; jobs: {self('jobs').out}"
+        return found
+
+    def effects(self) -> list[str]:
+        """What the project's functions have done."""
+        file = self.folder / "effects.txt"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def end(self) -> None:
+        """End what still runs."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=DEADLINE)
+        for terminal in self.terminals:
+            terminal.close()
+
+
+class Terminal:
+    """A terminal on which a command goes on: what is typed, and what is to be read then."""
+
+    def __init__(self, process: Command, ours: int) -> None:
+        self.process = process
+        self.shown = ""
+        self._ours = ours
+        self._read = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def until(self, text: str) -> str:
+        """Read on until this is there; what came up to it."""
+        until = time.monotonic() + DEADLINE
+        while (found := self.shown.find(text, self._read)) < 0:
+            left = until - time.monotonic()
+            assert left > 0, f"{text!r} never came: {self.shown[self._read :]!r}"
+            assert self.more(left), f"it ended without {text!r}: {self.shown[self._read :]!r}"
+        before, self._read = self.shown[self._read : found], found + len(text)
+        return before
+
+    def more(self, left: float = DEADLINE) -> bool:
+        """Read on, for so long; whether there may be more."""
+        if not select.select([self._ours], [], [], left)[0]:
+            return True
+        with contextlib.suppress(OSError):
+            if part := os.read(self._ours, 65536):
+                shown = self.shown + self._decoder.decode(part)
+                self.shown = shown.replace("\r\n", "\n")
+                return True
+        return False
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def ended(self) -> int:
+        """Read on to the end; the exit code."""
+        until = time.monotonic() + DEADLINE
+        while self.more(max(0.0, until - time.monotonic())):
+            assert time.monotonic() < until, f"it never ended: {self.shown[self._read :]!r}"
+        return self.process.wait(DEADLINE)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE)
+
+    def close(self) -> None:
+        os.close(self._ours)
