@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import select
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
@@ -122,18 +123,21 @@ class Shell:
 
     def job(self, job_id: str, *statuses: str) -> Any:
         """A job, once it has one of these statuses."""
-        until = time.monotonic() + DEADLINE
-        while True:
+
+        def probe() -> Any:
             done = self("job", job_id, "--json")
-            if done.code == 0 and (not statuses or done.json["status"] in statuses):
-                return done.json
-            assert time.monotonic() < until, f"not {statuses}: {done}"
+            found = done.code == 0 and (not statuses or done.json["status"] in statuses)
+            return done.json if found else None
+
+        return self.eventually(probe)
 
     def eventually(self, probe: Callable[[], Any]) -> Any:
-        """The first truthy thing that the probe gives."""
+        """The first truthy thing that the probe gives, tried again upon each commit."""
         until = time.monotonic() + DEADLINE
-        while not (found := probe()):
-            assert time.monotonic() < until, f"it never came to that; jobs: {self('jobs').out}"
+        with Commits(self.folder / ".lampwork" / "lampwork.db") as commits:
+            while not (found := probe()):
+                assert time.monotonic() < until, f"it never came to that: {self('jobs').out}"
+                commits.next()
         return found
 
     def effects(self) -> list[str]:
@@ -149,6 +153,31 @@ class Shell:
             process.communicate(timeout=DEADLINE)
         for terminal in self.terminals:
             terminal.close()
+
+
+class Commits(contextlib.ExitStack):
+    """Commits of anyone: a probe is mostly a process, and many would take the time of who works."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__()
+        self._database = database
+        self._reading: sqlite3.Connection | None = None
+        self._seen: int | None = None
+
+    def next(self) -> None:
+        """Wait for one, a moment at most: not everything that is waited for leaves one."""
+        until = time.monotonic() + 0.2
+        while self._version() == self._seen and time.monotonic() < until:
+            time.sleep(0.005)
+        self._seen = self._version()
+
+    def _version(self) -> int | None:
+        if self._reading is None and self._database.exists():
+            self._reading = sqlite3.connect(self._database)
+            self.enter_context(contextlib.closing(self._reading))
+        if self._reading is None:
+            return None
+        return self._reading.execute("PRAGMA data_version").fetchone()[0]
 
 
 class Terminal:
