@@ -196,12 +196,19 @@ class Terminal:
         while (found := self.shown.find(text, self._read)) < 0:
             left = until - time.monotonic()
             assert left > 0, f"{text!r} never came: {self.shown[self._read :]!r}"
-            assert self.more(left), f"it ended without {text!r}: {self.shown[self._read :]!r}"
+            assert self._more(left), f"it ended without {text!r}: {self.shown[self._read :]!r}"
         before, self._read = self.shown[self._read : found], found + len(text)
         return before
 
-    def more(self, left: float = DEADLINE) -> bool:
-        """Read on, for so long; whether there may be more."""
+    def until_all(self, *texts: str) -> None:
+        """Read on until all of this has been there, in whatever order."""
+        until = time.monotonic() + DEADLINE
+        while missing := [text for text in texts if text not in self.shown]:
+            left = until - time.monotonic()
+            assert left > 0, f"{missing} never came: {self.shown!r}"
+            assert self._more(left), f"it ended without {missing}: {self.shown!r}"
+
+    def _more(self, left: float) -> bool:
         if not select.select([self._ours], [], [], left)[0]:
             return True
         with contextlib.suppress(OSError):
@@ -217,7 +224,7 @@ class Terminal:
     def ended(self) -> int:
         """Read on to the end; the exit code."""
         until = time.monotonic() + DEADLINE
-        while self.more(max(0.0, until - time.monotonic())):
+        while self._more(max(0.0, until - time.monotonic())):
             assert time.monotonic() < until, f"it never ended: {self.shown[self._read :]!r}"
         return self.process.wait(DEADLINE)
 

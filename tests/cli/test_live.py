@@ -50,8 +50,7 @@ def many(lampwork: Any) -> Any:
 
 def test_a_large_tree_stays_within_the_terminal_and_shows_what_goes_on(many: Any) -> None:
     terminal = many.on_terminal("run", "many", "--wait", lines=14)
-    while "12 of 30 ended  1 failed" not in terminal.shown or "wait_for go" not in terminal.shown:
-        assert terminal.more()
+    terminal.until_all("12 of 30 ended  1 failed", "wait_for go")
     terminal.process.send_signal(signal.SIGINT)
 
     assert terminal.ended() == 130

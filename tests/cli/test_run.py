@@ -231,8 +231,7 @@ def test_one_who_waits_is_told_what_a_person_can_do(lampwork: Any) -> None:
 
 def test_a_terminal_shows_a_live_tree_of_calls_and_waits(lampwork: Any) -> None:
     terminal = lampwork.on_terminal("run", "calls_asks", "--wait", columns=45)
-    terminal.until("wait_for go")
-    terminal.until("send go JSON")
+    terminal.until_all("wait_for go", "send go JSON")
     job_id = lampwork.json("jobs", "--roots")["items"][0]["job_id"]
     lampwork("job", f"{job_id}.1", "send", "go", '"hello"')
 
@@ -240,7 +239,7 @@ def test_a_terminal_shows_a_live_tree_of_calls_and_waits(lampwork: Any) -> None:
     assert f"lampwork job {job_id}.1 send go JSON" in terminal.shown, "it can be pasted whole"
     last = terminal.shown.rpartition("calls_asks  succeeded")[2]
     assert ".1  asks  succeeded" in last, "the last picture stays"
-    assert last.endswith("hello\r\n")
+    assert last.endswith("hello\n")
 
 
 @pytest.mark.parametrize("named", ["project.py", "project.py:project", "project:project"])
