@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from lampwork import recovery
@@ -106,6 +106,7 @@ class App(Door):
         self._regularly = [
             asyncio.create_task(recovery.keep_sweeping(self.worker)),
             asyncio.create_task(recovery.keep_collecting(self.worker)),
+            asyncio.create_task(recovery.keep_counting(self.worker)),
         ]
         self._looking: asyncio.Task[None] | None = None
         self._unseen = False
@@ -115,6 +116,8 @@ class App(Door):
             each.cancel()
         await self.schedule.close()
         await self.worker.close()
+        with suppress(StoreUnavailable):
+            await self.worker.count()
 
     def on_text(self, listener: Callable[[TextDelta], object]) -> AbstractContextManager[None]:
         """Tell what genies say while they say it: `with app.on_text(show): …`.

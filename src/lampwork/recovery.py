@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from lampwork import clock
+from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
 from lampwork.store import blobs, executors, inbox, jobs
@@ -24,6 +26,9 @@ _ALONE_FOR = 60.0
 
 _LOST_AFTER = 2.0
 """Seconds for which a claimed job must be without a run: to begin takes a moment."""
+
+_COUNT_EVERY = 5.0
+"""Seconds between two writes of what the process counts; none while nothing is written."""
 
 _CHUNK = 500
 
@@ -133,6 +138,14 @@ async def keep_sweeping(worker: Worker) -> None:
             await sweep(worker)
         except Exception as error:
             _log.error("a sweep failed: %s", error, exc_info=error, extra={"event": "sweep.failed"})
+
+
+async def keep_counting(worker: Worker) -> None:
+    """Write down every few seconds what the process has counted, until it ends."""
+    while True:
+        await asyncio.sleep(_COUNT_EVERY)
+        with suppress(StoreUnavailable):  # its next round says as much
+            await worker.count()
 
 
 async def keep_collecting(worker: Worker) -> None:

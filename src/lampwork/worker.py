@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, failpoint, models, values
+from lampwork.counters import Work
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import JobEnded, JobNotFound
 from lampwork.logs import place_of
@@ -24,7 +25,7 @@ from lampwork.runs.flow import EndReason, RunEnded
 from lampwork.runs.run import Run, in_hand
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
-from lampwork.store import inbox, jobs
+from lampwork.store import executors, inbox, jobs
 from lampwork.store.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
@@ -68,6 +69,7 @@ class Worker:
         self.waits = Waits()
         self.texts = Texts()
         self.calls_under_way = CallsUnderWay()
+        self.counters = Work()
         self.runs: dict[str, Run] = {}
         self.on_job_ended: list[Callable[[jobs.EndedJob], None]] = []
         self.on_progress: list[Callable[[Run], None]] = []
@@ -84,6 +86,8 @@ class Worker:
         self._background: set[asyncio.Task[Any]] = set()
         self._clock: clock.Timer | None = None
         self._clock_at: float | None = None
+        self._counted = 0
+        """The changes of the store when they were last counted."""
 
     # --- a run, from its start to its end ---
 
@@ -204,6 +208,7 @@ class Worker:
         """What the end of a job sets off in this process."""
         if ended.job is None:
             return
+        self.counters.ended(ended.job.status)
         _say_ended(ended.job, outcome)
         for callback in self.on_job_ended:
             callback(ended.job)
@@ -444,6 +449,17 @@ class Worker:
                 self.settings.grace,
                 extra={"event": "job.left", "job_id": run.job_id},
             )
+
+    # --- counting ---
+
+    async def count(self) -> None:
+        """Write down what this process has counted, if there is anything new."""
+        commits = self.store.counters
+        if commits.changes != self._counted:
+            counters = self.counters.to_json(commits)
+            # This write is one more, and nothing new.
+            self._counted = commits.changes + 1
+            await self.store.write(executors.count, self.executor_id, counters)
 
     # --- helpers of all of these ---
 

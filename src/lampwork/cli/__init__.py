@@ -28,6 +28,7 @@ _GROUPS = {
         "worker": "Execute the jobs, until it is stopped.",
     },
     "Look": {
+        "status": "Show how the whole is doing: jobs, spend, what processes count.",
         "jobs": "List jobs.",
         "conversations": "List what genies were told and have done.",
         "conversation ID": "Show a transcript; --as-model, what the model was sent.",

@@ -37,6 +37,15 @@ def limits(command: Command) -> Command:
     return budget(deadline(command))
 
 
+def length_of_time(_context: Any, parameter: click.Parameter, given: str) -> float:
+    """`90s`, `12h`, `30d`: in seconds."""
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", given):
+        return timedelta(**{_UNITS[found[2]]: float(found[1])}).total_seconds()
+    raise click.BadParameter(
+        f'"{given}" is no length of time such as 90d, 12h', param_hint=parameter.opts[0]
+    )
+
+
 def read_budget(_context: Any, _parameter: Any, given: str | None) -> Budget | None:
     """`dollars=0.5,tokens=20000`."""
     if given is None:

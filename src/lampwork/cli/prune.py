@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from typing import Any
 
@@ -11,20 +10,11 @@ import click
 
 from lampwork import pruning
 from lampwork.cli import output
+from lampwork.cli.limits import length_of_time
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import reading
 from lampwork.insights import Insights, to_json
 from lampwork.pruning import Amount, Space
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _age(_context: Any, _parameter: Any, given: str) -> float:
-    if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", given):
-        return float(found[1]) * _SECONDS[found[2]]
-    raise click.BadParameter(
-        f'"{given}" is no length of time such as 90d, 12h', param_hint="--older-than"
-    )
 
 
 @click.command(
@@ -34,7 +24,7 @@ def _age(_context: Any, _parameter: Any, given: str) -> float:
 @click.option(
     "--older-than",
     default="30d",
-    callback=_age,
+    callback=length_of_time,
     metavar="TIME",
     help="How long ago all of a tree must have ended: 12h, 90d; 30d without it.",
 )

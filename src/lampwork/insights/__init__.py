@@ -25,6 +25,7 @@ from lampwork.insights.jobs import (
     page_of_jobs,
     read_rows,
 )
+from lampwork.insights.operations import Operations, Process, Spend, Timing, operations_of
 from lampwork.insights.places import check_conversation, check_job
 from lampwork.insights.recording import recording
 from lampwork.insights.records import (
@@ -93,16 +94,20 @@ __all__ = [
     "JobDetails",
     "JobTree",
     "JobView",
+    "Operations",
     "Page",
     "PauseView",
+    "Process",
     "Refusal",
     "RefusedAnswer",
     "Said",
     "SkillCard",
+    "Spend",
     "Summarised",
     "TaskEnd",
     "TaskRecord",
     "TaskView",
+    "Timing",
     "Told",
     "TranscriptPart",
     "TriggerDetails",
@@ -222,6 +227,10 @@ class Insights:
             return None
         dev = await asyncio.to_thread(lock.in_charge, place.path)
         return Executor(pid=int(dev), project=None) if dev and dev.isdigit() else None
+
+    async def operations(self, *, seconds: float = 86400.0) -> Operations:
+        """How the whole is doing, with what was spent in these last seconds."""
+        return await self.store.read(operations_of, seconds)
 
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from lampwork import clock
 from lampwork.store.schema import executors, jobs, waits
 from lampwork.store.share import Share
+from lampwork.types import Json
 
 
 def start(connection: sa.Connection, executor_id: str, project: str, *, limited: bool) -> None:
@@ -21,6 +22,15 @@ def start(connection: sa.Connection, executor_id: str, project: str, *, limited:
             started_at=clock.now(),
             limited=limited,
         )
+    )
+
+
+def count(connection: sa.Connection, executor_id: str, counters: Json) -> None:
+    """Write down what a process has counted."""
+    connection.execute(
+        sa.update(executors)
+        .where(executors.c.id == executor_id)
+        .values(counters=counters, counted_at=clock.now())
     )
 
 

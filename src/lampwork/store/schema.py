@@ -142,6 +142,7 @@ tasks = sa.Table(
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
     sa.Index("tasks_by_job", "job_id"),
+    sa.Index("tasks_by_end", "ended_at"),
     sa.Index("tasks_by_parent", "parent_id", **_where("parent_id is not null")),
 )
 
@@ -341,6 +342,8 @@ executors = sa.Table(
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("closed_at", sa.Float),
     sa.Column("limited", sa.Boolean, nullable=False, server_default="0"),  # to some trees
+    sa.Column("counters", sa.JSON(none_as_null=True)),  # since its start, see counters.py
+    sa.Column("counted_at", sa.Float),
 )
 
 writers = sa.Table(

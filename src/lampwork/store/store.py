@@ -12,6 +12,7 @@ import logging
 import os
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from lampwork import clock, failpoint
+from lampwork.counters import Commits
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.place import Place
 from lampwork.store import blobs, schema
@@ -67,6 +69,7 @@ class Store:
         self._changes: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="lampwork-read")
         self._batch = 0
+        self.counters = Commits()
         connection = self._database.writing.connect()
         self._database.look(connection)
         self._thread = threading.Thread(
@@ -176,6 +179,7 @@ class Store:
     def _commit(self, connection: sa.Connection, changes: list[_Change]) -> sa.Connection:
         """Apply and commit; returns the connection to go on with."""
         self._batch += 1
+        began = time.perf_counter()
         applied: list[Applied] = []
         try:
             with connection.begin():
@@ -193,6 +197,8 @@ class Store:
                 return self._refuse_all(connection, changes, error)
             facts = {"event": "store.commit_found", "changes": len(changes)}
             _log.warning("commit %s answered %r, but is on disk", self._batch, error, extra=facts)
+        self.counters.times.took(time.perf_counter() - began)
+        self.counters.changes += len(changes)
         for _result, error in applied:
             if error is not None and not isinstance(error, LampworkError):
                 facts = {"event": "store.change_refused"}
@@ -209,6 +215,7 @@ class Store:
     def _refuse_all(
         self, connection: sa.Connection, changes: list[_Change], error: Exception
     ) -> sa.Connection:
+        self.counters.refused += len(changes)
         facts = {"event": "store.commit_refused", "changes": len(changes)}
         said = "the database did not take %s changes"
         _log.error(said, len(changes), exc_info=error, extra=facts)

@@ -125,6 +125,7 @@ class Hold:
     async def _write(self, change: Callable[..., Written], *what: Any, **how: Any) -> Written:
         # An ended run may still say what came of an effect: the epoch decides whether it is heard.
         store, names, epoch = self.run.store, (self.conversation_id, self.task_id), self.epoch
+        self.run.worker.counters.appends += 1
         try:
             return await store.write(change, *names, epoch, *what, **how)
         except StaleEpoch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) ->
     task.scanner.under_way = scan or {}
     try:
         async with task.deadline.bounding():
-            reply = (await task.model.respond(call.as_reserved())).writable()
+            reply = await call.respond()
     except OutOfTime:
         await call.unanswered("the task's time was up")
         raise
@@ -137,6 +138,20 @@ class _Call:
                 return False
         self.tries += 1
         return True
+
+    async def respond(self) -> Reply:
+        """Ask, as it is reserved, and count how long it takes."""
+        counters, began = self.task.hold.run.worker.counters, time.monotonic()
+        requests, replied = 1, False
+        try:
+            reply = (await self.task.model.respond(self.as_reserved())).writable()
+            requests, replied = reply.usage.get("requests", 1), True
+            return reply
+        except LampworkError as error:
+            requests = error.fields.get("usage", {}).get("requests", 1)
+            raise
+        finally:
+            counters.called_model(time.monotonic() - began, tries=requests, replied=replied)
 
     # --- after ---
 

@@ -317,7 +317,7 @@ class SkillCalls:
             except (SkillInvalid, ValidationError) as error:
                 raise NotDone(str(error)) from error
             failpoint.hit("skill.before_effect", self._starting(skill, intent))
-            limit = asyncio.timeout(skill.timeout)
+            limit, began = asyncio.timeout(skill.timeout), time.monotonic()
             try:
                 async with self.deadline.bounding(), limit:
                     value = await skill.act(bound)
@@ -325,6 +325,8 @@ class SkillCalls:
                 if limit.expired():
                     raise TimeoutError(f"it took longer than {skill.timeout:g} s") from error
                 raise
+            finally:
+                self.run.worker.counters.skill_calls.took(time.monotonic() - began)
             failpoint.hit("skill.after_effect")
         return self._encoded(skill, value)
 

@@ -11,6 +11,7 @@ down_revision = "0003"
 
 def upgrade() -> None:
     _retention()
+    _counters()
 
 
 def _retention() -> None:
@@ -34,3 +35,9 @@ def _retention() -> None:
     op.add_column("briefings", used_at)
     # Nobody knows since when those that are there have not been used.
     op.execute(sa.text("update briefings set used_at = :now").bindparams(now=time.time()))
+
+
+def _counters() -> None:
+    op.add_column("executors", sa.Column("counters", sa.JSON(), nullable=True))
+    op.add_column("executors", sa.Column("counted_at", sa.Float(), nullable=True))
+    op.create_index("tasks_by_end", "tasks", ["ended_at"])

@@ -1,0 +1,169 @@
+"""How the whole is doing: jobs, tasks, what needs people, what was spent, what processes count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, get_args
+
+from lampwork import clock
+from lampwork.counters import Times
+from lampwork.insights.jobs import page_of_jobs
+from lampwork.insights.views import JobView, moment, moment_or_none
+from lampwork.store import operations
+from lampwork.types import JobStatus, Json
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from lampwork.store.queries import Row
+
+__all__ = ["Operations", "Process", "Spend", "Timing", "operations_of"]
+
+_OPEN = ("working", "waiting")
+_NEEDING_PEOPLE = 10
+_PROCESSES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What the model calls of a genie with one model have used."""
+
+    project: str
+    genie: str
+    model: str | None
+    """None: of calls that brought no reply."""
+    usage: dict[str, int]
+    """As in a task's answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How often something was done, and how long it took, in seconds."""
+
+    count: int
+    mean: float | None
+    p50: float | None
+    """To the next of the fixed bounds, see `lampwork.counters.BOUNDS`."""
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """What a process that executes has counted since it began."""
+
+    executor: str
+    pid: int
+    project: str
+    started_at: datetime
+    closed_at: datetime | None
+    counted_at: datetime
+    """When it wrote this down; some seconds ago, or when it last had something to write."""
+    jobs_ended: dict[str, int]
+    """By status."""
+    appends: int
+    """Writes to conversations."""
+    changes: int
+    """Writes in all; those of many jobs share a commit."""
+    changes_refused: int
+    commits: Timing
+    model_calls: Timing
+    model_tries_again: int
+    model_failures: int
+    skill_calls: Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """How the whole is doing."""
+
+    at: datetime
+    jobs: dict[str, int]
+    """By status, each of them."""
+    oldest_queued_at: datetime | None
+    """When the job was accepted that has been queued for the longest."""
+    tasks: dict[str, int]
+    """Those that have not ended: `working`, `waiting`."""
+    attention: tuple[JobView, ...]
+    """The newest of the jobs that need a person."""
+    since: datetime
+    """From when on is counted what was spent."""
+    spend: tuple[Spend, ...]
+    processes: tuple[Process, ...]
+    """That execute, or have executed in that time."""
+
+
+def operations_of(connection: sa.Connection, seconds: float) -> Operations:
+    """How the whole is doing, with what was spent in these last seconds."""
+    now = clock.now()
+    since = now - seconds
+    by_status, open_tasks = operations.jobs_by_status(connection), operations.open_tasks(connection)
+    attention = page_of_jobs(
+        connection,
+        status="needs_attention",
+        recipe=None,
+        roots=False,
+        after=None,
+        limit=_NEEDING_PEOPLE,
+    )
+    return Operations(
+        at=moment(now),
+        jobs={status: by_status.get(status, 0) for status in get_args(JobStatus)},
+        oldest_queued_at=moment_or_none(operations.queued_since(connection)),
+        tasks={status: open_tasks.get(status, 0) for status in _OPEN},
+        attention=attention.items,
+        since=moment(since),
+        spend=tuple(map(_spend, operations.spent(connection, since))),
+        processes=tuple(map(_process, operations.processes(connection, since, _PROCESSES))),
+    )
+
+
+def nothing_yet(seconds: float) -> Operations:
+    """Where nothing was ever written."""
+    now = clock.now()
+    return Operations(
+        at=moment(now),
+        jobs=dict.fromkeys(get_args(JobStatus), 0),
+        oldest_queued_at=None,
+        tasks=dict.fromkeys(_OPEN, 0),
+        attention=(),
+        since=moment(now - seconds),
+        spend=(),
+        processes=(),
+    )
+
+
+def _spend(row: Row) -> Spend:
+    usage = {name: int(count) for name in operations.SPENT if (count := getattr(row, name))}
+    return Spend(project=row.project, genie=row.genie, model=row.model, usage=usage)
+
+
+def _process(row: Row) -> Process:
+    counters: dict[str, Json] = row.counters
+    return Process(
+        executor=row.id,
+        pid=row.pid,
+        project=row.project,
+        started_at=moment(row.started_at),
+        closed_at=moment_or_none(row.closed_at),
+        counted_at=moment(row.counted_at),
+        jobs_ended=counters["jobs_ended"],
+        appends=counters["appends"],
+        changes=counters["changes"],
+        changes_refused=counters["changes_refused"],
+        commits=_timing(counters["commits"]),
+        model_calls=_timing(counters["model_calls"]),
+        model_tries_again=counters["model_tries_again"],
+        model_failures=counters["model_failures"],
+        skill_calls=_timing(counters["skill_calls"]),
+    )
+
+
+def _timing(counted: dict[str, Json]) -> Timing:
+    times = Times.of(counted)
+    return Timing(
+        count=times.count,
+        mean=round(times.seconds / times.count, 6) if times.count else None,
+        p50=times.within(0.5),
+        p95=times.within(0.95),
+    )

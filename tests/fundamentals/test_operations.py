@@ -1,0 +1,190 @@
+"""How the whole is doing: what insights count over all jobs, tasks and processes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.canary import CANARY, everything
+from tests.canary import project as mine
+from tests.support import Metered, inside, opened, result, rows, sql, status
+
+from lampwork import Answer, Call, Job, Project, Turn, playbook
+from lampwork.insights import Insights, Operations, Spend, to_json
+
+project = Project("shop")
+
+
+@project.skill(effect="read")
+def weigh(parcel: str) -> int:
+    """Weigh a parcel."""
+    return 3
+
+
+def decide(turn: Turn) -> Call | Answer:
+    return Answer("3 kg") if turn.results else Call("weigh", parcel=turn.instructions)
+
+
+@playbook
+def refuses(turn: Turn) -> Answer:
+    raise ValueError("no")
+
+
+metered = Metered(decide, used=(100, 20))
+carrier = project.genie("carrier", model=metered, job_description="You carry.", skills=[weigh])
+sulker = project.genie("sulker", model=refuses, job_description="You sulk.")
+
+
+@project.recipe()
+async def carry(job: Job, parcel: str) -> str:
+    task = await job.assign_task(carrier, parcel)
+    await job.wait_for("go")
+    return task.response
+
+
+@project.recipe()
+async def sulks(job: Job) -> str:
+    return (await job.assign_task(sulker, "Please.")).response
+
+
+def stumble() -> None:
+    raise ConnectionError
+
+
+@project.recipe()
+async def stumbles(job: Job) -> None:
+    await job.options(effect="at_most_once").step(stumble)
+
+
+@project.recipe()
+async def adds(job: Job) -> int:
+    return 1
+
+
+async def look(app: Any, seconds: float = 3600) -> Operations:
+    return await Insights(app.store).operations(seconds=seconds)
+
+
+async def test_jobs_are_counted_by_status_and_those_that_need_people_are_named(
+    tmp_path: Path,
+) -> None:
+    async with opened(project, tmp_path) as app:
+        waiting = await app.start(carry, parcel="a")
+        await status(app, waiting.job_id, "suspended")
+        stopped = await app.start(stumbles)
+        await status(app, stopped.job_id, "needs_attention")
+        await app.run(adds)
+        await app.run(adds)
+
+        found = await look(app)
+
+    assert found.jobs == {
+        "queued": 0,
+        "running": 0,
+        "suspended": 1,
+        "succeeded": 2,
+        "failed": 0,
+        "cancelled": 0,
+        "needs_attention": 1,
+    }
+    assert [job.job_id for job in found.attention] == [stopped.job_id]
+    assert found.oldest_queued_at is None
+
+
+async def test_the_oldest_queued_job_has_waited_since_it_was_accepted(tmp_path: Path) -> None:
+    async with opened(project, tmp_path, max_live=0) as app:
+        jobs = [await app.start(adds) for _ in range(3)]
+        await sql(app, "update jobs set created_at = created_at - 60 where id = :id", id=jobs[1])
+
+        found = await look(app)
+
+    assert found.jobs["queued"] == 3
+    assert found.oldest_queued_at is not None
+    assert found.at - found.oldest_queued_at >= timedelta(seconds=60)
+
+
+async def test_what_was_used_is_counted_by_genie_and_model_when_it_was_used(
+    tmp_path: Path,
+) -> None:
+    async with opened(project, tmp_path) as app:
+        for parcel in ("a", "b"):
+            job = await app.start(carry, parcel=parcel)
+            await status(app, job.job_id, "suspended")
+
+        cost = 4 * metered.price().cost(100, 20)
+        usage = {
+            "requests": 4,
+            "input_tokens": 400,
+            "output_tokens": 80,
+            "cost_nanodollars": cost,
+        }
+        assert (await look(app)).spend == (
+            Spend(project="shop", genie="carrier", model=metered.name, usage=usage),
+        )
+
+        await sql(app, "update entries set at = at - 7200 where task_id like 't%.1' and seq < 4")
+        [latest] = (await look(app)).spend
+        assert latest.usage["requests"] == 2, "half of it was used earlier"
+        [all_of_it] = (await look(app, 3 * 3600)).spend
+        assert all_of_it.usage == usage
+
+        await sql(app, "update tasks set ended_at = ended_at - 7200")
+        assert (await look(app)).spend == ()
+
+
+async def test_a_process_counts_what_it_does_and_another_one_reads_it(tmp_path: Path) -> None:
+    async with opened(project, tmp_path) as app:
+        job = await app.start(carry, parcel="a")
+        await status(app, job.job_id, "suspended")
+        await app.send_event(job.job_id, "go", None)
+        await result(app, job.job_id)
+        failed = await app.start(sulks)
+        await status(app, failed.job_id, "failed")
+        await inside(app, app.worker.count())
+
+        async with Insights.opened(tmp_path) as elsewhere:
+            [process] = (await elsewhere.operations()).processes
+
+        assert process.executor == app.worker.executor_id
+        assert (process.project, process.closed_at) == ("shop", None)
+        assert process.jobs_ended == {"succeeded": 1, "failed": 1}
+        # Two turns, of which each is written, a result, and the end of the other task.
+        assert process.appends == 4
+        assert process.model_calls.count == 3
+        assert (process.model_tries_again, process.model_failures) == (0, 1)
+        assert process.skill_calls.count == 1
+        assert process.commits.count <= process.changes
+        assert process.commits.p50 is not None
+        assert process.commits.p95 is not None
+        assert process.commits.p50 <= process.commits.p95
+
+
+async def test_what_it_counts_is_written_when_there_is_something_new_and_at_its_end(
+    tmp_path: Path,
+) -> None:
+    async def written(app: Any) -> Any:
+        [(counters, at)] = await rows(app, "select counters, counted_at from executors")
+        return counters, at
+
+    async with opened(project, tmp_path) as app:
+        await app.run(adds)
+        await inside(app, app.worker.count())
+        first = await written(app)
+        await inside(app, app.worker.count())
+        assert await written(app) == first, "its own write is nothing new"
+        await app.run(adds)
+    async with Insights.opened(tmp_path) as insights:
+        [process] = (await insights.operations()).processes
+
+    assert process.jobs_ended == {"succeeded": 2}
+    assert process.closed_at is not None
+
+
+async def test_no_value_of_a_user_is_counted(tmp_path: Path) -> None:
+    async with opened(mine, tmp_path) as app:
+        await everything(app)
+        found = await look(app)
+
+    assert found.spend
+    assert CANARY not in str(to_json(found))
