@@ -44,6 +44,7 @@ EVENTS = {
     "store.commit_found": "a commit was answered with an error, and is on disk",
     "store.commit_refused": "the database did not take changes; who made them was told",
     "store.failed": "the disk is full or failing: the process ends, nothing was acknowledged",
+    "store.not_told": "the server does not tell what other processes write, and is asked instead",
     "sweep.failed": "one look at whether what is meant to happen does has failed",
     "task.answered": "a genie has answered, and what that took",
     "task.failed": "a task has ended without an answer, and what that took",

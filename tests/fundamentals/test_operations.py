@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from tests.canary import CANARY, everything
 from tests.canary import project as mine
-from tests.support import Metered, inside, opened, result, rows, sql, status
+from tests.support import Metered, inside, result, rows, sql, status
 
 from lampwork import Answer, Call, Job, Project, Turn, playbook
 from lampwork.insights import Insights, Operations, Spend, to_json
+
+from .conftest import Open
 
 project = Project("shop")
 
@@ -67,9 +68,9 @@ async def look(app: Any, seconds: float = 3600) -> Operations:
 
 
 async def test_jobs_are_counted_by_status_and_those_that_need_people_are_named(
-    tmp_path: Path,
+    opened: Open,
 ) -> None:
-    async with opened(project, tmp_path) as app:
+    async with opened(project) as app:
         waiting = await app.start(carry, parcel="a")
         await status(app, waiting.job_id, "suspended")
         stopped = await app.start(stumbles)
@@ -92,8 +93,8 @@ async def test_jobs_are_counted_by_status_and_those_that_need_people_are_named(
     assert found.oldest_queued_at is None
 
 
-async def test_the_oldest_queued_job_has_waited_since_it_was_accepted(tmp_path: Path) -> None:
-    async with opened(project, tmp_path, max_live=0) as app:
+async def test_the_oldest_queued_job_has_waited_since_it_was_accepted(opened: Open) -> None:
+    async with opened(project, max_live=0) as app:
         jobs = [await app.start(adds) for _ in range(3)]
         await sql(app, "update jobs set created_at = created_at - 60 where id = :id", id=jobs[1])
 
@@ -105,9 +106,9 @@ async def test_the_oldest_queued_job_has_waited_since_it_was_accepted(tmp_path: 
 
 
 async def test_what_was_used_is_counted_by_genie_and_model_when_it_was_used(
-    tmp_path: Path,
+    opened: Open,
 ) -> None:
-    async with opened(project, tmp_path) as app:
+    async with opened(project) as app:
         for parcel in ("a", "b"):
             job = await app.start(carry, parcel=parcel)
             await status(app, job.job_id, "suspended")
@@ -133,8 +134,8 @@ async def test_what_was_used_is_counted_by_genie_and_model_when_it_was_used(
         assert (await look(app)).spend == ()
 
 
-async def test_a_process_counts_what_it_does_and_another_one_reads_it(tmp_path: Path) -> None:
-    async with opened(project, tmp_path) as app:
+async def test_a_process_counts_what_it_does_and_another_one_reads_it(opened: Open) -> None:
+    async with opened(project) as app:
         job = await app.start(carry, parcel="a")
         await status(app, job.job_id, "suspended")
         await app.send_event(job.job_id, "go", None)
@@ -143,7 +144,7 @@ async def test_a_process_counts_what_it_does_and_another_one_reads_it(tmp_path: 
         await status(app, failed.job_id, "failed")
         await inside(app, app.worker.count())
 
-        async with Insights.opened(tmp_path) as elsewhere:
+        async with Insights.opened(app.settings.place) as elsewhere:
             [process] = (await elsewhere.operations()).processes
 
         assert process.executor == app.worker.executor_id
@@ -161,28 +162,28 @@ async def test_a_process_counts_what_it_does_and_another_one_reads_it(tmp_path: 
 
 
 async def test_what_it_counts_is_written_when_there_is_something_new_and_at_its_end(
-    tmp_path: Path,
+    opened: Open,
 ) -> None:
     async def written(app: Any) -> Any:
         [(counters, at)] = await rows(app, "select counters, counted_at from executors")
         return counters, at
 
-    async with opened(project, tmp_path) as app:
+    async with opened(project) as app:
         await app.run(adds)
         await inside(app, app.worker.count())
         first = await written(app)
         await inside(app, app.worker.count())
         assert await written(app) == first, "its own write is nothing new"
         await app.run(adds)
-    async with Insights.opened(tmp_path) as insights:
+    async with Insights.opened(app.settings.place) as insights:
         [process] = (await insights.operations()).processes
 
     assert process.jobs_ended == {"succeeded": 2}
     assert process.closed_at is not None
 
 
-async def test_no_value_of_a_user_is_counted(tmp_path: Path) -> None:
-    async with opened(mine, tmp_path) as app:
+async def test_no_value_of_a_user_is_counted(opened: Open) -> None:
+    async with opened(mine) as app:
         await everything(app)
         found = await look(app)
 

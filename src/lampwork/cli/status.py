@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import click
 
@@ -30,17 +29,16 @@ from lampwork.insights.operations import nothing_yet
     help="How far back what was spent is counted: 90m, 12h, 7d.",
 )
 @shared
-def command(since: float, home: Path | None, as_json: bool) -> int:
+def command(since: float, options: Options) -> int:
     """Show how the whole is doing: jobs and tasks, what needs people, what was spent on models, and
     what the processes that execute have counted since they began.
     """
-    options = Options(home, as_json)
 
     async def look(insights: Insights) -> Operations:
         return await insights.operations(seconds=since)
 
     found = asyncio.run(reading(options, look)) or nothing_yet(since)
-    if as_json:
+    if options.as_json:
         output.say_json(to_json(found))
     else:
         _say(found, options)

@@ -91,7 +91,9 @@ class Postgres:
                     while not self._closing.is_set():
                         self._hear_of(connection)
             except psycopg.OperationalError as error:
-                _log.warning("the database does not tell what others write: %s", error)
+                facts = {"event": "store.not_told"}
+                said = "the database does not tell what others write: %s"
+                _log.warning(said, error, extra=facts)
                 self._closing.wait(1)
 
     def _hear_of(self, connection: psycopg.Connection[Any]) -> None:
