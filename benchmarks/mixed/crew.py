@@ -33,7 +33,9 @@ class Crew:
         place: Path,
         workers: int,
         birth: Callable[[int], Birth],
+        load: dict[str, float] | None = None,
     ) -> None:
+        """`load` is how jobs are started and kept, see worker.py."""
         self.ground = ground
         self._url = url
         self.workers = workers
@@ -44,6 +46,7 @@ class Crew:
         """Lives that were told to close, and by when they must have."""
         self.thaws: list[tuple[float, Life]] = []
         self._birth = birth
+        self._load = load or {}
         self._born = 0
         self._lull = place / "lull"
         log = place / "stderr.log"
@@ -101,7 +104,7 @@ class Crew:
             "next": self.ledger.next_of(starter, starters),
             "step": starters,
             "lull": str(self._lull),
-        }
+        } | self._load
 
     def _bury(self) -> None:
         """Note who has ended, and whether that was to be."""
@@ -129,6 +132,9 @@ class Crew:
     def _lives(self) -> Iterator[Life]:
         yield from (life for life in self.slots if life is not None)
         yield from (life for life, _ in self.leaving.values())
+
+    def pids(self) -> list[int]:
+        return [life.pid for life in self._lives()]
 
     # --- faults ---
 
@@ -213,9 +219,11 @@ class Crew:
                 self.ledger.changed.wait(0.5)
             self._bury()
 
-    def judged(self) -> list[Promise]:
-        """The promises, each with what broke it."""
+    def judged(self, *, deleted: bool = False) -> list[Promise]:
+        """The promises, each with what broke it; `deleted` if jobs are no longer on record."""
         effects = processes.told_service(self._url, "/effects")
         self.counts["sent late"] = sum(each["late"] for each in effects)
         arrived = processes.told_service(self._url, "/lull", {"on": True})["arrived"]
-        return verdict(self.ground, self.ledger.accepted, effects, arrived, self.ledger.wrong)
+        accepted = {} if deleted else self.ledger.accepted
+        arrived = 0 if deleted else arrived
+        return verdict(self.ground, accepted, effects, arrived, self.ledger.wrong)

@@ -27,6 +27,10 @@ class Ground(Protocol):
         """Of the engine's."""
         ...
 
+    def sizes(self) -> dict[str, int]:
+        """Rows of each table, Lampwork's and the engine's."""
+        ...
+
 
 class Folder:
     def __init__(self, home: Path) -> None:
@@ -38,6 +42,14 @@ class Folder:
 
     def engine_rows(self, query: str) -> list[Row]:
         return folder.rows(self._home, query, file="engine.db")
+
+    def sizes(self) -> dict[str, int]:
+        named = "select name from sqlite_master where type = 'table'"
+        return {
+            name: rows(f"select count(*) from {name}")[0][0]
+            for rows in (self.rows, self.engine_rows)
+            for (name,) in rows(named)
+        }
 
 
 class Server:
@@ -51,6 +63,15 @@ class Server:
 
     def engine_rows(self, query: str) -> list[Row]:
         return self._query("dbos", query)
+
+    def sizes(self) -> dict[str, int]:
+        named = (
+            "select schemaname || '.' || tablename from pg_tables "
+            "where schemaname in ('lampwork', 'dbos')"
+        )
+        return {
+            name: self.rows(f"select count(*) from {name}")[0][0] for (name,) in self.rows(named)
+        }
 
     def cut(self, share: float) -> None:
         """Terminate about that share of the connections to the database."""

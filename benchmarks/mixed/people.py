@@ -1,11 +1,11 @@
 """The people around the load, in a process that nothing befalls.
 
-`python -m benchmarks.mixed.people ORDER`, JSON with `settings`, and `next`, `step`, `room`, `lull`
-as for a worker. They start jobs from outside, send events, decide in chats, resolve doubts, cancel,
-retry, and let the clock's trigger rest in a lull. They only use the database, as any process may.
-What happened to an effect whose outcome is unknown they ask the service, which knows. Whatever they
-do follows from what is on record, so that what the database did not take is done again. Reports
-are lines of JSON on stdout.
+`python -m benchmarks.mixed.people ORDER`, JSON with `settings`, and `next`, `step`, `room`, `lull`,
+`pace` as for a worker. They start jobs from outside, send events, decide in chats, resolve doubts,
+cancel, retry, and let the clock's trigger rest in a lull. They only use the database, as any
+process may. What happened to an effect whose outcome is unknown they ask the service, which knows.
+Whatever they do follows from what is on record, so that what the database did not take is done
+again. Reports are lines of JSON on stdout.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class People:
     def __init__(self, order: dict[str, Any]) -> None:
         self.order = order
         self.number: int = order["next"]
+        self.next_at = 0.0
         self.lull = Path(order["lull"])
         self.store = Store(Settings.load(**order["settings"]).place)
         self.door = Door(project, self.store)
@@ -146,10 +147,12 @@ class People:
 
     async def _start_jobs(self) -> None:
         [(open_jobs,)] = await self._rows(OWN)
-        if open_jobs < self.order["room"] and not self.lull.exists():
+        rests = self.lull.exists() or time.monotonic() < self.next_at
+        if open_jobs < self.order["room"] and not rests:
             job = await start(self.door, self.number, kind_of(self.number))
             say(accepted=self.number, job_id=job.job_id)
             self.number += self.order["step"]
+            self.next_at = time.monotonic() + self.order.get("pace", 0)
 
     async def _do(self, what: str, to: str, doing: Awaitable[Any]) -> None:
         try:

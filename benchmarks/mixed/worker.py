@@ -4,8 +4,9 @@
 line of JSON on stdin: a fork costs 10 ms, a start a second. An order has the number of a `life`,
 the `settings` of the open project, `failpoints`, the `next` number of a job to start and the `step`
 to the one after it, `room` for so many of them at once, and the file `lull`: while it is there
-none is started. A life ends by a signal; SIGTERM closes it in order. Reports are lines of JSON on
-stdout, each written after Lampwork has acknowledged what it says.
+none is started, nor for the seconds of `pace` after the last. Ended jobs are kept for the seconds
+of `retention`, if it is given. A life ends by a signal; SIGTERM closes it in order. Reports are
+lines of JSON on stdout, each written after Lampwork has acknowledged what it says.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import select
 import signal
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.mixed.expected import kind_of
 from benchmarks.mixed.project import project, start
-from lampwork import App, Settings, failpoint
+from lampwork import App, Retention, Settings, failpoint
 from lampwork.cli.stopping import stop_signals
 from lampwork.errors import StoreUnavailable
 
@@ -38,6 +40,9 @@ def say(**report: Any) -> None:
 
 async def live(order: dict[str, Any]) -> None:
     settings = Settings.load(triggers=True, **order["settings"])
+    if "retention" in order:
+        kept = timedelta(seconds=order["retention"])
+        project.retention = Retention(jobs=kept, every="1m")
     with stop_signals() as stopped:
         async with project.open(settings=settings) as app:
             say(life=order["life"], is_open=True)
@@ -73,6 +78,7 @@ async def start_jobs(app: App, order: dict[str, Any]) -> None:
             say(accepted=number, job_id=job.job_id)
             group.create_task(follow(job.job_id))
             number += order["step"]
+            await asyncio.sleep(order.get("pace", 0))
 
 
 # --- the process that forks ---
