@@ -100,10 +100,10 @@ class App(Door):
         engine.launch(self.worker.execute)
         self.worker.on_job_ended.append(self._job_ended)
         self._seen = await self.store.read(inbox.newest_id)
-        self.worker.background(recovery.recover(self.worker))
         if self.settings.triggers:
             self.worker.background(self.schedule.begin())
         self._regularly = [
+            self.worker.background(recovery.recover(self.worker)),
             asyncio.create_task(recovery.keep_sweeping(self.worker)),
             asyncio.create_task(recovery.keep_collecting(self.worker)),
             asyncio.create_task(recovery.keep_counting(self.worker)),

@@ -435,7 +435,8 @@ class Worker:
         for run in runs:
             run.end("closing")
         await asyncio.gather(*(self._settle(run) for run in runs))
-        await asyncio.gather(*self._background, return_exceptions=True)
+        while self._background:  # what is done there may set off more
+            await asyncio.gather(*self._background, return_exceptions=True)
         await models.close()
 
     async def _settle(self, run: Run) -> None:

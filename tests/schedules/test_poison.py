@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from tests.support import crash, eventually, inside, opened, result
 
@@ -38,3 +39,29 @@ async def test_while_a_suspect_runs_alone_a_sweep_starts_nothing_else(project, h
         gate.set()
         assert await result(app, suspect) == "suspect"
         assert await result(app, neighbour) == "neighbour"
+
+
+async def test_a_process_that_closes_leaves_suspects_to_the_next_one(project, home):
+    """It went on to the next suspect, which could not start any more, and waited for it."""
+    gate = threading.Event()
+    executing: list[str] = []
+
+    def work(name: str) -> None:
+        executing.append(name)
+        gate.wait(10)
+
+    @project.recipe()
+    async def worker(job: Job, name: str) -> None:
+        await job.step(work, name)
+
+    async with opened(project, home, grace=0) as app:
+        both = [(await app.start(worker, name=name)).job_id for name in ("one", "other")]
+        await eventually(lambda: len(executing) == 2)
+    crash(home, dict.fromkeys(both, 1))
+    executing.clear()
+    async with opened(project, home, grace=0) as app:
+        await eventually(lambda: executing)
+        began = time.monotonic()
+    assert time.monotonic() - began < recovery._ALONE_FOR / 2
+    gate.set()
+    assert len(executing) == 1

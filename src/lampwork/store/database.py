@@ -32,6 +32,10 @@ class Database(Protocol):
         """
         ...
 
+    def outlast_writers(self, connection: sa.Connection) -> None:
+        """Inside a transaction: wait until those that were writing have ended, whoever's."""
+        ...
+
     def is_ruined_by(self, error: BaseException) -> bool:
         """Whether to go on after this error could acknowledge what is not on disk."""
         ...

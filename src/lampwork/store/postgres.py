@@ -62,6 +62,10 @@ class Postgres:
             driver.execute("ROLLBACK TO changes")
         return [_apply(connection, change) for change in changes]
 
+    def outlast_writers(self, connection: sa.Connection) -> None:
+        """The server may still be busy with a commit whose connection is gone."""
+        connection.execute(_take_turn)
+
     def is_ruined_by(self, error: BaseException) -> bool:
         """What is on disk is the server's to know, and it is asked."""
         return False

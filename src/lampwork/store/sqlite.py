@@ -32,6 +32,9 @@ class Sqlite:
         """Apply each change in a savepoint, which costs microseconds here."""
         return [_apply(connection, change) for change in changes]
 
+    def outlast_writers(self, connection: sa.Connection) -> None:
+        """To begin a transaction here is to have waited."""
+
     def is_ruined_by(self, error: BaseException) -> bool:
         """After an I/O error, or on a full disk, nobody knows what is in the file."""
         cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error

@@ -42,6 +42,12 @@ _WATCH_INTERVAL = 0.02
 _BATCH = 500
 """Changes in one commit at the most, so that the first of them does not wait for ever."""
 
+_ASK_AGAIN = 0.2
+"""Seconds between two questions to a database that is away what has become of a commit."""
+
+_PATIENCE = 5.0
+"""Seconds for which a store that closes asks on."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Change:
@@ -70,11 +76,14 @@ class Store:
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="lampwork-read")
         self._batch = 0
         self.counters = Commits()
-        connection = self._database.writing.connect()
-        self._database.look(connection)
-        self._thread = threading.Thread(
-            target=self._run, args=(connection,), name="lampwork-writer", daemon=True
-        )
+        self._told = 0
+        """The last batch that the database was told to commit."""
+        self._applied: list[Applied] = []
+        """What its changes gave."""
+        self._closing = threading.Event()
+        self._connection: sa.Connection | None = None
+        self._database.look(self._connected())
+        self._thread = threading.Thread(target=self._run, name="lampwork-writer", daemon=True)
         self._thread.start()
 
     async def write(
@@ -144,6 +153,7 @@ class Store:
 
     def close(self) -> None:
         """Commit what was submitted, then stop."""
+        self._closing.set()
         self._changes.put(None)
         self._thread.join()
         self._readers.shutdown()
@@ -151,17 +161,18 @@ class Store:
 
     # --- the writer's thread ---
 
-    def _run(self, connection: sa.Connection) -> None:
+    def _run(self) -> None:
         try:
             while True:
                 changes, closing = self._next_changes()
                 if changes:
-                    connection = self._commit(connection, changes)
+                    self._commit(changes)
                 if closing:
                     return
-                self._database.look(connection)
+                if self._connection is not None:
+                    self._database.look(self._connection)
         finally:
-            connection.close()
+            self._let_go()
 
     def _next_changes(self) -> tuple[list[_Change], bool]:
         changes: list[_Change] = []
@@ -176,25 +187,20 @@ class Store:
             return changes, False
         return changes, True
 
-    def _commit(self, connection: sa.Connection, changes: list[_Change]) -> sa.Connection:
-        """Apply and commit; returns the connection to go on with."""
+    def _commit(self, changes: list[_Change]) -> None:
+        """Apply and commit, and tell who waits."""
         self._batch += 1
         began = time.perf_counter()
-        applied: list[Applied] = []
         try:
-            with connection.begin():
-                applied = self._database.apply(connection, [each.apply for each in changes])
-                _mark(connection, self.writer_id, self._batch)
-                failpoint.hit("store.before_commit")
-            failpoint.hit("store.after_commit")
+            applied = self._transact(changes)
         except Exception as error:
+            self._let_go()
             if self._database.is_ruined_by(error):
                 _end_process(error)
-            connection.invalidate()
-            connection.close()
-            connection = self._database.writing.connect()
-            if not self._was_committed(connection):
-                return self._refuse_all(connection, changes, error)
+            # What the database was never told to commit is not there.
+            if not (self._told == self._batch and self._was_committed()):
+                return self._refuse_all(changes, error)
+            applied = self._applied
             facts = {"event": "store.commit_found", "changes": len(changes)}
             _log.warning("commit %s answered %r, but is on disk", self._batch, error, extra=facts)
         self.counters.times.took(time.perf_counter() - began)
@@ -204,17 +210,64 @@ class Store:
                 facts = {"event": "store.change_refused"}
                 _log.error("a change was wrong and is refused", exc_info=error, extra=facts)
         _answer([(change, *each) for change, each in zip(changes, applied, strict=True)])
-        return connection
+        return None
 
-    def _was_committed(self, connection: sa.Connection) -> bool:
-        """Whether the batch whose commit raised is on disk all the same."""
-        with connection.begin():
-            query = sa.select(schema.writers.c.batch).where(schema.writers.c.id == self.writer_id)
-            return connection.execute(query).scalar() == self._batch
+    def _transact(self, changes: list[_Change]) -> list[Applied]:
+        """One transaction; once more if it finds that its connection has been lost meanwhile."""
+        while True:
+            known, connection = self._connection is not None, self._connected()
+            try:
+                with connection.begin():
+                    applied = self._database.apply(connection, [each.apply for each in changes])
+                    _mark(connection, self.writer_id, self._batch)
+                    failpoint.hit("store.before_commit")
+                    self._told, self._applied = self._batch, applied
+                failpoint.hit("store.after_commit")
+            except DBAPIError as error:
+                if self._told == self._batch or not (known and error.connection_invalidated):
+                    raise
+                self._let_go()
+            else:
+                return applied
 
-    def _refuse_all(
-        self, connection: sa.Connection, changes: list[_Change], error: Exception
-    ) -> sa.Connection:
+    def _was_committed(self) -> bool:
+        """Whether the batch whose commit raised is on disk all the same.
+
+        Asked until the database answers, for nobody may be told anything before; a process that
+        closes does not wait for ever.
+        """
+        query = sa.select(schema.writers.c.batch).where(schema.writers.c.id == self.writer_id)
+        given_up_at: float | None = None
+        while True:
+            try:
+                connection = self._connected()
+                with connection.begin():
+                    self._database.outlast_writers(connection)
+                    return connection.execute(query).scalar() == self._batch
+            except (OperationalError, InterfaceError, InternalError) as error:
+                self._let_go()
+                if self._database.is_ruined_by(error):
+                    _end_process(error)
+                facts = {"event": "store.commit_unknown"}
+                _log.warning("commit %s is not known: %s", self._batch, error.orig, extra=facts)
+            if self._closing.wait(_ASK_AGAIN):
+                given_up_at = given_up_at or time.monotonic() + _PATIENCE
+                if time.monotonic() > given_up_at:
+                    return False
+                time.sleep(_ASK_AGAIN)
+
+    def _connected(self) -> sa.Connection:
+        if self._connection is None:
+            self._connection = self._database.writing.connect()
+        return self._connection
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+    def _refuse_all(self, changes: list[_Change], error: Exception) -> None:
         self.counters.refused += len(changes)
         facts = {"event": "store.commit_refused", "changes": len(changes)}
         said = "the database did not take %s changes"
@@ -222,7 +275,6 @@ class Store:
         why = error.orig if isinstance(error, DBAPIError) else error
         refusal = StoreUnavailable(f"The database did not take the change: {why}. Try again.")
         _answer([(change, None, refusal) for change in changes])
-        return connection
 
 
 _Answer = tuple[_Change, Any, Exception | None]
