@@ -26,7 +26,7 @@ from typing import Any
 
 from benchmarks.mixed.expected import kind_of
 from benchmarks.mixed.project import project, start
-from lampwork import App, Retention, Settings, failpoint
+from lampwork import App, Settings, failpoint
 from lampwork.cli.stopping import stop_signals
 from lampwork.errors import StoreUnavailable
 
@@ -41,6 +41,8 @@ def say(**report: Any) -> None:
 async def live(order: dict[str, Any]) -> None:
     settings = Settings.load(triggers=True, **order["settings"])
     if "retention" in order:
+        from lampwork import Retention
+
         kept = timedelta(seconds=order["retention"])
         project.retention = Retention(jobs=kept, every="1m")
     with stop_signals() as stopped:
