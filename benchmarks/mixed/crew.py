@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections import Counter
@@ -13,11 +14,14 @@ from typing import Any
 from benchmarks.mixed import processes
 from benchmarks.mixed.faults import Birth, Fault
 from benchmarks.mixed.ground import Ground, Server
-from benchmarks.mixed.processes import PATIENCE, Ledger, Life, Process
+from benchmarks.mixed.processes import Ledger, Life, Process
 from benchmarks.mixed.verdict import Promise, verdict
 
 OPEN_AT_MOST = 40
 """Jobs that have not ended; when there are more, a new worker starts only a few."""
+
+STANDS_STILL = 60.0
+"""Seconds in which, when it is to become quiet, some job must end."""
 
 CLOSES_WITHIN = 30.0
 """Seconds for a worker that was told to close: its effects get 10."""
@@ -114,6 +118,8 @@ class Crew:
                 self.slots[slot] = None
                 if code == -signal.SIGKILL and (life.fate == "killed" or life.armed):
                     self.counts["kills"] += 1
+                elif self._may_give_up(code):
+                    self.counts["gave up without the database"] += 1
                 else:
                     self.ledger.wrong.append(f"worker {life.number} ended by itself, with {code}")
         for number, (life, by) in list(self.leaving.items()):
@@ -126,8 +132,14 @@ class Crew:
                 self.ledger.wrong.append(f"worker {number} did not close")
             elif code == -signal.SIGKILL and life.armed:
                 self.counts["kills"] += 1
+            elif self._may_give_up(code):
+                self.counts["gave up without the database"] += 1
             elif code != 0:
                 self.ledger.wrong.append(f"worker {number} closed with {code}")
+
+    def _may_give_up(self, code: int) -> bool:
+        """A worker that finds no database when it opens or closes says so and ends."""
+        return code == os.EX_TEMPFAIL and isinstance(self.ground, Server)
 
     def _lives(self) -> Iterator[Life]:
         yield from (life for life in self.slots if life is not None)
@@ -174,16 +186,20 @@ class Crew:
 
     def become_quiet(self) -> float:
         """Let everything come to its end; how many seconds that took."""
-        began = time.monotonic()
+        began = progress_at = time.monotonic()
+        left = -1
         self._lull.touch()
         arrived = processes.told_service(self._url, "/lull", {"on": True})["arrived"]
         for _, life in self.thaws:
             life.signal(signal.SIGCONT)
         self.thaws.clear()
-        while not (quiet := self._is_quiet(arrived)) and time.monotonic() < began + PATIENCE:
+        while not self._is_quiet(arrived):
             self.tend(time.monotonic() + 0.05)
-        if not quiet:
-            self.ledger.wrong.append(f"not quiet after {PATIENCE:.0f} s: {self._open()}")
+            if left != (left := self._unfinished()):
+                progress_at = time.monotonic()
+            if time.monotonic() > progress_at + STANDS_STILL:
+                self.ledger.wrong.append(f"not quiet: {self._open()}")
+                break
         return time.monotonic() - began
 
     def go_on(self) -> None:

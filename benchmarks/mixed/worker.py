@@ -20,6 +20,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ async def start_jobs(app: App, order: dict[str, Any]) -> None:
     number, lull, free = order["next"], Path(order["lull"]), asyncio.Semaphore(order["room"])
 
     async def follow(job_id: str) -> None:
-        await app.ended(job_id)
+        with suppress(StoreUnavailable):
+            await app.ended(job_id)
         free.release()
 
     async with asyncio.TaskGroup() as group:
@@ -140,6 +142,9 @@ def _live_and_exit(order: dict[str, Any]) -> None:
         logging.basicConfig(level=logging.WARNING, format=log)
         asyncio.run(live(order))
         code = 0
+    except StoreUnavailable as error:
+        logging.error("%s", error)
+        code = os.EX_TEMPFAIL
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import InterfaceError, OperationalError
 
+from lampwork.errors import StoreUnavailable
 from lampwork.place import Folder, Place, Server
 
 _PATIENCE = 30.0
@@ -27,6 +31,15 @@ def url_of(place: Place) -> str:
 def open_tables(place: Place) -> sa.Engine:
     """The engine's database."""
     return _open_server(place) if isinstance(place, Server) else _open_file(place)
+
+
+@contextmanager
+def reachable() -> Generator[None]:
+    """What is done inside raises StoreUnavailable when the database is away."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(f"The engine's tables can't be reached: {error.orig}") from error
 
 
 def _open_server(place: Server) -> sa.Engine:

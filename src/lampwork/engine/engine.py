@@ -12,7 +12,7 @@ from typing import Literal
 
 from dbos import DBOS, DBOSClient, SetWorkflowID
 
-from lampwork.engine.database import open_tables, url_of
+from lampwork.engine.database import open_tables, reachable, url_of
 from lampwork.engine.history import RecordedCall, recorded
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
 from lampwork.engine.steps import outside
@@ -56,16 +56,21 @@ class Engine:
     """The engine of this process; DBOS allows one at a time."""
 
     def __init__(self, place: Place, *, executor_id: str, version: str) -> None:
+        """Open the tables; blocks. Raises StoreUnavailable."""
         self._executor_id = executor_id
         self._version = version
         self._url = url_of(place)
         self._database = open_tables(place)
         refuse_pickle()
-        make_tables(place)
-        self._register_queue()
+        with reachable():
+            make_tables(place)
+            self._register_queue()
 
     def launch(self, execute: Callable[[str], Awaitable[str]]) -> None:
-        """Start, on the running event loop: DBOS adopts it for all jobs."""
+        """Start, on the running event loop: DBOS adopts it for all jobs.
+
+        Raises StoreUnavailable.
+        """
         global _execute
         _execute = execute
         DBOS(
@@ -83,7 +88,8 @@ class Engine:
                 "notification_listener_polling_interval_sec": 0.05,
             }
         )
-        DBOS.launch()
+        with reachable():
+            DBOS.launch()
 
     def close(self) -> None:
         """Stop; runs that are under way must have been ended before. Not on the event loop."""
@@ -134,12 +140,16 @@ class Engine:
         return recorded(await outside(DBOS.list_workflow_steps_async(job_id)))
 
     def reclaim(self) -> None:
-        """Take every job from whoever ran it. Before the launch, when no other process runs."""
+        """Take every job from whoever ran it. Before the launch, when no other process runs.
+
+        Raises StoreUnavailable.
+        """
         client = self._client()
-        unfinished = client.list_workflows(
-            status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
-        )
-        client.cancel_workflows([each.workflow_id for each in unfinished])
+        with reachable():
+            unfinished = client.list_workflows(
+                status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
+            )
+            client.cancel_workflows([each.workflow_id for each in unfinished])
         client.destroy()
 
     async def statuses(self, job_ids: list[str]) -> dict[str, EngineStatus]:

@@ -104,10 +104,7 @@ _spend = (
         ),
     )
     .values(
-        {
-            "spent_skill_calls": table.c.spent_skill_calls
-            + sa.bindparam("skill_calls", type_=LARGE)
-        }
+        {"spent_skill_calls": table.c.spent_skill_calls + sa.bindparam("skill_calls", type_=LARGE)}
         | {
             f"{kind}_{name}": table.c[f"{kind}_{name}"]
             + sa.bindparam(f"{kind}_{name}_more", type_=LARGE)
