@@ -1,7 +1,7 @@
 """One long conversation in this process, and what it left on disk.
 
-`python -m benchmarks.conversation SYSTEM FOLDER URL TURNS` prints one line of JSON; URL is a
-Postgres database, or empty.
+`python -m benchmarks.conversation SYSTEM PLACE… TURNS` prints one line of JSON; PLACE… are
+`Place.words`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from benchmarks.pages import PAGE_BYTES
 from benchmarks.systems import Place
@@ -51,8 +50,8 @@ def per_turn_ms(began: Sequence[float]) -> float:
     return (began[-1] - began[0]) / (len(began) - 1) * 1000
 
 
-def main(name: str, folder: str, url: str, turns: str) -> None:
-    place = Place(Path(folder), url or None)
+def main(name: str, folder: str, url: str, server: str, turns: str) -> None:
+    place = Place.read(folder, url, server)
     system = importlib.import_module(f"benchmarks.systems.{name}_conversation")
     asyncio.run(system.make(place))
     empty = stored(place)

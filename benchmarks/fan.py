@@ -1,7 +1,6 @@
 """One recipe that fans out, in this process, after a small one that warms it up.
 
-`python -m benchmarks.fan SYSTEM FOLDER URL TASKS` prints the seconds; URL is a Postgres database,
-or empty.
+`python -m benchmarks.fan SYSTEM PLACE… TASKS` prints the seconds; PLACE… are `Place.words`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import importlib
 import json
 import sys
 import time
-from pathlib import Path
 
 from benchmarks.systems import Place
 
@@ -30,8 +28,8 @@ async def seconds(name: str, place: Place, tasks: int) -> float:
     return took
 
 
-def main(name: str, folder: str, url: str, tasks: str) -> None:
-    print(json.dumps(asyncio.run(seconds(name, Place(Path(folder), url or None), int(tasks)))))
+def main(name: str, folder: str, url: str, server: str, tasks: str) -> None:
+    print(json.dumps(asyncio.run(seconds(name, Place.read(folder, url, server), int(tasks)))))
 
 
 if __name__ == "__main__":

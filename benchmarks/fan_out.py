@@ -41,5 +41,5 @@ def _round(places: runs.Places, database: str, tasks: int, number: int) -> dict[
     seconds: dict[str, float] = {}
     for name in SYSTEMS if number % 2 == 0 else reversed(SYSTEMS):
         with places(database) as place:
-            seconds[name] = runs.run("fan", name, place.folder, place.url or "", tasks)
+            seconds[name] = runs.run("fan", name, *place.words, tasks)
     return seconds

@@ -1,17 +1,16 @@
 """A process with many jobs in flight, and the one that goes on with them.
 
-`python -m benchmarks.held FOLDER URL JOBS` starts jobs and stays until it is killed;
-`… FOLDER URL` goes on with what is there, and leaves when all has ended. URL is a Postgres
-database, or empty.
+`python -m benchmarks.held PLACE… JOBS` starts jobs and stays until it is killed; `… PLACE…` goes on
+with what is there, and leaves when all has ended. PLACE… are `Place.words`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 
-from benchmarks import folder, records
+from benchmarks import records
+from benchmarks.folder import until
 from benchmarks.held_project import project, settle
 from benchmarks.systems import Place
 from benchmarks.waiting import PATIENCE
@@ -36,11 +35,11 @@ async def go_on(place: Place) -> None:
         return records.number(place, OPEN) == 0
 
     async with project.open(settings=records.settings(place)):
-        await asyncio.to_thread(folder.until, reached, "all jobs have ended", PATIENCE)
+        await asyncio.to_thread(until, reached, "all jobs have ended", PATIENCE)
 
 
-def main(home: str, url: str, *jobs: str) -> None:
-    place = Place(Path(home), url or None)
+def main(folder: str, url: str, server: str, *jobs: str) -> None:
+    place = Place.read(folder, url, server)
     asyncio.run(hold(place, int(jobs[0])) if jobs else go_on(place))
 
 

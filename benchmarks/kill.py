@@ -80,7 +80,7 @@ def killed(place: Place, jobs: int) -> Figures:
 def _process(place: Place, effects: Path, *jobs: int) -> Iterator[subprocess.Popen[bytes]]:
     """With a number of jobs to start, it holds them; without, it goes on with them."""
     environment = os.environ | {EFFECTS: str(effects)} | ({HOLD: "yes"} if jobs else {})
-    command = [sys.executable, "-m", "benchmarks.held", place.folder, place.url or "", *jobs]
+    command = [sys.executable, "-m", "benchmarks.held", *place.words, *jobs]
     process = subprocess.Popen(list(map(str, command)), cwd=runs.ROOT, env=environment)
     try:
         yield process

@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _weigh(database: str, empty: Place, full: Place, options: argparse.Namespace) -> None:
-    at_empty, at_full = ((place.folder, place.url or "") for place in (empty, full))
+    at_empty, at_full = empty.words, full.words
     filled = runs.run("waiting", "fill", *at_full, options.many, timeout=4 * 3600)
     runs.run("waiting", "open", *at_empty, 0.1)  # makes the tables
     weighed = {

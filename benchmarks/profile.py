@@ -60,7 +60,7 @@ def main(options: argparse.Namespace) -> None:
 def sampled(place: Place, many: int, width: int) -> tuple[dict[str, Any], Counter[str]]:
     """What the process said of itself, and how often each stack was seen."""
     raw, said = place.folder / "stacks", place.folder / "sampler.log"
-    given = (place.folder, place.url or "", many, width)
+    given = (*place.words, many, width)
     command = [sys.executable, "-m", "benchmarks.profiled", *map(str, given)]
     with (
         said.open("w") as log,

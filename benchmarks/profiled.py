@@ -1,6 +1,6 @@
 """A process that runs recipes while it is looked at.
 
-`python -m benchmarks.profiled FOLDER URL MANY WIDTH` warms up, says its id, runs when it gets a
+`python -m benchmarks.profiled PLACE… MANY WIDTH` warms up, says its id, runs when it gets a
 line, prints `Figures` as JSON, and leaves with the end of its input.
 """
 
@@ -42,14 +42,15 @@ class Figures:
     """Of it, what a thread spent in the database's driver, and for whom."""
 
 
-async def main(home: str, url: str, many: str, width: str) -> None:
-    async with lampwork.opened(Place(Path(home), url or None)) as it:
-        await rate(it, range(10 * WARM_UP), int(width))
+async def main(folder: str, url: str, server: str, many: str, width: str) -> None:
+    place = Place.read(folder, url, server)
+    async with lampwork.opened(place) as it:
+        await rate(it, place, range(10 * WARM_UP), int(width))
         ctypes.CDLL(None).prctl(*ANYBODY, 0, 0, 0)
         print(os.getpid(), flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         before, driver = thread_ms(), watched_driver()
-        measured = await rate(it, range(100_000, 100_000 + int(many)), int(width))
+        measured = await rate(it, place, range(100_000, 100_000 + int(many)), int(width))
         threads = {tid: (ms - before.get(tid, 0)) / int(many) for tid, ms in thread_ms().items()}
         drivers = [(tid, where, ms / int(many)) for (tid, where), ms in driver.items()]
         print(json.dumps(asdict(Figures(measured.cpu_ms, threads, drivers))), flush=True)

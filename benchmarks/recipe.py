@@ -68,19 +68,21 @@ def _measured(
     system, database = contender
     counts = (options.serial, options.many, options.width)
     with places(database) as place:
-        return runs.run("throughput", system, place.folder, place.url or "", *counts)
+        return runs.run("throughput", system, *place.words, *counts)
 
 
 def _print(rounds: list[Figures], all_of_them: list[Contender]) -> None:
     for each in all_of_them:
-        serial, at_once, serial_cpu, at_once_cpu = (
+        serial, at_once, serial_cpu, at_once_cpu, serial_server, at_once_server = (
             median(figures[each][kind][unit] for figures in rounds)
-            for unit in ("per_second", "cpu_ms")
+            for unit in ("per_second", "cpu_ms", "server_ms")
             for kind in KINDS
         )
+        server = f"   server {serial_server:4.1f} / {at_once_server:4.1f} ms"
+        on_server = server if each[1] == "postgres" else ""
         print(
             f"  {' '.join(each):26} {serial:6.1f}/s serial  {at_once:6.1f}/s at once   "
-            f"CPU {serial_cpu:5.1f} / {at_once_cpu:5.1f} ms"
+            f"CPU {serial_cpu:5.1f} / {at_once_cpu:5.1f} ms{on_server}"
         )
     for us in (each for each in all_of_them if each[0] == OURS):
         for peer in all_of_them:
@@ -99,7 +101,10 @@ def _ratio(rounds: list[Figures], us: Contender, peer: Contender, kind: str) -> 
 
 
 def _print_what_they_are(figures: Figures) -> None:
-    for (system, _), figure in figures.items():
-        packages = ", ".join(f"{each} {version}" for each, version in figure["packages"].items())
-        print(f"  {system}: {SYSTEMS[system]}\n    {packages}\n    {figure['durability']}")
+    packages = {system: figure["packages"] for (system, _), figure in figures.items()}
+    for system, versions in packages.items():
+        named = ", ".join(f"{each} {version}" for each, version in versions.items())
+        print(f"  {system}: {SYSTEMS[system]}\n    {named}")
+    for each, figure in figures.items():
+        print(f"  {' '.join(each):26} {figure['durability']}")
     print()

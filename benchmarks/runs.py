@@ -69,7 +69,7 @@ def _fresh_place(server: Cluster | None) -> Iterator[Place]:
             yield Place(folder, None)
             return
         name = folder.name
-        yield Place(folder, server.database(name))
+        yield Place(folder, server.database(name), server.pid)
         server.drop(name)
 
 

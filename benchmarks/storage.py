@@ -25,8 +25,8 @@ def main(options: argparse.Namespace) -> None:
             for turns in options.turns:
                 for name in options.only:
                     with places(database) as place:
-                        at = (place.folder, place.url or "")
-                        _print(database, name, turns, runs.run("conversation", name, *at, turns))
+                        figures = runs.run("conversation", name, *place.words, turns)
+                    _print(database, name, turns, figures)
     print()
 
 

@@ -1,7 +1,7 @@
 """One system in this process: warm-up, then recipes one after another, then many at once.
 
-`python -m benchmarks.throughput SYSTEM FOLDER URL SERIAL MANY AT_ONCE` prints one line of JSON;
-URL is a Postgres database, or empty.
+`python -m benchmarks.throughput SYSTEM PLACE… SERIAL MANY AT_ONCE` prints one line of JSON; PLACE…
+are `Place.words`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import cast
 
 import psutil
@@ -29,6 +28,8 @@ class Rate:
     per_second: float
     cpu_ms: float
     """Of all processes of the system but a Postgres server, all their threads, per recipe."""
+    server_ms: float
+    """Of the Postgres server."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,15 @@ class Figures:
 
 async def measured(system: System, place: Place, serial: int, many: int, width: int) -> Figures:
     async with system.opened(place) as it:
-        await rate(it, range(WARM_UP), 1)
-        await rate(it, range(WARM_UP, 2 * WARM_UP), width)
-        one_by_one = await rate(it, range(1_000, 1_000 + serial), 1)
-        at_once = await rate(it, range(100_000, 100_000 + many), width)
+        await rate(it, place, range(WARM_UP), 1)
+        await rate(it, place, range(WARM_UP, 2 * WARM_UP), width)
+        one_by_one = await rate(it, place, range(1_000, 1_000 + serial), 1)
+        at_once = await rate(it, place, range(100_000, 100_000 + many), width)
         packages = {package: version(package) for package in system.PACKAGES}
         return Figures(one_by_one, at_once, it.durability, packages)
 
 
-async def rate(it: Opened, numbers: range, width: int) -> Rate:
+async def rate(it: Opened, place: Place, numbers: range, width: int) -> Rate:
     """Run the recipes with `width` of them going at any time."""
     left = iter(numbers)
 
@@ -57,26 +58,33 @@ async def rate(it: Opened, numbers: range, width: int) -> Rate:
         for number in left:
             work.verify(number, await it.run(number))
 
-    began, cpu = time.perf_counter(), cpu_seconds(it)
+    began, cpu, server = time.perf_counter(), own_seconds(it), server_seconds(place)
     await asyncio.gather(*(lane() for _ in range(width)))
-    seconds, cpu = time.perf_counter() - began, cpu_seconds(it) - cpu
-    return Rate(len(numbers) / seconds, cpu / len(numbers) * 1000)
+    seconds = time.perf_counter() - began
+    cpu, server = own_seconds(it) - cpu, server_seconds(place) - server
+    each = 1000 / len(numbers)
+    return Rate(len(numbers) / seconds, cpu * each, server * each)
 
 
-def cpu_seconds(it: Opened) -> float:
-    """What this process and those beside it, with their children, have used."""
-    used = time.process_time()
-    for pid in it.processes:
-        process = psutil.Process(pid)
-        for each in (process, *process.children(recursive=True)):
-            used += sum(each.cpu_times()[:2])
-    return used
+def own_seconds(it: Opened) -> float:
+    """What this process and those beside it have used."""
+    return time.process_time() + sum(map(seconds_of, it.processes))
 
 
-def main(name: str, folder: str, url: str, *counts: str) -> None:
+def server_seconds(place: Place) -> float:
+    return seconds_of(place.server) if place.server else 0.0
+
+
+def seconds_of(pid: int) -> float:
+    """What a process has used, with those that it has started, over or not."""
+    process = psutil.Process(pid)
+    children = process.children(recursive=True)
+    return sum(process.cpu_times()[:4]) + sum(sum(each.cpu_times()[:2]) for each in children)
+
+
+def main(name: str, *words: str) -> None:
     system = cast(System, importlib.import_module(f"benchmarks.systems.{name}"))
-    place = Place(Path(folder), url or None)
-    figures = asyncio.run(measured(system, place, *map(int, counts)))
+    figures = asyncio.run(measured(system, Place.read(*words[:3]), *map(int, words[3:])))
     print(json.dumps(asdict(figures)))
 
 

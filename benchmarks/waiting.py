@@ -1,9 +1,9 @@
 """Many jobs that wait, in this process.
 
-`python -m benchmarks.waiting fill FOLDER URL JOBS` starts them and leaves when all are parked;
-`… open FOLDER URL SECONDS` opens the project and weighs an idle process;
-`… wake FOLDER URL hot|parked SAMPLES` sends events, one after another. Each prints one line of
-JSON; URL is a Postgres database, or empty.
+`python -m benchmarks.waiting fill PLACE… JOBS` starts them and leaves when all are parked;
+`… open PLACE… SECONDS` opens the project and weighs an idle process;
+`… wake PLACE… hot|parked SAMPLES` sends events, one after another. Each prints one line of JSON;
+PLACE… are `Place.words`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -23,13 +22,15 @@ from benchmarks.waiting_project import project, wait_for_go, went_on
 from lampwork import App
 
 PATIENCE = 3600.0
+PARK_SOON = 1.0
+"""Seconds, where it is not the point to wait for it."""
 PARKED = "select count(*) from jobs where want = 'parked'"
 WAITS = "select count(*) from waits where not answered"
 
 
 async def fill(place: Place, jobs: int) -> dict[str, Any]:
     began = time.perf_counter()
-    async with project.open(settings=records.settings(place)) as app:
+    async with project.open(settings=records.settings(place, park_after=PARK_SOON)) as app:
         await start(app, jobs)
         started = time.perf_counter()
         await parked(place, jobs)
@@ -71,7 +72,8 @@ async def weigh(place: Place, seconds: float) -> dict[str, Any]:
 
 async def wake(place: Place, kind: str, samples: int) -> list[float]:
     """Milliseconds from before `send_event` to the line after `wait_for`."""
-    async with project.open(settings=records.settings(place)) as app:
+    given = {"park_after": PARK_SOON} if kind == "parked" else {}
+    async with project.open(settings=records.settings(place, **given)) as app:
         job_ids = await start(app, samples)
         if kind == "parked":
             await parked(place, samples)
@@ -87,8 +89,8 @@ async def woken(app: App, job_id: str) -> float:
     return (await asyncio.to_thread(went_on.get, timeout=30) - began) * 1000
 
 
-def main(verb: str, home: str, url: str, *rest: str) -> None:
-    place = Place(Path(home), url or None)
+def main(verb: str, folder: str, url: str, server: str, *rest: str) -> None:
+    place = Place.read(folder, url, server)
     match verb, rest:
         case "fill", [jobs]:
             result: Any = asyncio.run(fill(place, int(jobs)))

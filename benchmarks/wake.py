@@ -21,7 +21,7 @@ def main(options: argparse.Namespace) -> None:
         for database in options.on:
             for kind in ("hot", "parked"):
                 with places(database) as place:
-                    given = (place.folder, place.url or "", kind, options.samples)
+                    given = (*place.words, kind, options.samples)
                     cuts = quantiles(runs.run("waiting", "wake", *given), n=100)
                 print(
                     f"  {database:8} {kind:7} p50 {cuts[49]:6.1f} ms   p99 {cuts[98]:6.1f} ms",

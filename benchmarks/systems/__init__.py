@@ -17,6 +17,17 @@ class Place:
     """Empty, on a real disk."""
     url: str | None
     """Of an empty Postgres database; None: SQLite, or a store of its own, in the folder."""
+    server: int | None = None
+    """The process of its server that has started all others."""
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """For a command line; `read` reads them."""
+        return str(self.folder), self.url or "", str(self.server or "")
+
+    @classmethod
+    def read(cls, folder: str, url: str, server: str) -> Place:
+        return cls(Path(folder), url or None, int(server) if server else None)
 
 
 @dataclass(frozen=True)
