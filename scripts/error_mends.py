@@ -74,6 +74,14 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.CopyRefused: "Wait until the job has ended, or copy the job at its top, `root`.",
     errors.GenieInactive: '`lampwork genie NAME start`, or assign with `when_paused="wait"`.',
+    errors.OrderCycle: (
+        "Start the job detached (`job.start`), or share the work in a plain function that both "
+        "recipes await."
+    ),
+    errors.QueueFull: (
+        "Try again later, with an idempotency key; let more workers execute; or raise the "
+        "project's `max_queued`."
+    ),
     errors.ProposalChanged: "Look at what is proposed now, and decide on that digest.",
     errors.TaskNotWaiting: "Answer when the task waits or has failed, or cancel its job.",
     errors.ModelError: "See the errors below.",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Turn,
         playbook,
     )
+    from lampwork.models.rate_limit import RateLimit
     from lampwork.project import Project
     from lampwork.recipe import Recipe
     from lampwork.runs.step import Retry
@@ -72,6 +73,7 @@ __all__ = [
     "Price",
     "Project",
     "Proof",
+    "RateLimit",
     "ReadingCaps",
     "Recent",
     "Recipe",
@@ -115,6 +117,7 @@ _MODULES = {
     "Passage": "genies.knowledge",
     "Project": "project",
     "Proof": "metadata.proof",
+    "RateLimit": "models.rate_limit",
     "ReadingCaps": "settings",
     "Recent": "tasks.history",
     "Recipe": "recipe",

@@ -24,7 +24,7 @@ from lampwork.place import Folder
 from lampwork.recipe import Recipe
 from lampwork.runs.wait import Delivery
 from lampwork.settings import Settings
-from lampwork.store import executors, inbox, jobs
+from lampwork.store import executors, inbox, jobs, limits
 from lampwork.store.store import Store
 from lampwork.triggers.schedule import Schedule
 from lampwork.types import JobRef
@@ -85,6 +85,8 @@ class App(Door):
         engine.reclaim()
         self._loop = LoopThread()
         self._stack.callback(self._loop.close)
+        if self.settings.kept_code is None:
+            store.submit(limits.declare, project.name, _limits(project))
         limited = self.settings.trees is not None
         store.submit(executors.start, executor_id, project.name, limited=limited).result()
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
@@ -203,6 +205,9 @@ class App(Door):
         # Not when it has been accepted: a sweep may have run it to its end by then.
         self._not_ended.add(job_id)
 
+    def _refused(self, job_id: str) -> None:
+        self._not_ended.discard(job_id)
+
     def _accepted(self, job_id: str) -> None:
         self._loop.call_soon(self.worker.accepted, job_id)
 
@@ -217,3 +222,20 @@ class App(Door):
 
     def _cancelled(self, job_ids: Iterable[str]) -> None:
         self._loop.call_soon(self.worker.end_cancelled, job_ids)
+
+
+def _limits(project: Project) -> list[limits.Limit]:
+    """What a project's code limits, of its genies and its recipes."""
+    genies, recipes = project.genies.values(), project.recipes.values()
+    return [
+        *(
+            limits.Limit("genie", each.name, each.max_concurrent_tasks)
+            for each in genies
+            if each.max_concurrent_tasks is not None
+        ),
+        *(
+            limits.Limit("recipe", each.name, each.concurrency, each.ordered)
+            for each in recipes
+            if each.concurrency is not None
+        ),
+    ]

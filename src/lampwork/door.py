@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from typing_extensions import TypeForm, Unpack
 
 from lampwork import clock, values
-from lampwork.errors import NotImportable
+from lampwork.errors import NotImportable, QueueFull
 from lampwork.files.artifact import Artifact
 from lampwork.files.taking import take
 from lampwork.genies.called import require_recipe
@@ -358,7 +358,12 @@ class Door(JobsDoor):
         digest = hashlib.sha256(json.dumps([callable, input], sort_keys=True).encode()).hexdigest()
         if key is None:
             self._accepting(job_id)
-        accepted = await self.store.write(jobs.accept, new, key, digest)
+        most = self.project.max_queued
+        try:
+            accepted = await self.store.write(jobs.accept, new, key, digest, most)
+        except QueueFull:
+            self._refused(job_id)
+            raise
         if accepted == job_id:
             self._accepted(job_id)
         return JobRef(accepted)

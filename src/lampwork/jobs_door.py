@@ -215,6 +215,9 @@ class JobsDoor:
     def _accepting(self, job_id: str) -> None:
         """A job of which nobody has heard yet is about to be written down."""
 
+    def _refused(self, job_id: str) -> None:
+        """It was not written down."""
+
     def _accepted(self, job_id: str) -> None:
         """A job may start."""
 

@@ -20,6 +20,7 @@ from lampwork.errors import (
     DuplicateName,
     GenieNotFound,
     NotImportable,
+    ProjectError,
     RecipeNotFound,
     one_of,
     quoted,
@@ -30,6 +31,7 @@ from lampwork.genies.knowledge import Knowledge, Search
 from lampwork.genies.skill import Skill, SkillOptions
 from lampwork.job import Job
 from lampwork.models import Model, Playbook
+from lampwork.models.rate_limit import RateLimit
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
 from lampwork.triggers.trigger import Cron, Poll, check_triggers
@@ -51,9 +53,28 @@ class Project:
     >>> project = Project("bookshop")
     """
 
-    def __init__(self, name: str, title: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        title: str | None = None,
+        *,
+        max_queued: int | None = None,
+        rate_limits: Mapping[str, RateLimit] | None = None,
+    ) -> None:
+        """`max_queued` is how many of its jobs may wait to begin before new ones are refused.
+
+        `rate_limits` are by provider, `openai`, by model, `openai:gpt-5.2`, or by the host of a
+        `Model(base_url=…)`. Raises ProjectError.
+        """
+        if max_queued is not None and max_queued < 1:
+            raise ProjectError(
+                f'Project "{name}": max_queued={max_queued} would let no job be started. '
+                "Give a number from 1 on, or leave it out for any number."
+            )
         self.name = name
         self.title: str = title or name
+        self.max_queued = max_queued
+        self.rate_limits: Mapping[str, RateLimit] = MappingProxyType(dict(rate_limits or {}))
         self._recipes: dict[str, Recipe[..., Any]] = {}
         self._genies: dict[str, Genie] = {}
         self._skills: dict[str, Skill[..., Any]] = {}
@@ -90,11 +111,25 @@ class Project:
 
     @overload
     def recipe(
-        self, fn: None = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
+        self,
+        fn: None = None,
+        /,
+        *,
+        name: str | None = None,
+        triggers: Iterable[Cron | Poll] = (),
+        concurrency: int | None = None,
+        ordered: bool = False,
     ) -> Callable[[RecipeFunction[P, R]], Recipe[P, R]]: ...
 
     def recipe(
-        self, fn: Any = None, /, *, name: str | None = None, triggers: Iterable[Cron | Poll] = ()
+        self,
+        fn: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        triggers: Iterable[Cron | Poll] = (),
+        concurrency: int | None = None,
+        ordered: bool = False,
     ) -> Any:
         """Define a recipe: an async function whose first parameter is its job.
 
@@ -103,12 +138,15 @@ class Project:
         ...     return await job.step(weigh, title)
 
         `triggers`, such as `[Cron("@daily")]`, start jobs of it by themselves where a worker
-        executes. Raises ProjectError, TriggerInvalid, DuplicateName.
+        executes. At most `concurrency` of its jobs run at a time, over all workers; those that
+        only wait do not count, unless they keep their order: with `concurrency=1, ordered=True` a
+        job begins when the one before it has ended. Raises ProjectError, TriggerInvalid,
+        DuplicateName.
         """
 
         def define(fn: RecipeFunction[P, R]) -> Any:
             with faults.judged(fn):
-                recipe = Recipe(fn, name=name)
+                recipe = Recipe(fn, name=name, concurrency=concurrency, ordered=ordered)
                 with faults.judged(fn):
                     recipe.triggers = check_triggers(recipe, triggers)
                 _add(self._recipes, recipe.name, recipe, "recipe")
@@ -158,6 +196,7 @@ class Project:
         knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
         budget: Budget | None = None,
+        max_concurrent_tasks: int | None = None,
     ) -> Genie:
         """Define a genie. Recipes are accepted among its skills; knowledge is what it may search.
 
@@ -166,9 +205,11 @@ class Project:
         ... )
 
         A task that takes more than `max_turns` model responses fails with TurnLimitReached.
-        `budget` is that of each task that is assigned without one.
+        `budget` is that of each task that is assigned without one. The genie works on at most
+        `max_concurrent_tasks` at a time, over all workers; a task that waits for something else
+        does not count.
 
-        Raises SkillInvalid, DuplicateName.
+        Raises SkillInvalid, DuplicateName, ProjectError.
         """
         genie = Genie(name, self, model, job_description, lacks_skills=True)
         given = list(skills)
@@ -183,6 +224,7 @@ class Project:
                 knowledge=knowledge,
                 max_turns=max_turns,
                 budget=budget,
+                max_concurrent_tasks=max_concurrent_tasks,
             )
             if len(sound) < len(given):
                 genie = replace(genie, lacks_skills=True)

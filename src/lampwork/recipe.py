@@ -36,7 +36,12 @@ class Recipe(Generic[P, R_co]):
     """
 
     def __init__(
-        self, fn: Callable[Concatenate[Job, P], Coroutine[Any, Any, R_co]], *, name: str | None
+        self,
+        fn: Callable[Concatenate[Job, P], Coroutine[Any, Any, R_co]],
+        *,
+        name: str | None,
+        concurrency: int | None = None,
+        ordered: bool = False,
     ) -> None:
         if not inspect.iscoroutinefunction(fn):
             raise ProjectError(f"{fn!r} is no recipe: define it with `async def`.")
@@ -44,6 +49,11 @@ class Recipe(Generic[P, R_co]):
         self.name: str = name or fn.__name__
         self.doc: str = inspect.getdoc(fn) or ""
         self.triggers: tuple[Definition, ...] = ()
+        self.concurrency = concurrency
+        """How many of its jobs run at a time, over all workers; None is any number."""
+        self.ordered = ordered
+        """Whether a job begins when the one before it has ended."""
+        _check_limits(self.name, concurrency, ordered)
         if not takes_job(fn):
             raise ProjectError(
                 f'Recipe "{self.name}" needs its job: annotate the first parameter as `job: Job`.'
@@ -56,6 +66,18 @@ class Recipe(Generic[P, R_co]):
 
     def __repr__(self) -> str:
         return f"<recipe {self.name}>"
+
+
+def _check_limits(name: str, concurrency: Any, ordered: bool) -> None:
+    if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
+        raise ProjectError(
+            f'Recipe "{name}": concurrency={concurrency!r} would let no job of it run. '
+            "Give a whole number from 1 on, or leave it out for any number."
+        )
+    if ordered and concurrency != 1:
+        raise ProjectError(
+            f'Recipe "{name}": ordered=True means one job at a time. Write concurrency=1 with it.'
+        )
 
 
 def require_recipe(given: Any, verb: str) -> None:

@@ -10,7 +10,7 @@ from lampwork import clock
 from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
-from lampwork.store import blobs, executors, inbox, jobs
+from lampwork.store import blobs, executors, inbox, jobs, queued
 from lampwork.worker import Worker
 
 _log = logging.getLogger("lampwork.worker")
@@ -107,10 +107,11 @@ async def _sweep_running(worker: Worker) -> None:
     answer got lost, or has lost its run: it is taken back. One that nobody has claimed is started,
     if it has begun; those that wait for room wait on.
     """
-    queued = await worker.store.read(jobs.queued, worker.share, worker.settings.max_live)
+    found = await worker.store.read(queued.to_start, worker.share, worker.settings.max_live)
+    waiting = {each.id for each in found}
     begun = await worker.store.read(jobs.begun_ids, worker.share)
-    absent = [each for each in begun + queued if each not in worker.runs]
-    waiting, stranded = set(queued), dict[str, float]()
+    absent = [each for each in (*begun, *waiting) if each not in worker.runs]
+    stranded = dict[str, float]()
     now = asyncio.get_running_loop().time()
     for start in range(0, len(absent), _CHUNK):
         chunk = absent[start : start + _CHUNK]

@@ -21,7 +21,16 @@ Want = Literal["run", "parked", "held", "cancelled", "attention"]
 
 CallKind = Literal["step", "task", "call", "start", "map", "sleep", "wait_for", "value"]
 WaitKind = Literal[
-    "event", "timer", "child", "map", "conversation", "resolution", "confirmation", "paused"
+    "event",
+    "timer",
+    "child",
+    "map",
+    "conversation",
+    "resolution",
+    "confirmation",
+    "paused",
+    "place",
+    "rate",
 ]
 
 CopyKind = Literal["retry", "rerun", "fork"]

@@ -25,7 +25,7 @@ from lampwork.runs.flow import EndReason, RunEnded
 from lampwork.runs.run import Run, in_hand
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
-from lampwork.store import executors, inbox, jobs
+from lampwork.store import executors, inbox, jobs, queued, queues
 from lampwork.store.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
@@ -80,6 +80,12 @@ class Worker:
         """Jobs that the last sweep found claimed here, without a run, and when it first did."""
         self.crowded = False
         """Whether accepted jobs wait for room."""
+        self.limited = frozenset(
+            each.name for each in project.recipes.values() if each.concurrency is not None
+        )
+        """The recipes of which only so many jobs run at a time."""
+        self._turn = ""
+        """What the last job is of that was taken from those that waited."""
         self._starting: set[str] = set()
         self._making_room: asyncio.Task[None] | None = None
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -215,6 +221,8 @@ class Worker:
         self.deliver(ended.answered)
         for each in ended.to_start:
             self.start_soon(each)
+        if ended.freed and not self.closing:
+            self.background(self.let_in())
 
     # --- starting ---
 
@@ -242,9 +250,14 @@ class Worker:
 
     async def _start(self, job_id: str) -> None:
         try:
-            await self.engine.start(job_id)
+            if await self._enters(job_id):
+                await self.engine.start(job_id)
         finally:
             self._starting.discard(job_id)
+
+    async def _enters(self, job_id: str) -> bool:
+        """Whether a job may run beside the others of its recipe; from here on it counts."""
+        return not self.limited or await self.store.write(queues.enter, job_id)
 
     async def _lacks_run(self, job_id: str, want: Want) -> bool:
         """Whether a job is ours to run, is wanted so, and has no run here. Under its lock.
@@ -269,15 +282,23 @@ class Worker:
             return
         starting = set(self._starting)  # their rows say queued until they have begun
         limit = room + len(starting) + 1
-        found = await self.store.read(jobs.queued, self.share, limit)
-        queued = [job_id for job_id in found if job_id not in starting]
-        self.crowded = len(queued) > room
-        known = await self.engine.statuses(queued[:room]) if queued else {}
-        for job_id in queued[:room]:
-            if job_id in known:  # its process was killed between its start and its begin
-                self.background(self.revive(job_id))
+        found = await self.store.read(queued.to_start, self.share, limit, self._turn)
+        waiting = [each for each in found if each.id not in starting]
+        self.crowded = len(waiting) > room
+        taken = waiting[:room]
+        known = await self.engine.statuses([each.id for each in taken]) if taken else {}
+        for each in taken:
+            self._turn = each.callable
+            if each.id in known:  # its process was killed between its start and its begin
+                self.background(self.revive(each.id))
             else:
-                self.start_soon(job_id)
+                self.start_soon(each.id)
+
+    async def let_in(self) -> None:
+        """A job of a limited recipe has made way for others of it: those that may go on do."""
+        await self.start_queued()
+        for job_id in await self.store.read(queues.to_wake, self.share.project):
+            self.background(self.wake(job_id))
 
     def _make_room(self) -> None:
         """Park waiting runs, once at a time: jobs have been accepted that find no room."""
@@ -300,6 +321,8 @@ class Worker:
         since = run.idle_since
         if self.crowded:
             loop.call_soon(self._make_room)
+        if run.makes_way:
+            loop.call_soon(self._park_idle, run, since)
         loop.call_later(_SHOW_WAITING_AFTER, self._show_waiting, run, since)
         loop.call_later(self.settings.park_after, self._park_idle, run, since)
 
@@ -322,17 +345,21 @@ class Worker:
             if run.ended is not None or run.busy or not run.waiting_for:
                 return
             waits, status = list(run.waiting_for), _waiting_status(run)
-            if not await self.store.write(jobs.park, run.job_id, waits, status):
+            how = {"is_limited": run.makes_way}
+            if not await self.store.write(jobs.park, run.job_id, waits, status, **how):
                 # Answered meanwhile: on its way, or lost on its way from another process.
                 self.deliver(await self.store.read(inbox.answers, waits))
                 return
             failpoint.hit("park.committed")
-            if run.busy or run.answered:  # its answer came while the row was written
+            if (run.busy or run.answered) and not run.makes_way:
+                # Its answer came while the row was written.
                 await self.store.write(jobs.unpark, run.job_id)
                 return
             self._end(run, "parked")
             await self.engine.cancel(run.job_id)
             failpoint.hit("park.done")
+        if run.makes_way:
+            await self.let_in()
         _log.info("job %s parked", run.job_id, extra={"event": "job.parked", "job_id": run.job_id})
 
     async def wake(self, job_id: str) -> None:
@@ -341,6 +368,8 @@ class Worker:
             if not await self._lacks_run(job_id, "parked"):
                 return
             if not await self.store.read(inbox.can_move, job_id):
+                return
+            if not await self._enters(job_id):
                 return
             await self.store.write(jobs.unpark, job_id)
             failpoint.hit("wake.committed")
@@ -354,7 +383,7 @@ class Worker:
         `lost` says that whoever the engine believes to run it does not; else it is left alone.
         """
         async with self.lock(job_id):
-            if not await self._lacks_run(job_id, "run"):
+            if not await self._lacks_run(job_id, "run") or not await self._enters(job_id):
                 return
             if lost and await self.engine.status(job_id) == "pending":
                 await self.engine.cancel(job_id)

@@ -21,12 +21,14 @@ from lampwork import (
     Poll,
     Polled,
     Project,
+    RateLimit,
     SkillCall,
     Turn,
     playbook,
 )
 
-project = Project("crash")
+often = RateLimit(requests_per_minute=60_000)
+project = Project("crash", rate_limits={"playbook:clerk": often})
 
 AT_MOST_ONCE = {"letter", "parcel", "wire", "mail", "payout"}
 """Effects that no key makes safe to repeat."""
@@ -113,6 +115,7 @@ bookkeeper = project.genie(
     model=clerk,
     job_description="Keep books.",
     skills=[look_up, post_entry, wire_money, mail_cheque, post_later],
+    max_concurrent_tasks=1,
 )
 
 

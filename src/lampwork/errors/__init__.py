@@ -14,7 +14,7 @@
     │   ├── TriggerNotFound
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
-    │   ├── GenieInactive · TaskNotWaiting · ProposalChanged
+    │   ├── GenieInactive · TaskNotWaiting · ProposalChanged · OrderCycle · QueueFull
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
@@ -57,7 +57,9 @@ from lampwork.errors.conflicts import (
     GenieInactive,
     IdempotencyConflict,
     JobEnded,
+    OrderCycle,
     ProposalChanged,
+    QueueFull,
     TaskNotWaiting,
 )
 from lampwork.errors.definitions import (
@@ -190,12 +192,14 @@ __all__ = [
     "NotDone",
     "NotFound",
     "NotImportable",
+    "OrderCycle",
     "OutputInvalid",
     "OutputTypeInvalid",
     "PollFailed",
     "ProjectError",
     "ProjectNotFound",
     "ProposalChanged",
+    "QueueFull",
     "RecipeNotFound",
     "RecordingDiffers",
     "ResultNotRecordable",

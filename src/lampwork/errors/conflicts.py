@@ -41,3 +41,16 @@ class TaskNotWaiting(Conflict):
 
 class ProposalChanged(Conflict):
     """What was decided is not what is proposed now. Fields: `digest`, of what is."""
+
+
+class OrderCycle(Conflict):
+    """A job that keeps strict order would wait for one that waits for it.
+
+    Fields: `recipe`, `job_id` (of the job that it would wait for).
+    """
+
+
+class QueueFull(Conflict):
+    """As many jobs of the project wait to begin as may. Fields: `max_queued`."""
+
+    status = 429

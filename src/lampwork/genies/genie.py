@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from lampwork.errors import DuplicateName, SkillInvalid
+from lampwork.errors import DuplicateName, ProjectError, SkillInvalid
 from lampwork.genies.budget import Budget
 from lampwork.genies.knowledge import Knowledge
 from lampwork.genies.skill import Skill
@@ -36,6 +36,8 @@ class Genie:
     """Each is among its skills too, as `search_<name>`."""
     budget: Budget | None = None
     """Of each task that is assigned without one."""
+    max_concurrent_tasks: int | None = None
+    """Of its tasks at a time, over all workers; None is any number."""
     lacks_skills: bool = False
     """Whether wrong definitions left it without some of its skills, where they are kept."""
 
@@ -51,11 +53,18 @@ class Genie:
         knowledge: Iterable[Knowledge] = (),
         max_turns: int = 50,
         budget: Budget | None = None,
+        max_concurrent_tasks: int | None = None,
     ) -> Genie:
         """A genie with these skills; a recipe among them becomes a skill.
 
-        Raises SkillInvalid, DuplicateName.
+        Raises SkillInvalid, DuplicateName, ProjectError.
         """
+        most: Any = max_concurrent_tasks
+        if most is not None and (type(most) is not int or most < 1):
+            raise ProjectError(
+                f'Genie "{name}": max_concurrent_tasks={most!r} would let it work on no task. '
+                "Give a whole number from 1 on, or leave it out for any number."
+            )
         bases = tuple(knowledge)
         made = (*(_as_skill(name, each) for each in skills), *(base.skill for base in bases))
         names = [skill.name for skill in made]
@@ -66,7 +75,7 @@ class Genie:
                 "Give one of them another name=."
             )
         description = job_description.strip()
-        return cls(name, project, model, description, made, max_turns, bases, budget)
+        return cls(name, project, model, description, made, max_turns, bases, budget, most)
 
     @cached_property
     def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.views import WaitingOn, moment, moment_or_none
-from lampwork.store import queries
+from lampwork.store import limits, queries
 from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class _Found:
     words: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
     tasks: dict[str, list[queries.Row]] = field(default_factory=lambda: defaultdict(list))
     children: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
+    lines: dict[str, limits.InLine] = field(default_factory=dict[str, limits.InLine])
     counts: dict[tuple[str, int], tuple[int, int, int]] = field(
         default_factory=dict[tuple[str, int], tuple[int, int, int]]
     )
@@ -64,6 +65,8 @@ def _read(connection: sa.Connection, rows: Sequence[queries.Row]) -> _Found:
         level = queries.children(connection, ids, each=_SHOWN_OF_MAP, unfinished=True)
         for child in level:
             found.children[child.parent_id, child.parent_call].append(child.id)
+        for place in limits.in_line(connection, ids):
+            found.lines[place.holder] = place
         if any(child.position is not None for child in level):
             found.counts |= queries.counts_of_children(connection, ids)
     return found
@@ -78,6 +81,10 @@ def _of_job(found: _Found, row: queries.Row) -> list[WaitingOn]:
     if row.want == "held":
         since = moment(row.created_at)
         return [WaitingOn(kind="turn", what="a place under its map's limit", since=since)]
+    stands = row.status == "queued" or not found.waits[row.id]
+    if stands and row.id in found.lines:
+        since = moment(row.created_at)
+        return [WaitingOn(kind="turn", what=_turn(row, found.lines[row.id]), since=since)]
     tasks = {task.call: task for task in found.tasks[row.id]}
     waits = found.waits[row.id]
     waiting_tasks = {wait.call for wait in (*waits, *found.words[row.id])}
@@ -181,6 +188,14 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
             return f"{total - ended} of {total} items of {subject['callable']}"
         case "conversation":
             return f"conversation {subject['conversation']}, which another task holds"
+        case "place":
+            most = subject["max_concurrent_tasks"]
+            tasks = "the one task" if most == 1 else f"the {most} tasks"
+            place = found.lines.get(wait.task_id)
+            line = "" if place is None else f", {place.before} before it"
+            return f"a place among {tasks} that genie {subject['genie']} works on at a time{line}"
+        case "rate":
+            return f"the rate of {subject['name']}"
         case "paused":
             because = f": {subject['why']}" if subject["why"] else ""
             return f"genie {subject['genie']}, paused by {subject['by']}{because}"
@@ -192,6 +207,17 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
             return f"{subject['user']} to confirm {_effect(subject)}{about}"
         case kind:
             return kind
+
+
+def _turn(row: queries.Row, place: limits.InLine) -> str:
+    """What a job waits for whose recipe is limited."""
+    if not place.ordered:
+        jobs = "the one job" if place.most == 1 else f"the {place.most} jobs"
+        return (
+            f"a place among {jobs} of {row.callable} that run at a time, {place.before} before it"
+        )
+    first = f": job {place.first} is first" if place.first else ""
+    return f"its turn among the jobs of {row.callable}, {place.before} before it{first}"
 
 
 def _effect(subject: dict[str, Any]) -> str:

@@ -205,6 +205,10 @@ class Ask:
     """Who hears the text while it is said; without anybody nothing is streamed."""
     may_retry: Callable[[], Awaitable[bool]] | None = None
     """Asked after a try that failed and may have cost as much as a reply, before another one."""
+    in_turn: Callable[[tuple[str, ...]], Awaitable[None]] | None = None
+    """Returns when a model may be asked another time, by the names that `paced_as` gives."""
+    slow_down: Callable[[tuple[str, ...], float], Awaitable[None]] | None = None
+    """Told for how many seconds a model wants not to be asked, by anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +296,14 @@ class LanguageModel(Protocol):
     @property
     def sees(self) -> bool:
         """Whether it takes images, as far as is known."""
+        ...
+
+    @property
+    def paced_as(self) -> tuple[str, ...]:
+        """The names under which it may be limited how often it is asked: of its provider, its own.
+
+        Of a model at an address of its own that host is named in the provider's place.
+        """
         ...
 
     def check(self) -> None:

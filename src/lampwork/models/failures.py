@@ -24,7 +24,16 @@ from lampwork.errors import ContextTooLong, ModelError, ModelUnavailable
 from lampwork.models.ask import Ask, Message, Returned, Said, Told
 from lampwork.types import Json
 
-__all__ = ["Count", "Failure", "Verdict", "judge", "may_have_cost", "pause_after", "raised_by"]
+__all__ = [
+    "Count",
+    "Failure",
+    "Verdict",
+    "judge",
+    "may_have_cost",
+    "pause_after",
+    "raised_by",
+    "wants_rest",
+]
 
 Verdict = Literal["again", "next", "too_long", "never"]
 
@@ -158,6 +167,16 @@ def pause_after(error: Exception, attempt: int, first: float) -> float | None:
     if asked is not None:
         return asked if asked <= LONGEST_PAUSE else None
     return first * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+
+
+def wants_rest(error: Exception) -> float | None:
+    """Seconds for which the provider, asked too often, wants not to be asked; None if it says none.
+
+    Never more than we would wait.
+    """
+    asked = getattr(error, "retry_after", None)
+    too_often = isinstance(error, api.ModelRateLimitError) and asked is not None
+    return min(asked, LONGEST_PAUSE) if too_often else None
 
 
 # --- what the task ends with ---

@@ -108,6 +108,11 @@ class Playbook(Generic[D_co]):
         """It is given images as they are."""
         return True
 
+    @property
+    def paced_as(self) -> tuple[str, ...]:
+        """Its name."""
+        return (self.name,)
+
     def check(self) -> None:
         """A playbook can always be asked."""
 

@@ -7,6 +7,7 @@ from asyncio import sleep
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic_ai import exceptions as api
 from pydantic_ai.direct import model_request, model_request_stream
@@ -33,6 +34,9 @@ TRIES = 3
 
 FIRST_PAUSE = 0.5
 """Seconds before the second try; doubled for each further one, give or take half."""
+
+_PROVIDERS = {"openai-chat": "openai", "openai-responses": "openai"}
+"""Wires that are another provider's."""
 
 ANSWERED_WITHIN = 600.0
 """Seconds for one try, until the last of the response is there; the setting `request_timeout`."""
@@ -74,6 +78,11 @@ class ProviderDoor:
     def sees(self) -> bool:
         """Whether all of them take images."""
         return all(model.sees for model in self.models)
+
+    @property
+    def paced_as(self) -> tuple[str, ...]:
+        """Of the model that is asked first."""
+        return self.models[0].paced_as
 
     def price(self, input_tokens: int | None = None) -> Price | None:
         """The dearest of their rates, None if one of them is unknown."""
@@ -178,6 +187,16 @@ class OneModel:
         """Whether it takes images, as it says itself or as pydantic-ai knows."""
         return self._takes_images(building.build(self.model))
 
+    @property
+    def paced_as(self) -> tuple[str, ...]:
+        """The provider, or the host where it is another, and its id."""
+        if not isinstance(self.model, Model):
+            return self.model.system, f"{self.model.system}:{self.model.model_name}"
+        if self.model.base_url is not None:
+            return urlsplit(self.model.base_url).netloc, self.model.id
+        provider = self.model.id.partition(":")[0]
+        return _PROVIDERS.get(provider, provider), self.model.id
+
     def _takes_images(self, model: ProviderModel) -> bool:
         said = not isinstance(self.model, Model) or self.model.sees
         return said and bool(model.profile.get("supports_image_input", True))
@@ -210,6 +229,8 @@ class OneModel:
         while True:
             try:
                 model = await building.opened(self.model)
+                if count.requests and ask.in_turn is not None:  # the first one has had its turn
+                    await ask.in_turn(self.paced_as)
                 tries += 1
                 count.requests += 1
                 response = await self._ask(model, ask, request, count.requests)
@@ -219,6 +240,8 @@ class OneModel:
                 if failures.may_have_cost(error):
                     count.unmeasured += 1
                 pause = failures.pause_after(error, tries, FIRST_PAUSE)
+                if ask.slow_down is not None and (wanted := failures.wants_rest(error)):
+                    await ask.slow_down(self.paced_as, wanted)
                 another = verdict == "again" and tries < TRIES and await count.may_go_on(ask)
                 if pause is None or not another:
                     room = await self.room() if verdict == "too_long" else None

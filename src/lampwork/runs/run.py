@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import logging
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, failpoint, values
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lampwork.project import Project
     from lampwork.runs.call import Call
     from lampwork.store.store import Store
+    from lampwork.tasks.place import Place
     from lampwork.worker import Worker
 
 _log = logging.getLogger("lampwork.job")
@@ -70,6 +72,8 @@ class Run(Flow):
         self._futures: set[asyncio.Future[Any]] = set()
         self._reserved: dict[int, ReservedCall] = {}
         self._executing: set[str] = set()
+        self.places: dict[str, Place] = {}
+        """Of tasks whose genies work on so many at a time, by their ids."""
         self._registering: list[Future[None]] = []
 
     @property
@@ -81,6 +85,12 @@ class Run(Flow):
     def store(self) -> Store:
         """The database."""
         return self.worker.store
+
+    @property
+    def makes_way(self) -> bool:
+        """Whether it counts against a limit of its recipe only while it does not wait."""
+        recipe = self.project.recipes.get(self.row.callable)
+        return recipe is not None and recipe.concurrency is not None and not recipe.ordered
 
     @property
     def cast(self) -> Cast:
@@ -165,11 +175,16 @@ class Run(Flow):
         self.check()
         with self.worker.waits.expecting(wait.id) as future:
             self._futures.add(future)
+            place = self.places.get(wait.task_id or "") if wait.kind != "rate" else None
             try:
-                answer, due_at = await self.store.write(inbox.open_wait, wait)
-                failpoint.hit("wait.opened")
-                if answer is None:
-                    answer = await self._wait(wait, future, due_at)
+                with nullcontext(False) if place is None else place.waiting() as leaves:
+                    if place is not None and leaves:
+                        answer, due_at = await place.leave_for(wait)
+                    else:
+                        answer, due_at = await self.store.write(inbox.open_wait, wait)
+                    failpoint.hit("wait.opened")
+                    if answer is None:
+                        answer = await self._wait(wait, future, due_at)
             finally:
                 self._futures.discard(future)
         self.check()
@@ -199,7 +214,12 @@ class Run(Flow):
         try:
             with self.paused():
                 self.check()
-                return await future
+                answer = await future
+                if self.makes_way:
+                    # While it is parked others take its place: it must not go on meanwhile.
+                    async with self.worker.lock(self.job_id):
+                        self.check()
+                return answer
         finally:
             del self.waiting_for[wait.id]
 
@@ -369,7 +389,13 @@ class Run(Flow):
     async def start_children(self, children: list[jobs.NewJob]) -> None:
         """Accept child jobs, and start those that may run."""
         self.check()
-        if not await self.store.write(jobs.create_children, self.job_id, children):
+        recipes = self.project.recipes
+        in_order = {
+            each.callable
+            for each in children
+            if each.callable in recipes and recipes[each.callable].ordered
+        }
+        if not await self.store.write(jobs.create_children, self.job_id, children, in_order):
             raise self._over("cancelled")
         failpoint.hit("child.created")
         for each in children:

@@ -7,6 +7,7 @@ import os
 import sqlalchemy as sa
 
 from lampwork import clock
+from lampwork.store import limits
 from lampwork.store.schema import executors, jobs, waits
 from lampwork.store.share import Share
 from lampwork.types import Json
@@ -40,6 +41,7 @@ def close(connection: sa.Connection, executor_id: str) -> None:
     Those that had come to a wait, or were on their way there again, wait.
     """
     _show_waiting(connection, executor_id)
+    limits.release_executor(connection, executor_id)
     connection.execute(
         sa.update(executors).where(executors.c.id == executor_id).values(closed_at=clock.now())
     )
@@ -73,6 +75,8 @@ def count_crashes(connection: sa.Connection, own_id: str, share: Share) -> list[
         .where(executing, jobs.c.executor.in_(crashed))
         .values(crashes=jobs.c.crashes + 1)
     )
+    for gone in connection.execute(crashed).scalars().all():
+        limits.release_executor(connection, gone)
     connection.execute(
         sa.update(executors)
         .where(executors.c.id != own_id, executors.c.closed_at.is_(None))

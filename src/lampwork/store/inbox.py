@@ -42,6 +42,8 @@ _KINDS: dict[WaitKind, str] = {
     "paused": "its genie to be started",
     "resolution": "a word on what became of an effect",
     "confirmation": "its user to confirm a call",
+    "place": "a place among the tasks of its genie",
+    "rate": "its turn at a model",
 }
 
 AnswerKind = Literal["answer", "message", "expired", "withdrawn"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
 from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
-from lampwork.store import blobs, calls, cancelled, inbox, kept, tasks
+from lampwork.store import blobs, calls, cancelled, inbox, kept, limits, queued, queues, tasks
 from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.share import Share
 from lampwork.store.tasks import Lineage
@@ -108,6 +108,8 @@ class Ended:
     job: EndedJob | None = None
     answered: list[inbox.Delivery] = field(default_factory=list[inbox.Delivery])
     to_start: list[str] = field(default_factory=list[str])
+    freed: bool = False
+    """Whether another job of its recipe may begin."""
 
 
 def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
@@ -136,23 +138,42 @@ def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
     ]
     if rows:
         connection.execute(_insert_job, rows)
+        queues.join(connection, [(job.id, job.project, job.callable) for job in new])
     for job in new:
         if job.blobs:
             blobs.own(connection, job.id, job.blobs)
 
 
-def create_children(connection: sa.Connection, parent_id: str, new: Sequence[NewJob]) -> bool:
-    """Insert a job's children, unless the job was cancelled or stopped before they came to be."""
+def create_children(
+    connection: sa.Connection,
+    parent_id: str,
+    new: Sequence[NewJob],
+    in_order: Collection[str] = (),
+) -> bool:
+    """Insert a job's children, unless the job was cancelled or stopped before they came to be.
+
+    `in_order` names the recipes whose jobs begin when the ones before have ended. Raises
+    OrderCycle if one of these would wait for its own parent.
+    """
     if get(connection, parent_id).want in ("cancelled", "attention"):
         return False
+    waiting = [(job.id, job.callable) for job in new if job.callable in in_order]
+    if waiting and not new[0].detached:
+        queues.require_no_cycle(connection, parent_id, waiting)
     create(connection, new)
     return True
 
 
-def accept(connection: sa.Connection, new: NewJob, key: str | None, digest: str) -> str:
+def accept(
+    connection: sa.Connection,
+    new: NewJob,
+    key: str | None,
+    digest: str,
+    max_queued: int | None = None,
+) -> str:
     """Insert a job from outside; the same key within 24 hours leads to the same job.
 
-    Raises IdempotencyConflict when the key came with another body.
+    Raises IdempotencyConflict when the key came with another body, QueueFull.
     """
     if key is not None:
         found = connection.execute(
@@ -172,6 +193,8 @@ def accept(connection: sa.Connection, new: NewJob, key: str | None, digest: str)
                 "Use a new key for new work.",
                 job_id=found.id,
             )
+    if max_queued is not None:
+        queued.require_room(connection, new.project, max_queued)
     create(connection, [new])
     if key is not None:
         connection.execute(
@@ -244,9 +267,17 @@ def mark(connection: sa.Connection, job_id: str, status: JobStatus) -> None:
 
 
 def park(
-    connection: sa.Connection, job_id: str, wait_ids: Sequence[str], status: JobStatus
+    connection: sa.Connection,
+    job_id: str,
+    wait_ids: Sequence[str],
+    status: JobStatus,
+    *,
+    is_limited: bool = False,
 ) -> bool:
-    """Let go of a waiting job, unless one of its waits has been answered meanwhile."""
+    """Let go of a waiting job, unless one of its waits has been answered meanwhile.
+
+    With it goes its place, if it `is_limited` how many jobs of its recipe run.
+    """
     if inbox.any_answered(connection, wait_ids):
         return False
     inbox.stand_at(connection, job_id, wait_ids)
@@ -255,6 +286,8 @@ def park(
         .where(jobs.c.id == job_id, jobs.c.want == "run", jobs.c.status.not_in(ENDED))
         .values(want="parked", status=status, crashes=0, changed_at=clock.now())
     )
+    if parked.rowcount and is_limited:
+        queues.step_out(connection, job_id)
     return parked.rowcount == 1
 
 
@@ -279,7 +312,8 @@ def need_attention(connection: sa.Connection, job_id: str, reason: str) -> list[
             changed_at=clock.now(),
         )
     )
-    return tasks.release_job(connection, job_id)
+    freed, _ = limits.release_job(connection, job_id, ended=False)
+    return tasks.release_job(connection, job_id) + freed
 
 
 def finish(
@@ -309,6 +343,8 @@ def finish(
     ended = Ended(EndedJob(job_id, status, envelope))
     over = "cancelled" if status == "cancelled" else "failed"
     ended.answered += tasks.release_job(connection, job_id, ended=over)
+    told, ended.freed = limits.release_job(connection, job_id, ended=True)
+    ended.answered += told
     if row.parent_id is not None and not row.detached:
         _tell_parent(connection, row, ended)
     _start_ends(connection, row, ended)
@@ -429,19 +465,6 @@ def begun_ids(connection: sa.Connection, share: Share) -> list[str]:
         share.condition(),
     )
     return list(connection.execute(query).scalars())
-
-
-def queued(connection: sa.Connection, share: Share, limit: int) -> list[str]:
-    """Jobs of a share that may start now and have not, the oldest first."""
-    may_start = sa.and_(jobs.c.status == "queued", jobs.c.want == "run")
-    return list(
-        connection.execute(
-            sa.select(jobs.c.id)
-            .where(may_start, share.condition())
-            .order_by(jobs.c.created_at)
-            .limit(limit)
-        ).scalars()
-    )
 
 
 def outcomes(

@@ -58,6 +58,13 @@ jobs = sa.Table(
     sa.Index("jobs_by_end", "ended_at", "id", **_where("parent_id is null")),
     sa.Index("jobs_by_copy", "copy_of", **_where("copy_of is not null")),
     sa.Index("jobs_by_kept_code", "kept_code", **_where("kept_code is not null")),
+    sa.Index(
+        "jobs_to_start",
+        "project",
+        "callable",
+        "created_at",
+        **_where("status = 'queued' and want = 'run'"),
+    ),
 )
 
 calls = sa.Table(
@@ -227,6 +234,43 @@ pauses = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
+)
+
+limits = sa.Table(
+    "limits",
+    metadata,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),  # genie, recipe
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("most", sa.Integer, nullable=False),  # of its tasks, or its jobs, at a time
+    sa.Column("ordered", sa.Boolean, nullable=False),  # one ends before the next begins
+)
+
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),  # in the order of arrival
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False, unique=True),  # a task, or a job
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("held", sa.Boolean, nullable=False),
+    sa.Column("wait_id", sa.Text),  # of a task that stands in line for it
+    sa.Index("places_in_line", "project", "kind", "name", "held", "id"),
+    sa.Index("places_by_job", "job_id"),
+    sqlite_autoincrement=True,
+)
+
+rates = sa.Table(
+    "rates",
+    metadata,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),  # of a provider, a model or a host
+    # When what was taken from each bucket will have flowed back, in epoch seconds.
+    sa.Column("requests_at", sa.Float, nullable=False),
+    sa.Column("tokens_at", sa.Float, nullable=False),
+    sa.Column("closed_until", sa.Float, nullable=False),  # by what the provider has said
 )
 
 ends = sa.Table(

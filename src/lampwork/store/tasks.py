@@ -17,6 +17,8 @@ from lampwork.store import (
     conversations,
     inbox,
     pauses,
+    places,
+    rates,
     reservations,
 )
 from lampwork.store.budgets import Chain
@@ -75,6 +77,8 @@ class NewTask:
     """See written_type.py."""
     metered: bool = False
     """Whether its model calls use tokens."""
+    is_limited: bool = False
+    """Whether its genie works on so many tasks at a time, so that it needs a place."""
     limits: dict[str, Json] | None = None
     """Of the budget that it is given."""
     nanodollars: int | None = None
@@ -135,6 +139,8 @@ class Claim:
     """For a model call that an earlier run had begun."""
     files: Json = None
     """As they were when it was opened, see files/snapshot.py; None of a task without."""
+    has_place: bool = False
+    """Whether it holds its place among those that its genie works on, if it needs one."""
     is_new: bool = False
 
 
@@ -228,7 +234,8 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait
             raise new.refused
         return _wait_if_paused(connection, new) or _open(connection, new)
     if found.holds or found.wait_id is not None or found.outcome is not None:
-        return found
+        held = new.is_limited and places.is_held(connection, new.id)
+        return replace(found, has_place=held) if held else found
     return _regain(connection, new, found)
 
 
@@ -279,7 +286,14 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
         return claim
     told: list[Entry] = [("told", new.told)]
     last = conversations.append(connection, new.conversation_id, new.id, claim.epoch, told)
-    return replace(claim, last_seq=last)
+    held = new.is_limited and _take_place_of_genie(connection, new)
+    return replace(claim, last_seq=last, has_place=held)
+
+
+def _take_place_of_genie(connection: sa.Connection, new: NewTask) -> bool:
+    """Whether the task has a place at once; if not, it stands in line for one."""
+    wanted = places.Wanted(new.project, new.genie, new.job_id, new.call, new.deadline)
+    return places.take(connection, new.conversation_id, new.id, 1, wanted) is None
 
 
 def _take_place(connection: sa.Connection, new: NewTask) -> tuple[NewTask, int | None]:
@@ -400,6 +414,7 @@ def append(
     after: int | None = None,
     status: TaskStatus | None = None,
     spent: Spent | None = None,
+    paced: tuple[rates.Taken, int] | None = None,
 ) -> int:
     """Append a task's entries, and show its status if that changes.
 
@@ -408,6 +423,8 @@ def append(
     first = conversations.append(connection, conversation, task, epoch, new, after, at)
     if spent is not None:
         reservations.settle(connection, task, spent)
+    if paced is not None:
+        rates.settle(connection, *paced)
     if status is not None:
         connection.execute(sa.update(tasks).where(tasks.c.id == task).values(status=status))
     return first
@@ -426,18 +443,22 @@ def finish(
     outcome: Json,
     envelope: str,
     spent: Spent | None = None,
+    has_place: bool = False,
+    paced: tuple[rates.Taken, int] | None = None,
 ) -> list[inbox.Delivery]:
     """End a task: its last entries, its outcome, and its conversation for the next in line.
 
     One that waits in line, and has written nothing, has no last entries. `envelope` is recorded as
     what came of the job's call, see values.py.
 
-    Returns the answer to the wait of the one whose turn it is. Raises StaleEpoch.
+    Returns the answers to the waits of those whose turn it is. Raises StaleEpoch.
     """
     if new:
         conversations.append(connection, conversation, task, epoch, new, after, at)
     if spent is not None:
         reservations.settle(connection, task, spent)
+    if paced is not None:
+        rates.settle(connection, *paced)
     ended = connection.execute(
         _end,
         {
@@ -452,7 +473,8 @@ def finish(
     if ended is None:
         raise StaleEpoch(f"task {task} has ended, or goes on under another epoch")
     calls.record(connection, ended.job_id, ended.call, envelope)
-    return conversations.release(connection, task, conversation)
+    freed = places.leave(connection, task) if has_place else []
+    return conversations.release(connection, task, conversation) + freed
 
 
 def release_job(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lampwork import clock, failpoint
 from lampwork.files.artifact import Artifact
-from lampwork.store import artifacts, reservations, tasks
+from lampwork.store import artifacts, rates, reservations, tasks
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.inbox import Delivery
 from lampwork.store.reservations import Granted, Refused, Spent, Wanted
@@ -18,6 +18,7 @@ from lampwork.types import Json, TaskStatus
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
+    from lampwork.tasks.place import Place
 
 __all__ = ["Hold", "StaleEpoch"]
 
@@ -38,6 +39,10 @@ class Hold:
         self.conversation_id = claim.conversation_id
         self.budgets = (*own, *run.lineage.budgets)
         """The budgets that count, the nearest first."""
+        self.place: Place | None = None
+        """Its place among those that its genie works on at a time, if that is limited."""
+        self.paced: tuple[rates.Taken, int] | None = None
+        """What a model call has taken of its rate and what it came to, until that is settled."""
         self.owed: Spent | None = None
         """What a model call has come to, until it is settled with the next entries."""
         self.epoch = claim.epoch
@@ -58,14 +63,15 @@ class Hold:
         intents among them spend; LimitMet if these do not fit, and then nothing was appended.
         """
         at = clock.now()
-        how = {"at": at, "after": after, "status": status, "spent": self._spent_by(new)}
-        first = await self._write(tasks.append, new, **how)
+        how: dict[str, Any] = {"at": at, "after": after, "status": status}
+        how |= {"spent": self._spent_by(new), "paced": self.paced}
+        first = await self.write(tasks.append, new, **how)
         self.take(first, new, at)
         self._settled()
 
     async def save_artifact(self, artifact: Artifact, content: bytes, *, call: str) -> None:
         """Save what a skill call has produced; on disk when this returns. Raises as `append`."""
-        await self._write(artifacts.save, artifact.to_json(), call=call, content=content)
+        await self.write(artifacts.save, artifact.to_json(), call=call, content=content)
         failpoint.hit("artifact.saved")
 
     async def finish(
@@ -82,7 +88,7 @@ class Hold:
         Returns who is told that it is their turn.
         """
         usage = self.transcript.usage
-        told = await self._write(
+        told = await self.write(
             tasks.finish,
             new,
             at=at,
@@ -92,37 +98,25 @@ class Hold:
             outcome=outcome,
             envelope=envelope,
             spent=self.owed,
+            has_place=self.place is not None,
+            paced=self.paced,
         )
         self._settled()
         return told
 
     async def reserve(self, wanted: Wanted) -> Granted | Refused:
         """Reserve a model call in the budgets that count for the task."""
-        found = await self._write(reservations.reserve, self.budgets, wanted)
+        found = await self.write(reservations.reserve, self.budgets, wanted)
         if isinstance(found, Granted):
             self.run.worker.calls_under_way.begin(self.task_id, self.budgets)
         return found
 
     async def reserve_again(self) -> None:
         """Reserve as much once more, for another try of the same call. Raises LimitMet."""
-        await self._write(reservations.reserve_again, self.budgets)
+        await self.write(reservations.reserve_again, self.budgets)
 
-    def _spent_by(self, new: Sequence[Entry]) -> Spent | None:
-        if self.owed is None:
-            return None
-        return replace(self.owed, skill_calls=sum(kind in _ASKED for kind, _ in new))
-
-    def _settled(self) -> None:
-        if self.owed is not None:
-            self.owed = None
-            self.run.worker.calls_under_way.end(self.task_id)
-
-    def take(self, first: int, new: Sequence[Entry], at: float) -> None:
-        """Count entries in that this run writes, the first under that number."""
-        for position, (kind, body) in enumerate(new):
-            self.transcript.take(first + position, kind, body, at=at, epoch=self.epoch)
-
-    async def _write(self, change: Callable[..., Written], *what: Any, **how: Any) -> Written:
+    async def write(self, change: Callable[..., Written], *what: Any, **how: Any) -> Written:
+        """Make a change of a conversation, a task and its epoch. Raises as `append`."""
         # An ended run may still say what came of an effect: the epoch decides whether it is heard.
         store, names, epoch = self.run.store, (self.conversation_id, self.task_id), self.epoch
         self.run.worker.counters.appends += 1
@@ -131,6 +125,22 @@ class Hold:
         except StaleEpoch:
             await self._claim_anew(epoch)
             return await store.write(change, *names, self.epoch, *what, **how)
+
+    def _spent_by(self, new: Sequence[Entry]) -> Spent | None:
+        if self.owed is None:
+            return None
+        return replace(self.owed, skill_calls=sum(kind in _ASKED for kind, _ in new))
+
+    def _settled(self) -> None:
+        self.paced = None
+        if self.owed is not None:
+            self.owed = None
+            self.run.worker.calls_under_way.end(self.task_id)
+
+    def take(self, first: int, new: Sequence[Entry], at: float) -> None:
+        """Count entries in that this run writes, the first under that number."""
+        for position, (kind, body) in enumerate(new):
+            self.transcript.take(first + position, kind, body, at=at, epoch=self.epoch)
 
     async def _claim_anew(self, refused: int) -> None:
         async with self._claiming:

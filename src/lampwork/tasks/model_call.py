@@ -24,6 +24,7 @@ from lampwork.store.reservations import (
     Wanted,
     cost_of,
 )
+from lampwork.tasks.pace import Pace
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) ->
 
     Raises LimitMet, BudgetNotEnforceable, OutOfTime, and what the model raises.
     """
+    if task.hold.place is not None:
+        await task.hold.place.take()
+    pace = _pace(task, ask)
+    if pace is not None:
+        await pace.first(task.model.paced_as)
+        ask = replace(ask, in_turn=pace.again, slow_down=pace.slow_down)
     call = _Call(task, ask)
     if task.hold.budgets:
         await call.reserve()
@@ -69,6 +76,8 @@ async def ask_model(task: TaskInHand, ask: Ask, scan: dict[str, Json] | None) ->
         raise
     failpoint.hit("model.after")
     usage = call.counted(reply.usage)
+    if pace is not None:
+        task.hold.paced = pace.came_to(usage)
     try:
         task.hold.run.check()
     except RunEnded:
@@ -232,6 +241,21 @@ async def _wait_for_room(task: TaskInHand, wanted: Wanted, refused: Refused) -> 
                 return found
             if not await calls.one_ends(budget, task.deadline, since=ended):
                 raise found.met
+
+
+def _pace(task: TaskInHand, ask: Ask) -> Pace | None:
+    """At which pace models may be asked; None in a project that limits none."""
+    if not task.hold.run.project.rate_limits:
+        return None
+    tokens = 0
+    if task.model.uses_tokens:
+        known, tokens = task.hold.transcript.measured or (0, 0)
+        tokens += (size_of(ask.messages[known:]) if known else size(ask)) // _BYTES_PER_TOKEN
+    return Pace(task.hold, task.call, task.deadline, ask.number, tokens)
+
+
+_BYTES_PER_TOKEN = 4
+"""About that many, of what nobody has measured yet."""
 
 
 def _wanted(task: TaskInHand, ask: Ask) -> Wanted:

@@ -11,14 +11,14 @@ import functools
 import json
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
 from lampwork import clock, failpoint, values
-from lampwork.errors import NotDone, ResultNotRecordable, SkillInvalid, StoreUnavailable
+from lampwork.errors import NotDone, OrderCycle, ResultNotRecordable, SkillInvalid, StoreUnavailable
 from lampwork.files.artifact import Saving
 from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.genies.skill import Skill, SkillCall
@@ -85,7 +85,8 @@ class SkillCalls:
         for position, intent in enumerate(same):
             # The later ones had not been started while the first had no result.
             intent.begun = intent.begun and position == 0
-            with self.run.acting():
+            place = self.hold.place
+            with self.run.acting(), nullcontext() if place is None else place.acting():
                 started, found_begun = time.monotonic(), intent.begun or intent.resolved > 0
                 result = await self._perform_in_time(intent)
                 if result is None:
@@ -158,14 +159,17 @@ class SkillCalls:
     async def _run_recipe(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
         self.deadline.check()
         given = {name: self.metadata[name] for name in skill.metadata if name in self.metadata}
-        outcome = await self.run.child(
-            job_id=cast(str, intent.child),
-            call=self.call,
-            callable=skill.recipe or "",
-            input=self._arguments(skill, intent) | given,
-            task_id=self.hold.task_id,
-            due_at=self.deadline.at,
-        )
+        try:
+            outcome = await self.run.child(
+                job_id=cast(str, intent.child),
+                call=self.call,
+                callable=skill.recipe or "",
+                input=self._arguments(skill, intent) | given,
+                task_id=self.hold.task_id,
+                due_at=self.deadline.at,
+            )
+        except OrderCycle as error:
+            return _error(intent, error)
         if isinstance(outcome, values.Value):
             return _recorded(skill.name, outcome.text)
         message = outcome.error["message"]

@@ -29,6 +29,7 @@ from lampwork.tasks.briefing import Briefing, briefing
 from lampwork.tasks.conversation import Hold, StaleEpoch
 from lampwork.tasks.delegation import tasks_below
 from lampwork.tasks.opening import new_task, open_or_claim
+from lampwork.tasks.place import Place
 from lampwork.tasks.task import Ending, TaskInHand, failed
 from lampwork.tasks.transcript import Transcript
 from lampwork.tasks.turn import take_turns
@@ -57,6 +58,7 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
             await run.prove()
         finally:
             run.worker.calls_under_way.end(task_id(run.job_id, call))
+            run.places.pop(task_id(run.job_id, call), None)
 
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
@@ -133,6 +135,10 @@ async def _take_in_hand(
 ) -> TaskInHand:
     """All that the turns need; the genie is told its task if nobody has."""
     hold = Hold(run, claim, transcript)
+    deadline = Deadline(claim.deadline, claim.deadline_budget)
+    if assignment.genie.max_concurrent_tasks is not None:
+        hold.place = Place(hold, assignment.genie.name, new.call, deadline)
+        run.places[hold.task_id] = hold.place
     if not transcript.told:
         await hold.append(("told", new.told), status="working")
     skills = run.cast.skills_of(assignment.genie)
@@ -149,7 +155,7 @@ async def _take_in_hand(
         {skill.name: skill for skill in skills if skill.name not in withheld},
         Scanner(Matcher(wanted), seal, transcript.evidence.carrying),
         seal,
-        Deadline(claim.deadline, claim.deadline_budget),
+        deadline,
     )
 
 

@@ -74,6 +74,11 @@ class Watched:
         return self.model.counts_alike
 
     @property
+    def paced_as(self) -> tuple[str, ...]:
+        """As the model."""
+        return self.model.paced_as
+
+    @property
     def max_output_tokens(self) -> int | None:
         """The model's."""
         return self.model.max_output_tokens

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lampwork.errors import StillExecuting
 from lampwork.runs.run import Run
-from lampwork.store import jobs
+from lampwork.store import jobs, queued
 
 if TYPE_CHECKING:
     from lampwork.testing.app import TestApp
@@ -32,7 +32,8 @@ async def at_rest(app: TestApp) -> bool:
     """Whether nothing executes here, and nothing is about to. On the jobs' event loop."""
     worker = app.worker
     # The queued ones first: one that begins in between is among those that have begun.
-    meant = await app.store.read(jobs.queued, worker.share, worker.settings.max_live)
+    waiting = await app.store.read(queued.to_start, worker.share, worker.settings.max_live)
+    meant = [each.id for each in waiting]
     meant += await app.store.read(jobs.begun_ids, worker.share)
     meant += await app.store.read(jobs.to_cancel, worker.share.project, worker.share.trees)
     if app.settings.park_after <= 0 and any(map(_waits, worker.runs.values())):

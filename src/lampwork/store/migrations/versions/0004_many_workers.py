@@ -1,4 +1,4 @@
-"""What many workers share, what is kept for how long, and people who are erased."""
+"""What many workers share and limit, what is kept for how long, and people who are erased."""
 
 import time
 
@@ -12,6 +12,7 @@ down_revision = "0003"
 def upgrade() -> None:
     _retention()
     _counters()
+    _limits()
 
 
 def _retention() -> None:
@@ -41,3 +42,44 @@ def _counters() -> None:
     op.add_column("executors", sa.Column("counters", sa.JSON(), nullable=True))
     op.add_column("executors", sa.Column("counted_at", sa.Float(), nullable=True))
     op.create_index("tasks_by_end", "tasks", ["ended_at"])
+
+
+def _limits() -> None:
+    to_start = sa.text("status = 'queued' and want = 'run'")
+    op.create_index(
+        "jobs_to_start",
+        "jobs",
+        ["project", "callable", "created_at"],
+        sqlite_where=to_start,
+        postgresql_where=to_start,
+    )
+    op.create_table(
+        "limits",
+        sa.Column("project", sa.Text(), nullable=False, primary_key=True),
+        sa.Column("kind", sa.Text(), nullable=False, primary_key=True),
+        sa.Column("name", sa.Text(), nullable=False, primary_key=True),
+        sa.Column("most", sa.Integer(), nullable=False),
+        sa.Column("ordered", sa.Boolean(), nullable=False),
+    )
+    op.create_table(
+        "places",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False, unique=True),
+        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.Column("wait_id", sa.Text()),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("places_in_line", "places", ["project", "kind", "name", "held", "id"])
+    op.create_index("places_by_job", "places", ["job_id"])
+    op.create_table(
+        "rates",
+        sa.Column("project", sa.Text(), nullable=False, primary_key=True),
+        sa.Column("name", sa.Text(), nullable=False, primary_key=True),
+        sa.Column("requests_at", sa.Float(), nullable=False),
+        sa.Column("tokens_at", sa.Float(), nullable=False),
+        sa.Column("closed_until", sa.Float(), nullable=False),
+    )

@@ -1,0 +1,219 @@
+"""Recipes of which only so many jobs run at a time: who may begin, and who must wait for whom.
+
+A job of such a recipe has a place from when it is accepted, and holds it from when it begins: until
+it has ended where jobs are to run in their order, else until it is parked. Every function runs
+inside one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from lampwork.errors import OrderCycle
+from lampwork.store.schema import conversations, jobs, limits, line, places, tasks, waits
+from lampwork.types import ENDED
+
+__all__ = ["enter", "free_places", "join", "redo", "require_no_cycle", "step_out", "to_wake"]
+
+_of_recipe = sa.and_(
+    places.c.project == sa.bindparam("project"),
+    places.c.kind == "recipe",
+    places.c.name == sa.bindparam("recipe"),
+)
+_place_of = sa.select(places).where(places.c.holder == sa.bindparam("job"))
+_limit_of = sa.select(limits).where(
+    limits.c.project == sa.bindparam("project"),
+    limits.c.kind == "recipe",
+    limits.c.name == sa.bindparam("recipe"),
+)
+_limited = sa.select(limits.c.name).where(
+    limits.c.project == sa.bindparam("project"), limits.c.kind == "recipe"
+)
+_held = sa.select(sa.func.count()).where(_of_recipe, places.c.held.is_(True))
+_first = sa.select(places).where(_of_recipe).order_by(places.c.id).limit(1)
+_hold = sa.update(places).where(places.c.id == sa.bindparam("place")).values(held=True)
+_is_limited = sa.and_(
+    limits.c.project == jobs.c.project, limits.c.kind == "recipe", limits.c.name == jobs.c.callable
+)
+_COLUMNS = ["project", "kind", "name", "holder", "job_id", "held"]
+_limited_jobs = (
+    sa.select(
+        jobs.c.project, sa.literal("recipe"), jobs.c.callable, jobs.c.id, jobs.c.id, sa.false()
+    )
+    .join(limits, _is_limited)
+    .order_by(jobs.c.created_at, jobs.c.parent_call, jobs.c.position, jobs.c.id)
+)
+_join = insert(places).from_select(
+    _COLUMNS,
+    _limited_jobs.where(
+        jobs.c.id.in_(sa.bindparam("jobs", expanding=True)), jobs.c.status == "queued"
+    ),
+)
+_join = _join.on_conflict_do_nothing()
+
+
+def join(connection: sa.Connection, new: Sequence[tuple[str, str, str]]) -> None:
+    """Those of these new jobs, by id, project and recipe, that are limited stand in their lines."""
+    limited = set(connection.execute(_limited, {"project": new[0][1]}).scalars())
+    if limited and (ids := [job_id for job_id, _, recipe in new if recipe in limited]):
+        connection.execute(_join, {"jobs": ids})
+
+
+def enter(connection: sa.Connection, job_id: str) -> bool:
+    """Whether a job may run now: it holds its place from here on, if its recipe is limited."""
+    place = connection.execute(_place_of, {"job": job_id}).first()
+    if place is None or place.held:
+        return True
+    of_recipe = {"project": place.project, "recipe": place.name}
+    limit = connection.execute(_limit_of, of_recipe).first()
+    if limit is not None and limit.ordered:
+        free = connection.execute(_first, of_recipe).one().id == place.id
+    else:
+        free = limit is None or connection.execute(_held, of_recipe).scalar_one() < limit.most
+    if free:
+        connection.execute(_hold, {"place": place.id})
+    return free
+
+
+def free_places(connection: sa.Connection, project: str, recipe: str) -> int | None:
+    """How many more jobs of a recipe may begin now; None if it has no limit."""
+    of_recipe = {"project": project, "recipe": recipe}
+    limit = connection.execute(_limit_of, of_recipe).first()
+    return None if limit is None else limit.most - connection.execute(_held, of_recipe).scalar_one()
+
+
+def step_out(connection: sa.Connection, job_id: str) -> bool:
+    """A job is parked, or waits for a person to mend it: its place is another's, if that may be.
+
+    It keeps its number in the line. Returns whether a place has got free.
+    """
+    in_order = sa.select(limits.c.name).where(
+        limits.c.project == places.c.project,
+        limits.c.kind == "recipe",
+        limits.c.name == places.c.name,
+        limits.c.ordered.is_(True),
+    )
+    left = connection.execute(
+        sa.update(places)
+        .where(places.c.holder == job_id, places.c.held.is_(True), ~sa.exists(in_order))
+        .values(held=False)
+    )
+    return left.rowcount > 0
+
+
+def to_wake(connection: sa.Connection, project: str) -> list[str]:
+    """Parked jobs of limited recipes that have an answer, and for which there is a place now."""
+    answered = sa.exists().where(waits.c.job_id == jobs.c.id, waits.c.parked, waits.c.answered)
+    found: list[str] = []
+    for limit in connection.execute(
+        sa.select(limits).where(
+            limits.c.project == project, limits.c.kind == "recipe", limits.c.ordered.is_(False)
+        )
+    ).all():
+        free = free_places(connection, project, limit.name) or 0
+        query = (
+            sa.select(jobs.c.id)
+            .join(places, places.c.holder == jobs.c.id)
+            .where(_of_recipe, places.c.held.is_(False), jobs.c.want == "parked", answered)
+            .order_by(places.c.id)
+            .limit(max(0, free))
+        )
+        of_recipe = {"project": project, "recipe": limit.name}
+        found += connection.execute(query, of_recipe).scalars()
+    return found
+
+
+def redo(connection: sa.Connection, project: str) -> None:
+    """The limits of a project have changed: its unfinished jobs have places by those of now."""
+    of_project = sa.and_(places.c.project == project, places.c.kind == "recipe")
+    limited = sa.select(limits.c.name).where(limits.c.project == project, limits.c.kind == "recipe")
+    connection.execute(sa.delete(places).where(of_project, places.c.name.not_in(limited)))
+    unfinished = _limited_jobs.where(jobs.c.project == project, jobs.c.status.not_in(ENDED))
+    joined = insert(places).from_select(_COLUMNS, unfinished).on_conflict_do_nothing()
+    connection.execute(joined)
+    begun = sa.select(jobs.c.id).where(
+        jobs.c.project == project, jobs.c.want == "run", jobs.c.started_at.is_not(None)
+    )
+    connection.execute(
+        sa.update(places).where(of_project, places.c.holder.in_(begun)).values(held=True)
+    )
+
+
+# --- who waits for whom ---
+
+
+def require_no_cycle(
+    connection: sa.Connection, parent_id: str, children: Collection[tuple[str, str]]
+) -> None:
+    """Raise OrderCycle if one of these children, id and recipe, would wait for its own parent.
+
+    A job of a recipe that keeps order begins when those before it have ended; one of them may be
+    above the parent, or wait for it in turn.
+    """
+    parent = connection.execute(sa.select(jobs).where(jobs.c.id == parent_id)).one()
+    for child_id, recipe in children:
+        if connection.execute(sa.select(jobs.c.id).where(jobs.c.id == child_id)).first():
+            continue  # it was let in before
+        before = _holder(connection, parent.project, recipe)
+        if before is not None and _waits_for(connection, before, parent_id):
+            raise OrderCycle(
+                f'Recipe "{recipe}" keeps strict order, so a job of it would begin after job '
+                f"{before} has ended, which waits for this very job. Start it detached with "
+                "job.start(…), or share the work in a plain function that both recipes await.",
+                recipe=recipe,
+                job_id=before,
+            )
+
+
+def _holder(connection: sa.Connection, project: str, recipe: str) -> str | None:
+    """The first in the line of a recipe that keeps order, if it has begun."""
+    of_recipe = {"project": project, "recipe": recipe}
+    limit = connection.execute(_limit_of, of_recipe).first()
+    first = connection.execute(_first, of_recipe).first()
+    if limit is None or not limit.ordered or first is None or not first.held:
+        return None
+    return first.job_id
+
+
+def _waits_for(connection: sa.Connection, job_id: str, sought: str) -> bool:
+    """Whether a job ends only after another has got on: it is that one, or waits for it."""
+    seen: set[str] = set()
+    to_end = [job_id]
+    while to_end:
+        if (each := to_end.pop()) == sought:
+            return True
+        if each not in seen:
+            seen.add(each)
+            to_end += _waited_for(connection, each)
+    return False
+
+
+def _waited_for(connection: sa.Connection, job_id: str) -> list[str]:
+    """The jobs that one waits for itself: its children, who is before it, who holds what it wants.
+
+    Not those that it never waits for: detached ones.
+    """
+    found: list[str] = []
+    children: Any = connection.execute(
+        sa.select(jobs.c.id).where(
+            jobs.c.parent_id == job_id, jobs.c.detached.is_(False), jobs.c.status.not_in(ENDED)
+        )
+    ).scalars()
+    found += children
+    place = connection.execute(_place_of, {"job": job_id}).first()
+    if place is not None and not place.held:
+        before = _holder(connection, place.project, place.name)
+        found += [] if before is None else [before]
+    waiting, holding = tasks.alias("waiting"), tasks.alias("holding")
+    found += connection.execute(
+        sa.select(holding.c.job_id)
+        .join(conversations, conversations.c.holder == holding.c.id)
+        .join(line, line.c.conversation_id == conversations.c.id)
+        .join(waiting, waiting.c.id == line.c.task_id)
+        .where(waiting.c.job_id == job_id)
+    ).scalars()
+    return found
