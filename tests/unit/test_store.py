@@ -191,4 +191,4 @@ async def test_numbers_of_messages_and_places_in_line_are_never_used_again(store
         query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
         return list(connection.exec_driver_sql(query).scalars())
 
-    assert await store.read(numbered) == ["inbox", "line"]
+    assert await store.read(numbered) == ["inbox", "line", "places"]
