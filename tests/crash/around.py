@@ -22,6 +22,7 @@ from tests.crash import service
 from tests.crash.load import AT_MOST_ONCE, EFFECTS, NEVER_DONE, REPLY, RESULT, USER
 
 from lampwork.jobs_door import JobsDoor
+from lampwork.place import Folder
 from lampwork.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,7 +161,7 @@ class Outside:
 @asynccontextmanager
 async def outside(home: Path) -> AsyncIterator[Outside]:
     """Somebody outside who does what the jobs wait for, as long as the block lasts."""
-    store = await asyncio.to_thread(Store, home)
+    store = await asyncio.to_thread(Store, Folder(home))
     attending = asyncio.create_task((there := Outside(store)).attend())
     try:
         yield there

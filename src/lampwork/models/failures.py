@@ -174,9 +174,10 @@ def wants_rest(error: Exception) -> float | None:
 
     Never more than we would wait.
     """
-    asked = getattr(error, "retry_after", None)
-    too_often = isinstance(error, api.ModelRateLimitError) and asked is not None
-    return min(asked, LONGEST_PAUSE) if too_often else None
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is None or not isinstance(error, api.ModelRateLimitError):
+        return None
+    return min(asked, LONGEST_PAUSE)
 
 
 # --- what the task ends with ---

@@ -105,6 +105,7 @@ class _Refused:
     counts_alike = True
     max_output_tokens = None
     sees = True
+    paced_as = ()
 
     def check(self) -> None:
         raise LiveModelRefused(
