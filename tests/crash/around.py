@@ -195,6 +195,7 @@ class Undisturbed:
         assert {"load": load, "reply": REPLY} in life.said
         assert tree(home) == [(callable, status, n * of) for callable, status, n in self.tree]
         check_records(home)
+        assert rows(home, "select holder from places") == []
         done = service.effects(self.ledger, load)
         assert done.keys() == EFFECTS
         doubled = {effect: keys for effect, keys in done.items() if len(keys) != 1}

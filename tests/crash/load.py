@@ -164,6 +164,7 @@ teller = project.genie(
     model=talking,
     job_description="Serve.",
     skills=[pay_out, adjust, send_voucher, fine],
+    max_concurrent_tasks=1,
 )
 REPLY = "None; receipt of payout; receipt of post right; receipt of voucher"
 
