@@ -143,7 +143,7 @@ class Cluster:
         return psycopg.connect(self.url(database, self.superuser), autocommit=True)
 
     def _make_template(self) -> str:
-        from lampwork.engine import make_tables
+        from lampwork.engine import migrate_tables
 
         name = "lampwork_template"
         with self.connect("postgres") as connection:
@@ -151,7 +151,7 @@ class Cluster:
             connection.execute(f"create database {name} owner lamp")
         place = Server(self.url(name))
         Store(place).close()
-        make_tables(place)
+        migrate_tables(place)
         return name
 
     def _run(self, program: str, *words: str) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
+
+from lampwork.errors import DatabaseUrlInvalid
 
 __all__ = ["Folder", "Place", "Server"]
+
+_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +28,61 @@ class Server:
     """A Postgres database, for as many machines as reach it."""
 
     url: str
-    """`postgresql://user:password@host:port/database`."""
+    """`postgresql://user:password@host:port/database`, with libpq's options as its query."""
+
+    def __post_init__(self) -> None:
+        """Raise DatabaseUrlInvalid, which repeats nothing of it: a password may be anywhere."""
+        if (wrong := _wrong_with(self.url)) is not None:
+            raise DatabaseUrlInvalid(
+                "The database is named as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+                f"and {wrong}."
+            )
 
     def __str__(self) -> str:
-        """The URL without its password, for people and logs."""
-        parts = urlsplit(self.url)
-        user, at, host = parts.netloc.rpartition("@")
-        name = user.partition(":")[0]
-        return urlunsplit((parts.scheme, f"{name}{at}{host}", parts.path, "", ""))
+        """The URL without its passwords, for people and logs."""
+        url = _parsed(self.url)
+        shown = url.create(
+            "postgresql",
+            url.username,
+            host=url.host,
+            port=url.port,
+            database=url.database,
+            query={name: value for name, value in url.query.items() if "pass" not in name},
+        )
+        return shown.render_as_string()
+
+    def __repr__(self) -> str:
+        return f"Server({str(self)!r})"
+
+    def for_driver(self, **options: str) -> Any:
+        """The URL as SQLAlchemy takes it, with libpq's `options` where it does not say them."""
+        url = _parsed(self.url).set(drivername="postgresql+psycopg")
+        return url.update_query_dict(
+            {name: value for name, value in options.items() if name not in url.query}
+        )
 
 
 Place = Folder | Server
 """One or the other."""
+
+
+def _wrong_with(url: str) -> str | None:
+    scheme, found, _ = url.partition("://")
+    if not found or scheme not in _SCHEMES:
+        return "this does not begin with postgresql://"
+    try:
+        parsed = _parsed(url)
+    except ValueError:
+        return "the port of this is no number"
+    if "@" in (parsed.host or ""):
+        return "in a password @ is written as %40"
+    if not parsed.database:
+        return "this names no database"
+    return None
+
+
+def _parsed(url: str) -> Any:
+    # 0.1 s to import, which commands that open no database must not take.
+    import sqlalchemy as sa
+
+    return sa.make_url(url)

@@ -13,15 +13,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
 
 from lampwork import failpoint
 from lampwork.errors import JobNotFound, StoreUnavailable
 from lampwork.place import Folder
-from lampwork.store import migrations, schema
+from lampwork.store import schema
 from lampwork.store.store import Store
 
 
@@ -106,7 +102,7 @@ async def test_a_commit_that_did_not_happen_acknowledges_nothing(store: Store) -
 FILL_THE_DISK = """
 import asyncio, sys
 from pathlib import Path
-from lampwork.store import migrations, schema
+from lampwork.store import schema
 from lampwork.place import Folder
 from lampwork.store.store import Store
 
@@ -160,30 +156,6 @@ async def test_what_is_acknowledged_is_synced(store: Store) -> None:
 
     full = 2
     assert await store.write(pragmas) == ("wal", full, 8192)
-
-
-async def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
-    def differences(connection: sa.Connection) -> list[object]:
-        return compare_metadata(MigrationContext.configure(connection), schema.metadata)
-
-    assert await store.read(differences) == []
-
-
-async def test_tables_of_the_version_before_are_brought_up_to_date(tmp_path: Path) -> None:
-    folder = Path(migrations.__file__).parent
-    config = Config()
-    config.set_main_option("script_location", str(folder))
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'lampwork.db'}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, sorted(folder.glob("versions/0*.py"))[-2].name[:4])
-    engine.dispose()
-
-    store = Store(Folder(tmp_path))
-    try:
-        await test_the_migrations_make_the_tables_of_the_schema(store)
-    finally:
-        store.close()
 
 
 async def test_numbers_of_messages_and_places_in_line_are_never_used_again(store: Store) -> None:

@@ -45,6 +45,7 @@ _GROUPS = {
         "check": "Look for mistakes in a project.",
         "doctor": "Look for what keeps things from working, each with its mend.",
         "upgrade-check": "Find the jobs that would not go on with the code as it is now.",
+        "migrate": "Bring the tables of an older version up to date.",
         "prune": "Delete jobs that ended long ago, with all that belongs to them.",
         "completion SHELL": "Print the script with which a shell completes all this.",
     },

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import click
 
+from lampwork.errors import DatabaseUrlInvalid
 from lampwork.place import Server
 from lampwork.settings import Settings
 
@@ -39,7 +39,11 @@ class Options:
             raise click.BadParameter("the state is in a folder or in a database: name one of them.")
         settings = Settings.load(home=self.home, db=self.db)
         if settings.db is not None:
-            _check_url(settings.db, "--db" if self.db is not None else "LAMPWORK_DB")
+            try:
+                Server(settings.db)
+            except DatabaseUrlInvalid as error:
+                hint = "--db" if self.db is not None else "LAMPWORK_DB"
+                raise click.BadParameter(error.message, param_hint=hint) from error
         elif settings.home.exists() and not settings.home.is_dir():
             raise click.BadParameter(f"{settings.home} is no folder.", param_hint=self.home_from)
         return settings
@@ -59,16 +63,6 @@ class Options:
         home = ["--home", str(self.home)] if self.home is not None else []
         db = ["--db", str(Server(self.db))] if self.db is not None else []
         return shlex.join(["lampwork", *words, *home, *db])
-
-
-def _check_url(url: str, named_by: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
-        raise click.BadParameter(
-            "a database is named as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
-            f"not as {Server(url)}.",
-            param_hint=named_by,
-        )
 
 
 def _inherited(context: click.Context, parameter: click.Parameter, value: Any) -> Any:

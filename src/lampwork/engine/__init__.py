@@ -1,6 +1,6 @@
 """The durable engine: DBOS Transact behind one class. Nothing outside this package imports it."""
 
-from lampwork.engine.engine import Engine, EngineStatus, make_tables
+from lampwork.engine.engine import Engine, EngineStatus
 from lampwork.engine.history import RecordedCall, recorded_calls
 from lampwork.engine.pruning import compact, delete_records, used
 from lampwork.engine.steps import (
@@ -11,6 +11,7 @@ from lampwork.engine.steps import (
     prove_ownership,
     reserve,
 )
+from lampwork.engine.tables import migrate_tables
 
 __all__ = [
     "CallsDiffer",
@@ -22,7 +23,7 @@ __all__ = [
     "ReservedCall",
     "compact",
     "delete_records",
-    "make_tables",
+    "migrate_tables",
     "prove_ownership",
     "recorded_calls",
     "reserve",

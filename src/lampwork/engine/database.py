@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from lampwork.errors import StoreUnavailable
 from lampwork.place import Folder, Place, Server
+from lampwork.refusals import CONNECT_TIMEOUT
 
 _PATIENCE = 30.0
 """Seconds for which a connection waits for another one that writes."""
@@ -24,7 +21,7 @@ def url_of(place: Place) -> str:
     """Where the engine keeps its tables, as a URL with its password."""
     if isinstance(place, Folder):
         return f"sqlite:///{place.path / 'engine.db'}"
-    url = sa.make_url(place.url).set(drivername="postgresql+psycopg")
+    url = place.for_driver(connect_timeout=CONNECT_TIMEOUT)
     return url.render_as_string(hide_password=False)
 
 
@@ -33,20 +30,12 @@ def open_tables(place: Place) -> sa.Engine:
     return _open_server(place) if isinstance(place, Server) else _open_file(place)
 
 
-@contextmanager
-def reachable() -> Generator[None]:
-    """What is done inside raises StoreUnavailable when the database is away."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise StoreUnavailable(f"The engine's tables can't be reached: {error.orig}") from error
-
-
 def _open_server(place: Server) -> sa.Engine:
     return sa.create_engine(
         url_of(place),
         pool_size=4,
         max_overflow=0,
+        hide_parameters=True,  # they are users' values; an error's text is logged and shown
         # A process that was frozen in a transaction blocks the others no longer than this.
         connect_args={"options": "-c idle_in_transaction_session_timeout=3000"},
     )

@@ -6,17 +6,18 @@ in tests/engine.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from dbos import DBOS, DBOSClient, SetWorkflowID
 
-from lampwork.engine.database import open_tables, reachable, url_of
+from lampwork.engine.database import open_tables, url_of
 from lampwork.engine.history import RecordedCall, recorded
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
 from lampwork.engine.steps import outside
+from lampwork.engine.tables import prepare_tables
 from lampwork.place import Place
+from lampwork.refusals import told
 
 EngineStatus = Literal["none", "enqueued", "pending", "cancelled", "success", "error"]
 
@@ -46,24 +47,19 @@ async def _execute_job() -> str:
     return await execute(job_id)
 
 
-def make_tables(place: Place) -> None:
-    """Make the engine's tables, or bring them up to date. Blocks."""
-    logging.getLogger("dbos").setLevel(logging.CRITICAL)
-    DBOS.migrate(url_of(place))
-
-
 class Engine:
     """The engine of this process; DBOS allows one at a time."""
 
     def __init__(self, place: Place, *, executor_id: str, version: str) -> None:
-        """Open the tables; blocks. Raises StoreUnavailable."""
+        """Open the tables; blocks. Raises DatabaseBehind, DatabaseNotWritable, StoreUnavailable."""
+        self._place = place
         self._executor_id = executor_id
         self._version = version
         self._url = url_of(place)
         self._database = open_tables(place)
         refuse_pickle()
-        with reachable():
-            make_tables(place)
+        with told(place):
+            prepare_tables(place)
             self._register_queue()
 
     def launch(self, execute: Callable[[str], Awaitable[str]]) -> None:
@@ -88,7 +84,7 @@ class Engine:
                 "notification_listener_polling_interval_sec": 0.05,
             }
         )
-        with reachable():
+        with told(self._place):
             DBOS.launch()
 
     def close(self) -> None:
@@ -145,7 +141,7 @@ class Engine:
         Raises StoreUnavailable.
         """
         client = self._client()
-        with reachable():
+        with told(self._place):
             unfinished = client.list_workflows(
                 status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
             )

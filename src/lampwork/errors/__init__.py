@@ -6,7 +6,7 @@
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
-    │   ├── TooManyFiles · FileRejected · ArtifactInvalid
+    │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid
     ├── UserNotAllowed              what belongs to another user
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
@@ -27,8 +27,8 @@
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
     └── StoreError
-        ├── FolderInUse · FolderNotWritable · DatabaseNotWritable · DatabaseBehind
-        ├── DatabaseTooNew · StoreUnavailable
+        ├── FolderInUse · FolderNotWritable · DatabaseBehind · DatabaseTooNew
+        ├── DatabaseNotSupported · StoreUnavailable · DatabaseNotWritable
 
 An error is recorded as `{"code", "message", "fields"}` and is rebuilt from that record when a job
 is replayed, so `except` sees the same class and the same fields each time.
@@ -74,6 +74,7 @@ from lampwork.errors.error import LampworkError
 from lampwork.errors.inputs import (
     ArtifactInvalid,
     BudgetNotEnforceable,
+    DatabaseUrlInvalid,
     DelegationCycle,
     DelegationTooDeep,
     FileRejected,
@@ -111,6 +112,7 @@ from lampwork.errors.models import (
 )
 from lampwork.errors.stores import (
     DatabaseBehind,
+    DatabaseNotSupported,
     DatabaseNotWritable,
     DatabaseTooNew,
     FolderInUse,
@@ -162,8 +164,10 @@ __all__ = [
     "CopyRefused",
     "CrashTestFailed",
     "DatabaseBehind",
+    "DatabaseNotSupported",
     "DatabaseNotWritable",
     "DatabaseTooNew",
+    "DatabaseUrlInvalid",
     "DelegationCycle",
     "DelegationTooDeep",
     "DuplicateName",

@@ -16,6 +16,10 @@ class InputInvalid(LampworkError):
         super().__init__(message, **({"problems": [message]} | fields))
 
 
+class DatabaseUrlInvalid(InputInvalid):
+    """What names the database is no URL of one."""
+
+
 class InstructionsMissing(InputInvalid):
     """A task without instructions."""
 

@@ -19,10 +19,6 @@ class FolderNotWritable(StoreError):
     """The folder for the state cannot be written."""
 
 
-class DatabaseNotWritable(StoreError):
-    """The database lets this role make no tables."""
-
-
 class DatabaseBehind(StoreError):
     """The database's tables are of an older Lampwork; `lampwork migrate` brings them up to date."""
 
@@ -33,3 +29,11 @@ class DatabaseTooNew(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database did not take a change; nothing of it was acknowledged."""
+
+
+class DatabaseNotWritable(StoreUnavailable):
+    """The database does not let this role read, write or make its tables, or takes no changes."""
+
+
+class DatabaseNotSupported(StoreError):
+    """The server is no Postgres that Lampwork works with, or the database not in UTF-8."""

@@ -60,7 +60,8 @@ class Database(Protocol):
 def open_database(place: Place, *, writer_id: str) -> Database:
     """The database at a place, its tables up to date.
 
-    Raises FolderNotWritable, DatabaseTooNew, StoreUnavailable.
+    Raises FolderNotWritable, DatabaseTooNew, DatabaseBehind, DatabaseNotSupported,
+    DatabaseNotWritable, StoreUnavailable.
     """
     if isinstance(place, Folder):
         from lampwork.store.sqlite import Sqlite
@@ -69,6 +70,21 @@ def open_database(place: Place, *, writer_id: str) -> Database:
     from lampwork.store.postgres import Postgres
 
     return Postgres(place, writer_id)
+
+
+def migrate_database(place: Place) -> str | None:
+    """Bring the tables up to date, or make them; the revision that they had. Blocks.
+
+    Raises FolderNotWritable, DatabaseTooNew, DatabaseNotSupported, DatabaseNotWritable,
+    StoreUnavailable.
+    """
+    if isinstance(place, Folder):
+        from lampwork.store.migrations import folder
+
+        return folder.prepare(place.path / "lampwork.db")
+    from lampwork.store import postgres
+
+    return postgres.migrate(place)
 
 
 def to_json(value: Any) -> str:

@@ -12,15 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from lampwork.place import Server
+from lampwork.refusals import CONNECT_TIMEOUT
 from lampwork.store.database import Applied, Change, to_json
 from lampwork.store.migrations import server
 
 _log = logging.getLogger("lampwork.store")
 
 SCHEMA = "lampwork"
-
-_IN_TURN = 0x6C616D70
-"""The advisory lock under which processes write, one transaction at a time."""
 
 _LOOK_EVERY = 2.5
 """Seconds after which a notification that got lost is made good for."""
@@ -33,16 +31,32 @@ _SETTINGS = {
 }
 
 
+def migrate(place: Server) -> str | None:
+    """Bring the tables up to date, or make them; the revision that they had. Blocks.
+
+    Raises DatabaseTooNew, DatabaseNotSupported, DatabaseNotWritable, StoreUnavailable.
+    """
+    engine = _engine(place, 1, "READ COMMITTED")
+    try:
+        return server.migrate(engine, place, SCHEMA)
+    finally:
+        engine.dispose()
+
+
 class Postgres:
     """The database at a URL."""
 
     def __init__(self, place: Server, writer_id: str) -> None:
         """Make the tables, if there are none. Raises DatabaseTooNew, StoreUnavailable."""
-        self._url = sa.make_url(place.url).set(drivername="postgresql+psycopg")
+        self._place = place
         self._writer_id = writer_id
-        self.writing = self._engine(1, "READ COMMITTED")
-        self.reading = self._engine(4, "REPEATABLE READ")
-        server.prepare(self.writing, place, SCHEMA)
+        self.writing = _engine(place, 1, "READ COMMITTED")
+        self.reading = _engine(place, 4, "REPEATABLE READ")
+        try:
+            server.prepare(self.writing, place, SCHEMA)
+        except BaseException:
+            self.writing.dispose()
+            raise
         self._hear: list[Callable[[], None]] = []
         self._closing = threading.Event()
         self._listening = threading.Thread(target=self._listen, name="lampwork-listen", daemon=True)
@@ -112,22 +126,11 @@ class Postgres:
             hear()
 
     def _dsn(self) -> str:
-        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-    def _engine(self, pool_size: int, isolation: Any) -> sa.Engine:
-        options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
-        return sa.create_engine(
-            self._url,
-            pool_size=pool_size,
-            max_overflow=0,
-            isolation_level=isolation,
-            json_serializer=to_json,
-            hide_parameters=True,  # they are users' values; an error's text is logged and shown
-            connect_args={"options": options, "connect_timeout": 5},
-        )
+        url = self._place.for_driver(connect_timeout=CONNECT_TIMEOUT)
+        return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-_take_turn = sa.select(sa.func.pg_advisory_xact_lock(_IN_TURN))
+_take_turn = sa.select(sa.func.pg_advisory_xact_lock(server.IN_TURN))
 _notify = sa.select(sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("writer")))
 
 
@@ -148,3 +151,16 @@ def _apply(connection: sa.Connection, change: Change) -> Applied:
 def _is_lost(error: Exception) -> bool:
     """Whether the connection, or its transaction, is of no use any more."""
     return isinstance(error, OperationalError | InterfaceError | InternalError)
+
+
+def _engine(place: Server, pool_size: int, isolation: Any) -> sa.Engine:
+    options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+    return sa.create_engine(
+        place.for_driver(connect_timeout=CONNECT_TIMEOUT),
+        pool_size=pool_size,
+        max_overflow=0,
+        isolation_level=isolation,
+        json_serializer=to_json,
+        hide_parameters=True,  # they are users' values; an error's text is logged and shown
+        connect_args={"options": options},
+    )

@@ -9,8 +9,8 @@ from lampwork.errors import FolderNotWritable, StoreUnavailable
 from lampwork.store.migrations import HEAD, check_known, upgrade
 
 
-def prepare(path: Path) -> None:
-    """Create or migrate the database.
+def prepare(path: Path) -> str | None:
+    """Create or migrate the database; the revision that it had.
 
     Raises FolderNotWritable, DatabaseTooNew; then nothing was changed.
     """
@@ -27,10 +27,10 @@ def prepare(path: Path) -> None:
             f"{path} can't be read: {error}. "
             "Bring a backup back, or name another folder with --home or LAMPWORK_HOME."
         ) from error
-    if found == HEAD:
-        return
-    check_known(found, path, "name another folder with --home")
-    _upgrade(path)
+    if found != HEAD:
+        check_known(found, path, "name another folder with --home")
+        _upgrade(path)
+    return found
 
 
 def _revision(path: Path) -> str | None:

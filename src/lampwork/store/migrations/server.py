@@ -2,51 +2,116 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+import time
 
-from lampwork.errors import DatabaseBehind, DatabaseNotWritable, StoreUnavailable
+import sqlalchemy as sa
+
+from lampwork.errors import DatabaseBehind, DatabaseNotSupported, StoreUnavailable
 from lampwork.place import Server
+from lampwork.refusals import LOCK_NOT_AVAILABLE, sqlstate, told
 from lampwork.store.migrations import HEAD, check_known, upgrade
 
-_MIGRATING = 0x6C616D71
-"""The advisory lock under which the tables are changed."""
+IN_TURN = 0x6C616D70
+"""The advisory lock under which processes write, one transaction at a time."""
+
+_OLDEST = 15
+"""The first version of Postgres that all of this is tested with."""
+
+_FOR_A_LOCK = "1s"
+"""How long others may have to wait behind us for a table that somebody reads."""
+
+_PATIENCE = 60.0
+"""Seconds for which it is tried again to get all the locks at once."""
+
+_REST = 0.5
+"""Seconds for those who had to wait behind us, before it is tried again."""
 
 
 def prepare(engine: sa.Engine, place: Server, schema: str) -> None:
     """Make the tables if there are none.
 
-    Raises DatabaseBehind, DatabaseTooNew, DatabaseNotWritable, StoreUnavailable.
+    Raises DatabaseNotSupported, DatabaseBehind, DatabaseTooNew, DatabaseNotWritable,
+    StoreUnavailable.
     """
-    try:
+    with told(place):
         with engine.begin() as connection:
-            found = _revision(connection, schema)
+            _check_server(connection, place)
+            found = revision(connection, schema)
         check_known(found, place, "name another database with --db")
         if found is None:
-            migrate(engine, schema)
+            migrate(engine, place, schema)
         elif found != HEAD:
-            raise DatabaseBehind(
-                f"{place} has tables of revision {found}, and this Lampwork needs {HEAD}. "
-                "Type: lampwork migrate"
-            )
-    except OperationalError as error:
-        raise StoreUnavailable(f"{place} can't be reached: {error.orig}") from error
-    except DBAPIError as error:
-        raise DatabaseNotWritable(
-            f"{place} does not let its tables be made: {error.orig} "
-            "The role must own the database, or have the right to create schemas in it."
-        ) from error
+            raise behind(place, f"has tables of revision {found}", HEAD)
 
 
-def migrate(engine: sa.Engine, schema: str) -> None:
-    """Make the tables, or bring them up to date, in one transaction."""
-    with engine.begin() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
-        if _revision(connection, schema) == HEAD:
-            return
-        connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+def behind(place: Server, found: str, needed: str) -> DatabaseBehind:
+    """What to say of tables that are too old."""
+    return DatabaseBehind(
+        f"{place} {found}, and this Lampwork needs {needed}. "
+        "Bring them up to date; workers of the version before may go on meanwhile: lampwork migrate"
+    )
+
+
+def migrate(engine: sa.Engine, place: Server, schema: str) -> str | None:
+    """Make the tables, or bring them up to date; the revision that they had.
+
+    All in one transaction that waits for no lock longer than _FOR_A_LOCK, because everybody who
+    wants the table then waits behind it; rather it begins again. Raises DatabaseTooNew,
+    DatabaseNotWritable, StoreUnavailable.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with told(place), engine.begin() as connection:
+                _check_server(connection, place)
+                return _migrate(connection, place, schema)
+        except StoreUnavailable as error:
+            if sqlstate(error.__cause__ or error) != LOCK_NOT_AVAILABLE:
+                raise
+            if time.monotonic() > until:
+                raise StoreUnavailable(
+                    f"{place}: somebody has kept the tables locked for {_PATIENCE:.0f} s, so "
+                    "nothing was changed. End the longest transaction (pg_stat_activity) and "
+                    "try again."
+                ) from error
+        time.sleep(_REST)
+
+
+def _migrate(connection: sa.Connection, place: Server, schema: str) -> str | None:
+    connection.exec_driver_sql(f"set local lock_timeout = '{_FOR_A_LOCK}'")
+    # Nobody who writes holds rows that we then wait for, and two migrations go in turn.
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(IN_TURN)))
+    found = revision(connection, schema)
+    check_known(found, place, "name another database with --db")
+    if found != HEAD:
+        if found is None:
+            connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
         upgrade(connection)
         _sort_by_bytes(connection, schema)
+    return found
+
+
+def revision(connection: sa.Connection, schema: str) -> str | None:
+    """That of the tables; None if there are none."""
+    table = sa.table("alembic_version", sa.column("version_num"), schema=schema)
+    if connection.execute(sa.select(sa.func.to_regclass(str(table)))).scalar() is None:
+        return None
+    return connection.execute(sa.select(table.c.version_num)).scalar()
+
+
+def _check_server(connection: sa.Connection, place: Server) -> None:
+    query = "select version(), current_setting('server_version_num'), current_setting('{}')"
+    name, number, encoding = connection.exec_driver_sql(query.format("server_encoding")).one()
+    if not name.startswith("PostgreSQL") or int(number) < _OLDEST * 10_000:
+        found = " ".join(name.split()[:2])
+        raise DatabaseNotSupported(
+            f"{place} is {found}; Lampwork needs PostgreSQL {_OLDEST} or newer."
+        )
+    if encoding != "UTF8":
+        raise DatabaseNotSupported(
+            f"{place} keeps its text in {encoding}, which can't hold all of it. "
+            "Make a database with: create database NAME encoding 'UTF8' template template0"
+        )
 
 
 def _sort_by_bytes(connection: sa.Connection, schema: str) -> None:
@@ -65,10 +130,3 @@ def _sort_by_bytes(connection: sa.Connection, schema: str) -> None:
             f"alter table {quoted(schema)}.{quoted(table)}"
             f' alter column {quoted(column)} type text collate "C"'
         )
-
-
-def _revision(connection: sa.Connection, schema: str) -> str | None:
-    table = sa.table("alembic_version", sa.column("version_num"), schema=schema)
-    if connection.execute(sa.select(sa.func.to_regclass(str(table)))).scalar() is None:
-        return None
-    return connection.execute(sa.select(table.c.version_num)).scalar()

@@ -1,0 +1,58 @@
+"""The engine's own tables: made when there are none, and of which revision they are."""
+
+from __future__ import annotations
+
+import logging
+
+from dbos import DBOS
+from dbos._migration import get_migration_versions, get_sqlite_migration_versions
+
+from lampwork.engine.database import open_tables, url_of
+from lampwork.errors import DatabaseBehind
+from lampwork.place import Folder, Place, Server
+from lampwork.refusals import told
+
+_SCHEMA = "dbos"
+
+
+def prepare_tables(place: Place) -> None:
+    """Make the engine's tables if there are none; those in a folder are brought up to date, too.
+
+    Blocks. Raises DatabaseBehind, DatabaseNotWritable, StoreUnavailable.
+    """
+    if isinstance(place, Server):
+        found, needed = _revisions(place)
+        if found >= needed:
+            return
+        if found > 0:
+            raise DatabaseBehind(
+                f"{place} has the engine's tables of revision {found}, and this Lampwork needs "
+                f"{needed}. Bring them up to date: lampwork migrate"
+            )
+    migrate_tables(place)
+
+
+def migrate_tables(place: Place) -> tuple[int, int]:
+    """Make the engine's tables, or bring them up to date: the revisions before and after.
+
+    Changes that take long are made without a lock, one by one. Blocks. Raises
+    DatabaseNotWritable, StoreUnavailable.
+    """
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
+    found, needed = _revisions(place)
+    if found < needed:
+        with told(place):
+            DBOS.migrate(url_of(place))
+    return found, max(found, needed)
+
+
+def _revisions(place: Place) -> tuple[int, int]:
+    """That of the engine's tables, 0 without any, and the one that they should have."""
+    engine = open_tables(place)
+    try:
+        with told(place):
+            if isinstance(place, Folder):
+                return get_sqlite_migration_versions(engine)
+            return get_migration_versions(engine, _SCHEMA, use_listen_notify=False)
+    finally:
+        engine.dispose()

@@ -1,0 +1,70 @@
+"""What a database refuses, as an error that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from lampwork.errors import (
+    DatabaseNotWritable,
+    DatabaseUrlInvalid,
+    LampworkError,
+    StoreUnavailable,
+)
+from lampwork.place import Folder, Place
+
+CONNECT_TIMEOUT = "5"
+"""Seconds that a server has to take a connection, unless its URL says `connect_timeout`."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+@contextmanager
+def told(place: Place) -> Generator[None]:
+    """Tell of what the database refuses inside.
+
+    Raises StoreUnavailable, DatabaseNotWritable, DatabaseUrlInvalid.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise meaning_of(error, place) from error
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The code that the server gave, of Postgres's appendix A; None if it is the driver's error."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None)
+
+
+def meaning_of(error: DBAPIError, place: Place) -> LampworkError:
+    """What a refusal is to people."""
+    said = " ".join(str(error.orig).split())
+    if isinstance(place, Folder):
+        return StoreUnavailable(f"{place} can't be read or written: {said}.")
+    match sqlstate(error):
+        case "42501":  # insufficient_privilege
+            return DatabaseNotWritable(
+                f"{place}: {said}. Let the role own the database, or make the tables as their "
+                "owner (`lampwork migrate`) and grant it what docs/postgres.md lists."
+            )
+        case "25006":  # read_only_sql_transaction
+            return DatabaseNotWritable(
+                f"{place} takes no changes: {said}. It is a standby, or set to read only: "
+                "name the primary."
+            )
+        case "53100":  # disk_full
+            return StoreUnavailable(
+                f"{place} took no change, its disk is full: {said}. Make room there; what was "
+                "acknowledged is kept."
+            )
+        case None if not isinstance(error, OperationalError):
+            return DatabaseUrlInvalid(f"{place} can't be connected to: {said}.")
+        case None:
+            return StoreUnavailable(
+                f"{place} can't be reached: {said}. Look at its address and port, at the role and "
+                "its password, and at whether it takes connections from here."
+            )
+        case _:
+            return StoreUnavailable(f"{place} did not do it: {said}.")
