@@ -43,6 +43,10 @@ MENDS: dict[type[LampworkError], str] = {
         "Mend or shrink the file, call it what it is, or raise the limit of `ReadingCaps` that "
         "`cap` names."
     ),
+    errors.DatabaseUrlInvalid: (
+        "Write it as `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with what is special in a "
+        "password as `%40` and the like."
+    ),
     errors.ArtifactInvalid: "Give bytes, 50 MiB at the most, a plain name and a media type.",
     errors.BudgetNotEnforceable: "Name a price, `Model(…, price=Price(…))`, or limit tokens.",
     errors.UserNotAllowed: (
@@ -149,8 +153,10 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.FolderNotWritable: "Make the folder writable, or name another.",
     errors.DatabaseNotWritable: (
-        "Give the role the right to create schemas in the database, or migrate as one that has it."
+        "Let the role own the database, or migrate as its owner and grant the role the tables; of "
+        "a standby, name the primary."
     ),
+    errors.DatabaseNotSupported: "Take a newer server, or make the database with UTF-8.",
     errors.DatabaseBehind: "Type `lampwork migrate` with the same database.",
     errors.DatabaseTooNew: "Install the version of Lampwork that wrote it, or name another folder.",
     errors.StoreUnavailable: (

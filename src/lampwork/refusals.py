@@ -46,8 +46,8 @@ def meaning_of(error: DBAPIError, place: Place) -> LampworkError:
     match sqlstate(error):
         case "42501":  # insufficient_privilege
             return DatabaseNotWritable(
-                f"{place}: {said}. Let the role own the database, or make the tables as their "
-                "owner (`lampwork migrate`) and grant it what docs/postgres.md lists."
+                f"{place}: {said}. Let the role own the database, or make the tables as another "
+                "(`lampwork migrate`) and grant this one the rights to them."
             )
         case "25006":  # read_only_sql_transaction
             return DatabaseNotWritable(
