@@ -49,6 +49,8 @@ class Crew:
         self.leaving: dict[int, tuple[Life, float]] = {}
         """Lives that were told to close, and by when they must have."""
         self.thaws: list[tuple[float, Life]] = []
+        self.away = False
+        """Whether the database has been stopped."""
         self._birth = birth
         self._load = load or {}
         self._born = 0
@@ -87,7 +89,7 @@ class Crew:
 
     def _has_place(self) -> bool:
         """One process executes a folder: its successor comes when it is gone."""
-        return isinstance(self.ground, Server) or not self.leaving
+        return not self.away if isinstance(self.ground, Server) else not self.leaving
 
     def _bear(self, slot: int) -> Life:
         number, self._born = self._born, self._born + 1
@@ -169,8 +171,10 @@ class Crew:
                 self.ground.cut(fault.share)
             case "stop fast" | "stop immediate" if isinstance(self.ground, Server):
                 self.ground.cluster.stop("fast" if fault.kind == "stop fast" else "immediate")
+                self.away = True
                 self.tend(time.monotonic() + fault.seconds)
                 self.ground.cluster.start()
+                self.away = False
             case _:
                 return
         self.counts[fault.kind] += 1

@@ -17,15 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from tests.crash import service
 from tests.crash.load import AT_MOST_ONCE, EFFECTS, NEVER_DONE, REPLY, RESULT, USER
 
 from lampwork.jobs_door import JobsDoor
-from lampwork.place import Folder
+from lampwork.place import Folder, Server
 from lampwork.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
+
+Home = Path | Server
+"""Where the load's state is: a folder, or a database."""
+
+
 DEADLINE = 30.0
 """Seconds for a life."""
 
@@ -56,10 +62,11 @@ class Workers:
                 text=True,
             )
 
-    async def live(self, home: Path, *loads: str, failpoints: str = "", **more: Any) -> Life:
+    async def live(self, home: Home, *loads: str, failpoints: str = "", **more: Any) -> Life:
         """Let a worker live until it ends or is killed."""
         settings = {"park_after": 0.02, "sweep_interval": 0.3} | more.pop("settings", {})
-        order = {"home": str(home), "loads": loads, "failpoints": failpoints, "settings": settings}
+        where = {"db": home.url} if isinstance(home, Server) else {"home": str(home)}
+        order = {"where": where, "loads": loads, "failpoints": failpoints, "settings": settings}
         pid = self._order(order | more)
         ending = asyncio.create_task(asyncio.to_thread(self._listen))
         done, _ = await asyncio.wait({ending}, timeout=DEADLINE)
@@ -130,12 +137,11 @@ class Outside:
             await self._send(job_id, "early", 1)
         for (job_id,) in await self._rows(
             "select job_id from waits join jobs on jobs.id = job_id where kind = 'event' and "
-            "want = 'parked' and json_extract(subject, '$.name') = 'go' and not answered"
+            "want = 'parked' and subject ->> 'name' = 'go' and not answered"
         ):
             await self._send(job_id, "go", 2)
         for wait_id, key in await self._rows(
-            "select id, json_extract(subject, '$.key') from waits "
-            "where kind = 'resolution' and not answered"
+            "select id, subject ->> 'key' from waits where kind = 'resolution' and not answered"
         ):
             receipt = await asyncio.to_thread(service.known, key)
             said = "happened" if receipt else "did_not_happen"
@@ -143,7 +149,7 @@ class Outside:
             await self._door.resolve(wait_id, said, result=receipt, by="the service")
 
         for wait_id, skill, digest in await self._rows(
-            "select id, json_extract(subject, '$.skill'), json_extract(subject, '$.digest') "
+            "select id, subject ->> 'skill', subject ->> 'digest' "
             "from waits where kind = 'confirmation' and not answered"
         ):
             decide = self._door.reject if skill == NEVER_DONE else self._door.confirm
@@ -159,9 +165,10 @@ class Outside:
 
 
 @asynccontextmanager
-async def outside(home: Path) -> AsyncIterator[Outside]:
+async def outside(home: Home) -> AsyncIterator[Outside]:
     """Somebody outside who does what the jobs wait for, as long as the block lasts."""
-    store = await asyncio.to_thread(Store, Folder(home))
+    place = home if isinstance(home, Server) else Folder(home)
+    store = await asyncio.to_thread(Store, place)
     attending = asyncio.create_task((there := Outside(store)).attend())
     try:
         yield there
@@ -186,7 +193,7 @@ class Undisturbed:
     ledger: Path
     """What the service has done, for all loads."""
 
-    def check(self, home: Path, load: str, life: Life, of: int = 1) -> None:
+    def check(self, home: Home, load: str, life: Life, of: int = 1) -> None:
         """A disturbed run of the load came to the same, and did nothing twice.
 
         `of` is how many loads there are in the folder.
@@ -204,12 +211,17 @@ class Undisturbed:
         assert again.keys() & AT_MOST_ONCE == set(), "an at_most_once effect was done again"
 
 
-def rows(home: Path, query: str, file: str = "lampwork.db") -> list[tuple[Any, ...]]:
+def rows(home: Home, query: str, file: str = "lampwork.db") -> list[tuple[Any, ...]]:
+    """Of our tables, or the engine's, in SQL that both databases take."""
+    if isinstance(home, Server):
+        with psycopg.connect(home.url) as server:
+            server.execute(f"set search_path to {'dbos' if file == 'engine.db' else 'lampwork'}")
+            return server.execute(query).fetchall()
     with closing(sqlite3.connect(f"file:{home / file}?mode=ro", uri=True)) as connection:
         return connection.execute(query).fetchall()
 
 
-def open_in(home: Path) -> dict[str, Any]:
+def open_in(home: Home) -> dict[str, Any]:
     """What has not ended."""
     return {
         "jobs": rows(home, "select id, callable, want, status from jobs where ended_at is null"),
@@ -225,13 +237,13 @@ def open_in(home: Path) -> dict[str, Any]:
     }
 
 
-def tree(home: Path) -> list[tuple[str, str, int]]:
+def tree(home: Home) -> list[tuple[str, str, int]]:
     """What ran and how it ended, how often, whatever its ids."""
     query = "select callable, status, count(*) from jobs group by 1, 2 order by 1, 2"
     return rows(home, query)
 
 
-def check_records(home: Path) -> None:
+def check_records(home: Home) -> None:
     """Nothing is open, the engine has our jobs and no others, and the records are whole."""
     assert {what: found for what, found in open_in(home).items() if found} == {}
     ours = {job_id for (job_id,) in rows(home, "select id from jobs")}
@@ -243,7 +255,7 @@ def check_records(home: Path) -> None:
     check_budgets(home)
     numbers: dict[str, list[int]] = defaultdict(list)
     calls: Counter[tuple[str, str, str]] = Counter()
-    query = "select conversation_id, seq, kind, json_extract(body, '$.call') from entries"
+    query = "select conversation_id, seq, kind, body ->> 'call' from entries"
     for conversation, seq, kind, call in rows(home, f"{query} order by 1, 2"):
         numbers[conversation].append(seq)
         if kind in ("proposal", "intent", "result"):
@@ -260,14 +272,14 @@ def check_records(home: Path) -> None:
         (conversation, call)
         for conversation, call in rows(
             home,
-            "select conversation_id, json_extract(body, '$.call') from entries "
-            "where kind = 'result' and json_extract(body, '$.status') = 'rejected'",
+            "select conversation_id, body ->> 'call' from entries "
+            "where kind = 'result' and body ->> 'status' = 'rejected'",
         )
     }
     assert proposals - intents == rejected, "what was not confirmed has not begun"
 
 
-def check_budgets(home: Path) -> None:
+def check_budgets(home: Home) -> None:
     """Nothing is reserved; each reply, call that was cut off, and intent is charged, and once."""
     assert rows(home, "select * from reservations") == []
     said, intent = (
@@ -284,10 +296,10 @@ def check_budgets(home: Path) -> None:
         assert (reserved, replied, acted) == (0, replies, intents)
 
 
-def check_blobs(home: Path) -> None:
+def check_blobs(home: Home) -> None:
     """Each file and artifact has its content, and an owner that keeps it."""
     named = {digest for (digest,) in rows(home, "select digest from artifacts")}
-    for (files,) in rows(home, "select files from tasks where files is not null"):
+    for (files,) in rows(home, "select cast(files as text) from tasks where files is not null"):
         named |= {file[what] for file in json.loads(files) for what in ("digest", "text")}
     owned = rows(
         home, "select blobs.digest from blobs join blob_owners using (digest) group by digest"

@@ -10,6 +10,7 @@ from tests.crash.around import outside
 from tests.crash.load import AT_MOST_ONCE
 
 from lampwork.failpoint import POINTS
+from lampwork.place import Server
 
 SEED = 7
 """Which later hits are chosen."""
@@ -45,3 +46,29 @@ async def test_an_effect_survives_a_kill_beside_it(effect, when, workers, undist
         assert people.resolved == {"happened" if when == "done" else "did_not_happen": 1}
     elif effect in ("post left", "item 0"):  # beside the others one may be under way
         assert not people.resolved
+
+
+TOGETHER = 4
+"""Kills of one load: at the fifth crash of a job in a row somebody must look."""
+
+
+def groups() -> list[list[str]]:
+    """Every point, and both sides of effects that are not repeated, in some order."""
+    beside = [f"{effect}.{when}" for effect in ("letter", "mail") for when in ("asked", "done")]
+    names = [*sorted(POINTS), *beside]
+    random.Random(SEED).shuffle(names)
+    return [names[i : i + TOGETHER] for i in range(0, len(names), TOGETHER)]
+
+
+@pytest.mark.parametrize("names", groups(), ids=" ".join)
+async def test_a_load_on_a_server_survives_kills_at(names, workers, undisturbed, server):
+    """A life is killed where it first comes to one of them, the next where it comes to another."""
+    home, load, left = Server(server), " ".join(names), set(names)
+    async with outside(home):
+        while left:
+            killed = await workers.live(home, load, kills=sorted(left))
+            assert killed.code == -signal.SIGKILL, (left, workers.stderr.read_text())
+            left -= set(killed["killed_at"])
+        life = await workers.live(home, load)
+        assert life.code == 0, workers.stderr.read_text()
+    undisturbed.check(home, load, life)

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,11 @@ from lampwork.settings import Settings
 def say(**what: Any) -> None:
     # One write: a killed process leaves a whole line or none.
     os.write(1, json.dumps(what).encode() + b"\n")
+
+
+def die(name: str) -> None:
+    say(killed_at=name)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Standing(clock.Clock):
@@ -42,7 +48,9 @@ async def live(order: dict[str, Any]) -> None:
     counts: Counter[str] = Counter()
     for name in order.get("count", []):
         failpoint.arm(name, lambda name=name: counts.update([name]))
-    settings = Settings.load(home=order["home"], **order["settings"])
+    for name in order.get("kills", []):
+        failpoint.arm(name, partial(die, name))
+    settings = Settings.load(**order["where"], **order["settings"])
     here = Standing(order["clock"]) if "clock" in order else clock.Clock()
     with clock.using(here):
         await execute(order, settings)
