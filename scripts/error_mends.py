@@ -21,6 +21,10 @@ MENDS: dict[type[LampworkError], str] = {
         "Mend the trigger: its expression, its function, or the recipe's parameters, which a cron"
         " can't fill."
     ),
+    errors.RetentionInvalid: (
+        'Give lengths of time such as `"90d"`, of a minute at least, and `conversations=` no '
+        "shorter than `jobs=`."
+    ),
     errors.InputInvalid: "Give what the signature or the type says. `problems` lists each misfit.",
     errors.InstructionsMissing: "Say what is to be done.",
     errors.MetadataUnknown: (
@@ -77,6 +81,11 @@ MENDS: dict[type[LampworkError], str] = {
         'Try later, wait with `when_busy="wait"`, or begin a new conversation.'
     ),
     errors.CopyRefused: "Wait until the job has ended, or copy the job at its top, `root`.",
+    errors.ErasureRefused: (
+        "Wait until `jobs` have ended, or cancel them with `--cancel` (`cancel=True`). If they are "
+        "being cancelled and do not end, start a worker."
+    ),
+    errors.JobErased: "Nothing: it was erased with the person whom it was about.",
     errors.GenieInactive: '`lampwork genie NAME start`, or assign with `when_paused="wait"`.',
     errors.OrderCycle: (
         "Start the job detached (`job.start`), or share the work in a plain function that both "

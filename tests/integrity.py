@@ -16,8 +16,6 @@ BELONGS = (
     ("waits.job_id", "jobs.id"),
     ("inbox.wait_id", "waits.id"),
     ("inbox.substr(topic, 1, instr(topic, ':') - 1)", "jobs.id"),
-    ("tasks.job_id", "jobs.id"),
-    ("tasks.conversation_id", "conversations.id"),
     ("conversations.id", "tasks.conversation_id"),
     ("conversations.copied_from", "conversations.id"),
     ("entries.conversation_id", "conversations.id"),
@@ -37,13 +35,24 @@ BELONGS = (
 
 OWNERLESS = """
     select owner from blob_owners where owner not in (select id from jobs)
+    and owner not in (select id from tasks)
     and owner not in (select task_id || '.' || call || '/' || name from artifacts)
+"""
+
+# A task goes with the later of the two.
+OF_NOTHING = """
+    select id from tasks where job_id not in (select id from jobs)
+    and conversation_id not in (select id from conversations)
 """
 
 
 def dangling(home: Path) -> dict[str, list[object]]:
     """What rows of a folder name and is not there, and what is left to prune."""
-    queries = {"owners of blobs": OWNERLESS, "left to prune": "select id from pruned"}
+    queries = {
+        "owners of blobs": OWNERLESS,
+        "tasks of nothing": OF_NOTHING,
+        "left to prune": "select id from pruned",
+    }
     for named, where in BELONGS:
         (table, _, column), (parent, _, key) = named.partition("."), where.partition(".")
         queries[named] = (

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lampwork.models.rate_limit import RateLimit
     from lampwork.project import Project
     from lampwork.recipe import Recipe
+    from lampwork.retention import Retention
     from lampwork.runs.step import Retry
     from lampwork.settings import ReadingCaps, Settings
     from lampwork.tasks.answer import TaskAnswer
@@ -77,6 +78,7 @@ __all__ = [
     "ReadingCaps",
     "Recent",
     "Recipe",
+    "Retention",
     "Retry",
     "Sealed",
     "Settings",
@@ -121,6 +123,7 @@ _MODULES = {
     "ReadingCaps": "settings",
     "Recent": "tasks.history",
     "Recipe": "recipe",
+    "Retention": "retention",
     "Retry": "runs.step",
     "Sealed": "metadata",
     "Settings": "settings",

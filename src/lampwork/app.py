@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from lampwork import recovery
+from lampwork import pruning, recovery
 from lampwork.door import Door
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
@@ -110,6 +110,12 @@ class App(Door):
             asyncio.create_task(recovery.keep_collecting(self.worker)),
             asyncio.create_task(recovery.keep_counting(self.worker)),
         ]
+        whole = self.settings.trees is None and self.settings.kept_code is None
+        if (retention := self.project.retention) is not None and whole:
+            of = self.store, self.project.name, retention, self.worker.executor_id
+            # One process executes a folder: whoever had the lease before it is gone.
+            keeping = pruning.keep_pruning(*of, is_alive=lambda _: False)
+            self._regularly.append(asyncio.create_task(keeping))
         self._looking: asyncio.Task[None] | None = None
         self._unseen = False
 

@@ -38,7 +38,7 @@ from lampwork.tasks.assignment import (
     check_price,
 )
 from lampwork.triggers.trigger import as_kept, find_trigger
-from lampwork.types import JobRef, Json, new_job_id
+from lampwork.types import CARRIERS, JobRef, Json, new_job_id
 
 if TYPE_CHECKING:
     from lampwork.models.ask import LanguageModel
@@ -48,11 +48,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-_ASSIGNED = "lampwork.job:assigned"
-"""The recipe of a task that is assigned from outside any recipe."""
-
-_CHAT = "lampwork.job:chat"
-"""That of a message in a chat."""
+_ASSIGNED, _CHAT = CARRIERS
 
 
 class Door(JobsDoor):

@@ -11,7 +11,16 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["POINTS", "POINTS_OF_PRUNING", "Starting", "arm", "disarm", "hit", "watch"]
+__all__ = [
+    "POINTS",
+    "POINTS_OF_ERASING",
+    "POINTS_OF_PRUNING",
+    "Starting",
+    "arm",
+    "disarm",
+    "hit",
+    "watch",
+]
 
 POINTS = {
     "answer.appended": "a task has ended, and its answer is on disk",
@@ -56,12 +65,23 @@ POINTS = {
 
 POINTS_OF_PRUNING = {
     "prune.taken": "jobs are gone, and what they leave behind is still there",
+    "prune.quiet": "conversations are gone, and what was said in them is still there",
     "prune.recorded": "the engine's records of jobs that are gone are deleted",
     "prune.swept": "some of what they left behind is deleted",
     "prune.collected": "some blobs that nobody owns are deleted",
     "prune.compacted": "one file is smaller, and the other not yet",
 }
 """Those of `lampwork prune`, which is a process of its own."""
+
+POINTS_OF_ERASING = {
+    "erase.removed": "some conversations of a person are gone, and what was said is still there",
+    "erase.scrubbed": "some jobs of a person are tombstones, and what belonged to them is there",
+    "prune.recorded": "the engine's records of such jobs are deleted",
+    "prune.swept": "some of what they left behind is deleted",
+    "erase.deleted": "all is deleted, and the files are as large as before",
+    "prune.compacted": "one file is smaller, and the other not yet",
+}
+"""Those of `lampwork erase`."""
 
 
 class Starting(NamedTuple):

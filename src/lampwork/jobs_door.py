@@ -7,13 +7,14 @@ written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from typing_extensions import TypeForm
 
-from lampwork import by_hand, copies, values
+from lampwork import by_hand, copies, erasing, values
 from lampwork.copies import CopyPlan
+from lampwork.erasing import Erasure
 from lampwork.errors import InputInvalid, ResultNotRecordable
 from lampwork.genies.output import Output, describe
 from lampwork.runs import event
@@ -21,6 +22,7 @@ from lampwork.runs import resolution as said
 from lampwork.runs.wait import Delivery
 from lampwork.store import by_hand as rows_by_hand
 from lampwork.store import inbox, jobs
+from lampwork.store.prune import Amount
 from lampwork.store.store import Store
 from lampwork.types import JobRef, Json, new_job_id
 
@@ -209,6 +211,33 @@ class JobsDoor:
         await copies.make(self.store, plan, job_id)
         self._accepted(job_id)
         return JobRef(job_id)
+
+    # --- erasing a person ---
+
+    async def plan_erasure(
+        self, *, user: str | None = None, metadata: Mapping[str, Json] | None = None
+    ) -> Erasure:
+        """What there is of a person, as `erase` would find it. Raises InputInvalid."""
+        return await erasing.plan(self.store, erasing.person(user, metadata))
+
+    async def erase(
+        self,
+        *,
+        user: str | None = None,
+        metadata: Mapping[str, Json] | None = None,
+        cancel: bool = False,
+    ) -> Amount:
+        """Erase the chats of a user, and all work whose metadata have one of these values.
+
+        >>> await app.erase(user="ann", metadata={"email": "ann@example.org"})
+
+        Of jobs and tasks a tombstone stays, with times, status and spending. The space of it is
+        free, and given back to the disk by `lampwork prune` where no worker executes. Work that has
+        not ended is cancelled with `cancel=True`, else refused. Raises ErasureRefused,
+        InputInvalid.
+        """
+        who = erasing.person(user, metadata)
+        return await erasing.carry_out(self.store, who, cancel=cancel, tell=self._cancelled)
 
     # --- what the executing process is told ---
 

@@ -33,6 +33,7 @@ from lampwork.job import Job
 from lampwork.models import Model, Playbook
 from lampwork.models.rate_limit import RateLimit
 from lampwork.recipe import Recipe
+from lampwork.retention import Retention
 from lampwork.settings import Settings
 from lampwork.triggers.trigger import Cron, Poll, check_triggers
 
@@ -60,11 +61,13 @@ class Project:
         *,
         max_queued: int | None = None,
         rate_limits: Mapping[str, RateLimit] | None = None,
+        retention: Retention | None = None,
     ) -> None:
         """`max_queued` is how many of its jobs may wait to begin before new ones are refused.
 
         `rate_limits` are by provider, `openai`, by model, `openai:gpt-5.2`, or by the host of a
-        `Model(base_url=…)`. Raises ProjectError.
+        `Model(base_url=…)`. `retention` says what is deleted by itself, and when; without it
+        nothing is. Raises ProjectError.
         """
         if max_queued is not None and max_queued < 1:
             raise ProjectError(
@@ -72,6 +75,7 @@ class Project:
                 "Give a number from 1 on, or leave it out for any number."
             )
         self.name = name
+        self.retention = retention
         self.title: str = title or name
         self.max_queued = max_queued
         self.rate_limits: Mapping[str, RateLimit] = MappingProxyType(dict(rate_limits or {}))

@@ -1,39 +1,53 @@
-"""Deleting jobs that ended long ago, with all that belongs to them, while others work.
+"""Deleting what ended long ago, with all that belongs to it, while others work.
 
 Each transaction is short, and between them are rests in which a worker beside it gets its turn.
-What is interrupted is finished by the next run: see `store/prune.py`.
+What is interrupted is finished by the next run: see `store/remains.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from lampwork import clock, engine, failpoint
 from lampwork.errors import FolderInUse
 from lampwork.lock import FolderLock
-from lampwork.place import Folder
-from lampwork.store import blobs, prune
+from lampwork.place import Server
+from lampwork.retention import Retention
+from lampwork.store import blobs, briefings, leases, prune, quiet, remains
 from lampwork.store.prune import Amount, Search
+from lampwork.store.quiet import Mentioned
 from lampwork.store.store import Store
 
-__all__ = ["Amount", "Space", "delete", "give_back", "plan"]
+__all__ = [
+    "Amount",
+    "Space",
+    "delete",
+    "finish",
+    "give_back",
+    "keep_pruning",
+    "plan",
+    "prune_if_due",
+]
 
 T = TypeVar("T")
 
 _ROOTS = 50
 """Trees that are looked at in one transaction."""
 
-_JOBS = 500
-"""Jobs with which a transaction is full, and after which their rows go. Linked trees go in one all
-the same."""
+_JOBS = 100
+"""Jobs that a transaction removes at the most, but for the roots of trees that are linked."""
 
-_ROWS = 1000
+_SWEPT_AFTER = 500
+"""Jobs after which their rows go."""
+
+_ROWS = 500
 """Rows that a transaction deletes of what they have left behind."""
 
 _AT_A_STRETCH = 0.1
@@ -42,6 +56,11 @@ _AT_A_STRETCH = 0.1
 _REST = 0.12
 """Seconds: SQLite has no line. Who waits for it looks again at most 0.1 s later, and while one
 process writes without a rest another one was seen to wait 6 s."""
+
+_LOOK_EVERY = 60.0
+"""Seconds at the most between two looks at whether it is time."""
+
+_log = logging.getLogger("lampwork.retention")
 
 _FILES = ("lampwork.db", "engine.db")
 
@@ -52,49 +71,142 @@ class Space:
 
     given_back: int
     """Bytes by which the files are smaller."""
-    kept: Literal["a worker executes here", "the file is in use", "the disk is full"] | None
+    kept: (
+        Literal[
+            "a worker executes here",
+            "the file is in use",
+            "the disk is full",
+            "the server gives it back by itself",
+        ]
+        | None
+    )
     """Why the rest stays in the files, free for what is written next."""
 
 
-async def plan(store: Store, older_than: float) -> Amount:
-    """How much has ended longer ago than that, in seconds, and would go."""
-    search = _search(older_than)
-    found, after = Amount(), ""
-    while roots := await store.read(
-        prune.candidates, search.ended_before, after=after, limit=_ROOTS
-    ):
-        found += await store.read(prune.amount, roots, search)
+async def plan(store: Store, older_than: float, *, conversations: float | None = None) -> Amount:
+    """How much has ended longer ago than that, in seconds, and would go. See `delete`."""
+    search, mentioned = _search(older_than, conversations), Mentioned()
+    found, after = Amount(), None
+    while roots := await store.read(prune.candidates, search, after=after, limit=_ROOTS):
+        groups = await store.read(prune.judge, [root for _, root in roots], search)
+        found += await store.read(prune.amount, groups)
         after = roots[-1]
+    last = None
+    while ids := await store.read(quiet.candidates, search, after=last, limit=_ROOTS):
+        found += await store.read(
+            quiet.amount, await store.read(quiet.judge, ids, search, mentioned)
+        )
+        last = ids[-1]
     return found
 
 
 async def delete(
-    store: Store, older_than: float, tell: Callable[[Amount], None] = lambda _: None
+    store: Store,
+    older_than: float,
+    tell: Callable[[Amount], None] = lambda _: None,
+    *,
+    conversations: float | None = None,
+    project: str | None = None,
 ) -> Amount:
     """Delete what has ended longer ago than that, in seconds; how much it was.
 
-    Also what a run before this one was killed at. `tell` hears of it as it goes on.
+    Conversations go when nobody has written to them for so many seconds, which are as many or more,
+    and all of their jobs are gone. With a project, only what is of it. Also what a run before this
+    one was killed at. `tell` hears of it as it goes on.
     """
-    search, turns = _search(older_than), _Turns(store)
-    await store.read(search.refresh)
+    search, turns = _search(older_than, conversations, project), _Turns(store)
     before = await _used(store)
-    gone, swept, after = Amount(), 0, ""
+    await finish(store)
+    gone = await _delete_trees(turns, search, tell)
     await _sweep(turns)
-    while roots := await store.read(
-        prune.candidates, search.ended_before, after=after, limit=_ROOTS
-    ):
-        taken, done = await turns.write(prune.take, roots, search, at_most=_JOBS)
-        failpoint.hit("prune.taken")
-        gone, after = gone + taken, roots[done - 1]
-        if gone.jobs >= swept + _JOBS:
-            await _sweep(turns)
-            swept = gone.jobs
-        tell(gone)
+    gone += await _delete_conversations(turns, search)
     await _sweep(turns)
     await turns.write(prune.processes, search)
+    while await turns.write(prune.rejections, search, at_most=_ROWS):
+        failpoint.hit("prune.swept")
+    await turns.write(briefings.collect)
     while await turns.write(blobs.collect, search.now):
         failpoint.hit("prune.collected")
     return gone + Amount(bytes=max(0, before - await _used(store)))
+
+
+async def finish(store: Store) -> None:
+    """Delete what is left of jobs, tasks and conversations that are gone or erased."""
+    await _sweep(_Turns(store))
+
+
+async def keep_pruning(
+    store: Store,
+    project: str,
+    retention: Retention,
+    executor_id: str,
+    is_alive: Callable[[str], bool],
+) -> None:
+    """Delete what the project's retention lets go, until the process ends.
+
+    One executor of the project at a time does it.
+    """
+    while True:
+        try:
+            await prune_if_due(store, project, retention, executor_id, is_alive)
+        except Exception as error:
+            _log.error("deleting what is old failed: %s", error, exc_info=error)
+        await asyncio.sleep(min(retention.interval, _LOOK_EVERY))
+
+
+async def prune_if_due(
+    store: Store,
+    project: str,
+    retention: Retention,
+    executor_id: str,
+    is_alive: Callable[[str], bool],
+) -> Amount | None:
+    """Delete what has become old enough; None if it is not time, or another executor does it."""
+    name, rested = f"prune {project}", retention.interval
+    if not await store.write(leases.acquire, name, executor_id, is_alive=is_alive, rested=rested):
+        return None
+    gone = await delete(
+        store,
+        retention.of_jobs,
+        conversations=retention.of_conversations,
+        project=project,
+    )
+    await store.write(leases.release, name, executor_id)
+    if gone.jobs or gone.conversations:
+        words = "deleted what is old: %s jobs in %s trees, %s conversations"
+        extra = {"event": "retention.pruned", "project": project}
+        _log.info(words, gone.jobs, gone.trees, gone.conversations, extra=extra)
+    return gone
+
+
+async def _delete_trees(turns: _Turns, search: Search, tell: Callable[[Amount], None]) -> Amount:
+    store, gone, swept, after = turns.store, Amount(), 0, None
+    while roots := await store.read(prune.candidates, search, after=after, limit=_ROOTS):
+        groups = await store.read(prune.judge, [root for _, root in roots], search)
+        after = roots[-1]
+        while groups:
+            taken, done = await turns.write(prune.take, groups, at_most=_JOBS)
+            failpoint.hit("prune.taken")
+            gone, groups = gone + taken, groups[done:]
+        if gone.jobs >= swept + _SWEPT_AFTER:
+            await _sweep(turns)
+            swept = gone.jobs
+        tell(gone)
+    return gone
+
+
+async def _delete_conversations(turns: _Turns, search: Search) -> Amount:
+    store, gone, last, mentioned = turns.store, Amount(), None, Mentioned()
+    search.going = set()  # now they are gone, or stay
+    while ids := await store.read(quiet.candidates, search, after=last, limit=_ROOTS):
+        last = ids[-1]
+        found = await store.read(quiet.judge, ids, search, mentioned)
+        counted = {each: await store.read(quiet.amount, [each]) for each in found}
+        search.quiet -= set(found)
+        for each in await turns.write(quiet.take, found, search, mentioned):
+            gone += replace(counted[each], bytes=0)
+        failpoint.hit("prune.quiet")
+    return gone
 
 
 @dataclass(slots=True)
@@ -116,34 +228,39 @@ class _Turns:
 
 
 async def _used(store: Store) -> int:
-    """The bytes in both files that are not free."""
-    assert isinstance(store.place, Folder)
+    """The bytes in both files that are not free; a server tells no such thing."""
+    if isinstance(store.place, Server):
+        return 0
     of_engine = await asyncio.to_thread(engine.used, store.place)
     return await store.read(prune.used) + of_engine
 
 
-def _search(older_than: float) -> Search:
+def _search(older_than: float, conversations: float | None, project: str | None = None) -> Search:
     now = clock.now()
-    return Search(ended_before=now - older_than, now=now)
+    kept = older_than if conversations is None else max(older_than, conversations)
+    return Search(
+        jobs_before=now - older_than, conversations_before=now - kept, now=now, project=project
+    )
 
 
 async def _sweep(turns: _Turns) -> None:
     """Delete what is left of jobs, tasks and conversations that are gone."""
     store = turns.store
-    while ids := await store.read(prune.left, _JOBS):
+    while ids := await store.read(remains.left, _SWEPT_AFTER):
         # The engine's first: that of a job is found by its id alone, which goes last.
         jobs = [each for each in ids if each.startswith("j")]
         await asyncio.to_thread(engine.delete_records, store.place, jobs)
         failpoint.hit("prune.recorded")
         while ids:
-            done = await turns.write(prune.sweep, ids, at_most=_ROWS)
+            done = await turns.write(remains.sweep, ids, at_most=_ROWS)
             failpoint.hit("prune.swept")
             ids = ids[done:]
 
 
 def give_back(store: Store) -> Space:
     """Give the free space of the files back to the disk, unless a worker executes here. Blocks."""
-    assert isinstance(store.place, Folder)
+    if isinstance(store.place, Server):
+        return Space(given_back=0, kept="the server gives it back by itself")
     home = store.place.path
     try:
         lock = FolderLock(home)

@@ -42,6 +42,9 @@ TriggerKind = Literal["cron", "poll"]
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """The job statuses that never change again."""
 
+CARRIERS: tuple[str, str] = ("lampwork.job:assigned", "lampwork.job:chat")
+"""The recipes of a task that is assigned, and a message that is sent, from outside any recipe."""
+
 LARGEST_INLINE = 256 * 1024
 """Characters of a recorded value that stays in its row; a longer one goes to the blobs."""
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +75,32 @@ def undisturbed(
     quiet = Undisturbed(tree(home), Counter(life["counts"][0]), effects_file)
     quiet.check(home, "quiet", life)
     return quiet
+
+
+PRUNABLE = Path(__file__).with_name("prunable.py")
+MONTHS = 90 * 86400
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose jobs have all ended 90 days ago, but those that wait."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    home.mkdir()
+    subprocess.run([sys.executable, PRUNABLE, home], check=True, timeout=50)
+    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
+        for ago in (
+            "jobs set ended_at = ended_at - :ago, created_at = created_at - :ago",
+            "conversations set created_at = created_at - :ago",
+            "entries set at = at - :ago",
+            "blobs set put_at = put_at - :ago",
+            "writers set at = at - :ago",
+        ):
+            connection.execute(f"update {ago}", {"ago": MONTHS})
+        connection.commit()
+    return home
+
+
+@pytest.fixture
+def aged(filled: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(filled, tmp_path / "home"))

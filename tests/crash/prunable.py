@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ project = Project("prunable")
 
 LARGE = "x" * 400_000
 """More than stands in a row."""
+
+CANARY = "erasable-canary"
+"""What names a person, who has a tree of jobs and a failed one that was retried."""
 
 
 @project.skill(effect="idempotent")
@@ -78,6 +82,16 @@ async def shaky(job: Job, marker: str) -> str:
     return again.conversation_id
 
 
+def refuse(name: str) -> None:
+    raise ValueError(f"refuses {name}")
+
+
+@project.recipe()
+async def broken(job: Job, name: str) -> None:
+    await one(job, f"{name}-1")
+    await job.step(refuse, name)
+
+
 @project.recipe()
 async def patient(job: Job, conversation: str) -> str:
     name = await job.wait_for("name", str)
@@ -89,13 +103,18 @@ async def patient(job: Job, conversation: str) -> str:
 
 async def fill(home: Path) -> None:
     async with project.open(home) as app:
-        for name in ("a", "b", "c"):
+        for name in ("a", "b", CANARY):
             await app.run(review, name=name)
         try:
             await app.run(shaky, marker=str(home / "failed-once"))
         except JobFailed as error:
             retried = await app.retry(error.job_id)
             await app.result(retried.job_id)
+        try:
+            await app.run(broken, name=CANARY)
+        except JobFailed as error:
+            with suppress(JobFailed):
+                await app.result(await app.retry(error.job_id))
         talk = await app.run(review, name="linked")
         waiting = await app.start(patient, conversation=talk[0])
         await app.send_event((await app.start(patient, conversation=talk[1])).job_id, "other", 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,29 +18,11 @@ from tests.integrity import dangling, stray_records
 from lampwork.failpoint import POINTS_OF_PRUNING
 
 PRUNABLE = Path(__file__).with_name("prunable.py")
-MONTHS = 90 * 86400
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose jobs have all ended 90 days ago, but those that wait."""
-    home = tmp_path_factory.mktemp("filled") / "home"
-    home.mkdir()
-    subprocess.run([sys.executable, PRUNABLE, home], check=True, timeout=50)
-    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
-        connection.execute(
-            "update jobs set ended_at = ended_at - ?, created_at = created_at - ?", (MONTHS, MONTHS)
-        )
-        connection.execute("update blobs set put_at = put_at - ?", (MONTHS,))
-        connection.execute("update writers set at = at - ?", (MONTHS,))
-        connection.commit()
-    return home
 
 
 @pytest.fixture
-def home(filled: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return Path(shutil.copytree(filled, tmp_path / "home"))
+def home(aged: Path) -> Path:
+    return aged
 
 
 def prune(home: Path, failpoints: str = "", *words: str) -> subprocess.CompletedProcess[str]:
@@ -61,8 +42,13 @@ def roots(home: Path) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-STAY = [("patient", None), ("patient", None), ("review", 1)]
-"""Those that wait, and the job whose conversations they are to continue."""
+def conversations(home: Path) -> int:
+    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
+        return connection.execute("select count(*) from conversations").fetchone()[0]
+
+
+STAY = [("patient", None), ("patient", None)]
+"""Those that wait. The conversations that they are to continue stay with them."""
 
 
 KILLS = [
@@ -103,10 +89,11 @@ def test_beside_a_worker_nothing_is_in_the_way_and_the_space_stays_in_the_files(
         worker.terminate()
         worker.communicate(timeout=30)
     assert worker.returncode == 0
-    assert done["deleted"]["trees"] == 5
+    assert done["deleted"]["trees"] == 8
     assert done["deleted"]["bytes"] > 400_000
     assert done["space"] == {"given_back": 0, "kept": "a worker executes here"}
     assert roots(home) == STAY
+    assert conversations(home) == 2
     assert dangling(home) == {}
 
     again = json.loads(prune(home).stdout)

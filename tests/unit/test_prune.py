@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,19 +13,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.integrity import dangling
 
 from lampwork import pruning
 from lampwork.place import Folder
-from lampwork.store import prune, schema
+from lampwork.store import prune, quiet, schema
 from lampwork.store.prune import Search
+from lampwork.store.quiet import Mentioned
 from lampwork.store.store import Store
 
 NOW = 1_000_000_000.0
 CUTOFF = NOW - 30 * 86400
 OLD, RECENT = CUTOFF - 86400, CUTOFF + 86400
+LONG_AGO = CUTOFF - 60 * 86400
+"""When conversations must have been written to last."""
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Tree:
     """When it was started under an idempotency key."""
     names: int | None
     """The conversation that its input names."""
+    kept_code: str | None = None
 
     @property
     def root(self) -> str:
@@ -53,55 +58,95 @@ class Tree:
         return unfinished or (self.key_at is not None and self.key_at > NOW - 86400)
 
 
+@dataclass
+class Talk:
+    """A conversation, if a tree writes to it."""
+
+    number: int
+    last: float
+    """When the last word was said."""
+    copied_from: int | None
+
+    @property
+    def id(self) -> str:
+        return f"c{_id(self.number)}.1"
+
+
+@dataclass
+class Home:
+    """What is in a folder."""
+
+    trees: list[Tree]
+    talks: list[Talk]
+
+
 def _id(number: int) -> str:
     return f"0{number:017x}"
 
 
 @st.composite
-def folders(draw: Any) -> list[Tree]:
-    """Up to eight trees, linked at random."""
-    when = st.sampled_from([None, OLD, OLD, OLD, RECENT])
+def homes(draw: Any) -> Home:
+    """Up to eight trees and six conversations, linked at random."""
+    when = st.sampled_from([OLD, OLD, OLD, OLD, OLD, OLD, RECENT, None])
     count = draw(st.integers(1, 8))
-    return [
+    trees = [
         Tree(
             number,
             draw(st.lists(when, min_size=1, max_size=3)),
             draw(st.none() | st.integers(0, number - 1)) if number else None,
             draw(st.lists(st.integers(0, 5), max_size=2, unique=True)),
-            draw(st.sampled_from([None, None, NOW - 60, OLD])),
+            draw(st.sampled_from([None, None, None, OLD, NOW - 60])),
             draw(st.none() | st.none() | st.integers(0, 5)),
+            draw(st.sampled_from([None, None, "code"])),
         )
         for number in range(count)
     ]
+    spoken = st.sampled_from([LONG_AGO - 86400, LONG_AGO - 86400, LONG_AGO + 86400])
+    talks = [
+        Talk(
+            number,
+            draw(spoken),
+            draw(st.none() | st.integers(0, number - 1)) if number else None,
+        )
+        for number in range(6)
+    ]
+    written = {each for tree in trees for each in tree.talks}
+    for talk in talks:
+        talk.copied_from = talk.copied_from if talk.copied_from in written else None
+    return Home(trees, [talk for talk in talks if talk.number in written])
 
 
-def kept(trees: Sequence[Tree]) -> set[int]:
-    """The model: whatever stays keeps all that it is linked to, however far."""
-    named = {tree.names for tree in trees if tree.names is not None and None in tree.ended[:1]}
-    stays = {t.number for t in trees if t.stays or not named.isdisjoint(t.talks)}
-    while True:
-        more = {
+def kept(home: Home) -> tuple[set[int], set[int]]:
+    """The model: a tree that stays keeps its copies and originals, however far; a conversation
+    stays for its trees, its copies, whoever may continue it, and what was said lately."""
+    trees = {tree.number for tree in home.trees if tree.stays}
+    while (
+        more := {
             one.number
-            for one in trees
-            for other in trees
-            if other.number in stays
-            and (
-                one.original == other.number
-                or other.original == one.number
-                or not set(one.talks).isdisjoint(other.talks)
-            )
+            for one in home.trees
+            for other in home.trees
+            if other.number in trees
+            and (one.original == other.number or other.original == one.number)
         }
-        if more <= stays:
-            return stays
-        stays |= more
+        - trees
+    ):
+        trees |= more
+    named = {tree.names for tree in home.trees if None in tree.ended[:1]}
+    talks = {talk.number for talk in home.talks if talk.last >= LONG_AGO} | named
+    talks |= {each for tree in home.trees if tree.number in trees for each in tree.talks}
+    talks &= {talk.number for talk in home.talks}
+    while more := {t.copied_from for t in home.talks if t.number in talks} - talks - {None}:
+        talks |= more
+    return trees, talks
 
 
-def write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
-    for tree in trees:
+def write(connection: sa.Connection, home: Home) -> None:
+    talks = {talk.number: talk for talk in home.talks}
+    for tree in home.trees:
         for position, ended in enumerate(tree.ended):
             _write_job(connection, tree, position, ended)
         for call, talk in enumerate(tree.talks):
-            _write_task(connection, tree, call, talk)
+            _write_task(connection, tree, call, talks[talk])
 
 
 def _write_job(connection: sa.Connection, tree: Tree, position: int, ended: float | None) -> None:
@@ -119,6 +164,7 @@ def _write_job(connection: sa.Connection, tree: Tree, position: int, ended: floa
             status="running" if ended is None else "succeeded",
             parent_id=tree.root if position else None,
             root_id=tree.root,
+            kept_code=None if position else tree.kept_code,
             copy_of=None if position or tree.original is None else f"j{_id(tree.original)}",
             idempotency_key=None if tree.key_at is None else "key",
             created_at=tree.key_at or 0.0,
@@ -145,7 +191,8 @@ def _write_job(connection: sa.Connection, tree: Tree, position: int, ended: floa
                 wait_id=wait_id, topic=topic, kind="message", value=1, source="x", at=0.0
             )
         )
-    _write_blob(connection, f"{tree.number % 3}", job)
+    for digest in (f"{tree.number % 3}", f"file of {tree.root}", f"value of {job}"):
+        _write_blob(connection, digest, job)
 
 
 def _write_blob(connection: sa.Connection, digest: str, owner: str) -> None:
@@ -156,46 +203,49 @@ def _write_blob(connection: sa.Connection, digest: str, owner: str) -> None:
     connection.execute(sa.insert(schema.blob_owners).values(digest=digest, owner=owner))
 
 
-def _write_task(connection: sa.Connection, tree: Tree, call: int, talk: int) -> None:
-    task, conversation = f"t{tree.root[1:]}.{call}", f"c{_id(talk)}.1"
+def _write_task(connection: sa.Connection, tree: Tree, call: int, talk: Talk) -> None:
+    task = f"t{tree.root[1:]}.{call}"
     connection.execute(
         sa.insert(schema.tasks).values(
             id=task,
             job_id=tree.root,
             call=call,
             genie="clerk",
-            conversation_id=conversation,
+            conversation_id=talk.id,
             history_until=0,
             status="answered",
             epoch=1,
             instructions="x",
             data=None,
             metadata={},
+            files=[{"digest": f"file of {tree.root}", "text": None}],
             created_at=0.0,
         )
     )
     connection.execute(sa.insert(schema.budgets).values(id=task, limits={}, begun_at=0.0))
-    known = sa.select(schema.conversations).filter_by(id=conversation)
+    known = sa.select(schema.conversations).filter_by(id=talk.id)
     last = 0 if (row := connection.execute(known).first()) is None else row.last_seq
     if row is None:
+        copied = None if talk.copied_from is None else f"c{_id(talk.copied_from)}.1"
         connection.execute(
             sa.insert(schema.conversations).values(
-                id=conversation,
+                id=talk.id,
                 project="shop",
                 kind="task",
                 epoch=1,
                 last_seq=0,
+                copied_from=copied,
                 created_at=0.0,
             )
         )
     for seq in (last + 1, last + 2):
         connection.execute(
             sa.insert(schema.entries).values(
-                conversation_id=conversation, seq=seq, task_id=task, kind="said", body={}, at=0.0
+                conversation_id=talk.id, seq=seq, task_id=task, kind="said", body={}, at=talk.last
             )
         )
     connection.execute(
-        sa.update(schema.conversations).filter_by(id=conversation).values(last_seq=last + 2)
+        sa.update(schema.conversations).filter_by(id=talk.id).values(last_seq=last + 2)
     )
     artifact = {"task_id": task, "call": "2.0", "name": "a"}
     connection.execute(
@@ -206,25 +256,52 @@ def _write_task(connection: sa.Connection, tree: Tree, call: int, talk: int) -> 
     _write_blob(connection, "artifact", f"{task}.2.0/a")
 
 
-async def pruned(home: Path, trees: Sequence[Tree], jobs: int, rows: int) -> set[str]:
-    """Prune so much at a time; the roots that remain."""
-    store = Store(Folder(home))
+def searched(project: str | None = None) -> Search:
+    return Search(jobs_before=CUTOFF, conversations_before=LONG_AGO, now=NOW, project=project)
+
+
+async def pruned(folder: Path, home: Home, jobs: int, rows: int) -> tuple[set[str], set[str]]:
+    """Prune so much at a time; the roots and conversations that remain."""
+    store = Store(Folder(folder))
     try:
-        await store.write(write, trees)
-        planned = await store.read(prune.amount, [tree.root for tree in trees], Search(CUTOFF, NOW))
-        before = await store.read(_counts)
-        search, after = Search(CUTOFF, NOW), ""
-        while roots := await store.read(prune.candidates, CUTOFF, after=after, limit=jobs):
-            _, done = await store.write(prune.take, roots, search, at_most=jobs)
-            after = roots[done - 1]
-        while ids := await store.read(prune.left, 3):
-            while ids := ids[await store.write(prune.sweep, ids, at_most=rows) :]:
-                pass
-        gone = [one - other for one, other in zip(before, await store.read(_counts), strict=True)]
-        assert [planned.jobs, planned.tasks, planned.conversations, planned.entries] == gone
-        return set(await store.read(_roots))
+        await store.write(write, home)
+        with patched(jobs, rows):
+            planned = await pruning.plan(store, NOW - CUTOFF, conversations=NOW - LONG_AGO)
+            before = await store.read(_counts)
+            gone = await pruning.delete(store, NOW - CUTOFF, conversations=NOW - LONG_AGO)
+        after = await store.read(_counts)
+        really = [one - other for one, other in zip(before, after, strict=True)]
+        for said in (planned, gone):
+            assert [said.jobs, said.tasks, said.conversations, said.entries] == really
+        assert await store.read(_owned_by_nobody) == set()
+        return await store.read(_ids, schema.jobs.c.root_id), await store.read(
+            _ids, schema.conversations.c.id
+        )
     finally:
         await asyncio.to_thread(store.close)
+
+
+@contextmanager
+def patched(jobs: int, rows: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pruning, "_ROOTS", jobs)
+        patch.setattr(pruning, "_JOBS", jobs)
+        patch.setattr(pruning, "_ROWS", rows)
+        patch.setattr(pruning, "_SWEPT_AFTER", 3)
+        patch.setattr(pruning, "_AT_A_STRETCH", NOW)
+        patch.setattr(pruning.clock, "now", lambda: NOW)
+        yield
+
+
+def _owned_by_nobody(connection: sa.Connection) -> set[str]:
+    """What the tasks that are there have, and might be collected."""
+    owned = set(connection.execute(sa.select(schema.blob_owners.c.digest)).scalars())
+    files = connection.execute(sa.select(schema.tasks.c.files)).scalars()
+    return {file["digest"] for each in files for file in each} - owned
+
+
+def _ids(connection: sa.Connection, column: sa.Column[str]) -> set[str]:
+    return set(connection.execute(sa.select(column)).scalars())
 
 
 def _counts(connection: sa.Connection) -> list[int]:
@@ -235,11 +312,6 @@ def _counts(connection: sa.Connection) -> list[int]:
     ]
 
 
-def _roots(connection: sa.Connection) -> Sequence[str]:
-    query = sa.select(schema.jobs.c.root_id).distinct()
-    return connection.execute(query).scalars().all()
-
-
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database without rows, to copy: making one takes most of a second."""
@@ -248,35 +320,93 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "lampwork.db"
 
 
-@settings(max_examples=60, deadline=None)
-@given(folders(), st.integers(1, 4), st.integers(1, 7))
+_COPIED = Home(
+    [Tree(0, [OLD], None, [0], None, None), Tree(1, [OLD], None, [1], None, None)],
+    [Talk(0, LONG_AGO - 86400, None), Talk(1, LONG_AGO + 86400, 0)],
+)
+"""A conversation to which nobody writes any more, and a copy of it to which somebody does."""
+
+
+@settings(max_examples=50, deadline=None)
+@example(_COPIED, 4, 7)
+@given(homes(), st.integers(1, 4), st.integers(1, 7))
 def test_what_goes_is_what_a_naive_model_lets_go_and_nothing_dangles(
-    empty: Path, trees: list[Tree], jobs: int, rows: int
+    empty: Path, home: Home, jobs: int, rows: int
 ) -> None:
     with TemporaryDirectory() as folder:
         shutil.copy(empty, folder)
-        left = asyncio.run(pruned(Path(folder), trees, jobs, rows))
+        roots, conversations = asyncio.run(pruned(Path(folder), home, jobs, rows))
 
-        assert left == {tree.root for tree in trees if tree.number in kept(trees)}
+        trees, talks = kept(home)
+        assert roots == {tree.root for tree in home.trees if tree.number in trees}
+        assert conversations == {talk.id for talk in home.talks if talk.number in talks}
         assert dangling(Path(folder)) == {}
 
 
 async def test_what_comes_between_the_look_and_the_deed_keeps_its_tree(tmp_path: Path) -> None:
-    """A retry of a job that was about to go, and a job that names its conversation."""
+    """A retry of a job that was about to go, and a job that names a conversation."""
     store = Store(Folder(tmp_path))
+    said = LONG_AGO - 86400
     old = [Tree(n, [OLD], None, [n], None, None) for n in range(3)]
-    await store.write(write, old)
-    search = Search(CUTOFF, NOW)
-    roots = await store.read(prune.candidates, CUTOFF, after="", limit=10)
-    await store.read(search.refresh)
-    await store.write(
-        write, [Tree(3, [None], 0, [], None, None), Tree(4, [None], None, [], None, 1)]
-    )
+    await store.write(write, Home(old, [Talk(n, said, None) for n in range(3)]))
+    search, mentioned = searched(), Mentioned()
+    roots = await store.read(prune.candidates, search, after=None, limit=10)
+    groups = await store.read(prune.judge, [root for _, root in roots], search)
+    await store.write(write, Home([Tree(3, [None], 0, [], None, None)], []))
 
-    taken, _ = await store.write(prune.take, roots, search, at_most=100)
+    taken, _ = await store.write(prune.take, groups, at_most=100)
 
-    assert (taken.trees, taken.jobs) == (1, 1)
-    assert set(await store.read(_roots)) == {f"j{_id(n)}" for n in (0, 1, 3, 4)}
+    assert (taken.trees, taken.jobs) == (2, 2)
+    assert await store.read(_ids, schema.jobs.c.id) == {f"j{_id(n)}" for n in (0, 3)}
+
+    search = searched()
+    ids = await store.read(quiet.candidates, search, after=None, limit=10)
+    found = await store.read(quiet.judge, ids, search, mentioned)
+    assert found == [f"c{_id(n)}.1" for n in (2, 1)]
+    await store.write(write, Home([Tree(4, [None], None, [], None, 1)], []))
+
+    assert await store.write(quiet.take, found, searched(), mentioned) == [f"c{_id(2)}.1"]
+    await asyncio.to_thread(store.close)
+
+
+async def test_a_tree_and_a_chat_of_thousands_go_in_short_transactions(tmp_path: Path) -> None:
+    """Each tells of the rows that its transaction has changed."""
+    store, changed = Store(Folder(tmp_path)), list[int]()
+    chat = [Tree(n, [OLD], None, [0], None, None) for n in range(1, 151)]
+    large = Tree(0, [OLD] * 350, None, [], None, None)
+    await store.write(write, Home([large, *chat], [Talk(0, LONG_AGO - 86400, None)]))
+    whole = store.write
+
+    def counted(connection: sa.Connection, change: Any, *what: Any, **how: Any) -> Any:
+        driver: Any = connection.connection.driver_connection
+        before = driver.total_changes
+        done = change(connection, *what, **how)
+        changed.append(driver.total_changes - before)
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "write", lambda change, *a, **k: whole(counted, change, *a, **k))
+        patch.setattr(pruning.clock, "now", lambda: NOW)
+        patch.setattr(pruning, "_AT_A_STRETCH", NOW)
+        gone = await pruning.delete(store, NOW - CUTOFF, conversations=NOW - LONG_AGO)
+
+    assert (gone.jobs, gone.tasks, gone.entries) == (500, 150, 300)
+    assert max(changed) < 3_000
+    await asyncio.to_thread(store.close)
+    assert dangling(tmp_path) == {}
+
+
+async def test_only_what_is_of_the_project_goes(tmp_path: Path) -> None:
+    store = Store(Folder(tmp_path))
+    talk = Talk(0, LONG_AGO - 86400, None)
+    await store.write(write, Home([Tree(0, [OLD], None, [0], None, None)], [talk]))
+    ages = {"conversations": NOW - LONG_AGO}
+    with patched(10, 10):
+        other = await pruning.delete(store, NOW - CUTOFF, project="zoo", **ages)
+        own = await pruning.delete(store, NOW - CUTOFF, project="shop", **ages)
+
+    assert (other.jobs, other.conversations) == (0, 0)
+    assert (own.jobs, own.conversations) == (1, 1)
     await asyncio.to_thread(store.close)
 
 
@@ -284,7 +414,7 @@ async def test_processes_that_are_long_gone_are_forgotten(tmp_path: Path) -> Non
     store = Store(Folder(tmp_path))
 
     def write_rows(connection: sa.Connection) -> None:
-        write(connection, [Tree(0, [OLD], None, [], None, None)])
+        write(connection, Home([Tree(0, [OLD], None, [], None, None)], []))
         connection.execute(sa.update(schema.jobs).values(executor="named"))
         for name, started, closed in (
             ("gone", 1.0, OLD),
@@ -304,7 +434,7 @@ async def test_processes_that_are_long_gone_are_forgotten(tmp_path: Path) -> Non
         return set(connection.execute(sa.select(table.c.id)).scalars())
 
     await store.write(write_rows)
-    await store.write(prune.processes, Search(CUTOFF, NOW))
+    await store.write(prune.processes, searched())
 
     assert await store.read(names, schema.executors) == {"named", "alive", "newest"}
     assert await store.read(names, schema.writers) == {"lively", store.writer_id}
@@ -316,7 +446,8 @@ async def test_between_stretches_of_writing_others_get_their_turn(
 ) -> None:
     """SQLite lets whoever asks again first write, so one that never rests keeps all others out."""
     store, done = Store(Folder(tmp_path)), list[str]()
-    await store.write(write, [Tree(n, [OLD], None, [n], None, None) for n in range(6)])
+    trees = [Tree(n, [OLD], None, [n], None, None) for n in range(6)]
+    await store.write(write, Home(trees, [Talk(n, LONG_AGO - 1, None) for n in range(6)]))
     whole, rest = store.write, asyncio.sleep
 
     async def writing(change: Any, *what: Any, **how: Any) -> Any:

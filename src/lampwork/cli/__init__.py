@@ -47,6 +47,7 @@ _GROUPS = {
         "upgrade-check": "Find the jobs that would not go on with the code as it is now.",
         "migrate": "Bring the tables of an older version up to date.",
         "prune": "Delete jobs that ended long ago, with all that belongs to them.",
+        "erase": "Erase what there is of a person.",
         "completion SHELL": "Print the script with which a shell completes all this.",
     },
 }

@@ -12,6 +12,7 @@ import click
 
 from lampwork.errors import InputInvalid, one_of
 from lampwork.genies.budget import Budget
+from lampwork.retention import seconds_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,10 +38,12 @@ def limits(command: Command) -> Command:
     return budget(deadline(command))
 
 
-def length_of_time(_context: Any, parameter: click.Parameter, given: str) -> float:
-    """`90s`, `12h`, `30d`: in seconds."""
-    if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", given):
-        return timedelta(**{_UNITS[found[2]]: float(found[1])}).total_seconds()
+def length_of_time(_context: Any, parameter: click.Parameter, given: str | None) -> float | None:
+    """`90s`, `12h`, `30d`, `1y`: in seconds."""
+    if given is None:
+        return None
+    if (seconds := seconds_of(given)) is not None:
+        return seconds
     raise click.BadParameter(
         f'"{given}" is no length of time such as 90d, 12h', param_hint=parameter.opts[0]
     )

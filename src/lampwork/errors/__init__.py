@@ -3,6 +3,7 @@
     LampworkError
     ├── ProjectError                a definition is wrong
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
+    │   ├── RetentionInvalid
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
@@ -15,6 +16,7 @@
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged · OrderCycle · QueueFull
+    │   ├── ErasureRefused · JobErased
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
@@ -54,9 +56,11 @@ from lampwork.errors.conflicts import (
     Conflict,
     ConversationBusy,
     CopyRefused,
+    ErasureRefused,
     GenieInactive,
     IdempotencyConflict,
     JobEnded,
+    JobErased,
     OrderCycle,
     ProposalChanged,
     QueueFull,
@@ -67,6 +71,7 @@ from lampwork.errors.definitions import (
     NotImportable,
     ProjectError,
     ProjectNotFound,
+    RetentionInvalid,
     SkillInvalid,
     TriggerInvalid,
 )
@@ -171,6 +176,7 @@ __all__ = [
     "DelegationCycle",
     "DelegationTooDeep",
     "DuplicateName",
+    "ErasureRefused",
     "FileRejected",
     "FolderInUse",
     "FolderNotWritable",
@@ -182,6 +188,7 @@ __all__ = [
     "InputInvalid",
     "InstructionsMissing",
     "JobEnded",
+    "JobErased",
     "JobFailed",
     "JobNotFound",
     "LampworkError",
@@ -207,6 +214,7 @@ __all__ = [
     "RecipeNotFound",
     "RecordingDiffers",
     "ResultNotRecordable",
+    "RetentionInvalid",
     "ScriptCallInvalid",
     "ScriptEnded",
     "SkillFailed",

@@ -54,3 +54,13 @@ class QueueFull(Conflict):
     """As many jobs of the project wait to begin as may. Fields: `max_queued`."""
 
     status = 429
+
+
+class ErasureRefused(Conflict):
+    """What is to be erased has unfinished work. Fields: `jobs`, the roots of the trees."""
+
+
+class JobErased(Conflict):
+    """What the job was given and returned was erased, with what belonged to it."""
+
+    status = 410

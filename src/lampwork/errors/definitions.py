@@ -31,3 +31,7 @@ class SkillInvalid(ProjectError):
 
 class TriggerInvalid(ProjectError):
     """A trigger that could never start its recipe. Fields: `recipe`, `place` (file and line)."""
+
+
+class RetentionInvalid(ProjectError):
+    """A length of time that is none, or conversations that would go before their jobs."""

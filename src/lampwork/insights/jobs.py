@@ -96,6 +96,7 @@ def _shown(row: queries.Row, waits: tuple[WaitingOn, ...]) -> dict[str, Any]:
         "project": row.project,
         "cancelling": row.want == "cancelled" and row.status not in ENDED,
         "attention": row.attention,
+        "erased_at": moment_or_none(row.erased_at),
         **({f"{row.copied_as}_of": row.copy_of} if row.copy_of is not None else {}),
     }
 

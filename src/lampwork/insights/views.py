@@ -97,6 +97,8 @@ class JobView:
     rerun_of: str | None = None
     fork_of: str | None = None
     """The job that this one is a copy of."""
+    erased_at: datetime | None = None
+    """Since when it says no more than that it was."""
 
     @property
     def carries_task(self) -> bool:

@@ -11,7 +11,7 @@ from lampwork import clock
 from lampwork.errors import ArtifactNotFound
 from lampwork.store import blobs
 from lampwork.store.conversations import StaleEpoch
-from lampwork.store.schema import artifacts, conversations, jobs, tasks
+from lampwork.store.schema import artifacts, conversations, tasks
 from lampwork.types import Json
 
 
@@ -71,8 +71,8 @@ def content(connection: sa.Connection, project: str, digest: str) -> bytes:
     found = connection.execute(
         sa.select(artifacts.c.digest)
         .join(tasks, tasks.c.id == artifacts.c.task_id)
-        .join(jobs, jobs.c.id == tasks.c.job_id)
-        .where(artifacts.c.digest == digest, jobs.c.project == project)
+        .join(conversations, conversations.c.id == tasks.c.conversation_id)
+        .where(artifacts.c.digest == digest, conversations.c.project == project)
         .limit(1)
     ).first()
     if found is None:

@@ -110,10 +110,24 @@ def collect(connection: sa.Connection, now: float) -> int:
             .limit(_COLLECTED_AT_ONCE)
         ).scalars()
     )
-    connection.execute(sa.delete(blobs).where(blobs.c.digest.in_(gone)))
-    forgotten = readings.c.text.in_(gone) | readings.c.digest.in_(gone)
-    connection.execute(sa.delete(readings).where(forgotten))
+    _delete(connection, gone)
     return len(gone)
+
+
+def delete_unowned(connection: sa.Connection, digests: Sequence[str]) -> None:
+    """Delete those of these blobs that nobody owns, at once.
+
+    Who was about to own one is refused by `own`, and stores it again.
+    """
+    owned = sa.exists().where(blob_owners.c.digest == blobs.c.digest)
+    query = sa.select(blobs.c.digest).where(blobs.c.digest.in_(digests), ~owned)
+    _delete(connection, connection.execute(query).scalars().all())
+
+
+def _delete(connection: sa.Connection, digests: Sequence[str]) -> None:
+    connection.execute(sa.delete(blobs).where(blobs.c.digest.in_(digests)))
+    forgotten = readings.c.text.in_(digests) | readings.c.digest.in_(digests)
+    connection.execute(sa.delete(readings).where(forgotten))
 
 
 _age_of = sa.select(blobs.c.put_at).where(blobs.c.digest == sa.bindparam("of"))

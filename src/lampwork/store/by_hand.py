@@ -21,7 +21,7 @@ def get(connection: sa.Connection, task: str) -> sa.Row[Any]:
     row = connection.execute(
         sa.select(tasks, jobs.c.want, jobs.c.parent_id.label("parent_job"), jobs.c.root_id)
         .join(jobs, jobs.c.id == tasks.c.job_id)
-        .where(tasks.c.id == task)
+        .where(tasks.c.id == task, jobs.c.erased_at.is_(None))
     ).first()
     if row is None:
         raise TaskNotFound(f"There is no task {task}. `lampwork job ID` lists a job's tasks.")

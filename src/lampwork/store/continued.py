@@ -120,8 +120,10 @@ def copy(connection: sa.Connection, source: str, until: int, new_id: str, root: 
     }
     connection.execute(sa.insert(conversations).values({**found.mappings().one(), **own}))
     seen = (entries.c.conversation_id == source) & (entries.c.seq <= until)
-    writers = sa.select(tasks.c.job_id).join(entries, entries.c.task_id == tasks.c.id).where(seen)
-    blobs.own_as(connection, root, list(connection.execute(writers.distinct()).scalars()))
+    writers = sa.select(tasks.c.job_id, tasks.c.id)
+    writers = writers.join(entries, entries.c.task_id == tasks.c.id).where(seen).distinct()
+    # The files of a task are its job's, and its own when that is gone.
+    blobs.own_as(connection, root, [id for row in connection.execute(writers) for id in row])
     columns = [column.name for column in entries.c if column.name != "conversation_id"]
     connection.execute(
         sa.insert(entries).from_select(

@@ -70,7 +70,7 @@ class Original:
 def original(connection: sa.Connection, job_id: str, kind: CopyKind, *, at_most: int) -> Original:
     """All about a job of which a copy is to be made, with `at_most` jobs below it.
 
-    Raises JobNotFound, CopyRefused.
+    Raises JobNotFound, JobErased, CopyRefused.
     """
     row = jobs.get(connection, job_id)
     _check(row, kind)
@@ -101,7 +101,8 @@ def original(connection: sa.Connection, job_id: str, kind: CopyKind, *, at_most:
 
 
 def _check(row: Row, kind: CopyKind) -> None:
-    """Whether such a copy of the job may be made now. Raises CopyRefused."""
+    """Whether such a copy of the job may be made now. Raises CopyRefused, JobErased."""
+    jobs.require_not_erased(row)
     why: str | None = None
     if row.parent_id is not None:
         why = f"it is a part of job {row.root_id}. Copy that one: lampwork job {row.root_id} {kind}"

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
-from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobNotFound
+from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobErased, JobNotFound
 from lampwork.store import blobs, calls, cancelled, inbox, kept, limits, queued, queues, tasks
+from lampwork.store.keys import veiled
 from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.share import Share
 from lampwork.store.tasks import Lineage
@@ -180,7 +181,7 @@ def accept(
             sa.select(jobs.c.id, jobs.c.request_digest)
             .where(
                 jobs.c.project == new.project,
-                jobs.c.idempotency_key == key,
+                jobs.c.idempotency_key.in_((key, veiled(key))),
                 jobs.c.created_at > clock.now() - _KEY_LIFETIME,
             )
             .order_by(jobs.c.created_at.desc())
@@ -216,6 +217,15 @@ def get(connection: sa.Connection, job_id: str) -> sa.Row[Any]:
     return row
 
 
+def require_not_erased(row: sa.Row[Any]) -> None:
+    """Raise JobErased for a job of which only a tombstone is left."""
+    if row.erased_at is not None:
+        raise JobErased(
+            f"Job {row.id} {row.status}, and was erased: what it was given and returned is gone. "
+            f"When it was is still there: lampwork job {row.id}"
+        )
+
+
 def is_meant_to(connection: sa.Connection, job_id: str, want: Want, share: Share) -> bool:
     """Whether a job of this share is meant to do this. Raises JobNotFound."""
     row = get(connection, job_id)
@@ -223,8 +233,9 @@ def is_meant_to(connection: sa.Connection, job_id: str, want: Want, share: Share
 
 
 def if_ended(connection: sa.Connection, job_id: str) -> EndedJob | None:
-    """How a job ended, None while it has not. Raises JobNotFound."""
+    """How a job ended, None while it has not. Raises JobNotFound, JobErased."""
     row = get(connection, job_id)
+    require_not_erased(row)
     return EndedJob(row.id, row.status, row.outcome) if row.status in ENDED else None
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from lampwork import clock
 from lampwork.store.schema import leases
 
-_create = insert(leases).on_conflict_do_nothing()
+_create = insert(leases).on_conflict_do_nothing().returning(leases.c.name)
 
 
 def acquire(
@@ -35,7 +35,7 @@ def acquire(
     ).first()
     if held is None:
         values = {"name": name, "executor": executor_id, "at": clock.now()}
-        return connection.execute(_create, values).rowcount == 1
+        return connection.execute(_create, values).first() is not None
     if held.executor is None:
         # A clock that was set back must not let it rest for ever.
         if 0 <= clock.now() - held.at < rested:

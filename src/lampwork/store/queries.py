@@ -45,6 +45,7 @@ _IN_A_LIST = [
         "started_at",
         "changed_at",
         "ended_at",
+        "erased_at",
     )
 ]
 """A job without what may be large: its input, outcome and traceback."""

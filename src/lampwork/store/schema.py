@@ -409,6 +409,7 @@ leases = sa.Table(
 pruned = sa.Table(
     "pruned",
     metadata,
-    # A job, task or conversation that is gone or erased, and whose other rows are still to go.
+    # A job, task or conversation that is gone or erased, and whose other rows are still to go;
+    # `b` and the digest of a blob that is to go unless it has another owner.
     sa.Column("id", sa.Text, primary_key=True),
 )

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from lampwork.store import jobs
 from lampwork.store.jobs import NewJob
+from lampwork.store.keys import veiled
 from lampwork.store.schema import polled, triggers
 from lampwork.types import Json, TriggerKind
 
@@ -194,15 +195,18 @@ def fail(
 
 
 def keys_started(connection: sa.Connection, trigger_id: int, keys: Sequence[str]) -> set[str]:
-    """Those of the keys that have started a job."""
+    """Those of the keys that have started a job, if only their veils are known."""
     found: set[str] = set()
     for start in range(0, len(keys), _CHUNK):
+        known_as = {
+            as_kept: key for key in keys[start : start + _CHUNK] for as_kept in (key, veiled(key))
+        }
         query = sa.select(polled.c.key).where(
             polled.c.trigger_id == trigger_id,
-            polled.c.key.in_(keys[start : start + _CHUNK]),
+            polled.c.key.in_(known_as),
             polled.c.job_id.is_not(None),
         )
-        found.update(connection.execute(query).scalars())
+        found.update(known_as[each] for each in connection.execute(query).scalars())
     return found
 
 

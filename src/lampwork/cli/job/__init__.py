@@ -388,6 +388,8 @@ def _facts(job: JobDetails) -> Iterator[str]:
     if job.ended_at is not None:
         took = output.span(job.started_at or job.created_at, job.ended_at)
         yield f"  ended     {output.local(job.ended_at)}, after {took}"
+    if job.erased_at is not None:
+        yield f"  erased    {output.local(job.erased_at)}: what it was given and returned is gone"
 
 
 def _without_message(traceback: str, error: ErrorView | None) -> str:
