@@ -33,7 +33,7 @@ def open_tables(place: Place) -> sa.Engine:
 def _open_server(place: Server) -> sa.Engine:
     return sa.create_engine(
         url_of(place),
-        pool_size=4,
+        pool_size=6,  # for the threads that the engine is given, and its own that look about
         max_overflow=0,
         hide_parameters=True,  # they are users' values; an error's text is logged and shown
         # A process that was frozen in a transaction blocks the others no longer than this.
