@@ -168,6 +168,9 @@ MENDS: dict[type[LampworkError], str] = {
     errors.DatabaseNotSupported: "Take a newer server, or make the database with UTF-8.",
     errors.DatabaseBehind: "Type `lampwork migrate` with the same database.",
     errors.DatabaseTooNew: "Install the version of Lampwork that wrote it, or name another folder.",
+    errors.BackupRefused: "Name a folder that does not exist, on a disk with room for it.",
+    errors.BackupInvalid: "Take another backup; see [Backup and restore](backup.md).",
+    errors.RestoreRefused: "Name an empty folder with `--home`, or add `--replace`.",
     errors.StoreUnavailable: (
         "Try again; if it lasts, see whether the disk is full or the file is locked or damaged."
     ),

@@ -142,6 +142,10 @@ class Cluster:
         """As the superuser; each statement is a transaction."""
         return psycopg.connect(self.url(database, self.superuser), autocommit=True)
 
+    def client(self, program: str, *words: str) -> None:
+        """One of Postgres's own programs: pg_dump, pg_restore."""
+        subprocess.run([self._programs / program, *words], check=True, stdout=subprocess.DEVNULL)
+
     def _make_template(self) -> str:
         from lampwork.engine import migrate_tables
 

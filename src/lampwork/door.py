@@ -27,7 +27,7 @@ from lampwork.jobs_door import JobsDoor
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
 from lampwork.settings import ReadingCaps
-from lampwork.store import artifacts, conversations, jobs, pauses, triggers
+from lampwork.store import artifacts, conversations, jobs, pauses, requests, triggers
 from lampwork.store.store import Store
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import (
@@ -356,7 +356,7 @@ class Door(JobsDoor):
             self._accepting(job_id)
         most = self.project.max_queued
         try:
-            accepted = await self.store.write(jobs.accept, new, key, digest, most)
+            accepted = await self.store.write(requests.accept, new, key, digest, most)
         except QueueFull:
             self._refused(job_id)
             raise

@@ -15,6 +15,7 @@ __all__ = [
     "POINTS",
     "POINTS_OF_ERASING",
     "POINTS_OF_PRUNING",
+    "POINTS_OF_RESTORING",
     "Starting",
     "arm",
     "disarm",
@@ -82,6 +83,10 @@ POINTS_OF_ERASING = {
     "prune.compacted": "one file is smaller, and the other not yet",
 }
 """Those of `lampwork erase`."""
+
+
+POINTS_OF_RESTORING = {"restore.moved": "one of the files of a backup is in its place"}
+"""That of `lampwork restore`, a process of its own too."""
 
 
 class Starting(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from typing import Any, Literal
@@ -68,6 +69,16 @@ def new_job_id() -> str:
     digits = [_ALPHABET[(stamp >> shift) & 31] for shift in range(45, -1, -5)]
     digits += [_ALPHABET[(tail >> shift) & 31] for shift in range(35, -1, -5)]
     return "j" + "".join(digits)
+
+
+def effect_base(*origin: str) -> str:
+    """What the keys of a job's effects begin with: of one that the same origin would start again.
+
+    The origin is a time of a cron, an item of a poll or an idempotency key. After a restore that
+    job has another id, and the keys of its effects must be what they were.
+    """
+    digest = int.from_bytes(hashlib.sha256("\0".join(origin).encode()).digest())
+    return "k" + "".join(_ALPHABET[(digest >> shift) & 31] for shift in range(120, -1, -5))
 
 
 def task_id(job_id: str, call: int) -> str:

@@ -133,7 +133,10 @@ class Outside:
             await self.changed.wait()
 
     async def _look(self) -> None:
-        for (job_id,) in await self._rows("select id from jobs where callable = 'everything'"):
+        for (job_id,) in await self._rows(
+            "select id from jobs where callable = 'everything' and not exists "
+            "(select 1 from inbox where topic = jobs.id || '\\:early')"
+        ):
             await self._send(job_id, "early", 1)
         for (job_id,) in await self._rows(
             "select job_id from waits join jobs on jobs.id = job_id where kind = 'event' and "

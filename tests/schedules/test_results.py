@@ -7,7 +7,7 @@ import asyncio
 from tests.support import inside, opened, result, status
 
 from lampwork import Job, recovery
-from lampwork.store import jobs
+from lampwork.store import jobs, requests
 
 
 async def test_a_key_that_leads_to_an_ended_job_leads_to_its_result(project, home):
@@ -39,7 +39,7 @@ async def test_a_job_that_a_sweep_ran_before_its_acceptance_was_told_gives_its_r
 
         async def answer_late(change, *args, **kwargs):
             written = await write(change, *args, **kwargs)
-            if change is jobs.accept:
+            if change is requests.accept:
                 await inside(app, recovery.sweep(app.worker))
                 await status(app, written, "succeeded")
             return written

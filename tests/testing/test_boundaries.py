@@ -11,7 +11,7 @@ import pytest
 import lampwork
 from lampwork import Answer, Call, Job, Project, SkillCall, testing, worker
 from lampwork.errors import InputInvalid
-from lampwork.failpoint import POINTS_OF_PRUNING
+from lampwork.failpoint import POINTS_OF_ERASING, POINTS_OF_PRUNING, POINTS_OF_RESTORING
 from lampwork.testing.crash.boundary import Boundary, chosen
 
 project = Project("breaking")
@@ -45,7 +45,8 @@ def test_every_point_of_the_sources_is_listed_and_no_other() -> None:
     texts = [path.read_text("utf-8") for path in sources]
     hit = {name for text in texts for name in re.findall(r'failpoint\.hit\(\s*"(.+?)"', text)}
 
-    assert hit == testing.POINTS.keys() | POINTS_OF_PRUNING.keys()
+    of_verbs = POINTS_OF_PRUNING | POINTS_OF_ERASING | POINTS_OF_RESTORING
+    assert hit == testing.POINTS.keys() | of_verbs.keys()
 
 
 async def test_a_job_that_breaks_off_after_an_effect_goes_on_under_the_same_key() -> None:

@@ -32,12 +32,16 @@ _Below = Mapping[str | None, Sequence[JobView]]
 )
 @click.option("--status", type=click.Choice(get_args(JobStatus)), help="Only these.")
 @click.option("--recipe", type=completing.recipe, help="Only jobs of this recipe.")
+@click.option(
+    "--restored", is_flag=True, help="Only those whose effects may be older than a restore."
+)
 @click.option("--roots", is_flag=True, help="Without the jobs that other jobs have started.")
 @paged
 @shared
 def command(
     status: str | None,
     recipe: str | None,
+    restored: bool,
     roots: bool,
     limit: int,
     after: str | None,
@@ -47,7 +51,12 @@ def command(
 
     async def listing(insights: Insights) -> tuple[Page[JobView], bool, Executor | None]:
         page = await insights.jobs(
-            status=status, recipe=recipe, roots=roots, limit=limit, after=after
+            status=status,
+            recipe=recipe,
+            roots=roots,
+            restored=restored,
+            limit=limit,
+            after=after,
         )
         return page, await insights.has_several_projects(), await insights.executing()
 
@@ -56,22 +65,22 @@ def command(
     if options.as_json:
         output.say_json(to_json(found))
     elif not found.items:
-        output.say(f"No {_wanted(status, recipe)} in {options.settings.place}.")
-        if status is None and recipe is None:
+        output.say(f"No {_wanted(status, recipe, restored)} in {options.settings.place}.")
+        if status is None and recipe is None and not restored:
             output.say(f"Start one: {options.to_type('run', 'RECIPE')}")
     else:
         output.table(*_table(found, with_project=several))
         if found.next is not None:
             wanted = {"--status": status, "--recipe": recipe, "--limit": str(limit)}
-            flags = ("--roots",) if roots else ()
+            flags = [flag for flag, on in (("--restored", restored), ("--roots", roots)) if on]
             output.say(f"More: {options.to_type('jobs', *flags, *filled(wanted, found.next))}")
         for project in dict.fromkeys(job.project for job in found.items if job.ended_at is None):
             warn_if_lacking(executor, project, options)
     return 0
 
 
-def _wanted(status: str | None, recipe: str | None) -> str:
-    jobs = "jobs" if status is None else f"{status} jobs"
+def _wanted(status: str | None, recipe: str | None, restored: bool) -> str:
+    jobs = " ".join([*filter(None, [status]), *(["restored"] if restored else []), "jobs"])
     return jobs if recipe is None else f'{jobs} of recipe "{recipe}"'
 
 

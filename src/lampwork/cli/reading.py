@@ -14,7 +14,7 @@ from lampwork.cli.options import Options
 from lampwork.errors import ConversationNotFound, JobNotFound
 from lampwork.insights import GenieView, Insights
 from lampwork.insights.genies import genie_views
-from lampwork.place import Folder
+from lampwork.place import Folder, Place
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
@@ -27,11 +27,17 @@ async def reading(options: Options, read: Callable[[Insights], Awaitable[T]]) ->
 
     Raises BadParameter for a home that was named and does not exist, or is no folder to read.
     """
-    place = options.settings.place
-    if isinstance(place, Folder) and not (home_to_read(options) / "lampwork.db").exists():
+    place = place_to_read(options)
+    if isinstance(place, Folder) and not (place.path / "lampwork.db").exists():
         return None
     async with Insights.opened(place) as insights:
         return await read(insights)
+
+
+def place_to_read(options: Options) -> Place:
+    """The place of the state; a folder need not exist. Raises BadParameter, see `reading`."""
+    place = options.settings.place
+    return Folder(home_to_read(options)) if isinstance(place, Folder) else place
 
 
 def home_to_read(options: Options) -> Path:

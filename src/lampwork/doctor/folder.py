@@ -145,6 +145,13 @@ def _databases(home: Path, condition: Condition) -> Iterator[Diagnosis]:
                 f"{sizes}; a newer Lampwork has written the tables (revision {revision}).",
                 "Install that version, or name another folder with --home.",
             )
+    if condition.restored_from is not None:
+        yield warning(
+            "database",
+            f"It was restored from a backup of {_local(condition.restored_from)}: what jobs did "
+            "after that is not known here, and is asked for.",
+            "When all is known: lampwork restored --close",
+        )
     if condition.newest is not None and condition.newest > time.time() + _CLOCKS_DIFFER:
         yield warning(
             "clock",

@@ -31,6 +31,7 @@
     └── StoreError
         ├── FolderInUse · FolderNotWritable · DatabaseBehind · DatabaseTooNew
         ├── DatabaseNotSupported · StoreUnavailable · DatabaseNotWritable
+        ├── BackupRefused · BackupInvalid · RestoreRefused
 
 An error is recorded as `{"code", "message", "fields"}` and is rebuilt from that record when a job
 is replayed, so `except` sees the same class and the same fields each time.
@@ -116,12 +117,15 @@ from lampwork.errors.models import (
     ScriptEnded,
 )
 from lampwork.errors.stores import (
+    BackupInvalid,
+    BackupRefused,
     DatabaseBehind,
     DatabaseNotSupported,
     DatabaseNotWritable,
     DatabaseTooNew,
     FolderInUse,
     FolderNotWritable,
+    RestoreRefused,
     StoreError,
     StoreUnavailable,
 )
@@ -156,6 +160,8 @@ __all__ = [
     "AlreadyAnswered",
     "ArtifactInvalid",
     "ArtifactNotFound",
+    "BackupInvalid",
+    "BackupRefused",
     "BranchesFailed",
     "BudgetExceeded",
     "BudgetNotEnforceable",
@@ -213,6 +219,7 @@ __all__ = [
     "QueueFull",
     "RecipeNotFound",
     "RecordingDiffers",
+    "RestoreRefused",
     "ResultNotRecordable",
     "RetentionInvalid",
     "ScriptCallInvalid",

@@ -27,6 +27,18 @@ class DatabaseTooNew(StoreError):
     """The database was written by a newer Lampwork."""
 
 
+class BackupRefused(StoreError):
+    """A backup can't be made, there or at all; nothing was left of it."""
+
+
+class BackupInvalid(StoreError):
+    """What was to be a backup is damaged, of another format, or none."""
+
+
+class RestoreRefused(StoreError):
+    """A backup can't be restored there, or was restored by half; nothing was changed."""
+
+
 class StoreUnavailable(StoreError):
     """The database did not take a change; nothing of it was acknowledged."""
 

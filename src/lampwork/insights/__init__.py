@@ -24,6 +24,7 @@ from lampwork.insights.jobs import (
     one_job,
     page_of_jobs,
     read_rows,
+    restoration_view,
 )
 from lampwork.insights.operations import Operations, Process, Spend, Timing, operations_of
 from lampwork.insights.places import check_conversation, check_job
@@ -62,13 +63,14 @@ from lampwork.insights.views import (
     JobView,
     Page,
     PauseView,
+    RestorationView,
     SkillCard,
     TaskView,
     WaitingOn,
     to_json,
 )
 from lampwork.place import Place, Server
-from lampwork.store import artifacts, by_hand, kept, queries
+from lampwork.store import artifacts, by_hand, kept, queries, restorations
 from lampwork.store.store import Store
 from lampwork.types import Json
 
@@ -100,6 +102,7 @@ __all__ = [
     "Process",
     "Refusal",
     "RefusedAnswer",
+    "RestorationView",
     "Said",
     "SkillCard",
     "Spend",
@@ -153,16 +156,30 @@ class Insights:
         status: str | None = None,
         recipe: str | None = None,
         roots: bool = False,
+        restored: bool = False,
         after: str | None = None,
         limit: int = 50,
     ) -> Page[JobView]:
         """Jobs, the newest tree first, each from its root down; or the roots alone.
 
+        With `restored` those alone whose effects may have been done before a restore.
+
         Raises InputInvalid for an `after` that is no job's id.
         """
         return await self.store.read(
-            page_of_jobs, status=status, recipe=recipe, roots=roots, after=after, limit=limit
+            page_of_jobs,
+            status=status,
+            recipe=recipe,
+            roots=roots,
+            restored=restored,
+            after=after,
+            limit=limit,
         )
+
+    async def restoration(self) -> RestorationView | None:
+        """The last restore, until a person says that all that was done before it is known."""
+        found = await self.store.read(restorations.open_one)
+        return None if found is None else restoration_view(found)
 
     async def job(self, job_id: str) -> JobDetails:
         """A job in full. Raises JobNotFound."""

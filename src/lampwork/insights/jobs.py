@@ -20,12 +20,14 @@ from lampwork.insights.views import (
     JobView,
     LogLine,
     Page,
+    RestorationView,
     TaskView,
     moment,
     moment_or_none,
 )
 from lampwork.insights.waiting import waiting_on
-from lampwork.store import blobs, by_hand, conversations, queries
+from lampwork.store import blobs, by_hand, conversations, queries, restorations
+from lampwork.store.restorations import Restoration
 from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:
@@ -133,6 +135,8 @@ class Rows:
     answered: Mapping[str, dict[str, str]]
     """By copy, its tasks that a person answered, and who."""
     log: Sequence[queries.Row] = field(default=())
+    restoration: Restoration | None = None
+    """Of the root."""
 
 
 def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
@@ -180,6 +184,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
         copies=copies,
         answered=_answered(connection, [row.id for row in copies]),
         log=queries.log_lines(connection, job_id),
+        restoration=restorations.of_job(connection, root),
     )
 
 
@@ -218,10 +223,21 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
         forked_at=row.copied_at,
         kept_code=row.kept_code,
+        restored=None if rows.restoration is None else restoration_view(rows.restoration),
         copies=tuple(
             CopyView(**_shown(each, rows.waits[each.id]), answered=rows.answered[each.id])
             for each in rows.copies
         ),
+    )
+
+
+def restoration_view(row: Restoration) -> RestorationView:
+    """A restoration as it is shown."""
+    return RestorationView(
+        backup_at=moment(row.backup_at),
+        restored_at=moment(row.restored_at),
+        by=row.by,
+        closed_at=moment_or_none(row.closed_at),
     )
 
 

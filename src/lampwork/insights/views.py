@@ -256,6 +256,18 @@ class JobTree(JobView):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestorationView:
+    """That the database was restored."""
+
+    backup_at: datetime
+    """What was done after it is not known here."""
+    restored_at: datetime
+    by: str
+    closed_at: datetime | None
+    """When a person said that it is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """A line that a recipe logged."""
 
@@ -287,6 +299,8 @@ class JobDetails(JobTree):
     """The older code that alone executes it and all below it, see `lampwork dev`."""
     copies: tuple[CopyView, ...]
     """Its retries, reruns and forks."""
+    restored: RestorationView | None = None
+    """The restore after which its effects may have been done before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

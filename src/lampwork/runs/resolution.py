@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import values
@@ -15,6 +16,7 @@ from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
+    from lampwork.store.restorations import Restoration
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,15 @@ class Resolution:
     by: str
     result: str = "null"
     reason: str = ""
+
+
+def since_restored(restoration: Restoration) -> str:
+    """Why nobody knows whether an effect has happened that is about to be done."""
+    backup_at = datetime.fromtimestamp(restoration.backup_at, UTC)
+    return (
+        f"the database was restored from a backup of {backup_at:%Y-%m-%d %H:%M:%S} UTC, and it may "
+        "have been done after that"
+    )
 
 
 async def ask_person(

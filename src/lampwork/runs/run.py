@@ -29,13 +29,14 @@ from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
 from lampwork.store import calls, inbox, jobs
 from lampwork.store.conversations import StaleEpoch
-from lampwork.types import Json, child_wait_id
+from lampwork.types import Json, child_wait_id, task_id
 
 if TYPE_CHECKING:
     from lampwork.genies.cast import Cast
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
+    from lampwork.store.restorations import Restoration
     from lampwork.store.store import Store
     from lampwork.tasks.place import Place
     from lampwork.worker import Worker
@@ -62,6 +63,7 @@ class Run(Flow):
     ) -> None:
         super().__init__(begun, recorded)
         self.worker = worker
+        self._restoration = begun.restoration
         self._logged_before = begun.logged
         self._logged = 0
         self._ends_before = begun.ends
@@ -85,6 +87,19 @@ class Run(Flow):
     def store(self) -> Store:
         """The database."""
         return self.worker.store
+
+    def effect_key(self, call: int, skill_call: str = "") -> str:
+        """The idempotency key of a step, or of a skill call (`seq.i`) of a call's task."""
+        base = self.row.keyed_as
+        if not skill_call:
+            return f"{base or self.job_id}.{call}"
+        task = task_id(self.job_id, call) if base is None else f"{base}.{call}"
+        return f"{task}.{skill_call}"
+
+    @property
+    def restoration(self) -> Restoration | None:
+        """After which an earlier life may have done effects of this job that are not known here."""
+        return self._restoration
 
     @property
     def makes_way(self) -> bool:
@@ -371,6 +386,8 @@ class Run(Flow):
     ) -> jobs.NewJob:
         """The row of a child of this job, or of its task that is named."""
         return jobs.NewJob(
+            keyed_as=jobs.child_effects(self.row, job_id),
+            restoration=self.row.restoration,
             id=job_id,
             project=self.row.project,
             callable=callable,

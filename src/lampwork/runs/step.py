@@ -14,7 +14,7 @@ from typing import Any
 from lampwork import clock, failpoint, values
 from lampwork.errors import InputInvalid, NotDone, StepFailed
 from lampwork.runs.flow import RunEnded
-from lampwork.runs.resolution import ask_person
+from lampwork.runs.resolution import ask_person, since_restored
 from lampwork.runs.run import Run, reraise_if_cancelled
 from lampwork.runs.wait import Wait
 from lampwork.store import calls
@@ -81,7 +81,7 @@ class Step:
 
     async def do(self, run: Run, number: int) -> values.Value:
         """The function's result, encoded; or what it raised."""
-        key = self.options.key or f"{run.job_id}.{number}"
+        key = self.options.key or run.effect_key(number)
         if self.options.effect != "at_most_once":
             return self._encode(await self._try(run, number, key))
         return await self._once(run, number, key)
@@ -104,6 +104,8 @@ class Step:
         """Run an at_most_once step: each attempt's intent is on disk before it starts."""
         attempt = run.attempts(number)
         why: str | None = "the process ended while it was executing" if attempt else None
+        if run.restoration is not None and run.begun_at(number) >= run.restoration.restored_at:
+            why = since_restored(run.restoration)
         attempt = attempt or 1
         while True:
             if why is None:

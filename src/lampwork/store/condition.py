@@ -62,6 +62,8 @@ class Condition:
     paused: tuple[Paused, ...]
     newest: float | None
     """When the last change of a job was made, by the clock of whoever made it."""
+    restored_from: float | None
+    """The moment of the backup that was restored, until all that was done after it is known."""
 
 
 def condition_of(home: Path) -> Condition | None:
@@ -100,8 +102,7 @@ def _reading(path: Path) -> sqlite3.Connection:
 
 def _condition(connection: sqlite3.Connection) -> Condition | None:
     connection.execute("BEGIN")
-    table = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
-    if connection.execute(table).fetchone() is None:
+    if not _has(connection, "alembic_version"):
         return None
     (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     executor = connection.execute(
@@ -122,13 +123,26 @@ def _condition(connection: sqlite3.Connection) -> Condition | None:
         in_need=tuple(job for (job,) in in_need[:_NAMED]),
         paused=_paused(connection),
         newest=connection.execute("SELECT max(changed_at) FROM jobs").fetchone()[0],
+        restored_from=_restored_from(connection),
     )
 
 
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether there is a table, which those of an older version may lack."""
+    query = "SELECT 1 FROM sqlite_master WHERE name = ?"
+    return connection.execute(query, (table,)).fetchone() is not None
+
+
+def _restored_from(connection: sqlite3.Connection) -> float | None:
+    if not _has(connection, "restorations"):
+        return None
+    open_ones = "SELECT backup_at FROM restorations WHERE closed_at IS NULL ORDER BY id DESC"
+    found = connection.execute(open_ones).fetchone()
+    return None if found is None else found[0]
+
+
 def _paused(connection: sqlite3.Connection) -> tuple[Paused, ...]:
-    # Tables of an older version may not have it yet.
-    table = "SELECT 1 FROM sqlite_master WHERE name = 'pauses'"
-    if connection.execute(table).fetchone() is None:
+    if not _has(connection, "pauses"):
         return ()
     rows = connection.execute("SELECT project, genie, by, why FROM pauses ORDER BY project, genie")
     return tuple(Paused(*row) for row in rows)

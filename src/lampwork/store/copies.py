@@ -214,6 +214,7 @@ def create(connection: sa.Connection, new: NewCopy) -> None:
         # When its own original was triggered: a recipe may have decided by that.
         trigger={"at": row.created_at} | row.trigger,
         root_id=new.id,
+        restoration=row.restoration,
     )
     jobs.create(connection, [job])
     connection.execute(

@@ -10,17 +10,31 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
-from lampwork.errors import Conflict, IdempotencyConflict, JobEnded, JobErased, JobNotFound
-from lampwork.store import blobs, calls, cancelled, inbox, kept, limits, queued, queues, tasks
-from lampwork.store.keys import veiled
+from lampwork.errors import Conflict, JobEnded, JobErased, JobNotFound
+from lampwork.store import (
+    blobs,
+    calls,
+    cancelled,
+    inbox,
+    kept,
+    limits,
+    queues,
+    restorations,
+    tasks,
+)
+from lampwork.store.restorations import Restoration
 from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.share import Share
 from lampwork.store.tasks import Lineage
-from lampwork.types import ENDED, JobStatus, Json, Want, child_id, child_wait_id, wait_id
-
-_KEY_LIFETIME = 24 * 3600
-"""Seconds for which an idempotency key leads back to its job."""
-
+from lampwork.types import (
+    ENDED,
+    JobStatus,
+    Json,
+    Want,
+    child_id,
+    child_wait_id,
+    wait_id,
+)
 
 # Built once: to build a statement costs 50 µs, to run a built one 11 µs.
 _insert_job = insert(jobs).on_conflict_do_nothing()
@@ -80,6 +94,10 @@ class NewJob:
     want: Want = "run"
     blobs: Sequence[str] = ()
     """The digests of what its input names."""
+    keyed_as: str | None = None
+    """What the keys of its effects begin with, if not with its id, see `effect_base`."""
+    restoration: int | None = None
+    """After which its effects may have been done before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +109,7 @@ class Begun:
     logged: int
     ends: int
     lineage: Lineage
+    restoration: Restoration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +135,7 @@ class Ended:
 def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
     """Insert jobs; those that are there already stay as they are."""
     now = clock.now()
+    new = restorations.marked(connection, new)
     rows = [
         {
             "id": job.id,
@@ -130,6 +150,8 @@ def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
             "parent_call": job.parent_call,
             "position": job.position,
             "detached": job.detached,
+            "keyed_as": job.keyed_as,
+            "restoration": job.restoration,
             "want": job.want,
             "status": "queued",
             "created_at": now,
@@ -165,45 +187,9 @@ def create_children(
     return True
 
 
-def accept(
-    connection: sa.Connection,
-    new: NewJob,
-    key: str | None,
-    digest: str,
-    max_queued: int | None = None,
-) -> str:
-    """Insert a job from outside; the same key within 24 hours leads to the same job.
-
-    Raises IdempotencyConflict when the key came with another body, QueueFull.
-    """
-    if key is not None:
-        found = connection.execute(
-            sa.select(jobs.c.id, jobs.c.request_digest)
-            .where(
-                jobs.c.project == new.project,
-                jobs.c.idempotency_key.in_((key, veiled(key))),
-                jobs.c.created_at > clock.now() - _KEY_LIFETIME,
-            )
-            .order_by(jobs.c.created_at.desc())
-        ).first()
-        if found is not None and found.request_digest == digest:
-            return found.id
-        if found is not None:
-            raise IdempotencyConflict(
-                f'The idempotency key "{key}" started job {found.id} with another recipe or input. '
-                "Use a new key for new work.",
-                job_id=found.id,
-            )
-    if max_queued is not None:
-        queued.require_room(connection, new.project, max_queued)
-    create(connection, [new])
-    if key is not None:
-        connection.execute(
-            sa.update(jobs)
-            .where(jobs.c.id == new.id)
-            .values(idempotency_key=key, request_digest=digest)
-        )
-    return new.id
+def child_effects(parent: sa.Row[Any], child: str) -> str | None:
+    """What the keys of a child's effects begin with, if not with its id."""
+    return parent.keyed_as and parent.keyed_as + child.removeprefix(parent.id)
 
 
 def get(connection: sa.Connection, job_id: str) -> sa.Row[Any]:
@@ -253,14 +239,16 @@ def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -
 def begun(connection: sa.Connection, row: sa.Row[Any]) -> Begun:
     """What was begun of a job."""
     lineage = tasks.lineage(connection, row.task_id)
+    restored = restorations.of_job(connection, row)
     if row.started_at is None and row.copy_of is None:
-        return Begun(row, {}, 0, 0, lineage)
+        return Begun(row, {}, 0, 0, lineage, restored)
     return Begun(
         row,
         calls.of_job(connection, row.id),
         _highest(connection, logs, row.id),
         _highest(connection, ends, row.id),
         lineage,
+        restored,
     )
 
 
@@ -406,6 +394,8 @@ def _start_ends(connection: sa.Connection, row: sa.Row[Any], ended: Ended) -> No
             parent_id=row.id,
             parent_call=0,
             detached=True,
+            keyed_as=child_effects(row, f"{child_id(row.id, 0)}.{end.number}"),
+            restoration=row.restoration,
         )
         for end in registered
     ]

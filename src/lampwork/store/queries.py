@@ -67,6 +67,7 @@ def page_of_jobs(
     roots: bool,
     after: str | None,
     limit: int,
+    restored: bool = False,
 ) -> Sequence[Row]:
     """Jobs, the newest tree first, and each tree from its root down; `after` is a job's id.
 
@@ -79,6 +80,8 @@ def page_of_jobs(
         query = query.where(jobs.c.callable == recipe)
     if roots:
         query = query.where(jobs.c.parent_id.is_(None))
+    if restored:
+        query = query.where(jobs.c.restoration.is_not(None))
     if after is not None:
         last = connection.execute(
             sa.select(jobs.c.root_id, *_IN_A_TREE).where(jobs.c.id == after)

@@ -41,6 +41,9 @@ jobs = sa.Table(
     sa.Column("outcome", sa.Text),  # the recorded envelope, see values.py
     sa.Column("traceback", sa.Text),
     sa.Column("kept_code", sa.Text),  # of a tree's root: the code that its jobs are kept on
+    # What the keys of its effects begin with, if not with its id, see effect_base in types.py.
+    sa.Column("keyed_as", sa.Text),
+    sa.Column("restoration", sa.Integer),  # after which its effects may have been done before
     sa.Column("executor", sa.Text),
     sa.Column("crashes", sa.Integer, nullable=False, default=0),
     sa.Column("idempotency_key", sa.Text),
@@ -65,6 +68,17 @@ jobs = sa.Table(
         "created_at",
         **_where("status = 'queued' and want = 'run'"),
     ),
+    sa.Index("jobs_restored", "restoration", **_where("restoration is not null")),
+)
+
+restorations = sa.Table(
+    "restorations",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("backup_at", sa.Float, nullable=False),  # what happened after it is not known here
+    sa.Column("restored_at", sa.Float, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("closed_at", sa.Float),  # when a person said that it is known
 )
 
 calls = sa.Table(

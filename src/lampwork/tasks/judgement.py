@@ -132,7 +132,7 @@ def _judge_skill_call(
         "call": label,
         "skill": skill.name,
         "arguments": arguments,
-        "key": f"{task.hold.task_id}.{label}",
+        "key": task.hold.run.effect_key(task.call, label),
         "effect": skill.effect,
     }
     if handed := skill.handed(task.metadata):

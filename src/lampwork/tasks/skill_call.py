@@ -24,7 +24,7 @@ from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.genies.skill import Skill, SkillCall
 from lampwork.metadata.seal import Seal
 from lampwork.runs.deadline import Deadline, OutOfTime
-from lampwork.runs.resolution import ask_person
+from lampwork.runs.resolution import ask_person, since_restored
 from lampwork.runs.run import reraise_if_cancelled
 from lampwork.runs.wait import Wait
 from lampwork.store import artifacts
@@ -35,10 +35,16 @@ from lampwork.types import LARGEST_INLINE, Json, TaskStatus, wait_id
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
+    from lampwork.store.restorations import Restoration
 
 __all__ = ["SkillCalls"]
 
 _ENDED_WHILE_ACTING = "the process ended while it was executing"
+
+_ELSEWHERE = (
+    "its reconciler found that nothing has happened under this key, but its genie may have asked "
+    "for the same in another turn then, which has another key"
+)
 
 _RECONCILED_AT_MOST = 3
 """How often a reconciler may say that it did not happen before a person is asked."""
@@ -199,8 +205,11 @@ class SkillCalls:
     # --- at most once: what is not known is found out ---
 
     async def _act_once(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
-        if intent.begun and intent.unknown is None:
-            await self._note(intent, _ENDED_WHILE_ACTING)
+        if intent.unknown is None:
+            if intent.begun:
+                await self._note(intent, _ENDED_WHILE_ACTING)
+            elif (restoration := self._done_before(intent)) is not None:
+                await self._note(intent, since_restored(restoration))
         while True:
             if intent.unknown is not None:
                 result = await self._find_out(skill, intent, intent.unknown)
@@ -237,6 +246,8 @@ class SkillCalls:
                 why = (
                     f"{why}; its reconciler returned {Happened(value)!r}, which is no result of it"
                 )
+            case DidNotHappen() if self._done_before(intent) is not None:
+                why = f"{why}; {_ELSEWHERE}"
             case DidNotHappen() if intent.resolved < _RECONCILED_AT_MOST:
                 await self._resolve(intent, "reconcile")
                 return None
@@ -245,6 +256,17 @@ class SkillCalls:
             case _:
                 pass
         return await self._ask_person(intent, why, skill.contract.returns)
+
+    def _done_before(self, intent: Intent) -> Restoration | None:
+        """After which it was asked for, if an earlier life may have done it, maybe in another turn.
+
+        Of what a person has said did not happen, or what was asked for before the backup, the key
+        alone tells.
+        """
+        restoration = self.run.restoration
+        if restoration is None or intent.resolved or intent.begun_at < restoration.restored_at:
+            return None
+        return restoration
 
     async def _reconcile(
         self, skill: Skill[..., Any], intent: Intent

@@ -25,7 +25,7 @@ from lampwork.errors import NotImportable, TriggerInvalid, TriggerNotFound, quot
 from lampwork.recipe import parameters
 from lampwork.store.jobs import NewJob
 from lampwork.store.triggers import Defined
-from lampwork.types import Json, TriggerKind, new_job_id
+from lampwork.types import Json, TriggerKind, effect_base, new_job_id
 
 if TYPE_CHECKING:
     from lampwork.project import Project
@@ -219,10 +219,12 @@ def new_jobs(
 ) -> list[NewJob]:
     """The jobs that a trigger starts: for each of `given` its input, and the facts of its trigger.
 
-    Their ids sort in the order in which they are given. `by` says who fired it by hand.
+    Their ids sort in the order in which they are given. `by` says who fired it by hand. A time, or
+    an item, would start a job with the same keys again, were it forgotten.
     """
     what: dict[str, Json] = {"kind": trigger.kind, "trigger": trigger.identity}
     who = {} if by is None else {"by": by}
+    origin = project.name, recipe.name, trigger.identity
     ids = sorted(new_job_id() for _ in given)
     return [
         NewJob(
@@ -233,9 +235,17 @@ def new_jobs(
             input=input,
             trigger=what | facts | who,
             root_id=job_id,
+            keyed_as=_keyed_as(origin, facts, by_hand=by is not None),
         )
         for job_id, (input, facts) in zip(ids, given, strict=True)
     ]
+
+
+def _keyed_as(origin: tuple[str, ...], facts: dict[str, Json], *, by_hand: bool) -> str | None:
+    """What the keys of the effects of one of these jobs begin with, see `effect_base`."""
+    if "key" in facts:
+        return effect_base("poll", *origin, facts["key"])
+    return None if by_hand else effect_base("cron", *origin, facts["scheduled_at"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -382,6 +382,10 @@ def _facts(job: JobDetails) -> Iterator[str]:
     yield f"  version   {job.version} of {job.project}"
     if job.kept_code is not None:
         yield f"  kept      on code {job.kept_code}, by lampwork dev"
+    if job.restored is not None:
+        backup_at = output.local(job.restored.backup_at)
+        yield f"  restored  from a backup of {backup_at}; what it does now may have been done after"
+        yield "            it: the same keys are used again, and at_most_once effects are asked for"
     yield f"  accepted  {output.local(job.created_at)}"
     if job.started_at is not None:
         yield f"  started   {output.local(job.started_at)}"

@@ -5,15 +5,23 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from lampwork.errors import FolderNotWritable, StoreUnavailable
+from lampwork.errors import FolderNotWritable, RestoreRefused, StoreUnavailable
 from lampwork.store.migrations import HEAD, check_known, upgrade
+
+MOVING = "restoring"
+"""The folder from which a backup is moved into place; while it is there, nothing is whole."""
 
 
 def prepare(path: Path) -> str | None:
     """Create or migrate the database; the revision that it had.
 
-    Raises FolderNotWritable, DatabaseTooNew; then nothing was changed.
+    Raises FolderNotWritable, DatabaseTooNew, RestoreRefused; then nothing was changed.
     """
+    if (path.parent / MOVING).exists():
+        raise RestoreRefused(
+            f"A restore into {path.parent} was interrupted when half of it was in place. Do it "
+            "again, with --replace."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         found = _revision(path)

@@ -1,4 +1,4 @@
-"""What many workers share and limit, what is kept for how long, and people who are erased."""
+"""What many workers share and limit, what is kept, who is erased, and what was restored."""
 
 import time
 
@@ -13,6 +13,7 @@ def upgrade() -> None:
     _retention()
     _counters()
     _limits()
+    _restorations()
 
 
 def _retention() -> None:
@@ -82,4 +83,25 @@ def _limits() -> None:
         sa.Column("requests_at", sa.Float(), nullable=False),
         sa.Column("tokens_at", sa.Float(), nullable=False),
         sa.Column("closed_until", sa.Float(), nullable=False),
+    )
+
+
+def _restorations() -> None:
+    op.create_table(
+        "restorations",
+        sa.Column("id", sa.Integer(), nullable=False, primary_key=True),
+        sa.Column("backup_at", sa.Float(), nullable=False),
+        sa.Column("restored_at", sa.Float(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("closed_at", sa.Float(), nullable=True),
+    )
+    op.add_column("jobs", sa.Column("keyed_as", sa.Text(), nullable=True))
+    op.add_column("jobs", sa.Column("restoration", sa.Integer(), nullable=True))
+    is_restored = sa.text("restoration is not null")
+    op.create_index(
+        "jobs_restored",
+        "jobs",
+        ["restoration"],
+        sqlite_where=is_restored,
+        postgresql_where=is_restored,
     )
