@@ -40,10 +40,10 @@ class Cluster:
         self._settings = _SETTINGS | settings
         self._programs = _programs()
         self._user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
-        self._folder = Path(tempfile.mkdtemp(prefix="lampwork-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="lampwork-postgres-"))
         if self._user is not None:
             account = pwd.getpwnam(self._user)
-            os.chown(self._folder, account.pw_uid, account.pw_gid)
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
         self.port = _free_port()
         self.superuser = self._user or pwd.getpwuid(os.geteuid()).pw_name
         # As most installations have it: text is sorted by a language, not by its bytes.
@@ -51,7 +51,7 @@ class Cluster:
             "initdb",
             *("--locale-provider=icu", "--icu-locale=en-US", "--locale=C.UTF-8"),
             *("--encoding=UTF8", "--auth=trust", "--no-sync", f"--username={self.superuser}"),
-            *("--pgdata", str(self._folder / "data")),
+            *("--pgdata", str(self.folder / "data")),
         )
         self.start()
         self._template = self._make_template()
@@ -61,10 +61,10 @@ class Cluster:
     def start(self) -> None:
         """Start the server; returns when it takes connections."""
         settings = [word for each in self._settings.items() for word in ("-c", "=".join(each))]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
                 [
-                    *(self._programs / "postgres", "-D", self._folder / "data"),
+                    *(self._programs / "postgres", "-D", self.folder / "data"),
                     *("-p", str(self.port), *settings),
                 ],
                 cwd="/",
@@ -80,7 +80,7 @@ class Cluster:
                 self.connect("postgres").close()
                 return
             except psycopg.OperationalError:
-                assert self._server.poll() is None, (self._folder / "log").read_text()
+                assert self._server.poll() is None, (self.folder / "log").read_text()
                 assert time.monotonic() < until, "Postgres took too long to start"
                 time.sleep(0.02)
 
@@ -104,7 +104,7 @@ class Cluster:
         """End the server and delete what it has written."""
         if self._server.poll() is None:
             self.kill()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
     def _end(self, how: signal.Signals) -> None:
         self._server.send_signal(how)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+import psycopg
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from lampwork.errors import (
     DatabaseNotWritable,
@@ -19,6 +20,7 @@ CONNECT_TIMEOUT = "5"
 """Seconds that a server has to take a connection, unless its URL says `connect_timeout`."""
 
 LOCK_NOT_AVAILABLE = "55P03"
+_MAY_NOT = "42501"
 
 
 @contextmanager
@@ -38,13 +40,23 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", error), "sqlstate", None)
 
 
-def meaning_of(error: DBAPIError, place: Place) -> LampworkError:
-    """What a refusal is to people."""
-    said = " ".join(str(error.orig).split())
+def is_refusal(error: Exception) -> bool:
+    """Whether it is about the database, its connection or its rights, and not about what it was
+    asked."""
+    lost = isinstance(error, OperationalError | InterfaceError | InternalError)
+    return lost or sqlstate(error) == _MAY_NOT
+
+
+def meaning_of(error: Exception, place: Place) -> LampworkError:
+    """What a refusal is to people: SQLAlchemy's error, or the driver's."""
+    if isinstance(error, LampworkError):
+        return error
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    said = " ".join(str(cause).split())
     if isinstance(place, Folder):
         return StoreUnavailable(f"{place} can't be read or written: {said}.")
     match sqlstate(error):
-        case "42501":  # insufficient_privilege
+        case "42501":
             return DatabaseNotWritable(
                 f"{place}: {said}. Let the role own the database, or make the tables as another "
                 "(`lampwork migrate`) and grant this one the rights to them."
@@ -59,7 +71,7 @@ def meaning_of(error: DBAPIError, place: Place) -> LampworkError:
                 f"{place} took no change, its disk is full: {said}. Make room there; what was "
                 "acknowledged is kept."
             )
-        case None if not isinstance(error, OperationalError):
+        case None if isinstance(cause, psycopg.ProgrammingError):
             return DatabaseUrlInvalid(f"{place} can't be connected to: {said}.")
         case None:
             return StoreUnavailable(

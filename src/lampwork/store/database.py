@@ -52,6 +52,10 @@ class Database(Protocol):
         """Give free space back to the disk, while nobody writes."""
         ...
 
+    def cut(self) -> None:
+        """End the waiting for answers that do not come, in whatever threads."""
+        ...
+
     def close(self) -> None:
         """Let go of all connections."""
         ...

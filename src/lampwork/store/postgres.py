@@ -9,10 +9,10 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
+from lampwork.connections import Connections
 from lampwork.place import Server
-from lampwork.refusals import CONNECT_TIMEOUT
+from lampwork.refusals import CONNECT_TIMEOUT, is_refusal
 from lampwork.store.database import Applied, Change, to_json
 from lampwork.store.migrations import server
 
@@ -27,6 +27,8 @@ _SETTINGS = {
     "search_path": SCHEMA,
     # A process that was frozen in a transaction blocks the others no longer than this.
     "idle_in_transaction_session_timeout": "3000",
+    # Longer than that, so that the line of those who write moves on before it is left.
+    "lock_timeout": "10000",
     "synchronous_commit": "on",
 }
 
@@ -52,6 +54,7 @@ class Postgres:
         self._writer_id = writer_id
         self.writing = _engine(place, 1, "READ COMMITTED")
         self.reading = _engine(place, 4, "REPEATABLE READ")
+        self._connections = [Connections(each, place) for each in (self.writing, self.reading)]
         try:
             server.prepare(self.writing, place, SCHEMA)
         except BaseException:
@@ -71,7 +74,7 @@ class Postgres:
         try:
             return [(change(connection), None) for change in changes]
         except Exception as error:
-            if _is_lost(error):
+            if is_refusal(error):
                 raise
             driver.execute("ROLLBACK TO changes")
         return [_apply(connection, change) for change in changes]
@@ -93,6 +96,11 @@ class Postgres:
 
     def compact(self) -> None:
         """The server's autovacuum sees to it."""
+
+    def cut(self) -> None:
+        """End the waiting for a server that does not answer."""
+        for each in self._connections:
+            each.cut()
 
     def close(self) -> None:
         """Close all connections."""
@@ -140,17 +148,12 @@ def _apply(connection: sa.Connection, change: Change) -> Applied:
     try:
         result = change(connection)
     except Exception as error:
-        if _is_lost(error):
+        if is_refusal(error):
             raise
         driver.execute("ROLLBACK TO change")
         return None, error
     driver.execute("RELEASE change")
     return result, None
-
-
-def _is_lost(error: Exception) -> bool:
-    """Whether the connection, or its transaction, is of no use any more."""
-    return isinstance(error, OperationalError | InterfaceError | InternalError)
 
 
 def _engine(place: Server, pool_size: int, isolation: Any) -> sa.Engine:

@@ -10,8 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
+from lampwork.refusals import is_refusal
 from lampwork.store.database import Applied, Change, to_json
 from lampwork.store.migrations import folder
 
@@ -60,6 +61,9 @@ class Sqlite:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def cut(self) -> None:
+        """A file answers."""
+
     def close(self) -> None:
         """Close the file."""
         self.writing.dispose()
@@ -73,7 +77,7 @@ def _apply(connection: sa.Connection, change: Change) -> Applied:
     try:
         result = change(connection)
     except Exception as error:
-        if isinstance(error, OperationalError | InterfaceError | InternalError):
+        if is_refusal(error):
             raise
         driver.execute("ROLLBACK TO change")
         return None, error

@@ -16,17 +16,19 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from lampwork import clock, failpoint
 from lampwork.counters import Commits
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.place import Place
+from lampwork.refusals import is_refusal, meaning_of
 from lampwork.store import blobs, schema
 from lampwork.store.database import Applied, open_database
 from lampwork.types import LARGEST_INLINE
@@ -46,7 +48,10 @@ _ASK_AGAIN = 0.2
 """Seconds between two questions to a database that is away what has become of a commit."""
 
 _PATIENCE = 5.0
-"""Seconds for which a store that closes asks on."""
+"""Seconds for which a store that closes waits for the database's answer."""
+
+_TRIES = 3
+"""How often something is begun whose connection turns out to be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class Store:
         """The last batch that the database was told to commit."""
         self._applied: list[Applied] = []
         """What its changes gave."""
-        self._closing = threading.Event()
+        self._given_up = threading.Event()
         self._connection: sa.Connection | None = None
         self._database.look(self._connected())
         self._thread = threading.Thread(target=self._run, name="lampwork-writer", daemon=True)
@@ -124,11 +129,18 @@ class Store:
         """Run a query on a snapshot."""
 
         def run() -> T:
-            try:
-                with self._database.reading.begin() as connection:
-                    return query(connection, *args, **kwargs)
-            except (OperationalError, InterfaceError, InternalError) as error:
-                raise StoreUnavailable(f"The database can't be read: {error.orig}.") from error
+            for left in reversed(range(_TRIES)):
+                try:
+                    with self._database.reading.begin() as connection:
+                        return query(connection, *args, **kwargs)
+                except DBAPIError as error:
+                    # The connection has been lost meanwhile, or this process was too slow for it.
+                    if left and error.connection_invalidated:
+                        continue
+                    if is_refusal(error):
+                        raise meaning_of(error, self.place) from error
+                    raise
+            raise AssertionError("the last try returns or raises")
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
@@ -152,12 +164,18 @@ class Store:
         self._database.compact()
 
     def close(self) -> None:
-        """Commit what was submitted, then stop."""
-        self._closing.set()
+        """Commit what was submitted, then stop; soon, even where no answer comes any more."""
+        patience = threading.Timer(_PATIENCE, self._give_up)
+        patience.start()
         self._changes.put(None)
         self._thread.join()
         self._readers.shutdown()
+        patience.cancel()
         self._database.close()
+
+    def _give_up(self) -> None:
+        self._given_up.set()
+        self._database.cut()
 
     # --- the writer's thread ---
 
@@ -198,8 +216,15 @@ class Store:
             if self._database.is_ruined_by(error):
                 _end_process(error)
             # What the database was never told to commit is not there.
-            if not (self._told == self._batch and self._was_committed()):
+            if self._told != self._batch:
                 return self._refuse_all(changes, error)
+            match self._was_committed():
+                case None:
+                    return self._leave_open(changes)
+                case False:
+                    return self._refuse_all(changes, error)
+                case True:
+                    pass
             applied = self._applied
             facts = {"event": "store.commit_found", "changes": len(changes)}
             _log.warning("commit %s answered %r, but is on disk", self._batch, error, extra=facts)
@@ -213,9 +238,12 @@ class Store:
         return None
 
     def _transact(self, changes: list[_Change]) -> list[Applied]:
-        """One transaction; once more if it finds that its connection has been lost meanwhile."""
-        while True:
-            known, connection = self._connection is not None, self._connected()
+        """One transaction; once more if its connection has been lost meanwhile.
+
+        That it is new does not help: the server ends the sessions of a process that is too slow.
+        """
+        for left in reversed(range(_TRIES)):
+            connection = self._connected()
             try:
                 with connection.begin():
                     applied = self._database.apply(connection, [each.apply for each in changes])
@@ -224,37 +252,36 @@ class Store:
                     self._told, self._applied = self._batch, applied
                 failpoint.hit("store.after_commit")
             except DBAPIError as error:
-                if self._told == self._batch or not (known and error.connection_invalidated):
+                if self._told == self._batch or not (left and error.connection_invalidated):
                     raise
                 self._let_go()
             else:
                 return applied
+        raise AssertionError("the last try returns or raises")
 
-    def _was_committed(self) -> bool:
+    def _was_committed(self) -> bool | None:
         """Whether the batch whose commit raised is on disk all the same.
 
         Asked until the database answers, for nobody may be told anything before; a process that
-        closes does not wait for ever.
+        closes does not wait for ever, and then it is not known. What is submitted meanwhile has
+        not been tried, and is refused.
         """
         query = sa.select(schema.writers.c.batch).where(schema.writers.c.id == self.writer_id)
-        given_up_at: float | None = None
         while True:
             try:
                 connection = self._connected()
                 with connection.begin():
                     self._database.outlast_writers(connection)
                     return connection.execute(query).scalar() == self._batch
-            except (OperationalError, InterfaceError, InternalError) as error:
+            except (DBAPIError, StoreUnavailable) as error:
                 self._let_go()
                 if self._database.is_ruined_by(error):
                     _end_process(error)
                 facts = {"event": "store.commit_unknown"}
-                _log.warning("commit %s is not known: %s", self._batch, error.orig, extra=facts)
-            if self._closing.wait(_ASK_AGAIN):
-                given_up_at = given_up_at or time.monotonic() + _PATIENCE
-                if time.monotonic() > given_up_at:
-                    return False
-                time.sleep(_ASK_AGAIN)
+                _log.warning("commit %s is not known: %s", self._batch, error, extra=facts)
+                self._refuse_waiting(error)
+            if self._given_up.wait(_ASK_AGAIN):
+                return None
 
     def _connected(self) -> sa.Connection:
         if self._connection is None:
@@ -270,11 +297,31 @@ class Store:
     def _refuse_all(self, changes: list[_Change], error: Exception) -> None:
         self.counters.refused += len(changes)
         facts = {"event": "store.commit_refused", "changes": len(changes)}
-        said = "the database did not take %s changes"
-        _log.error(said, len(changes), exc_info=error, extra=facts)
-        why = error.orig if isinstance(error, DBAPIError) else error
-        refusal = StoreUnavailable(f"The database did not take the change: {why}. Try again.")
+        said = "the database did not take %s changes: %s"
+        trace = None if isinstance(error, StoreUnavailable) or is_refusal(error) else error
+        _log.error(said, len(changes), error, exc_info=trace, extra=facts)
+        refusal = meaning_of(error, self.place)
+        if type(refusal) is StoreUnavailable:
+            why = error.orig if isinstance(error, DBAPIError) else error
+            said = f"The database did not take the change: {why}".rstrip(".")
+            refusal = StoreUnavailable(f"{said}. Try again.")
         _answer([(change, None, refusal) for change in changes])
+
+    def _refuse_waiting(self, error: Exception) -> None:
+        changes: list[_Change] = []
+        with suppress(queue.Empty):
+            while (item := self._changes.get_nowait()) is not None:
+                changes.append(item)
+            self._changes.put(None)
+        if changes:
+            self._refuse_all(changes, error)
+
+    def _leave_open(self, changes: list[_Change]) -> None:
+        unknown = StoreUnavailable(
+            "The database was told to commit the change, and has not answered since: it may have "
+            "it, or not. With the same idempotency key, asking again leads to the same job."
+        )
+        _answer([(change, None, unknown) for change in changes])
 
 
 _Answer = tuple[_Change, Any, Exception | None]
