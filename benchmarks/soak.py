@@ -21,6 +21,8 @@ from benchmarks.mixed.faults import Birth
 from benchmarks.mixed.ground import Ground
 from benchmarks.mixed.processes import service
 
+QUICK = ["--minutes", "2"]
+
 WINDOWS = 20
 TIMED = "errand"
 """The recipe whose jobs are timed."""

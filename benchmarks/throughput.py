@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import cast
 
-import psutil
-
 from benchmarks import work
 from benchmarks.systems import Opened, Place, System
 
@@ -77,6 +75,8 @@ def server_seconds(place: Place) -> float:
 
 def seconds_of(pid: int) -> float:
     """What a process has used, with those that it has started, over or not."""
+    import psutil  # comes with the peers; the tests run without them
+
     process = psutil.Process(pid)
     children = process.children(recursive=True)
     return sum(process.cpu_times()[:4]) + sum(sum(each.cpu_times()[:2]) for each in children)

@@ -14,8 +14,6 @@ import sys
 import time
 from typing import Any
 
-import psutil
-
 from benchmarks import folder, records
 from benchmarks.systems import Place
 from benchmarks.waiting_project import project, wait_for_go, went_on
@@ -58,6 +56,8 @@ async def parked(place: Place, jobs: int) -> None:
 
 
 async def weigh(place: Place, seconds: float) -> dict[str, Any]:
+    import psutil  # comes with the peers; the tests run without them
+
     process = psutil.Process()
     began = time.perf_counter()
     async with project.open(settings=records.settings(place)):

@@ -1,0 +1,38 @@
+"""The benchmarks run: what they find is no matter of a test."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks import kill, runs
+from benchmarks.__main__ import NAMES
+from benchmarks.systems import Place
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_takes_the_options_that_make_it_quick(name: str) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    parser = argparse.ArgumentParser()
+    module.add_options(parser)
+    assert parser.parse_args(module.QUICK)
+
+
+def test_recipes_are_timed_and_their_results_compared(tmp_path: Path) -> None:
+    place = Place(tmp_path, None)
+    command = ["benchmarks.throughput", "lampwork", *place.words, "1", "2", "2"]
+    said = subprocess.check_output([sys.executable, "-m", *command], cwd=runs.ROOT, text=True)
+    figures = json.loads(said)
+    assert figures["serial"]["per_second"] > 0
+    assert figures["durability"] == "SQLite wal, synchronous=FULL"
+
+
+def test_jobs_that_were_killed_in_a_skill_call_are_counted(tmp_path: Path) -> None:
+    figures = kill.killed(Place(tmp_path, None), 3)
+    assert (figures.lost, figures.two_keys) == (0, 0)
+    assert 0 < figures.first_s <= figures.all_s
