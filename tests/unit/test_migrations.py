@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,6 +23,7 @@ from lampwork.errors import (
     DatabaseBehind,
     DatabaseNotSupported,
     DatabaseTooNew,
+    LampworkError,
     StoreUnavailable,
 )
 from lampwork.migration import Migrated, migrate
@@ -169,11 +171,35 @@ async def test_engine_tables_that_are_behind_are_refused_as_well(server: str) ->
 
     with closing(psycopg.connect(server, autocommit=True)) as connection:
         connection.execute("update dbos.dbos_migrations set version = 100")
+        connection.execute("insert into dbos.workflow_status (workflow_uuid) values ('j1')")
     settings = Settings(home=Path("unused"), db=server, sweep_interval=NEVER)
 
     with pytest.raises(DatabaseBehind, match=r"the engine's tables of revision 100.*migrate"):
         async with Project("test").open(settings=settings):
             pass
+
+
+async def test_engine_tables_whose_making_broke_off_are_finished(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their first process was killed over it, and hundreds after it refused to begin."""
+    from dbos import _migration
+
+    from lampwork import Project
+
+    def broken(*which: Any) -> list[str]:
+        return [*made(*which)[:20], "select broken_off"]
+
+    made = _migration.get_dbos_migrations
+    with cluster.database(empty=True) as url:
+        monkeypatch.setattr(_migration, "get_dbos_migrations", broken)
+        with pytest.raises(LampworkError):
+            migrate(Server(url))
+        monkeypatch.setattr(_migration, "get_dbos_migrations", made)
+        settings = Settings(home=Path("unused"), db=url, sweep_interval=NEVER)
+
+        async with Project("test").open(settings=settings) as app:
+            assert app.worker.engine
 
 
 @pytest.mark.parametrize("verb", [migrate, Store])

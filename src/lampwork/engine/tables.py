@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import sqlalchemy as sa
 from dbos import DBOS
 from dbos._migration import get_migration_versions, get_sqlite_migration_versions
 
@@ -18,17 +19,21 @@ _SCHEMA = "dbos"
 def prepare_tables(place: Place) -> None:
     """Make the engine's tables if there are none; those in a folder are brought up to date, too.
 
-    Blocks. Raises DatabaseBehind, DatabaseNotWritable, StoreUnavailable.
+    Tables that hold no job are ones that are being made, by a process beside this one or by one
+    that was killed over it: they are finished. Blocks. Raises DatabaseBehind, DatabaseNotWritable,
+    StoreUnavailable.
     """
     if isinstance(place, Server):
         found, needed = _revisions(place)
+        if 0 < found < needed and _hold_jobs(place):
+            found, needed = _revisions(place)  # they may have been finished before it came
+            if found < needed:
+                raise DatabaseBehind(
+                    f"{place} has the engine's tables of revision {found}, and this Lampwork needs "
+                    f"{needed}. Bring them up to date: lampwork migrate"
+                )
         if found >= needed:
             return
-        if found > 0:
-            raise DatabaseBehind(
-                f"{place} has the engine's tables of revision {found}, and this Lampwork needs "
-                f"{needed}. Bring them up to date: lampwork migrate"
-            )
     migrate_tables(place)
 
 
@@ -44,6 +49,18 @@ def migrate_tables(place: Place) -> tuple[int, int]:
         with told(place):
             DBOS.migrate(url_of(place))
     return found, max(found, needed)
+
+
+def _hold_jobs(place: Place) -> bool:
+    table = sa.table("workflow_status", schema=_SCHEMA)
+    engine = open_tables(place)
+    try:
+        with told(place), engine.begin() as connection:
+            if connection.execute(sa.select(sa.func.to_regclass(str(table)))).scalar() is None:
+                return False
+            return connection.execute(sa.select(sa.exists().select_from(table))).scalar_one()
+    finally:
+        engine.dispose()
 
 
 def _revisions(place: Place) -> tuple[int, int]:
