@@ -7,6 +7,7 @@ inside one transaction.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork.errors import OrderCycle
+from lampwork.store import inbox
 from lampwork.store.schema import conversations, jobs, limits, line, places, tasks, waits
 from lampwork.types import ENDED
 
@@ -106,7 +108,7 @@ def step_out(connection: sa.Connection, job_id: str) -> bool:
 
 
 def to_wake(connection: sa.Connection, project: str) -> list[str]:
-    """Parked jobs of limited recipes that have an answer, and for which there is a place now."""
+    """Parked jobs of limited recipes that would get on, and for which there is a place now."""
     answered = sa.exists().where(waits.c.job_id == jobs.c.id, waits.c.parked, waits.c.answered)
     found: list[str] = []
     for limit in connection.execute(
@@ -115,15 +117,19 @@ def to_wake(connection: sa.Connection, project: str) -> list[str]:
         )
     ).all():
         free = free_places(connection, project, limit.name) or 0
+        if free <= 0:
+            continue
         query = (
             sa.select(jobs.c.id)
             .join(places, places.c.holder == jobs.c.id)
             .where(_of_recipe, places.c.held.is_(False), jobs.c.want == "parked", answered)
             .order_by(places.c.id)
-            .limit(max(0, free))
         )
         of_recipe = {"project": project, "recipe": limit.name}
-        found += connection.execute(query, of_recipe).scalars()
+        in_line = connection.execute(query, of_recipe).scalars().all()
+        # One that needs more answers than it has would stay where it is, and take nobody's turn.
+        movable = (job_id for job_id in in_line if inbox.can_move(connection, job_id))
+        found += itertools.islice(movable, free)
     return found
 
 
