@@ -7,6 +7,7 @@ hide what went wrong.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -49,7 +50,8 @@ DEADLINE = 10.0
 async def opened(project: Project, home: Path, **given: Any) -> AsyncIterator[App]:
     """The project, executing here; with `given` settings it parks or sweeps by itself."""
     settings: dict[str, Any] = {"park_after": NEVER, "sweep_interval": NEVER, "grace": 0.5}
-    async with project.open(settings=Settings(home=home, **(settings | given))) as app:
+    db = os.environ.get("LAMPWORK_DB")
+    async with project.open(settings=Settings(home=home, db=db, **(settings | given))) as app:
         yield app
 
 

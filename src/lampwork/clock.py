@@ -1,7 +1,8 @@
 """The clock of jobs: what time it is, and what is to be done when a time has come.
 
 There is one for the process, as there is one project open in it. All that is written down bears its
-time, and all that a job waits for comes due by it. A test puts its own in its place (`using`).
+time, and all that a job waits for comes due by it. The clocks of machines that share a database
+differ, so there it is the database's (`follow`). A test puts its own in its place (`using`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
-__all__ = ["Clock", "Timer", "bounded", "call_at", "may_jump", "now", "sleep", "using"]
+__all__ = [
+    "Clock",
+    "Timer",
+    "bounded",
+    "call_at",
+    "follow",
+    "may_jump",
+    "now",
+    "sleep",
+    "unfollow",
+    "using",
+]
 
 
 class Timer(Protocol):
@@ -24,14 +36,21 @@ class Timer(Protocol):
 
 
 class Clock:
-    """The machine's."""
+    """The machine's, or the one that it follows."""
 
     may_jump = True
     """Whether somebody may set it without a word, so that one had better look now and then."""
 
+    _ahead: float | None = None
+    """Seconds by which the clock that is followed is ahead of the machine's steady one."""
+
     def now(self) -> float:
         """Epoch seconds."""
-        return time.time()
+        return time.time() if self._ahead is None else time.monotonic() + self._ahead
+
+    def set_ahead(self, ahead: float | None) -> None:
+        """Follow another clock, or none."""
+        self._ahead = ahead
 
     def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
         """Call back on the running event loop when a moment has come."""
@@ -43,7 +62,25 @@ class Clock:
         await asyncio.sleep(seconds)
 
 
-_clock = Clock()
+_clock = _machine = Clock()
+
+_followed: dict[object, float] = {}
+"""How far each database that is open here is ahead of the steady clock. The first one counts."""
+
+
+def follow(database: object, ahead: float) -> None:
+    """Go by a database's clock, which is that much ahead of `time.monotonic`, until `unfollow`.
+
+    Between two times that this is measured the clock is steady, whatever is done to the machine's.
+    """
+    _followed[database] = ahead
+    _machine.set_ahead(next(iter(_followed.values())))
+
+
+def unfollow(database: object) -> None:
+    """The database is closed."""
+    _followed.pop(database, None)
+    _machine.set_ahead(next(iter(_followed.values()), None))
 
 
 def now() -> float:

@@ -15,6 +15,7 @@ from lampwork.place import Server
 from lampwork.refusals import CONNECT_TIMEOUT, is_refusal
 from lampwork.store.database import Applied, Change, to_json
 from lampwork.store.migrations import server
+from lampwork.store.server_time import QUERY, ServerTime
 
 _log = logging.getLogger("lampwork.store")
 
@@ -55,8 +56,11 @@ class Postgres:
         self.writing = _engine(place, 1, "READ COMMITTED")
         self.reading = _engine(place, 4, "REPEATABLE READ")
         self._connections = [Connections(each, place) for each in (self.writing, self.reading)]
+        self._time = ServerTime()
         try:
             server.prepare(self.writing, place, SCHEMA)
+            with self.writing.begin() as connection:
+                self._time.measure(lambda: connection.exec_driver_sql(QUERY).scalar_one())
         except BaseException:
             self.writing.dispose()
             raise
@@ -106,6 +110,7 @@ class Postgres:
         """Close all connections."""
         self._closing.set()
         self._listening.join()
+        self._time.close()
         self.writing.dispose()
         self.reading.dispose()
 
@@ -116,6 +121,7 @@ class Postgres:
                     connection.execute(f"LISTEN {SCHEMA}")
                     while not self._closing.is_set():
                         self._hear_of(connection)
+                        self._time.measure(lambda: _told_time(connection))
             except psycopg.OperationalError as error:
                 facts = {"event": "store.not_told"}
                 said = "the database does not tell what others write: %s"
@@ -140,6 +146,12 @@ class Postgres:
 
 _take_turn = sa.select(sa.func.pg_advisory_xact_lock(server.IN_TURN))
 _notify = sa.select(sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("writer")))
+
+
+def _told_time(connection: psycopg.Connection[Any]) -> float:
+    row = connection.execute(QUERY).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def _apply(connection: sa.Connection, change: Change) -> Applied:
