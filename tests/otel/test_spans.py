@@ -13,7 +13,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode
-from pydantic_ai.models.test import TestModel
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
 from tests.canary import CANARY, everything
 from tests.canary import project as mine
 from tests.support import Metered, armed, dying, once, park, result, status
@@ -237,7 +238,9 @@ async def test_a_failure_is_named_by_its_class(
 
 async def test_a_call_of_a_providers_model_is_one_of_a_client(opened: Open, sent: Sent) -> None:
     away = Project("away")
-    model = TestModel(custom_output_text="hello", model_name="small")
+    model = FunctionModel(
+        lambda _messages, _info: ModelResponse(parts=[TextPart("hello")]), model_name="small"
+    )
     greeter = away.genie("greeter", model=model, job_description="x")
     async with opened(away) as app:
         await app.assign_task(greeter, "Greet.")
