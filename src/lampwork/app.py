@@ -15,7 +15,7 @@ from lampwork import pruning, recovery
 from lampwork.door import Door
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
-from lampwork.errors import ExtraMissing, FolderInUse, StoreUnavailable
+from lampwork.errors import FolderInUse, StoreUnavailable
 from lampwork.genies.cast import Cast
 from lampwork.genies.eligibility import warn_of_ineligible
 from lampwork.lock import FolderLock
@@ -31,7 +31,6 @@ from lampwork.types import JobRef
 from lampwork.worker import Worker
 
 if TYPE_CHECKING:
-    from lampwork.otel import Telemetry
     from lampwork.project import Project
 
 _one_per_process = threading.Lock()
@@ -92,13 +91,7 @@ class App(Door):
         store.submit(executors.start, executor_id, project.name, limited=limited).result()
         self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         warn_of_ineligible(project.genies.values())
-        telemetry = _telemetry(project.name) if self.settings.otel else None
-        self.worker: Worker = Worker(
-            project, self.settings, store, engine, executor_id, cast, telemetry
-        )
-        if telemetry is not None:
-            telemetry.metrics.work, telemetry.metrics.commits = self.worker.counters, store.counters
-            self._stack.callback(telemetry.close)
+        self.worker: Worker = Worker(project, self.settings, store, engine, executor_id, cast)
         self.schedule: Schedule = Schedule(self.worker)
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()
@@ -132,7 +125,7 @@ class App(Door):
         await self.schedule.close()
         await self.worker.close()
         with suppress(StoreUnavailable):
-            await recovery.count(self.worker)
+            await self.worker.count()
 
     def on_text(self, listener: Callable[[TextDelta], object]) -> AbstractContextManager[None]:
         """Tell what genies say while they say it: `with app.on_text(show): …`.
@@ -252,16 +245,3 @@ def _limits(project: Project) -> list[limits.Limit]:
             if each.concurrency is not None
         ),
     ]
-
-
-def _telemetry(service: str) -> Telemetry | None:
-    """What sends spans and metrics. Raises ExtraMissing."""
-    try:
-        from lampwork.otel import set_up
-    except ImportError as error:
-        raise ExtraMissing(
-            f"OpenTelemetry is asked for, and {error.name} is not installed. "
-            'Type: pip install "lampwork[otel]"; or leave --otel and LAMPWORK_OTEL away.',
-            extra="otel",
-        ) from error
-    return set_up(service)

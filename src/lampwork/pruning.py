@@ -150,8 +150,7 @@ async def keep_pruning(
         try:
             await prune_if_due(store, project, retention, executor_id, is_alive)
         except Exception as error:
-            facts = {"event": "retention.failed", "project": project}
-            _log.error("deleting what is old failed: %s", error, exc_info=error, extra=facts)
+            _log.error("deleting what is old failed: %s", error, exc_info=error)
         await asyncio.sleep(min(retention.interval, _LOOK_EVERY))
 
 

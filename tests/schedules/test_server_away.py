@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from tests.postgres import Cluster
 from tests.support import eventually
 
-from lampwork import failpoint
+from lampwork import Job, Project, failpoint
+from lampwork.door import Door
 from lampwork.errors import DatabaseNotWritable, StoreUnavailable
 from lampwork.place import Server
 from lampwork.store import schema
@@ -266,3 +267,29 @@ async def test_a_server_that_takes_no_changes_any_more_is_told_as_a_standby(
     with pytest.raises(DatabaseNotWritable, match="name the primary"):
         await store.write(keep, 1)
     assert await store.read(kept) == []
+
+
+async def test_a_job_that_is_sent_again_under_its_key_is_one_job(store: Store, cluster: Cluster):
+    """The first time the server was away, or its answer got lost: the sender can't know which."""
+    project = Project("away")
+
+    @project.recipe()
+    async def order(job: Job, number: int) -> int:
+        return number
+
+    def lose_the_answer() -> None:
+        failpoint.disarm("store.after_commit")
+        cluster.kill()
+        cluster.start()
+        raise ConnectionResetError("no answer")
+
+    door = Door(project, store)
+    cluster.kill()
+    with pytest.raises(StoreUnavailable):
+        await door.start(order, idempotency_key="one", number=1)
+    cluster.start()
+    failpoint.arm("store.after_commit", lose_the_answer)
+    first = await door.start(order, idempotency_key="one", number=1)
+    assert await door.start(order, idempotency_key="one", number=1) == first
+    count = sa.select(sa.func.count()).select_from(schema.jobs)
+    assert await store.write(lambda connection: connection.execute(count).scalar()) == 1

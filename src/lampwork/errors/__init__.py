@@ -4,7 +4,6 @@
     ├── ProjectError                a definition is wrong
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
     │   ├── RetentionInvalid
-    ├── ExtraMissing                packages that something needs
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
@@ -70,7 +69,6 @@ from lampwork.errors.conflicts import (
 )
 from lampwork.errors.definitions import (
     DuplicateName,
-    ExtraMissing,
     NotImportable,
     ProjectError,
     ProjectNotFound,
@@ -185,7 +183,6 @@ __all__ = [
     "DelegationTooDeep",
     "DuplicateName",
     "ErasureRefused",
-    "ExtraMissing",
     "FileRejected",
     "FolderInUse",
     "FolderNotWritable",
