@@ -6,6 +6,7 @@ import argparse
 from statistics import median
 
 from benchmarks import runs
+from benchmarks.table import Table
 
 QUICK = ["--rounds", "1"]
 
@@ -23,17 +24,15 @@ def main(options: argparse.Namespace) -> None:
         "Tasks of three model turns of 50 ms and two skill calls: under one `gather` in Lampwork, "
         "LangChain's agent under `Send` in LangGraph.\n"
     )
+    table = Table("tasks", "Lampwork s", "LangGraph s", "LangGraph / Lampwork", width=16)
     with runs.places(options.on) as places:
         for database in options.on:
             for tasks in options.tasks:
                 rounds = [_round(places, database, tasks, it) for it in range(options.rounds)]
                 ours, theirs = (median(each[name] for each in rounds) for name in SYSTEMS)
                 ratio = median(each["langgraph"] / each["lampwork"] for each in rounds)
-                print(
-                    f"  {database:8} {tasks:>4} tasks   Lampwork {ours:6.2f} s   "
-                    f"LangGraph {theirs:6.2f} s   LangGraph/Lampwork {ratio:5.2f}",
-                    flush=True,
-                )
+                figures = (f"{it:.2f}" for it in (ours, theirs, ratio))
+                table.row(f"{tasks} on {database}", *figures)
     print()
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks import folder, records, runs
 from benchmarks.held_project import EFFECTS, HOLD
 from benchmarks.systems import Place
+from benchmarks.table import Table
 
 QUICK = ["--jobs", "300"]
 
@@ -42,15 +43,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     print(f"{options.jobs} jobs in the middle of a keyed skill call; their process is killed.\n")
+    table = Table("database", "first again s", "all ended s", "lost", "with two keys", width=10)
     with runs.places(options.on) as places:
         for database in options.on:
             with places(database) as place:
                 it = killed(place, options.jobs)
-            print(
-                f"  {database:8} first going again after {it.first_s:5.2f} s, all ended after "
-                f"{it.all_s:6.2f} s; lost: {it.lost}, effects with two keys: {it.two_keys}",
-                flush=True,
-            )
+            counts = (str(it.lost), str(it.two_keys))
+            table.row(database, f"{it.first_s:.2f}", f"{it.all_s:.1f}", *counts)
     print()
 
 

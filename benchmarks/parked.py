@@ -6,6 +6,7 @@ import argparse
 
 from benchmarks import runs
 from benchmarks.systems import Place
+from benchmarks.table import Table
 
 QUICK = ["--many", "3000", "--idle", "10"]
 
@@ -21,29 +22,25 @@ def main(options: argparse.Namespace) -> None:
         f"{options.many} parked jobs, each waiting for an event, beside an empty place; "
         f"idle for {options.idle:.0f} s.\n"
     )
+    table = Table("jobs", "ready s", "MB", "% of a core", "accepted/s", "all parked s", width=24)
     with runs.places(options.on) as places:
         for database in options.on:
             with places(database) as empty, places(database) as full:
-                _weigh(database, empty, full, options)
+                _weigh(table, database, empty, full, options)
     print()
 
 
-def _weigh(database: str, empty: Place, full: Place, options: argparse.Namespace) -> None:
-    at_empty, at_full = empty.words, full.words
-    filled = runs.run("waiting", "fill", *at_full, options.many, timeout=4 * 3600)
-    runs.run("waiting", "open", *at_empty, 0.1)  # makes the tables
-    weighed = {
-        "none": runs.run("waiting", "open", *at_empty, options.idle),
-        "parked": runs.run("waiting", "open", *at_full, options.idle),
-    }
-    for name, it in weighed.items():
-        print(
-            f"  {database:8} {name:7} ready in {it['ready_s']:5.2f} s   {it['rss_mb']:7.1f} MB   "
-            f"{it['idle_percent']:5.2f} % of a core"
-        )
-    more = weighed["parked"]["rss_mb"] - weighed["none"]["rss_mb"]
-    print(
-        f"  {database:8} more    {more:+.1f} MB; accepted at {filled['started_per_second']:.0f}/s, "
-        f"all parked {filled['all_parked_s']:.1f} s later\n",
-        flush=True,
+def _weigh(
+    table: Table, database: str, empty: Place, full: Place, options: argparse.Namespace
+) -> None:
+    filled = runs.run("waiting", "fill", *full.words, options.many, timeout=4 * 3600)
+    runs.run("waiting", "open", *empty.words, 0.1)  # makes the tables
+    rates = (f"{filled['started_per_second']:.0f}", f"{filled['all_parked_s']:.0f}")
+    weighed = (
+        (f"none on {database}", empty, ("", "")),
+        (f"{options.many} on {database}", full, rates),
     )
+    for name, place, at_filling in weighed:
+        it = runs.run("waiting", "open", *place.words, options.idle)
+        figures = (f"{it['ready_s']:.2f}", f"{it['rss_mb']:.1f}", f"{it['idle_percent']:.2f}")
+        table.row(name, *figures, *at_filling)

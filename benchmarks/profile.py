@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks import folder, runs
 from benchmarks.layers import REST, Part, part
 from benchmarks.systems import Place
+from benchmarks.table import Table
 
 QUICK = ["--many", "300"]
 
@@ -127,18 +128,18 @@ def _print(database: str, cpu_ms: float, spent: dict[Part, Spent], parts: int) -
         whole.all += each.all
         whole.sqlalchemy += each.sqlalchemy
         whole.driver += each.driver
-    print(f"{database}: {cpu_ms:.2f} ms of CPU a recipe, of which, in ms:")
-    _row("layer", "all", "SQLAlchemy", "driver")
-    for layer, each in sorted(layers.items(), key=lambda item: -item[1].all):
-        _row(layer, f"{each.all:.2f}", f"{each.sqlalchemy:.2f}", f"{each.driver:.2f}")
-    print()
-    _row("the largest parts", "all", "SQLAlchemy", "driver")
-    largest = sorted(spent.items(), key=lambda item: -item[1].all)[:parts]
-    for (layer, function), each in largest:
-        name = f"{layer}, {function}" if function else layer
-        _row(name, f"{each.all:.2f}", f"{each.sqlalchemy:.2f}", f"{each.driver:.2f}")
+    print(f"{database}: {cpu_ms:.2f} ms of CPU a recipe\n")
+    _table("layer", list(layers.items()))
+    found = [(", ".join(filter(None, where)), each) for where, each in spent.items()]
+    _table("the largest parts", sorted(found, key=_size)[:parts])
+
+
+def _table(name: str, spent: list[tuple[str, Spent]]) -> None:
+    table = Table(name, "ms", "of it SQLAlchemy", "of it the driver", width=66)
+    for each, it in sorted(spent, key=_size):
+        table.row(each, f"{it.all:.2f}", f"{it.sqlalchemy:.2f}", f"{it.driver:.2f}")
     print(flush=True)
 
 
-def _row(name: str, *values: str) -> None:
-    print(f"  {name:64}" + "".join(f"{value:>12}" for value in values))
+def _size(each: tuple[str, Spent]) -> float:
+    return -each[1].all

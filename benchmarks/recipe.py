@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import runs
+from benchmarks.table import Table
 from benchmarks.work import SYSTEMS
 
 QUICK = ["--rounds", "1", "--serial", "40", "--many", "200"]
@@ -72,24 +73,22 @@ def _measured(
 
 
 def _print(rounds: list[Figures], all_of_them: list[Contender]) -> None:
+    units = ("recipes/s", "CPU ms", "server ms")
+    table = Table("system", *(f"{it}, {kind}" for it in units for kind in ("serial", "at once")))
     for each in all_of_them:
-        serial, at_once, serial_cpu, at_once_cpu, serial_server, at_once_server = (
+        figures = (
             median(figures[each][kind][unit] for figures in rounds)
             for unit in ("per_second", "cpu_ms", "server_ms")
             for kind in KINDS
         )
-        server = f"   server {serial_server:4.1f} / {at_once_server:4.1f} ms"
-        on_server = server if each[1] == "postgres" else ""
-        print(
-            f"  {' '.join(each):26} {serial:6.1f}/s serial  {at_once:6.1f}/s at once   "
-            f"CPU {serial_cpu:5.1f} / {at_once_cpu:5.1f} ms{on_server}"
-        )
+        table.row(" on ".join(each), *(f"{it:.1f}" if it else "" for it in figures))
+    print()
+    ratios = Table("Lampwork's rate / that of", "serial", "at once", width=40)
     for us in (each for each in all_of_them if each[0] == OURS):
         for peer in all_of_them:
             if peer[0] != OURS and peer[1] in (us[1], "own"):
-                serial, at_once = (_ratio(rounds, us, peer, kind) for kind in KINDS)
-                of = f"{' on '.join(us)} / {peer[0]}"
-                print(f"  {of:40} {serial:5.2f} serial  {at_once:5.2f} at once")
+                figures = (f"{_ratio(rounds, us, peer, kind):.2f}" for kind in KINDS)
+                ratios.row(f"{peer[0]}, Lampwork on {us[1]}", *figures)
     print(flush=True)
 
 

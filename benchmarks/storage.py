@@ -6,6 +6,7 @@ import argparse
 
 from benchmarks import runs
 from benchmarks.pages import PAGE_BYTES
+from benchmarks.table import Table
 
 QUICK = ["--turns", "50", "200"]
 
@@ -20,21 +21,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     print(f"One conversation; a turn is a model turn and a skill call that gives {PAGE_BYTES} B.\n")
+    units = ("MB", "x the payload", "MB empty", "ms a turn", "ms late")
+    table = Table("conversation", *units, width=36)
     with runs.places(options.on) as places:
         for database in options.on:
             for turns in options.turns:
                 for name in options.only:
                     with places(database) as place:
                         figures = runs.run("conversation", name, *place.words, turns)
-                    _print(database, name, turns, figures)
+                    table.row(f"{turns} turns, {name} on {database}", *_cells(figures))
     print()
 
 
-def _print(database: str, name: str, turns: int, figures: dict[str, float]) -> None:
-    print(
-        f"  {database:8} {turns:>4} turns  {name:10} {figures['stored'] / 1e6:>8.2f} MB on disk, "
-        f"{figures['stored'] / figures['payload']:>7.2f} x the payload "
-        f"(empty {figures['empty'] / 1e6:.2f} MB)   "
-        f"{figures['first_ms']:5.1f} ms a turn, {figures['last_ms']:5.1f} late",
-        flush=True,
-    )
+def _cells(figures: dict[str, float]) -> list[str]:
+    return [
+        f"{figures['stored'] / 1e6:.2f}",
+        f"{figures['stored'] / figures['payload']:.2f}",
+        f"{figures['empty'] / 1e6:.2f}",
+        f"{figures['first_ms']:.1f}",
+        f"{figures['last_ms']:.1f}",
+    ]

@@ -6,6 +6,7 @@ import argparse
 from statistics import quantiles
 
 from benchmarks import runs
+from benchmarks.table import Table
 
 QUICK = ["--samples", "100"]
 
@@ -17,14 +18,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     print(f"{options.samples} jobs wait; each gets its event when the one before has gone on.\n")
+    table = Table("job", "p50 ms", "p99 ms", width=20)
     with runs.places(options.on) as places:
         for database in options.on:
             for kind in ("hot", "parked"):
                 with places(database) as place:
                     given = (*place.words, kind, options.samples)
                     cuts = quantiles(runs.run("waiting", "wake", *given), n=100)
-                print(
-                    f"  {database:8} {kind:7} p50 {cuts[49]:6.1f} ms   p99 {cuts[98]:6.1f} ms",
-                    flush=True,
-                )
+                table.row(f"{kind} on {database}", f"{cuts[49]:.1f}", f"{cuts[98]:.1f}")
     print()

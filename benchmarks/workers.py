@@ -15,6 +15,7 @@ from benchmarks import records, runs
 from benchmarks.folder import until
 from benchmarks.systems import Place
 from benchmarks.systems.lampwork import project, recipe
+from benchmarks.table import Table
 from benchmarks.throughput import server_seconds
 from lampwork.door import Door
 from lampwork.store.store import Store
@@ -59,23 +60,23 @@ def main(options: argparse.Namespace) -> None:
                 with places("postgres") as place:
                     figures[count] = asyncio.run(executed(place, count, options))
             rounds.append([figures[count] for count in options.workers])
+    table = Table("workers", "recipes/s", "x", "CPU ms", "server ms", "jobs of each", width=8)
     for at, count in enumerate(options.workers):
-        _print(count, [figures[at] for figures in rounds], [figures[0] for figures in rounds])
+        each, fewest = ([figures[which] for figures in rounds] for which in (at, 0))
+        _print(table, count, each, fewest)
     print()
 
 
-def _print(workers: int, rounds: list[Figures], fewest: list[Figures]) -> None:
+def _print(table: Table, workers: int, rounds: list[Figures], fewest: list[Figures]) -> None:
     rate, cpu, server = (
         median(getattr(figures, name) for figures in rounds)
         for name in ("per_second", "cpu_ms", "server_ms")
     )
     pairs = zip(rounds, fewest, strict=True)
     ratio = median(figures.per_second / base.per_second for figures, base in pairs)
-    print(
-        f"  {workers} workers {rate:6.1f}/s   {ratio:4.2f} x   CPU a recipe: {cpu:5.1f} ms, "
-        f"server {server:4.1f} ms   jobs of each in the last round {rounds[-1].shares}",
-        flush=True,
-    )
+    shares = " ".join(map(str, rounds[-1].shares))
+    figures = (f"{rate:.1f}", f"{ratio:.2f}", f"{cpu:.1f}", f"{server:.1f}", shares)
+    table.row(str(workers), *figures)
 
 
 async def executed(place: Place, workers: int, options: argparse.Namespace) -> Figures:
