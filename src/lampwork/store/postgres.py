@@ -71,8 +71,7 @@ class Postgres:
 
     def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
         """Apply the changes, without savepoints while none is refused: each is two round trips."""
-        connection.execute(_take_turn)
-        connection.execute(_notify, {"channel": SCHEMA, "writer": self._writer_id})
+        connection.execute(_take_turn_and_tell, {"channel": SCHEMA, "writer": self._writer_id})
         driver: Any = connection.connection.driver_connection
         driver.execute("SAVEPOINT changes")
         try:
@@ -145,7 +144,9 @@ class Postgres:
 
 
 _take_turn = sa.select(sa.func.pg_advisory_xact_lock(server.IN_TURN))
-_notify = sa.select(sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("writer")))
+_take_turn_and_tell = _take_turn.add_columns(  # the others are told by the commit, not before
+    sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("writer"))
+)
 
 
 def _told_time(connection: psycopg.Connection[Any]) -> float:
