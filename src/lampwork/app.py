@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
-import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,12 @@ from lampwork.genies.cast import Cast
 from lampwork.genies.eligibility import warn_of_ineligible
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
-from lampwork.place import Folder
+from lampwork.place import Folder, Server
+from lampwork.presence import Presence
 from lampwork.recipe import Recipe
 from lampwork.runs.wait import Delivery
 from lampwork.settings import Settings
-from lampwork.store import executors, inbox, jobs, limits
+from lampwork.store import inbox, jobs, limits
 from lampwork.store.store import Store
 from lampwork.triggers.schedule import Schedule
 from lampwork.types import JobRef
@@ -32,6 +33,8 @@ from lampwork.worker import Worker
 
 if TYPE_CHECKING:
     from lampwork.project import Project
+
+_log = logging.getLogger("lampwork.worker")
 
 _one_per_process = threading.Lock()
 
@@ -80,26 +83,31 @@ class App(Door):
         store = Store(place)
         self._stack.callback(store.close)
         super().__init__(project, store, cast=cast, reading=self.settings.reading)
-        executor_id = uuid.uuid4().hex
-        engine = Engine(place, executor_id=executor_id, version=project.version)
-        engine.reclaim()
+        engine = Engine(place, version=project.version)
+        if isinstance(place, Folder):
+            engine.reclaim()
         self._loop = LoopThread()
         self._stack.callback(self._loop.close)
         if self.settings.kept_code is None:
             store.submit(limits.declare, project.name, _limits(project))
-        limited = self.settings.trees is not None
-        store.submit(executors.start, executor_id, project.name, limited=limited).result()
-        self._stack.callback(lambda: store.submit(executors.close, executor_id).result())
         warn_of_ineligible(project.genies.values())
-        self.worker: Worker = Worker(project, self.settings, store, engine, executor_id, cast)
+        self._presence = Presence(
+            store,
+            project.name,
+            project.version,
+            limited=self.settings.trees is not None,
+            interval=self.settings.heartbeat if isinstance(place, Server) else 0,
+        )
+        self.worker: Worker = Worker(project, self.settings, store, engine, self._presence, cast)
         self.schedule: Schedule = Schedule(self.worker)
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()
         self._stack.callback(lambda: self._loop.submit(self._end()).result())
-        store.watch(lambda: self._loop.call_soon(self._look))
+        store.watch(lambda topics: self._loop.call_soon(self._look, topics), self._runs_here)
 
     async def _begin(self, engine: Engine) -> None:
-        engine.launch(self.worker.execute)
+        await self._presence.begin()
+        engine.launch(self.worker.execute, executor_id=self._presence.id)
         self.worker.on_job_ended.append(self._job_ended)
         self._seen = await self.store.read(inbox.newest_id)
         if self.settings.triggers:
@@ -109,6 +117,7 @@ class App(Door):
             asyncio.create_task(recovery.keep_sweeping(self.worker)),
             asyncio.create_task(recovery.keep_collecting(self.worker)),
             asyncio.create_task(recovery.keep_counting(self.worker)),
+            asyncio.create_task(self._presence.keep_beating(self._others_gone, self._found_gone)),
         ]
         whole = self.settings.trees is None and self.settings.kept_code is None
         if (retention := self.project.retention) is not None and whole:
@@ -117,7 +126,7 @@ class App(Door):
             keeping = pruning.keep_pruning(*of, is_alive=lambda _: False)
             self._regularly.append(asyncio.create_task(keeping))
         self._looking: asyncio.Task[None] | None = None
-        self._unseen = False
+        self._unseen: list[frozenset[str] | None] = []
 
     async def _end(self) -> None:
         for each in self._regularly:
@@ -126,6 +135,32 @@ class App(Door):
         await self.worker.close()
         with suppress(StoreUnavailable):
             await self.worker.count()
+            await self._presence.end()
+
+    # --- who executes ---
+
+    def _runs_here(self, job_id: str) -> bool:
+        return job_id in self.worker.runs
+
+    async def _others_gone(self, gone: Sequence[str]) -> None:
+        facts = {"event": "worker.others_gone", "executors": list(gone)}
+        _log.warning("no heartbeat of %s: their jobs go on", ", ".join(gone), extra=facts)
+        self.worker.background(recovery.recover(self.worker))
+
+    async def _found_gone(self) -> None:
+        """Others took this process for dead: its runs are over, and it goes on as a new one."""
+        facts = {"event": "worker.found_gone", "executor": self._presence.id}
+        _log.error("this process was found to be gone, and begins anew", extra=facts)
+        engine = self.worker.engine
+        self.worker.closing = True
+        try:
+            await self.worker.end_all("deposed")
+            await asyncio.to_thread(engine.stop)
+            await self._presence.begin_anew()
+            engine.launch(self.worker.execute, executor_id=self._presence.id)
+        finally:
+            self.worker.closing = False
+        self.worker.background(recovery.recover(self.worker))
 
     def on_text(self, listener: Callable[[TextDelta], object]) -> AbstractContextManager[None]:
         """Tell what genies say while they say it: `with app.on_text(show): …`.
@@ -144,6 +179,11 @@ class App(Door):
                     waiter.set_exception(
                         StoreUnavailable("The project was closed; the job goes on when it is open.")
                     )
+
+    @property
+    def executor_id(self) -> str | None:
+        """In whose charge the jobs are that are accepted here."""
+        return self._presence.id
 
     async def take_on(self, job_ids: Iterable[str]) -> None:
         """Execute the trees of these jobs as well, where the settings name the trees."""
@@ -193,17 +233,19 @@ class App(Door):
 
     # --- what other processes wrote ---
 
-    def _look(self) -> None:
+    def _look(self, topics: frozenset[str] | None) -> None:
         """Another process has committed. On the jobs' loop; one look at a time."""
-        self._unseen = True
+        self._unseen.append(topics)
         if self._looking is None or self._looking.done():
             self._looking = self.worker.background(self._look_while_unseen())
 
     async def _look_while_unseen(self) -> None:
         while self._unseen and not self.worker.closing:
-            self._unseen = False
-            self._seen = await recovery.look(self.worker, self._seen)
-            await self.schedule.look()
+            unseen, self._unseen = self._unseen, []
+            topics = None if None in unseen else frozenset[str]().union(*filter(None, unseen))
+            self._seen = await recovery.look(self.worker, self._seen, topics)
+            if topics is None or topics & {"triggers", "gone"}:
+                await self.schedule.look()
 
     # --- what this process wrote ---
 
@@ -216,6 +258,9 @@ class App(Door):
 
     def _accepted(self, job_id: str) -> None:
         self._loop.call_soon(self.worker.accepted, job_id)
+
+    def _copied(self, job_id: str) -> None:
+        self._loop.call_soon(self.worker.copied, job_id)
 
     def _mended(self, job_id: str) -> None:
         self._loop.call_soon(lambda: self.worker.background(self.worker.revive(job_id)))

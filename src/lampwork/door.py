@@ -350,6 +350,7 @@ class Door(JobsDoor):
             trigger={"kind": kind},
             root_id=job_id,
             blobs=blobs,
+            executor=self.executor_id,
         )
         digest = hashlib.sha256(json.dumps([callable, input], sort_keys=True).encode()).hexdigest()
         if key is None:

@@ -134,7 +134,7 @@ class JobsDoor:
             job_id = new_job_id()
             self._accepting(job_id)
             await by_hand.answer_failed(self.store, task_id, given, job_id)
-            self._accepted(job_id)
+            self._copied(job_id)
             return JobRef(job_id)
         goes_on = await self.store.write(by_hand.answer_waiting, task_id, given)
         self._answered(goes_on.told)
@@ -209,7 +209,7 @@ class JobsDoor:
         job_id = new_job_id()
         self._accepting(job_id)
         await copies.make(self.store, plan, job_id)
-        self._accepted(job_id)
+        self._copied(job_id)
         return JobRef(job_id)
 
     # --- erasing a person ---
@@ -247,8 +247,16 @@ class JobsDoor:
     def _refused(self, job_id: str) -> None:
         """It was not written down."""
 
+    @property
+    def executor_id(self) -> str | None:
+        """In whose charge the jobs are that are accepted here; None: whoever takes them."""
+        return None
+
     def _accepted(self, job_id: str) -> None:
-        """A job may start."""
+        """A job in our charge may start."""
+
+    def _copied(self, job_id: str) -> None:
+        """A copy of a job may start."""
 
     def _mended(self, job_id: str) -> None:
         """A stopped job may go on."""

@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 
 from lampwork import clock
+from lampwork.engine import NEVER_STARTED
 from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
@@ -14,9 +15,6 @@ from lampwork.store import blobs, executors, inbox, jobs, queued
 from lampwork.worker import Worker
 
 _log = logging.getLogger("lampwork.worker")
-
-_ALONE_AFTER = 2
-"""Crashes with this job's code executing after which it runs alone."""
 
 _STOPPED_AFTER = 5
 """Crashes after which a person must look."""
@@ -34,24 +32,21 @@ _CHUNK = 500
 
 
 async def recover(worker: Worker) -> None:
-    """Let every job go on that a process before this one has left.
+    """Let every job go on that a process which is gone has left.
 
     A job is suspect if its own code was executing when a process crashed. After two such crashes
     it runs alone, so that it cannot take others with it, nor they be blamed for it; after five it
     needs attention.
     """
-    suspects: list[str] = []
-    for job_id, crashes in await worker.store.write(
-        executors.count_crashes, worker.executor_id, worker.share
-    ):
-        if crashes >= _STOPPED_AFTER:
-            why = f"its process crashed {crashes} times while it was executing"
-            worker.deliver(await worker.store.write(jobs.need_attention, job_id, why))
-            need_person(job_id, why, "When that is mended", "go-on")
-        elif crashes >= _ALONE_AFTER:
-            suspects.append(job_id)
-    for job_id in suspects:
-        await _run_alone(worker, job_id)
+    for suspect in await worker.store.read(executors.suspects, worker.share):
+        if suspect.id in worker.runs:
+            continue
+        if suspect.crashes >= _STOPPED_AFTER:
+            why = f"its process crashed {suspect.crashes} times while it was executing"
+            worker.deliver(await worker.store.write(jobs.need_attention, suspect.id, why))
+            need_person(suspect.id, why, "When that is mended", "go-on")
+        else:
+            await _run_alone(worker, suspect.id)
     await sweep(worker)
     worker.expire_at(0)
 
@@ -90,9 +85,7 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
 async def sweep(worker: Worker) -> None:
     """Compare what is meant to happen with what does, and make good for the difference."""
     await worker.start_queued()
-    worker.end_cancelled(
-        await worker.store.read(jobs.to_cancel, worker.share.project, worker.share.trees)
-    )
+    worker.end_cancelled(await worker.store.read(jobs.to_cancel, worker.share))
     for job_id in await worker.store.read(inbox.movable_jobs, worker.share):
         worker.background(worker.wake(job_id))
     await _sweep_running(worker)
@@ -104,8 +97,9 @@ async def _sweep_running(worker: Worker) -> None:
     """Jobs that are meant to run, and have no run here.
 
     One that the engine believes to be running here, twice in a row, was claimed by a commit whose
-    answer got lost, or has lost its run: it is taken back. One that nobody has claimed is started,
-    if it has begun; those that wait for room wait on.
+    answer got lost, or has lost its run: it is taken back. So is one whose executor is gone, and
+    one that waits for code that nobody executes. One that nobody has claimed is started, if it has
+    begun; those that wait for room wait on.
     """
     found = await worker.store.read(queued.to_start, worker.share, worker.settings.max_live)
     waiting = {each.id for each in found}
@@ -113,19 +107,27 @@ async def _sweep_running(worker: Worker) -> None:
     absent = [each for each in (*begun, *waiting) if each not in worker.runs]
     stranded = dict[str, float]()
     now = asyncio.get_running_loop().time()
+    alive = await worker.store.read(executors.alive)
     for start in range(0, len(absent), _CHUNK):
         chunk = absent[start : start + _CHUNK]
-        statuses = await worker.engine.statuses(chunk)
+        standings = await worker.engine.standings(chunk)
         for job_id in chunk:
-            match statuses.get(job_id, "none"):
+            standing = standings.get(job_id, NEVER_STARTED)
+            match standing.status:
                 case "none" if job_id in waiting:
                     pass
                 case "none" | "cancelled" | "success" | "error":
                     await worker.revive(job_id)
-                case "pending" if now - worker.missing.get(job_id, now) >= _LOST_AFTER:
+                case "pending" if standing.executor == worker.presence.id:
+                    missing_since = worker.missing.get(job_id, now)
+                    if now - missing_since >= _LOST_AFTER:
+                        await worker.revive(job_id, lost=True)
+                    else:
+                        stranded[job_id] = missing_since
+                case "pending" if standing.executor not in alive:
                     await worker.revive(job_id, lost=True)
-                case "pending":
-                    stranded[job_id] = worker.missing.get(job_id, now)
+                case "enqueued" if standing.version not in alive.values():
+                    await worker.revive(job_id, lost=True)
                 case _:
                     pass
     worker.missing = stranded
@@ -168,9 +170,18 @@ async def collect(worker: Worker) -> int:
     return total
 
 
-async def look(worker: Worker, after: int) -> int:
-    """What other processes have written: answers, new jobs, cancellations, mended ones."""
-    newest, deliveries = await worker.store.read(inbox.arrived, after)
+async def look(worker: Worker, after: int, topics: frozenset[str] | None) -> int:
+    """What other processes have written: answers, new jobs, cancellations, mended ones.
+
+    `topics` says what it is (see `store/news.py`); None that it may be anything.
+    """
+    newest, deliveries = await worker.store.read(inbox.arrived, after, worker.share)
     worker.deliver(deliveries)
-    await sweep(worker)
+    if topics is None or "gone" in topics:
+        await sweep(worker)
+        return newest
+    if "jobs" in topics:
+        await worker.start_queued()
+    if "cancelled" in topics:
+        worker.end_cancelled(await worker.store.read(jobs.to_cancel, worker.share))
     return newest

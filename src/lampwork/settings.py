@@ -50,6 +50,9 @@ class Settings:
     """Jobs in memory at the most; beyond it, waiting ones are parked sooner and new ones queue."""
     sweep_interval: float = 5.0
     """Seconds between two looks at whether what is meant to happen does."""
+    heartbeat: float = 3.0
+    """Seconds between two heartbeats on a server. A process that others have seen without one for
+    three of them is gone, and its jobs go on elsewhere."""
     grace: float = 10.0
     """Seconds that running effects get when a job is cancelled or the process closes."""
     reading: ReadingCaps = ReadingCaps()

@@ -11,7 +11,6 @@ import logging
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, failpoint, models, values
@@ -20,6 +19,7 @@ from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import JobEnded, JobNotFound
 from lampwork.logs import place_of
 from lampwork.outcome import outcome_of
+from lampwork.presence import Presence
 from lampwork.runs.cancellation import finish_cancelled, settle
 from lampwork.runs.flow import EndReason, RunEnded
 from lampwork.runs.run import Run, in_hand
@@ -54,18 +54,17 @@ class Worker:
         settings: Settings,
         store: Store,
         engine: Engine,
-        executor_id: str,
+        presence: Presence,
         cast: Cast,
     ) -> None:
         self.project = project
         self.settings = settings
         self.store = store
         self.engine = engine
-        self.executor_id = executor_id
+        self.presence = presence
         self.cast = cast
         self.version = project.version
-        self.share = Share(project.name, settings.kept_code, settings.trees)
-        """The jobs that it executes."""
+        self._trees = settings.trees
         self.waits = Waits()
         self.texts = Texts()
         self.calls_under_way = CallsUnderWay()
@@ -94,6 +93,11 @@ class Worker:
         self._clock_at: float | None = None
         self._counted = 0
         """The changes of the store when they were last counted."""
+
+    @property
+    def share(self) -> Share:
+        """The jobs that it executes."""
+        return Share(self.project.name, self.presence.id, self.settings.kept_code, self._trees)
 
     # --- a run, from its start to its end ---
 
@@ -179,7 +183,7 @@ class Worker:
             self.background(self.start_queued())
 
     async def _begin(self, job_id: str) -> Run:
-        begun = await self.store.write(jobs.begin, job_id, self.executor_id, self.version)
+        begun = await self.store.write(jobs.begin, job_id, self.presence.id, self.version)
         if begun.row.want not in ("run", "parked") or begun.row.status in ENDED:
             raise RunEnded(job_id, "cancelled")
         recorded: dict[int, RecordedCall] = {}
@@ -228,17 +232,22 @@ class Worker:
 
     def take_on(self, roots: Iterable[str]) -> None:
         """Execute these trees as well, if not every tree is executed here anyway."""
-        if self.share.trees is not None and not self.share.trees.issuperset(roots):
-            self.share = replace(self.share, trees=self.share.trees.union(roots))
+        if self._trees is not None and not self._trees.issuperset(roots):
+            self._trees = self._trees.union(roots)
             self.background(self.start_queued())
 
     def accepted(self, job_id: str) -> None:
-        """A job at the top of its tree was accepted here: it is executed here."""
+        """A job at the top of its tree was accepted here, and is in our charge."""
         self.take_on([job_id])
         self.start_soon(job_id)
 
+    def copied(self, job_id: str) -> None:
+        """A copy of a job was made here: it is executed here, unless somebody else takes it."""
+        self.take_on([job_id])
+        self.background(self.start_queued())
+
     def start_soon(self, job_id: str) -> None:
-        """Start an accepted job here when there is room."""
+        """Start a job that is in our charge when there is room."""
         if self.closing or self.alone or job_id in self.runs or job_id in self._starting:
             return
         if self._room() <= 0:
@@ -285,9 +294,14 @@ class Worker:
         found = await self.store.read(queued.to_start, self.share, limit, self._turn)
         waiting = [each for each in found if each.id not in starting]
         self.crowded = len(waiting) > room
-        taken = waiting[:room]
-        known = await self.engine.statuses([each.id for each in taken]) if taken else {}
-        for each in taken:
+        if not waiting:
+            return
+        ours = [each.id for each in waiting[:room]]
+        taken = await self.store.write(jobs.take_charge, ours, self.share)
+        known = await self.engine.standings(taken)
+        for each in waiting[:room]:
+            if each.id not in taken:
+                continue
             self._turn = each.callable
             if each.id in known:  # its process was killed between its start and its begin
                 self.background(self.revive(each.id))
@@ -353,11 +367,14 @@ class Worker:
             failpoint.hit("park.committed")
             if (run.busy or run.answered) and not run.makes_way:
                 # Its answer came while the row was written.
-                await self.store.write(jobs.unpark, run.job_id)
+                await self.store.write(jobs.unpark, run.job_id, self.share)
                 return
             self._end(run, "parked")
             await self.engine.cancel(run.job_id)
             failpoint.hit("park.done")
+            if await self._lacks_run(run.job_id, "run"):
+                # Somebody has woken it meanwhile, and may have found it running still.
+                await self._make_run(run.job_id)
         if run.makes_way:
             await self.let_in()
         _log.info("job %s parked", run.job_id, extra={"event": "job.parked", "job_id": run.job_id})
@@ -371,7 +388,8 @@ class Worker:
                 return
             if not await self._enters(job_id):
                 return
-            await self.store.write(jobs.unpark, job_id)
+            if not await self.store.write(jobs.unpark, job_id, self.share):
+                return
             failpoint.hit("wake.committed")
             _log.info("job %s goes on", job_id, extra={"event": "job.woken", "job_id": job_id})
             await self._make_run(job_id)
@@ -385,7 +403,9 @@ class Worker:
         async with self.lock(job_id):
             if not await self._lacks_run(job_id, "run") or not await self._enters(job_id):
                 return
-            if lost and await self.engine.status(job_id) == "pending":
+            if not await self.store.write(jobs.take_charge, [job_id], self.share):
+                return  # another one was quicker
+            if lost and await self.engine.status(job_id) in ("pending", "enqueued"):
                 await self.engine.cancel(job_id)
             await self._make_run(job_id)
 
@@ -398,7 +418,8 @@ class Worker:
             case "none":
                 await self.engine.start(job_id)
             case "cancelled" | "error":  # an error of the engine's is no outcome of the job
-                await self.engine.requeue(job_id)
+                newest = await self.store.read(executors.newest_version, self.project.name)
+                await self.engine.requeue(job_id, newest)
             case "success":
                 # Its process ended between the engine's record and ours.
                 await self.publish(job_id, await self.engine.outcome(job_id))
@@ -460,13 +481,17 @@ class Worker:
         self.closing = True
         if self._clock is not None:
             self._clock.cancel()
-        runs = list(self.runs.values())
-        for run in runs:
-            run.end("closing")
-        await asyncio.gather(*(self._settle(run) for run in runs))
+        await self.end_all("closing")
         while self._background:  # what is done there may set off more
             await asyncio.gather(*self._background, return_exceptions=True)
         await models.close()
+
+    async def end_all(self, reason: EndReason) -> None:
+        """End all runs, and wait until their functions have ended, for as long as the grace is."""
+        runs = list(self.runs.values())
+        for run in runs:
+            self._end(run, reason)
+        await asyncio.gather(*(self._settle(run) for run in runs))
 
     async def _settle(self, run: Run) -> None:
         left = await settle(run, self.settings.grace)
@@ -489,7 +514,7 @@ class Worker:
             counters = self.counters.to_json(commits)
             # This write is one more, and nothing new.
             self._counted = commits.changes + 1
-            await self.store.write(executors.count, self.executor_id, counters)
+            await self.store.write(executors.count, self.presence.id, counters)
 
     # --- helpers of all of these ---
 

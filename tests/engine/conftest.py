@@ -36,6 +36,10 @@ class Launched:
     async def status(self, job_id: str) -> EngineStatus:
         return await self.call(self.engine.status(job_id))
 
+    async def statuses(self, *job_ids: str) -> dict[str, EngineStatus]:
+        found = await self.call(self.engine.standings(list(job_ids)))
+        return {job_id: standing.status for job_id, standing in found.items()}
+
     async def comes_to(self, job_id: str, status: EngineStatus) -> None:
         async def there() -> bool:
             return await self.status(job_id) == status
@@ -75,13 +79,13 @@ def launched(home: Path) -> Launch:
         execute: Execute, *, executor_id: str = "one", reclaim: bool = False
     ) -> AsyncIterator[Launched]:
         place = Settings.load(home=home).place
-        engine = await asyncio.to_thread(Engine, place, executor_id=executor_id, version="1")
+        engine = await asyncio.to_thread(Engine, place, version="1")
         if reclaim:
             await asyncio.to_thread(engine.reclaim)
         loop = LoopThread()
 
         async def begin() -> None:
-            engine.launch(execute)
+            engine.launch(execute, executor_id=executor_id)
 
         await loop.call(begin())
         try:

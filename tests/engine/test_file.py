@@ -106,9 +106,9 @@ async def test_a_pickled_job_that_is_listed_or_taken_is_never_unpickled(launched
         await finished(engine)
         poison_everywhere(home, payload)
         change(home, "update workflow_status set status = 'PENDING'")
-        assert await engine.call(engine.engine.statuses(["j1"])) == {"j1": "pending"}
+        assert await engine.statuses("j1") == {"j1": "pending"}
     async with launched(execute, executor_id="two", reclaim=True) as engine:
-        assert await engine.call(engine.engine.statuses(["j1"])) == {"j1": "cancelled"}
+        assert await engine.statuses("j1") == {"j1": "cancelled"}
     assert not made.exists()
 
 

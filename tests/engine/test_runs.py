@@ -276,8 +276,8 @@ async def test_a_new_process_takes_every_unfinished_job(launched, home):
         return await two()
 
     async with launched(again, executor_id="two", reclaim=True) as engine:
-        statuses = await engine.call(engine.engine.statuses(["running", "queued", "ended", "none"]))
-        assert statuses == {"running": "cancelled", "queued": "cancelled", "ended": "success"}
+        found = await engine.statuses("running", "queued", "ended", "none")
+        assert found == {"running": "cancelled", "queued": "cancelled", "ended": "success"}
         await engine.call(engine.engine.requeue("running"))
         await engine.comes_to("running", "success")
         assert await engine.status("queued") == "cancelled"

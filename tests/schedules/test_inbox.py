@@ -27,6 +27,7 @@ from tests.support import (
 
 from lampwork import Job, recovery
 from lampwork.errors import StoreUnavailable, WaitTimedOut
+from lampwork.place import Folder
 from lampwork.store import inbox
 from lampwork.store.store import Store
 from lampwork.types import wait_id
@@ -42,7 +43,7 @@ def _nothing_started() -> None:
 @asynccontextmanager
 async def another_process(home):
     """The database as another process has it open."""
-    store = await asyncio.to_thread(Store, home)
+    store = await asyncio.to_thread(Store, Folder(home))
     try:
         yield store
     finally:
@@ -284,8 +285,8 @@ async def test_an_answer_that_comes_during_the_look_at_an_earlier_one_is_seen(
         await idle(app, first)
         await idle(app, second)
 
-        async def look_and_miss(worker, after):
-            seen = await look(worker, after)
+        async def look_and_miss(worker, after, topics):
+            seen = await look(worker, after, topics)
             looks.append(seen)
             if len(looks) == 1:
                 unseen = asyncio.Event()

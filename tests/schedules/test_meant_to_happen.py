@@ -271,7 +271,7 @@ async def test_a_parked_row_whose_engine_was_cancelled_late_is_woken_by_the_swee
     async with opened(project, home) as app:
         job_id = (await app.start(patient)).job_id
         await park(app, job_id)
-        await app.store.write(jobs.unpark, job_id)
+        await app.store.write(jobs.unpark, job_id, app.worker.share)
         await inside(app, recovery.sweep(app.worker))
         await idle(app, job_id)
         await app.send_event(job_id, "go", "hello")

@@ -17,6 +17,7 @@ from tests.support import armed, away, eventually, inside, once, opened, rows, s
 from lampwork import App, Cron, Job, Poll, Polled, Project
 from lampwork.door import Door
 from lampwork.errors import PollFailed
+from lampwork.place import Folder
 from lampwork.store.store import Store
 
 shop: list[Any] = []
@@ -335,7 +336,7 @@ async def test_what_another_process_asks_for_is_done_at_once(
     cron(project)
     async with executing(project, home, clock) as app:
         shop.append(order(1))
-        store = await asyncio.to_thread(Store, home)
+        store = await asyncio.to_thread(Store, Folder(home))
         try:
             door = Door(project, store)
             for recipe in project.recipes:

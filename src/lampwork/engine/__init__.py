@@ -1,6 +1,6 @@
 """The durable engine: DBOS Transact behind one class. Nothing outside this package imports it."""
 
-from lampwork.engine.engine import Engine, EngineStatus
+from lampwork.engine.engine import NEVER_STARTED, Engine, EngineStatus, Standing
 from lampwork.engine.history import RecordedCall, recorded_calls
 from lampwork.engine.pruning import compact, delete_records, used
 from lampwork.engine.steps import (
@@ -14,6 +14,7 @@ from lampwork.engine.steps import (
 from lampwork.engine.tables import migrate_tables
 
 __all__ = [
+    "NEVER_STARTED",
     "CallsDiffer",
     "Deposed",
     "Engine",
@@ -21,6 +22,7 @@ __all__ = [
     "RecordedCall",
     "RecordedElsewhere",
     "ReservedCall",
+    "Standing",
     "compact",
     "delete_records",
     "migrate_tables",

@@ -7,9 +7,10 @@ in tests/engine.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Literal
 
-from dbos import DBOS, DBOSClient, SetWorkflowID
+from dbos import DBOS, DBOSClient, SetWorkflowID, WorkflowStatus
 
 from lampwork.engine.database import open_tables, url_of
 from lampwork.engine.history import RecordedCall, recorded
@@ -20,6 +21,20 @@ from lampwork.place import Folder, Place, Server
 from lampwork.refusals import told
 
 EngineStatus = Literal["none", "enqueued", "pending", "cancelled", "success", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a job stands with the engine."""
+
+    status: EngineStatus
+    executor: str | None = None
+    """Whose it is, while it is pending."""
+    version: str | None = None
+    """Of the code that may take it, while it is enqueued."""
+
+
+NEVER_STARTED = Standing("none")
 
 _QUEUE = "lampwork"
 
@@ -52,10 +67,9 @@ async def _execute_job() -> str:
 class Engine:
     """The engine of this process; DBOS allows one at a time."""
 
-    def __init__(self, place: Place, *, executor_id: str, version: str) -> None:
+    def __init__(self, place: Place, *, version: str) -> None:
         """Open the tables; blocks. Raises DatabaseBehind, DatabaseNotWritable, StoreUnavailable."""
         self._place = place
-        self._executor_id = executor_id
         self._version = version
         self._url = url_of(place)
         self._database = open_tables(place)
@@ -64,7 +78,7 @@ class Engine:
             prepare_tables(place)
             self._register_queue()
 
-    def launch(self, execute: Callable[[str], Awaitable[str]]) -> None:
+    def launch(self, execute: Callable[[str], Awaitable[str]], *, executor_id: str) -> None:
         """Start, on the running event loop: DBOS adopts it for all jobs.
 
         Raises StoreUnavailable.
@@ -77,7 +91,7 @@ class Engine:
                 "system_database_url": self._url,
                 "system_database_engine": self._database,
                 "serializer": JsonSerializer(),
-                "executor_id": self._executor_id,
+                "executor_id": executor_id,
                 "application_version": self._version,
                 "log_level": "CRITICAL",
                 "max_executor_threads": _THREADS[type(self._place)],
@@ -89,9 +103,16 @@ class Engine:
         with told(self._place):
             DBOS.launch()
 
-    def close(self) -> None:
-        """Stop; runs that are under way must have been ended before. Not on the event loop."""
+    def stop(self) -> None:
+        """Stop; runs that are under way must have been ended before. Not on the event loop.
+
+        It may be launched again, for another executor.
+        """
         DBOS.destroy()
+
+    def close(self) -> None:
+        """Stop, and let go of the database. Not on the event loop."""
+        self.stop()
         self._database.dispose()
 
     async def start(self, job_id: str) -> None:
@@ -105,8 +126,12 @@ class Engine:
 
     async def status(self, job_id: str) -> EngineStatus:
         """What DBOS has on record of a job."""
+        return (await self.standing(job_id)).status
+
+    async def standing(self, job_id: str) -> Standing:
+        """As `status`, with who has it."""
         found = await outside(DBOS.get_workflow_status_async(job_id))
-        return "none" if found is None else _status(found.status)
+        return NEVER_STARTED if found is None else _standing(found)
 
     async def outcome(self, job_id: str) -> str:
         """The envelope that was recorded when a job's run returned."""
@@ -118,8 +143,10 @@ class Engine:
         """Take the job from whoever runs it; a job that has ended stays as it is."""
         await outside(DBOS.cancel_workflow_async(job_id))
 
-    async def requeue(self, job_id: str) -> None:
-        """Let a cancelled job run again, by this version of the code, with all its recorded calls.
+    async def requeue(self, job_id: str, version: str | None = None) -> None:
+        """Let a cancelled job run again, with all its recorded calls, wherever there is room.
+
+        It is run by that version of the code, this one's if none is named.
 
         Only from `cancelled` or `error`, which the caller has checked under the job's lock: DBOS
         would take a workflow that has succeeded as well.
@@ -128,7 +155,7 @@ class Engine:
             DBOS.rewind_workflow_async(
                 job_id,
                 start_step=_KEEP_ALL_CALLS,
-                application_version=self._version,
+                application_version=version or self._version,
                 queue_name=_QUEUE,
             )
         )
@@ -150,12 +177,12 @@ class Engine:
             client.cancel_workflows([each.workflow_id for each in unfinished])
         client.destroy()
 
-    async def statuses(self, job_ids: list[str]) -> dict[str, EngineStatus]:
-        """What DBOS has on record of several jobs; those it does not know are left out."""
+    async def standings(self, job_ids: list[str]) -> dict[str, Standing]:
+        """How several jobs stand; those that DBOS does not know are left out."""
         found = await outside(
             DBOS.list_workflows_async(workflow_ids=job_ids, load_input=False, load_output=False)
         )
-        return {each.workflow_id: _status(each.status) for each in found}
+        return {each.workflow_id: _standing(each) for each in found}
 
     def _register_queue(self) -> None:
         # Before the launch: DBOS looks for new queues once a second, and a job that was parked
@@ -172,6 +199,10 @@ class Engine:
             serializer=JsonSerializer(),
             application_name="lampwork",
         )
+
+
+def _standing(found: WorkflowStatus) -> Standing:
+    return Standing(_status(found.status), found.executor_id, found.app_version)
 
 
 def _status(status: str) -> EngineStatus:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lampwork import values
 from lampwork.errors import LampworkError
 from lampwork.store import cancelled, jobs
-from lampwork.types import ENDED, Json
+from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
@@ -21,7 +21,7 @@ __all__ = ["finish_cancelled", "settle", "unknown_in_words"]
 async def finish_cancelled(worker: Worker, job_id: str) -> None:
     """End a job that is meant to be cancelled, after those below it that are as well."""
     async with worker.lock(job_id):
-        if (await worker.store.read(jobs.get, job_id)).status in ENDED:
+        if not await worker.store.read(jobs.is_to_cancel, job_id, worker.share):
             return
         run = worker.runs.get(job_id)
         if run is not None:

@@ -27,7 +27,7 @@ from lampwork.runs.attention import need_person, need_user
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
-from lampwork.store import calls, inbox, jobs
+from lampwork.store import calls, executors, inbox, jobs
 from lampwork.store.conversations import StaleEpoch
 from lampwork.types import Json, child_wait_id, task_id
 
@@ -124,6 +124,12 @@ class Run(Flow):
 
     # --- its end ---
 
+    def check(self) -> None:
+        """Raise RunEnded if it is over, or if others may have found this process gone."""
+        if self.ended is None and not self.worker.presence.holds:
+            self.end("deposed")
+        super().check()
+
     def end(self, reason: EndReason) -> None:
         """Close the run: its waits end at once, and every further call raises RunEnded."""
         if self.ended is None:
@@ -138,6 +144,9 @@ class Run(Flow):
         self.check()
         try:
             await prove_ownership()
+            executor = self.worker.presence.id
+            if not await self.store.read(executors.is_in_charge, self.job_id, executor):
+                raise Deposed(f"job {self.job_id} is not in the charge of {executor}")
         except Deposed as error:
             raise self._over("deposed") from error
         except Exception as error:
@@ -401,6 +410,7 @@ class Run(Flow):
             position=position,
             detached=detached,
             want="held" if held else "run",
+            executor=self.worker.presence.id,
         )
 
     async def start_children(self, children: list[jobs.NewJob]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from lampwork import clock
+from lampwork.store import news
 from lampwork.store.schema import entries, inbox, jobs, tasks, waits
 from lampwork.types import ENDED, Json
 
@@ -16,14 +17,16 @@ def want_cancelled(connection: sa.Connection, job_ids: Sequence[str]) -> list[st
     tree = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids)).cte("tree", recursive=True)
     below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
     tree = tree.union_all(below.where(jobs.c.detached.is_(False)))
-    return list(
-        connection.execute(
-            sa.update(jobs)
-            .where(jobs.c.id.in_(sa.select(tree.c.id)), jobs.c.status.not_in(ENDED))
-            .values(want="cancelled", changed_at=clock.now())
-            .returning(jobs.c.id)
-        ).scalars()
+    unended = connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id.in_(sa.select(tree.c.id)), jobs.c.status.not_in(ENDED))
+        .values(want="cancelled", changed_at=clock.now())
+        .returning(jobs.c.id)
     )
+    found = list(unended.scalars())
+    if found:
+        news.tell(connection, "cancelled", *found)
+    return found
 
 
 def right_below(connection: sa.Connection, job_id: str) -> list[str]:

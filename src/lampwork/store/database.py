@@ -13,6 +13,9 @@ from lampwork.place import Folder, Place
 Change = Callable[[sa.Connection], Any]
 """Something that writes, inside a transaction."""
 
+Hear = Callable[[frozenset[str] | None], None]
+"""Called after another process has committed, with the topics of `news.py`; None for anything."""
+
 Applied = tuple[Any, Exception | None]
 """What a change gave, or why it was refused."""
 
@@ -40,7 +43,10 @@ class Database(Protocol):
         """Whether to go on after this error could acknowledge what is not on disk."""
         ...
 
-    def watch(self, hear: Callable[[], None]) -> None:
+    is_here: Callable[[str], bool]
+    """Whether the run of a job is in this process, so that no other need hear of it."""
+
+    def watch(self, hear: Hear) -> None:
         """Call `hear`, in any thread, after another process has committed."""
         ...
 

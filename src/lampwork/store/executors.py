@@ -1,27 +1,58 @@
-"""Processes that execute, or executed, the jobs of this database."""
+"""Processes that execute, or executed, the jobs of this database, and who of them is alive.
+
+On a server each counts its heartbeats. Who has not counted for a while, as others have seen, is
+gone: it is closed, its jobs are in nobody's charge any more, and what it still writes is refused.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from lampwork import clock
-from lampwork.store import limits
-from lampwork.store.schema import executors, jobs, waits
+from lampwork.store import limits, news
+from lampwork.store.schema import conversations, executors, jobs, tasks, waits
 from lampwork.store.share import Share
 from lampwork.types import Json
 
+ALONE_AFTER = 2
+"""Crashes with a job's code executing after which it runs alone."""
 
-def start(connection: sa.Connection, executor_id: str, project: str, *, limited: bool) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExecutor:
+    """A process that begins to execute."""
+
+    id: str
+    project: str
+    version: str
+    """Of the project's code."""
+    limited: bool
+    """To some trees."""
+    interval: float
+    """Seconds between two of its heartbeats."""
+
+
+def start(connection: sa.Connection, new: NewExecutor) -> None:
     """A process begins to execute a project's jobs, or those of some trees alone."""
+    now = clock.now()
     connection.execute(
         sa.insert(executors).values(
-            id=executor_id,
+            id=new.id,
             pid=os.getpid(),
-            project=project,
-            started_at=clock.now(),
-            limited=limited,
+            host=socket.gethostname(),
+            project=new.project,
+            version=new.version,
+            started_at=now,
+            limited=new.limited,
+            interval=new.interval,
+            beats=0,
+            beat_at=now,
         )
     )
 
@@ -35,6 +66,45 @@ def count(connection: sa.Connection, executor_id: str, counters: Json) -> None:
     )
 
 
+def beat(connection: sa.Connection, executor_id: str) -> bool:
+    """Say that a process is alive; False if others have found it gone."""
+    beaten = connection.execute(
+        sa.update(executors)
+        .where(executors.c.id == executor_id, executors.c.closed_at.is_(None))
+        .values(beats=executors.c.beats + 1, beat_at=clock.now())
+    )
+    return beaten.rowcount == 1
+
+
+def others(connection: sa.Connection, own_id: str) -> dict[str, int]:
+    """The other executors that nobody has found gone, with how often each has beaten."""
+    query = sa.select(executors.c.id, executors.c.beats).where(
+        executors.c.id != own_id, executors.c.closed_at.is_(None)
+    )
+    return {row.id: row.beats for row in connection.execute(query)}
+
+
+def newest_version(connection: sa.Connection, project: str) -> str | None:
+    """The version of the code that was started last, of those that execute all of a project."""
+    query = (
+        sa.select(executors.c.version)
+        .where(
+            executors.c.project == project,
+            executors.c.closed_at.is_(None),
+            executors.c.limited.is_(False),
+        )
+        .order_by(executors.c.started_at.desc(), executors.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
+def alive(connection: sa.Connection) -> dict[str, str]:
+    """The executors that nobody has found gone, each with the version of its code."""
+    query = sa.select(executors.c.id, executors.c.version).where(executors.c.closed_at.is_(None))
+    return {row.id: row.version for row in connection.execute(query)}
+
+
 def close(connection: sa.Connection, executor_id: str) -> None:
     """A process has ended all its runs by itself: no job of it is suspect, and none is running.
 
@@ -45,6 +115,7 @@ def close(connection: sa.Connection, executor_id: str) -> None:
     connection.execute(
         sa.update(executors).where(executors.c.id == executor_id).values(closed_at=clock.now())
     )
+    news.tell(connection, "gone")
 
 
 def _show_waiting(connection: sa.Connection, executor_id: str) -> None:
@@ -60,29 +131,62 @@ def _show_waiting(connection: sa.Connection, executor_id: str) -> None:
     )
 
 
-def count_crashes(connection: sa.Connection, own_id: str, share: Share) -> list[tuple[str, int]]:
-    """Count, once, the crashes of earlier processes against the jobs whose code was executing.
+def bury(connection: sa.Connection, gone: Mapping[str, int]) -> list[str]:
+    """Close executors that are gone, unless they have beaten since; those that were closed.
 
-    Returns the jobs of the process's share that have crashed without reaching a wait since, and
-    how often.
+    Their crashes are counted against the jobs whose code was executing. What they may still write
+    to conversations, should they only have been frozen, is refused from here on.
     """
-    crashed = sa.select(executors.c.id).where(
-        executors.c.id != own_id, executors.c.closed_at.is_(None)
-    )
-    executing = sa.and_(jobs.c.status == "running", jobs.c.want == "run")
-    connection.execute(
-        sa.update(jobs)
-        .where(executing, jobs.c.executor.in_(crashed))
-        .values(crashes=jobs.c.crashes + 1)
-    )
-    for gone in connection.execute(crashed).scalars().all():
-        limits.release_executor(connection, gone)
-    connection.execute(
+    buried = [each for each, beats in gone.items() if _close_silent(connection, each, beats)]
+    for each in buried:
+        limits.release_executor(connection, each)
+    if buried:
+        left = jobs.c.executor.in_(buried)
+        connection.execute(
+            sa.update(jobs).where(_executing, left).values(crashes=jobs.c.crashes + 1)
+        )
+        theirs = (
+            sa.select(tasks.c.id)
+            .join(jobs, jobs.c.id == tasks.c.job_id)
+            .where(left, tasks.c.ended_at.is_(None))
+        )
+        connection.execute(
+            sa.update(conversations).where(conversations.c.holder.in_(theirs)).values(epoch=0)
+        )
+        news.tell(connection, "gone")
+    return buried
+
+
+_executing = sa.and_(jobs.c.status == "running", jobs.c.want == "run")
+
+
+def _close_silent(connection: sa.Connection, executor_id: str, beats: int) -> bool:
+    closed = connection.execute(
         sa.update(executors)
-        .where(executors.c.id != own_id, executors.c.closed_at.is_(None))
+        .where(
+            executors.c.id == executor_id,
+            executors.c.beats == beats,
+            executors.c.closed_at.is_(None),
+        )
         .values(closed_at=clock.now())
     )
-    suspects = sa.select(jobs.c.id, jobs.c.crashes).where(
-        executing, jobs.c.crashes > 0, share.condition()
+    return closed.rowcount == 1
+
+
+def suspects(connection: sa.Connection, share: Share) -> Sequence[sa.Row[Any, Any]]:
+    """Jobs of a share, `id` and `crashes`, that have crashed often without reaching a wait."""
+    return connection.execute(
+        sa.select(jobs.c.id, jobs.c.crashes).where(
+            _executing, jobs.c.crashes >= ALONE_AFTER, share.condition()
+        )
+    ).all()
+
+
+def is_in_charge(connection: sa.Connection, job_id: str, executor_id: str) -> bool:
+    """Whether an executor is alive and has a job in its charge."""
+    query = (
+        sa.select(jobs.c.id)
+        .join(executors, executors.c.id == jobs.c.executor)
+        .where(jobs.c.id == job_id, executors.c.id == executor_id, executors.c.closed_at.is_(None))
     )
-    return [(row.id, row.crashes) for row in connection.execute(suspects)]
+    return connection.execute(query).first() is not None

@@ -23,6 +23,7 @@ from lampwork.errors import (
     UserNotAllowed,
     WaitNotFound,
 )
+from lampwork.store import news
 from lampwork.store.schema import inbox, jobs, waits
 from lampwork.store.share import Share
 from lampwork.types import ENDED, Json, WaitKind
@@ -214,6 +215,7 @@ def _put_answer(
         )
     )
     _mark_answered(connection, row.id)
+    news.tell(connection, "answers", row.job_id)
     return Delivery(row.id, row.job_id, Answer(kind, value, source))
 
 
@@ -232,6 +234,7 @@ def settle(
     if not put:
         return []
     _mark_answered(connection, wait)
+    news.tell(connection, "answers", job_id)
     return [Delivery(wait, job_id, Answer("answer", value, source))]
 
 
@@ -242,6 +245,7 @@ def withdraw(connection: sa.Connection, wait: str, job_id: str, source: str) -> 
         {"wait_id": wait, "kind": "withdrawn", "value": {}, "source": source, "at": clock.now()},
     ).rowcount
     _mark_answered(connection, wait)
+    news.tell(connection, "answers", job_id)
     return [Delivery(wait, job_id, Answer("withdrawn", {}, source))] if put else []
 
 
@@ -272,6 +276,7 @@ def send(
         return []
     taken = _answer_of(connection, waiting)
     assert taken is not None
+    news.tell(connection, "answers", job_id)
     return [Delivery(waiting, job_id, taken)]
 
 
@@ -372,14 +377,17 @@ def movable_jobs(connection: sa.Connection, share: Share) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def arrived(connection: sa.Connection, after: int) -> tuple[int, list[Delivery]]:
-    """Answers for jobs that go on, since the row `after`, and the newest row's id."""
+def arrived(connection: sa.Connection, after: int, share: Share) -> tuple[int, list[Delivery]]:
+    """Answers for jobs in a process's charge, since the row `after`, and the newest row's id.
+
+    Rows come in the order of their ids, because transactions that write take turns.
+    """
     newest = connection.execute(sa.select(sa.func.max(inbox.c.id))).scalar() or 0
     rows = connection.execute(
         sa.select(inbox, waits.c.job_id)
         .join(waits, waits.c.id == inbox.c.wait_id)
         .join(jobs, jobs.c.id == waits.c.job_id)
-        .where(inbox.c.id > after, jobs.c.status.not_in(ENDED))
+        .where(inbox.c.id > after, jobs.c.status.not_in(ENDED), share.in_charge())
         .order_by(inbox.c.id)
     )
     return newest, [

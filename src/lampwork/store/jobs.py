@@ -18,13 +18,15 @@ from lampwork.store import (
     inbox,
     kept,
     limits,
+    news,
     queues,
     restorations,
     tasks,
 )
+from lampwork.store.executors import ALONE_AFTER
 from lampwork.store.restorations import Restoration
 from lampwork.store.schema import ends, jobs, logs
-from lampwork.store.share import Share
+from lampwork.store.share import Share, is_alive
 from lampwork.store.tasks import Lineage
 from lampwork.types import (
     ENDED,
@@ -92,6 +94,8 @@ class NewJob:
     position: int | None = None
     detached: bool = False
     want: Want = "run"
+    executor: str | None = None
+    """In whose charge it is from the start; None: whoever takes it."""
     blobs: Sequence[str] = ()
     """The digests of what its input names."""
     keyed_as: str | None = None
@@ -153,6 +157,7 @@ def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
             "keyed_as": job.keyed_as,
             "restoration": job.restoration,
             "want": job.want,
+            "executor": job.executor,
             "status": "queued",
             "created_at": now,
             "changed_at": now,
@@ -162,6 +167,8 @@ def create(connection: sa.Connection, new: Sequence[NewJob]) -> None:
     if rows:
         connection.execute(_insert_job, rows)
         queues.join(connection, [(job.id, job.project, job.callable) for job in new])
+    if any(job.executor is None and job.want == "run" for job in new):
+        news.tell(connection, "jobs")
     for job in new:
         if job.blobs:
             blobs.own(connection, job.id, job.blobs)
@@ -218,6 +225,13 @@ def is_meant_to(connection: sa.Connection, job_id: str, want: Want, share: Share
     return row.want == want and row.status not in ENDED and share.has(connection, row)
 
 
+def is_to_cancel(connection: sa.Connection, job_id: str, share: Share) -> bool:
+    """Whether a job is meant to be cancelled, goes on, and is this process's to end."""
+    row = get(connection, job_id)
+    going_on = row.want == "cancelled" and row.status not in ENDED
+    return going_on and share.has_charge(connection, row)
+
+
 def if_ended(connection: sa.Connection, job_id: str) -> EndedJob | None:
     """How a job ended, None while it has not. Raises JobNotFound, JobErased."""
     row = get(connection, job_id)
@@ -228,6 +242,8 @@ def if_ended(connection: sa.Connection, job_id: str) -> EndedJob | None:
 def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -> Begun:
     """A run starts: a job that is wanted is running from here on; others are left as they are."""
     row = get(connection, job_id)
+    if not is_alive(connection, executor):
+        raise Conflict(f"{executor} was found to be gone, and may begin nothing.")
     if row.want in ("run", "parked") and row.status not in ENDED:
         connection.execute(_begin_job, {"job": job_id, "by": executor, "now": clock.now()})
     if row.started_at is None and row.copy_of is not None:
@@ -290,13 +306,25 @@ def park(
     return parked.rowcount == 1
 
 
-def unpark(connection: sa.Connection, job_id: str) -> None:
-    """Want a parked job to run."""
-    connection.execute(
+def unpark(connection: sa.Connection, job_id: str, share: Share) -> bool:
+    """Want a parked job to run, and take charge of it; False if it is not parked, or another's."""
+    unparked = connection.execute(
         sa.update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.want == "parked")
-        .values(want="run", changed_at=clock.now())
+        .where(jobs.c.id == job_id, jobs.c.want == "parked", share.in_charge())
+        .values(want="run", executor=share.executor, changed_at=clock.now())
     )
+    return unparked.rowcount == 1
+
+
+def take_charge(connection: sa.Connection, job_ids: Sequence[str], share: Share) -> list[str]:
+    """Take charge of jobs that are in nobody's who is alive; those that are the process's now."""
+    taken = connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id.in_(job_ids), share.in_charge())
+        .values(executor=share.executor)
+        .returning(jobs.c.id)
+    )
+    return list(taken.scalars())
 
 
 def need_attention(connection: sa.Connection, job_id: str, reason: str) -> list[inbox.Delivery]:
@@ -365,7 +393,8 @@ def _tell_parent(connection: sa.Connection, row: sa.Row[Any], ended: Ended) -> N
             .limit(1)
         ).scalar()
         if held is not None:
-            connection.execute(sa.update(jobs).where(jobs.c.id == held).values(want="run"))
+            next_one = sa.update(jobs).where(jobs.c.id == held)
+            connection.execute(next_one.values(want="run", executor=row.executor))
             ended.to_start.append(held)
         if connection.execute(
             sa.select(sa.exists().where(siblings, jobs.c.status.not_in(ENDED)))
@@ -396,6 +425,7 @@ def _start_ends(connection: sa.Connection, row: sa.Row[Any], ended: Ended) -> No
             detached=True,
             keyed_as=child_effects(row, f"{child_id(row.id, 0)}.{end.number}"),
             restoration=row.restoration,
+            executor=row.executor,
         )
         for end in registered
     ]
@@ -446,23 +476,32 @@ def go_on(connection: sa.Connection, job_id: str) -> None:
         .where(jobs.c.id == job_id, jobs.c.want == "attention")
         .values(want="run", status="suspended", attention=None, crashes=0, changed_at=clock.now())
     )
+    news.tell(connection, "gone", job_id)
 
 
-def to_cancel(connection: sa.Connection, project: str, trees: frozenset[str] | None) -> list[str]:
-    """Jobs of a project, or of these trees in it, that are meant to be cancelled and go on."""
+def to_cancel(connection: sa.Connection, share: Share) -> list[str]:
+    """Jobs of a share that are meant to be cancelled and go on; on whatever code."""
     query = sa.select(jobs.c.id).where(
-        jobs.c.want == "cancelled", jobs.c.status.not_in(ENDED), jobs.c.project == project
+        jobs.c.want == "cancelled",
+        jobs.c.status.not_in(ENDED),
+        jobs.c.project == share.project,
+        share.in_charge(),
     )
-    if trees is not None:
-        query = query.where(jobs.c.root_id.in_(trees))
+    if share.trees is not None:
+        query = query.where(jobs.c.root_id.in_(share.trees))
     return list(connection.execute(query).scalars())
 
 
 def begun_ids(connection: sa.Connection, share: Share) -> list[str]:
-    """Jobs of a share that are meant to run and have begun."""
+    """Jobs of a share that are meant to run and have begun, but for suspects that are not its own.
+
+    Those wait for somebody to run them alone.
+    """
+    suspect = sa.and_(jobs.c.status == "running", jobs.c.crashes >= ALONE_AFTER)
     query = sa.select(jobs.c.id).where(
         jobs.c.want == "run",
         jobs.c.status.in_(("running", "suspended", "needs_attention")),
+        sa.or_(jobs.c.executor == share.executor, sa.not_(suspect)),
         share.condition(),
     )
     return list(connection.execute(query).scalars())

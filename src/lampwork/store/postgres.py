@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from lampwork.connections import Connections
 from lampwork.place import Server
 from lampwork.refusals import CONNECT_TIMEOUT, is_refusal
-from lampwork.store.database import Applied, Change, to_json
+from lampwork.store import news
+from lampwork.store.database import Applied, Change, Hear, to_json
 from lampwork.store.migrations import server
 from lampwork.store.server_time import QUERY, ServerTime
 
@@ -64,23 +65,30 @@ class Postgres:
         except BaseException:
             self.writing.dispose()
             raise
-        self._hear: list[Callable[[], None]] = []
+        self.is_here: Callable[[str], bool] = lambda _job_id: False
+        self._hear: list[Hear] = []
         self._closing = threading.Event()
         self._listening = threading.Thread(target=self._listen, name="lampwork-listen", daemon=True)
         self._listening.start()
 
     def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
         """Apply the changes, without savepoints while none is refused: each is two round trips."""
-        connection.execute(_take_turn_and_tell, {"channel": SCHEMA, "writer": self._writer_id})
+        connection.execute(_take_turn)
         driver: Any = connection.connection.driver_connection
         driver.execute("SAVEPOINT changes")
+        told = news.gather(connection, self.is_here)
         try:
-            return [(change(connection), None) for change in changes]
+            applied: list[Applied] = [(change(connection), None) for change in changes]
         except Exception as error:
             if is_refusal(error):
                 raise
             driver.execute("ROLLBACK TO changes")
-        return [_apply(connection, change) for change in changes]
+            told = news.gather(connection, self.is_here)
+            applied = [_apply(connection, change) for change in changes]
+        if told.topics:
+            payload = " ".join([self._writer_id, *sorted(told.topics)])
+            connection.execute(_notify, {"channel": SCHEMA, "payload": payload})
+        return applied
 
     def outlast_writers(self, connection: sa.Connection) -> None:
         """The server may still be busy with a commit whose connection is gone."""
@@ -90,7 +98,7 @@ class Postgres:
         """What is on disk is the server's to know, and it is asked."""
         return False
 
-    def watch(self, hear: Callable[[], None]) -> None:
+    def watch(self, hear: Hear) -> None:
         """Call `hear`, in a thread of its own, after another process has committed."""
         self._hear.append(hear)
 
@@ -128,15 +136,18 @@ class Postgres:
                 self._closing.wait(1)
 
     def _hear_of(self, connection: psycopg.Connection[Any]) -> None:
-        """Wait for others' commits; without any, look all the same now and then."""
+        """Wait for others' commits; without any, look at everything now and then."""
+        topics: frozenset[str] = frozenset()
         for _ in range(round(_LOOK_EVERY / 0.1)):
-            said = list(connection.notifies(timeout=0.1, stop_after=1))
-            if any(each.payload != self._writer_id for each in said):
-                break
+            for said in connection.notifies(timeout=0.1, stop_after=1):
+                writer, *words = said.payload.split()
+                topics = frozenset(() if writer == self._writer_id else words)
             if self._closing.is_set():
                 return
+            if topics:
+                break
         for hear in self._hear:
-            hear()
+            hear(topics or None)
 
     def _dsn(self) -> str:
         url = self._place.for_driver(connect_timeout=CONNECT_TIMEOUT)
@@ -144,9 +155,7 @@ class Postgres:
 
 
 _take_turn = sa.select(sa.func.pg_advisory_xact_lock(server.IN_TURN))
-_take_turn_and_tell = _take_turn.add_columns(  # the others are told by the commit, not before
-    sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("writer"))
-)
+_notify = sa.select(sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("payload")))
 
 
 def _told_time(connection: psycopg.Connection[Any]) -> float:

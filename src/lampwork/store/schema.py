@@ -402,6 +402,11 @@ executors = sa.Table(
     sa.Column("limited", sa.Boolean, nullable=False, server_default="0"),  # to some trees
     sa.Column("counters", sa.JSON(none_as_null=True)),  # since its start, see counters.py
     sa.Column("counted_at", sa.Float),
+    sa.Column("host", sa.Text, nullable=False, server_default=""),
+    sa.Column("version", sa.Text, nullable=False, server_default=""),  # of the project's code
+    sa.Column("interval", sa.Float, nullable=False, server_default="0"),  # between heartbeats, in s
+    sa.Column("beats", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("beat_at", sa.Float, nullable=False, server_default="0"),  # when the last one was
 )
 
 writers = sa.Table(

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from lampwork.refusals import is_refusal
-from lampwork.store.database import Applied, Change, to_json
+from lampwork.store.database import Applied, Change, Hear, to_json
 from lampwork.store.migrations import folder
 
 
@@ -26,7 +26,8 @@ class Sqlite:
         self._path = path
         self.writing = _engine(path, begin="BEGIN IMMEDIATE", pool_size=1)
         self.reading = _engine(path, begin="BEGIN", pool_size=4)
-        self._hear: list[Callable[[], None]] = []
+        self.is_here: Callable[[str], bool] = lambda _job_id: False
+        self._hear: list[Hear] = []
         self._version: int | None = None
 
     def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
@@ -42,7 +43,7 @@ class Sqlite:
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT)
 
-    def watch(self, hear: Callable[[], None]) -> None:
+    def watch(self, hear: Hear) -> None:
         """Call `hear`, in the writer's thread, after another process has committed."""
         self._hear.append(hear)
 
@@ -52,7 +53,7 @@ class Sqlite:
         version: int = driver.execute("PRAGMA data_version").fetchone()[0]
         if self._version is not None and version != self._version:
             for hear in self._hear:
-                hear()
+                hear(None)
         self._version = version
 
     def compact(self) -> None:

@@ -30,7 +30,7 @@ from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.place import Place
 from lampwork.refusals import is_refusal, meaning_of
 from lampwork.store import blobs, schema
-from lampwork.store.database import Applied, open_database
+from lampwork.store.database import Applied, Hear, open_database
 from lampwork.types import LARGEST_INLINE
 
 P = ParamSpec("P")
@@ -152,9 +152,14 @@ class Store:
         """The text that was folded."""
         return await self.read(blobs.unfold, folded) if blobs.is_folded(folded) else folded
 
-    def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher`, in some thread, after another process has committed."""
-        self._database.watch(watcher)
+    def watch(self, hear: Hear, is_here: Callable[[str], bool] = lambda _: False) -> None:
+        """Call `hear`, in some thread, after another process has committed.
+
+        `is_here` is asked, in some thread, whether the run of a job is in this process: then no
+        other process is told of it.
+        """
+        self._database.is_here = is_here
+        self._database.watch(hear)
 
     def compact(self) -> None:
         """Give free space back to the disk, while nobody writes; blocks.

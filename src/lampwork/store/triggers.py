@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from lampwork.store import jobs
+from lampwork.store import jobs, news
 from lampwork.store.jobs import NewJob
 from lampwork.store.keys import veiled
 from lampwork.store.schema import polled, triggers
@@ -92,6 +92,7 @@ def register(
         if each.kind == "cron" and (not row.defined or each.definition["catch_up"] == "skip"):
             changed["cursor"] = max(row.cursor, now) if row.defined else now
         _update(connection, row.id, **changed)
+    news.tell(connection, "triggers")
     for row in known.values():
         if row.defined:
             _update(connection, row.id, defined=False, asked=None, error=None)
@@ -283,6 +284,7 @@ def pause(connection: sa.Connection, project: str, wanted: Defined, order: Order
     """Let it fire no more until it is started; a later word on it takes the place of this one."""
     trigger_id = ensure(connection, project, wanted, order.at)
     _update(connection, trigger_id, paused=order.to_json())
+    news.tell(connection, "triggers")
 
 
 def start(connection: sa.Connection, project: str, wanted: Defined, order: Order) -> None:
@@ -301,3 +303,4 @@ def ask(connection: sa.Connection, project: str, wanted: Defined, order: Order) 
     """Ask the executing process to fire it now."""
     trigger_id = ensure(connection, project, wanted, order.at)
     _update(connection, trigger_id, asked=order.to_json())
+    news.tell(connection, "triggers")

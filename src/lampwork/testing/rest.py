@@ -35,7 +35,7 @@ async def at_rest(app: TestApp) -> bool:
     waiting = await app.store.read(queued.to_start, worker.share, worker.settings.max_live)
     meant = [each.id for each in waiting]
     meant += await app.store.read(jobs.begun_ids, worker.share)
-    meant += await app.store.read(jobs.to_cancel, worker.share.project, worker.share.trees)
+    meant += await app.store.read(jobs.to_cancel, worker.share)
     if app.settings.park_after <= 0 and any(map(_waits, worker.runs.values())):
         return False  # it is parked at once, and what comes next is to find it so
     runs = {job_id: run for job_id, run in worker.runs.items() if run.ended is None}

@@ -80,7 +80,14 @@ class Polling:
             self._fit, [item for item in items if item.key not in known]
         )
         given = [(input, {"key": key}) for key, input in fitting]
-        new = new_jobs(self._worker.project, self._recipe, self._poll, given, by=by)
+        new = new_jobs(
+            self._worker.project,
+            self._recipe,
+            self._poll,
+            given,
+            executor=self._worker.presence.id,
+            by=by,
+        )
         if new:
             failpoint.hit("trigger.due")
         keyed = [(key, job) for (key, _), job in zip(fitting, new, strict=True)]

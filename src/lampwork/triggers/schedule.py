@@ -144,7 +144,7 @@ class Schedule:
         # In a thread: a thousand times take 40 ms to find.
         times, until = await asyncio.to_thread(cron.due, row.cursor, now, at_most=_AT_MOST)
         given: list[_Given] = [({}, {"scheduled_at": _iso(at)}) for at in times]
-        new = new_jobs(self._worker.project, recipe, cron, given)
+        new = new_jobs(self._worker.project, recipe, cron, given, executor=self._worker.presence.id)
         failpoint.hit("trigger.due")
         if await self._store.write(
             triggers.fire, row.id, settled=row.cursor, until=until, new=new, now=now
@@ -160,7 +160,9 @@ class Schedule:
     ) -> list[str]:
         now = clock.now()
         given: _Given = ({}, {"scheduled_at": _iso(now)})
-        [job] = new_jobs(self._worker.project, recipe, cron, [given], by=by)
+        [job] = new_jobs(
+            self._worker.project, recipe, cron, [given], executor=self._worker.presence.id, by=by
+        )
         if not await self._store.write(triggers.fire_now, row.id, job, asked=asked, now=now):
             return []
         facts = {"event": "trigger.fired", "recipe": row.recipe, "trigger": row.identity}

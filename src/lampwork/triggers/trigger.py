@@ -215,12 +215,14 @@ def new_jobs(
     trigger: Definition,
     given: Sequence[tuple[Json, dict[str, Json]]],
     *,
+    executor: str,
     by: str | None = None,
 ) -> list[NewJob]:
     """The jobs that a trigger starts: for each of `given` its input, and the facts of its trigger.
 
-    Their ids sort in the order in which they are given. `by` says who fired it by hand. A time, or
-    an item, would start a job with the same keys again, were it forgotten.
+    Their ids sort in the order in which they are given. They are in the charge of `executor`; `by`
+    says who fired it by hand. A time, or an item, would start a job with the same keys again, were
+    it forgotten.
     """
     what: dict[str, Json] = {"kind": trigger.kind, "trigger": trigger.identity}
     who = {} if by is None else {"by": by}
@@ -236,6 +238,7 @@ def new_jobs(
             trigger=what | facts | who,
             root_id=job_id,
             keyed_as=_keyed_as(origin, facts, by_hand=by is not None),
+            executor=executor,
         )
         for job_id, (input, facts) in zip(ids, given, strict=True)
     ]

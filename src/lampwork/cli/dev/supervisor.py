@@ -130,7 +130,7 @@ class Supervisor:
         loop, told = asyncio.get_running_loop(), asyncio.Event()
         told.set()
 
-        def commit() -> None:
+        def commit(_topics: frozenset[str] | None) -> None:
             loop.call_soon_threadsafe(dev._changed.set)
             loop.call_soon_threadsafe(told.set)
 

@@ -14,6 +14,15 @@ def upgrade() -> None:
     _counters()
     _limits()
     _restorations()
+    _heartbeats()
+
+
+def _heartbeats() -> None:
+    for name in ("host", "version"):
+        text = sa.Column(name, sa.Text(), nullable=False, server_default="")
+        op.add_column("executors", text)
+    for name, kind in (("interval", sa.Float()), ("beats", sa.Integer()), ("beat_at", sa.Float())):
+        op.add_column("executors", sa.Column(name, kind, nullable=False, server_default="0"))
 
 
 def _retention() -> None:

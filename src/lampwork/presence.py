@@ -1,0 +1,124 @@
+"""That this process executes, as others see it, and that others do, as this one sees them.
+
+On a server an executor beats every few seconds: it counts up a number in its row, and it does so
+from the jobs' event loop, through the writer, so that it beats only while both of them move. Who
+has seen a number unchanged in three looks, by its own clock, finds its executor gone, whatever the
+clocks of the two machines say. The executor itself stops acting well before that.
+
+In a folder one process executes, by a lock: it is alive while it runs, and all others are gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from lampwork.errors import StoreUnavailable
+from lampwork.store import executors
+from lampwork.store.executors import NewExecutor
+from lampwork.store.store import Store
+
+_log = logging.getLogger("lampwork.worker")
+
+_GONE_AFTER = 3
+"""Looks that have found a number unchanged, an interval apart, after which its executor is gone."""
+
+_HOLDS_FOR = 2
+"""Intervals after a beat for which one may act: less than it takes others to find one gone."""
+
+
+class Presence:
+    """That this process executes."""
+
+    def __init__(
+        self, store: Store, project: str, version: str, *, limited: bool, interval: float
+    ) -> None:
+        """`interval` is that of its heartbeats, in seconds; without any, nobody else executes."""
+        self._store = store
+        self._new = NewExecutor(
+            id=uuid.uuid4().hex,
+            project=project,
+            version=version,
+            limited=limited,
+            interval=interval,
+        )
+        self._holds_until = 0.0
+        self._seen: dict[str, tuple[int, int]] = {}
+        """Of each other executor, the number that was seen, and how often it was the same."""
+
+    @property
+    def id(self) -> str:
+        """The executor's id; another one after it was found gone."""
+        return self._new.id
+
+    @property
+    def beats(self) -> bool:
+        """Whether others have to be told that it is alive."""
+        return self._new.interval > 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may act: nobody can have found it gone."""
+        return not self.beats or _passed() < self._holds_until
+
+    async def begin(self) -> list[str]:
+        """Say that this process executes; the executors that are gone, if that is known at once."""
+        began = _passed()
+        await self._store.write(executors.start, self._new)
+        self._holds_until = began + _HOLDS_FOR * self._new.interval
+        if self.beats:
+            return []
+        others = await self._store.read(executors.others, self.id)
+        return await self._store.write(executors.bury, others)
+
+    async def begin_anew(self) -> None:
+        """Execute under another id, after others have found this one gone."""
+        self._new = replace(self._new, id=uuid.uuid4().hex)
+        await self.begin()
+
+    async def end(self) -> None:
+        """Say that this process executes no more, and has ended all its runs by itself."""
+        await self._store.write(executors.close, self.id)
+
+    async def keep_beating(
+        self,
+        on_gone: Callable[[Sequence[str]], Awaitable[None]],
+        on_lost: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Beat, and look who else does. Tells who was found gone, and when one was found so."""
+        while self.beats:
+            await asyncio.sleep(self._new.interval)
+            try:
+                if not await self._beat():
+                    await on_lost()
+                elif gone := await self._find_gone():
+                    await on_gone(gone)
+            except StoreUnavailable as error:
+                facts = {"event": "worker.beat_failed"}
+                _log.warning("can't say that this process is alive: %s", error, extra=facts)
+
+    async def _beat(self) -> bool:
+        began = _passed()
+        if not await self._store.write(executors.beat, self.id):
+            return False
+        self._holds_until = began + _HOLDS_FOR * self._new.interval
+        return True
+
+    async def _find_gone(self) -> list[str]:
+        others = await self._store.read(executors.others, self.id)
+        self._seen = {each: self._count(each, beats) for each, beats in others.items()}
+        gone = {each: beats for each, (beats, same) in self._seen.items() if same >= _GONE_AFTER}
+        return await self._store.write(executors.bury, gone) if gone else []
+
+    def _count(self, executor_id: str, beats: int) -> tuple[int, int]:
+        before, same = self._seen.get(executor_id, (beats, -1))
+        return beats, same + 1 if before == beats else 0
+
+
+def _passed() -> float:
+    """Seconds, those in which the machine slept included, where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
