@@ -2,8 +2,9 @@
 
 On a server an executor beats every few seconds: it counts up a number in its row, and it does so
 from the jobs' event loop, through the writer, so that it beats only while both of them move. Who
-has seen a number unchanged in three looks, by its own clock, finds its executor gone, whatever the
-clocks of the two machines say. The executor itself stops acting well before that.
+has seen a number unchanged for so long, by its own clock, that the last beat is up to three
+intervals ago, finds its executor gone, whatever the clocks of the two machines say. The executor
+itself acts no more after two.
 
 In a folder one process executes, by a lock: it is alive while it runs, and all others are gone.
 """
@@ -11,6 +12,7 @@ In a folder one process executes, by a lock: it is alive while it runs, and all 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 import uuid
@@ -24,8 +26,8 @@ from lampwork.store.store import Store
 
 _log = logging.getLogger("lampwork.worker")
 
-_GONE_AFTER = 3
-"""Looks that have found a number unchanged, an interval apart, after which its executor is gone."""
+_GONE_AFTER = 5
+"""Looks, half an interval apart, that have found a number unchanged: then its executor is gone."""
 
 _HOLDS_FOR = 2
 """Intervals after a beat for which one may act: less than it takes others to find one gone."""
@@ -90,10 +92,11 @@ class Presence:
         on_lost: Callable[[], Awaitable[None]],
     ) -> None:
         """Beat, and look who else does. Tells who was found gone, and when one was found so."""
+        looks = itertools.count()
         while self.beats:
-            await asyncio.sleep(self._new.interval)
+            await asyncio.sleep(self._new.interval / 2)
             try:
-                if not await self._beat():
+                if next(looks) % 2 and not await self._beat():
                     await on_lost()
                 elif gone := await self._find_gone():
                     await on_gone(gone)

@@ -126,7 +126,7 @@ class Outside:
 
     async def attend(self) -> None:
         loop = asyncio.get_running_loop()
-        self._store.watch(lambda: loop.call_soon_threadsafe(self.changed.set))
+        self._store.watch(lambda _topics: loop.call_soon_threadsafe(self.changed.set))
         while True:
             self.changed.clear()
             await self._look()

@@ -168,7 +168,7 @@ def define(project: Project) -> None:
 
 
 async def rehearsed(project: Project, home: Path) -> dict[str, Rehearsed]:
-    return {each.job_id: each async for each in rehearse_all(project, home)}
+    return {each.job_id: each async for each in rehearse_all(project, Folder(home))}
 
 
 async def begin(app: App, recipe: str, **input: str) -> str:
