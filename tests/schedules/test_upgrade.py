@@ -405,5 +405,5 @@ async def test_a_recipe_that_never_comes_to_where_its_job_stands_is_given_up(
         await park(app, job_id)
         assert (await row(app, job_id)).want == "parked"
     slow = True
-    [found] = [each async for each in rehearse_all(project, home, patience=0.05)]
+    [found] = [each async for each in rehearse_all(project, Folder(home), patience=0.05)]
     assert (found.goes_on, "within 0.05 s" in (found.why or "")) == (False, True)

@@ -138,7 +138,7 @@ def test_a_full_disk_ends_the_process_and_acknowledges_nothing(tmp_path: Path) -
 
 async def test_another_processs_commit_is_noticed(store: Store) -> None:
     noticed = threading.Event()
-    store.watch(noticed.set)
+    store.watch(lambda _topics: noticed.set())
     with sqlite3.connect(store.place.path / "lampwork.db") as other:
         other.execute("INSERT INTO logs VALUES ('j2', 1, 0.0, 'from outside')")
     other.close()

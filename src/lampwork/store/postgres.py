@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -126,9 +127,12 @@ class Postgres:
             try:
                 with psycopg.connect(self._dsn(), autocommit=True) as connection:
                     connection.execute(f"LISTEN {SCHEMA}")
+                    measured_at = 0.0
                     while not self._closing.is_set():
                         self._hear_of(connection)
-                        self._time.measure(lambda: _told_time(connection))
+                        if time.monotonic() - measured_at >= _LOOK_EVERY:
+                            self._time.measure(lambda: _told_time(connection))
+                            measured_at = time.monotonic()
             except psycopg.OperationalError as error:
                 facts = {"event": "store.not_told"}
                 said = "the database does not tell what others write: %s"
