@@ -121,9 +121,8 @@ class App(Door):
         ]
         whole = self.settings.trees is None and self.settings.kept_code is None
         if (retention := self.project.retention) is not None and whole:
-            of = self.store, self.project.name, retention, self.worker.executor_id
-            # One process executes a folder: whoever had the lease before it is gone.
-            keeping = pruning.keep_pruning(*of, is_alive=lambda _: False)
+            of = self.store, self.project.name, retention, lambda: self.worker.executor_id
+            keeping = pruning.keep_pruning(*of)
             self._regularly.append(asyncio.create_task(keeping))
         self._looking: asyncio.Task[None] | None = None
         self._unseen: list[frozenset[str] | None] = []

@@ -136,34 +136,26 @@ async def finish(store: Store) -> None:
 
 
 async def keep_pruning(
-    store: Store,
-    project: str,
-    retention: Retention,
-    executor_id: str,
-    is_alive: Callable[[str], bool],
+    store: Store, project: str, retention: Retention, executor: Callable[[], str]
 ) -> None:
     """Delete what the project's retention lets go, until the process ends.
 
-    One executor of the project at a time does it.
+    One executor of the project at a time does it; `executor` says which one this is.
     """
     while True:
         try:
-            await prune_if_due(store, project, retention, executor_id, is_alive)
+            await prune_if_due(store, project, retention, executor())
         except Exception as error:
             _log.error("deleting what is old failed: %s", error, exc_info=error)
         await asyncio.sleep(min(retention.interval, _LOOK_EVERY))
 
 
 async def prune_if_due(
-    store: Store,
-    project: str,
-    retention: Retention,
-    executor_id: str,
-    is_alive: Callable[[str], bool],
+    store: Store, project: str, retention: Retention, executor_id: str
 ) -> Amount | None:
     """Delete what has become old enough; None if it is not time, or another executor does it."""
     name, rested = f"prune {project}", retention.interval
-    if not await store.write(leases.acquire, name, executor_id, is_alive=is_alive, rested=rested):
+    if not await store.write(leases.acquire, name, executor_id, rested=rested):
         return None
     gone = await delete(
         store,

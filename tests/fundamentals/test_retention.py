@@ -188,15 +188,17 @@ async def test_a_chat_stays_whole_as_long_as_somebody_writes_in_it(
 
 
 async def test_one_executor_at_a_time_does_it_and_then_it_rests(opened: Open, ahead: Ahead) -> None:
-    keeps = Retention(jobs="30d")
     async with opened(Project("another")) as app:
-        asked = app.store, "shop", keeps
-        assert await pruning.prune_if_due(*asked, "a", lambda _: True) is not None
-        assert await pruning.prune_if_due(*asked, "b", lambda _: True) is None
+        asked = app.store, "shop", Retention(jobs="30d")
+        mine = app.worker.executor_id
+        assert await pruning.prune_if_due(*asked, mine) is not None
+        assert await pruning.prune_if_due(*asked, "other") is None  # it rests
         ahead.days = 1
-        await app.store.write(leases.acquire, "prune shop", "a", is_alive=lambda _: True)
-        assert await pruning.prune_if_due(*asked, "b", lambda _: True) is None
-        assert await pruning.prune_if_due(*asked, "b", lambda _: False) is not None
+        await app.store.write(leases.acquire, "prune shop", mine)
+        assert await pruning.prune_if_due(*asked, "other") is None
+        await app.store.write(leases.release, "prune shop", mine)
+        await app.store.write(leases.acquire, "prune shop", "gone")
+        assert await pruning.prune_if_due(*asked, "other") is not None
 
 
 async def test_of_everything_that_is_written_nothing_is_left_but_what_is_meant_to_stay(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.place import Folder
 from lampwork.store import leases
+from lampwork.store.schema import executors
 from lampwork.store.store import Store
 
 
@@ -38,9 +40,20 @@ def still() -> Iterator[Still]:
 
 
 async def acquire(store: Store, by: str, *alive: str, rested: float = 0.0) -> bool:
-    return await store.write(
-        leases.acquire, "prune shop", by, is_alive=alive.__contains__, rested=rested
-    )
+    """Ask for the lease while these executors execute."""
+    await store.write(execute, alive)
+    return await store.write(leases.acquire, "prune shop", by, rested=rested)
+
+
+def execute(connection: sa.Connection, alive: Sequence[str]) -> None:
+    connection.execute(sa.delete(executors))
+    for name in (*alive, "gone"):
+        closed_at = 1.0 if name == "gone" else None
+        connection.execute(
+            sa.insert(executors).values(
+                id=name, pid=1, project="shop", started_at=0.0, closed_at=closed_at
+            )
+        )
 
 
 async def test_one_holds_it_until_it_is_given_back(store: Store) -> None:
@@ -67,14 +80,14 @@ async def test_who_is_gone_loses_it_and_finds_that_out(store: Store) -> None:
 
 async def test_another_name_is_another_lease(store: Store) -> None:
     assert await acquire(store, "a", "a", "b")
-    assert await store.write(leases.acquire, "prune zoo", "b", is_alive=lambda _: True)
+    assert await store.write(leases.acquire, "prune zoo", "b")
 
 
 async def test_it_rests_between_two_holders_but_not_when_one_has_died(
     store: Store, still: Still
 ) -> None:
-    assert await acquire(store, "a", rested=60)
-    assert await acquire(store, "b", rested=60)  # a is gone
+    assert await acquire(store, "gone", rested=60)
+    assert await acquire(store, "b", rested=60)
     still.moment += 10
     await store.write(leases.release, "prune shop", "b")
     still.moment += 59

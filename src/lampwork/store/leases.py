@@ -1,32 +1,22 @@
 """Leases of a name: what one executor at a time does, such as deleting what is old.
 
-There is no time after which a lease is over: it is its holder's until that gives it back or is
-gone, and who is gone is the caller's to judge, by `is_alive`. Where one process executes at a time,
-everybody else is.
+There is no time after which a lease is over: it is its holder's until that gives it back, or has
+ended, or was found gone by the others.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
-from lampwork.store.schema import leases
+from lampwork.store.schema import executors, leases
 
 _create = insert(leases).on_conflict_do_nothing().returning(leases.c.name)
 
 
-def acquire(
-    connection: sa.Connection,
-    name: str,
-    executor_id: str,
-    *,
-    is_alive: Callable[[str], bool],
-    rested: float = 0.0,
-) -> bool:
-    """Take the lease, unless another executor has it that is alive; whether it is ours.
+def acquire(connection: sa.Connection, name: str, executor_id: str, *, rested: float = 0.0) -> bool:
+    """Take the lease, unless another executor has it that executes; whether it is ours.
 
     With `rested`, only if nobody has held it for so many seconds.
     """
@@ -40,7 +30,7 @@ def acquire(
         # A clock that was set back must not let it rest for ever.
         if 0 <= clock.now() - held.at < rested:
             return False
-    elif held.executor != executor_id and is_alive(held.executor):
+    elif held.executor != executor_id and _executes(connection, held.executor):
         return False
     return _set(connection, name, held.executor, executor_id)
 
@@ -53,6 +43,13 @@ def renew(connection: sa.Connection, name: str, executor_id: str) -> bool:
 def release(connection: sa.Connection, name: str, executor_id: str) -> bool:
     """Give the lease back: it is done. False if it was taken meanwhile."""
     return _set(connection, name, executor_id, None)
+
+
+def _executes(connection: sa.Connection, executor_id: str) -> bool:
+    query = sa.select(executors.c.id).where(
+        executors.c.id == executor_id, executors.c.closed_at.is_(None)
+    )
+    return connection.execute(query).first() is not None
 
 
 def _set(connection: sa.Connection, name: str, holder: str | None, then: str | None) -> bool:
