@@ -121,7 +121,7 @@ class App(Door):
         ]
         whole = self.settings.trees is None and self.settings.kept_code is None
         if (retention := self.project.retention) is not None and whole:
-            of = self.store, self.project.name, retention, lambda: self.worker.executor_id
+            of = self.store, self.project.name, retention, lambda: self._presence.id
             keeping = pruning.keep_pruning(*of)
             self._regularly.append(asyncio.create_task(keeping))
         self._looking: asyncio.Task[None] | None = None
@@ -145,6 +145,7 @@ class App(Door):
         facts = {"event": "worker.others_gone", "executors": list(gone)}
         _log.warning("no heartbeat of %s: their jobs go on", ", ".join(gone), extra=facts)
         self.worker.background(recovery.recover(self.worker))
+        self.worker.background(self.schedule.look())
 
     async def _found_gone(self) -> None:
         """Others took this process for dead: its runs are over, and it goes on as a new one."""

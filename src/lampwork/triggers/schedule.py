@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import clock, failpoint
 from lampwork.errors import PollFailed
 from lampwork.recipe import Recipe
-from lampwork.store import triggers
+from lampwork.store import leases, triggers
 from lampwork.store.triggers import Row
 from lampwork.triggers.poll import Polling
 from lampwork.triggers.trigger import Cron, Definition, Poll, as_kept, find_trigger, new_jobs
@@ -51,6 +51,8 @@ class Schedule:
             for trigger in recipe.triggers
         }
         self._begun = False
+        self._led_as: str | None = None
+        """The executor that has the lease, while it is this one."""
         self._registered = False
         self._looking = asyncio.Lock()
         self._timer: clock.Timer | None = None
@@ -83,6 +85,8 @@ class Schedule:
             return
         async with self._looking:
             try:
+                if not await self._leads():
+                    return
                 at = [await self._attend(row) for row in await self._rows()]
             except Exception as error:
                 facts = {"event": "trigger.failed"}
@@ -90,6 +94,15 @@ class Schedule:
                 at = [clock.now() + _AGAIN]
             if self._begun:
                 self._sleep_until(min(at, default=math.inf))
+
+    async def _leads(self) -> bool:
+        """Whether it is this process that fires the project's triggers: one of them does."""
+        executor = self._worker.presence.id
+        if self._led_as != executor:
+            name = f"schedule {self._worker.project.name}"
+            leads = await self._store.write(leases.acquire, name, executor)
+            self._led_as = executor if leads else None
+        return self._led_as is not None
 
     def _sleep_until(self, at: float) -> None:
         if self._timer is not None:
