@@ -25,6 +25,7 @@ MENDS: dict[type[LampworkError], str] = {
         'Give lengths of time such as `"90d"`, of a minute at least, and `conversations=` no '
         "shorter than `jobs=`."
     ),
+    errors.ExtraMissing: "Install the extra that the message names.",
     errors.InputInvalid: "Give what the signature or the type says. `problems` lists each misfit.",
     errors.InstructionsMissing: "Say what is to be done.",
     errors.MetadataUnknown: (

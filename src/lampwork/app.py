@@ -15,7 +15,7 @@ from lampwork import pruning, recovery
 from lampwork.door import Door
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
-from lampwork.errors import FolderInUse, StoreUnavailable
+from lampwork.errors import ExtraMissing, FolderInUse, StoreUnavailable
 from lampwork.genies.cast import Cast
 from lampwork.genies.eligibility import warn_of_ineligible
 from lampwork.lock import FolderLock
@@ -32,6 +32,7 @@ from lampwork.types import JobRef
 from lampwork.worker import Worker
 
 if TYPE_CHECKING:
+    from lampwork.otel import Telemetry
     from lampwork.project import Project
 
 _log = logging.getLogger("lampwork.worker")
@@ -98,7 +99,13 @@ class App(Door):
             limited=self.settings.trees is not None,
             interval=self.settings.heartbeat if isinstance(place, Server) else 0,
         )
-        self.worker: Worker = Worker(project, self.settings, store, engine, self._presence, cast)
+        telemetry = _telemetry(project.name) if self.settings.otel else None
+        self.worker: Worker = Worker(
+            project, self.settings, store, engine, self._presence, cast, telemetry
+        )
+        if telemetry is not None:
+            telemetry.metrics.work, telemetry.metrics.commits = self.worker.counters, store.counters
+            self._stack.callback(telemetry.close)
         self.schedule: Schedule = Schedule(self.worker)
         self._stack.callback(engine.close)
         self._loop.submit(self._begin(engine)).result()
@@ -133,7 +140,7 @@ class App(Door):
         await self.schedule.close()
         await self.worker.close()
         with suppress(StoreUnavailable):
-            await self.worker.count()
+            await recovery.count(self.worker)
             await self._presence.end()
 
     # --- who executes ---
@@ -290,3 +297,16 @@ def _limits(project: Project) -> list[limits.Limit]:
             if each.concurrency is not None
         ),
     ]
+
+
+def _telemetry(service: str) -> Telemetry | None:
+    """What sends spans and metrics. Raises ExtraMissing."""
+    try:
+        from lampwork.otel import set_up
+    except ImportError as error:
+        raise ExtraMissing(
+            f"OpenTelemetry is asked for, and {error.name} is not installed. "
+            'Type: pip install "lampwork[otel]"; or leave --otel and LAMPWORK_OTEL away.',
+            extra="otel",
+        ) from error
+    return set_up(service)

@@ -146,7 +146,8 @@ async def keep_pruning(
         try:
             await prune_if_due(store, project, retention, executor())
         except Exception as error:
-            _log.error("deleting what is old failed: %s", error, exc_info=error)
+            facts = {"event": "retention.failed", "project": project}
+            _log.error("deleting what is old failed: %s", error, exc_info=error, extra=facts)
         await asyncio.sleep(min(retention.interval, _LOOK_EVERY))
 
 

@@ -148,7 +148,16 @@ async def keep_counting(worker: Worker) -> None:
     while True:
         await asyncio.sleep(_COUNT_EVERY)
         with suppress(StoreUnavailable):  # its next round says as much
-            await worker.count()
+            await count(worker)
+
+
+async def count(worker: Worker) -> None:
+    """Write down what this process has counted, if there is anything new."""
+    commits = worker.store.counters
+    if commits.changes != worker.counted:
+        counters = worker.counters.to_json(commits)
+        worker.counted = commits.changes + 1  # this write is one more, and nothing new
+        await worker.store.write(executors.count, worker.executor_id, counters)
 
 
 async def keep_collecting(worker: Worker) -> None:

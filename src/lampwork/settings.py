@@ -57,6 +57,8 @@ class Settings:
     """Seconds that running effects get when a job is cancelled or the process closes."""
     reading: ReadingCaps = ReadingCaps()
     """The limits for files that are given to tasks."""
+    otel: bool = False
+    """Whether spans and metrics are sent by OpenTelemetry, see docs/operations.md."""
     triggers: bool = False
     """Whether the project's triggers fire here. `lampwork worker` lets them; a script that opens
     the project to run one recipe should not start whatever is due."""
@@ -80,6 +82,7 @@ class Settings:
             Path(folder).absolute(),
             db=None if home else os.environ.get("LAMPWORK_DB") or None,
             model=os.environ.get("LAMPWORK_MODEL") or None,
+            otel=os.environ.get("LAMPWORK_OTEL", "").lower() in ("1", "true", "yes", "on"),
         )
         return replace(
             settings, **{name: value for name, value in given.items() if value is not None}

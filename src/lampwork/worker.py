@@ -17,23 +17,25 @@ from lampwork import clock, failpoint, models, values
 from lampwork.counters import Work
 from lampwork.engine import Engine, RecordedCall
 from lampwork.errors import JobEnded, JobNotFound
-from lampwork.logs import place_of
 from lampwork.outcome import outcome_of
 from lampwork.presence import Presence
 from lampwork.runs.cancellation import finish_cancelled, settle
 from lampwork.runs.flow import EndReason, RunEnded
+from lampwork.runs.progress import say_ended, say_waiting
 from lampwork.runs.run import Run, in_hand
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
-from lampwork.store import executors, inbox, jobs, queued, queues
+from lampwork.store import inbox, jobs, queued, queues
 from lampwork.store.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
 from lampwork.tasks.under_way import CallsUnderWay
-from lampwork.types import ENDED, JobStatus, Json, Want
+from lampwork.tracing import trace_end
+from lampwork.types import ENDED, JobStatus, Want
 
 if TYPE_CHECKING:
     from lampwork.genies.cast import Cast
+    from lampwork.otel import Telemetry
     from lampwork.project import Project
 
 _log = logging.getLogger("lampwork.worker")
@@ -56,6 +58,7 @@ class Worker:
         engine: Engine,
         presence: Presence,
         cast: Cast,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.project = project
         self.settings = settings
@@ -69,6 +72,7 @@ class Worker:
         self.texts = Texts()
         self.calls_under_way = CallsUnderWay()
         self.counters = Work()
+        self.telemetry = telemetry
         self.runs: dict[str, Run] = {}
         self.on_job_ended: list[Callable[[jobs.EndedJob], None]] = []
         self.on_progress: list[Callable[[Run], None]] = []
@@ -91,8 +95,8 @@ class Worker:
         self._background: set[asyncio.Task[Any]] = set()
         self._clock: clock.Timer | None = None
         self._clock_at: float | None = None
-        self._counted = 0
-        """The changes of the store when they were last counted."""
+        self.counted = 0
+        """The changes of the store when what is counted was last written down."""
 
     @property
     def share(self) -> Share:
@@ -208,7 +212,8 @@ class Worker:
 
     async def _go(self, run: Run) -> str:
         """The recipe's outcome, as the engine is to record it."""
-        outcome = await outcome_of(run)
+        with run.above(run.job_id):
+            outcome = await outcome_of(run)
         await run.end_of_recipe(outcome)
         return await self.store.fold(values.write(outcome), run.job_id)
 
@@ -219,7 +224,9 @@ class Worker:
         if ended.job is None:
             return
         self.counters.ended(ended.job.status)
-        _say_ended(ended.job, outcome)
+        if self.telemetry is not None:
+            self.background(trace_end(self, self.telemetry, job_id, outcome))
+        say_ended(ended.job, outcome)
         for callback in self.on_job_ended:
             callback(ended.job)
         self.deliver(ended.answered)
@@ -345,7 +352,7 @@ class Worker:
             run.shown_waiting = True
             status = _waiting_status(run)
             self.store.submit(jobs.mark, run.job_id, status)
-            _say_waiting(run, status)
+            say_waiting(run.job_id, run.waiting_for.values(), status)
             for callback in self.on_progress:
                 callback(run)
 
@@ -505,17 +512,6 @@ class Worker:
                 extra={"event": "job.left", "job_id": run.job_id},
             )
 
-    # --- counting ---
-
-    async def count(self) -> None:
-        """Write down what this process has counted, if there is anything new."""
-        commits = self.store.counters
-        if commits.changes != self._counted:
-            counters = self.counters.to_json(commits)
-            # This write is one more, and nothing new.
-            self._counted = commits.changes + 1
-            await self.store.write(executors.count, self.presence.id, counters)
-
     # --- helpers of all of these ---
 
     @property
@@ -548,28 +544,6 @@ class Worker:
     ) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(seconds, lambda: self.closing or self.background(work(job_id)))
-
-
-def _say_ended(job: jobs.EndedJob, outcome: values.Outcome | None) -> None:
-    """Log how a job ended; of a failure class and place, because its message may hold values."""
-    facts: dict[str, Json] = {"event": f"job.{job.status}", "job_id": job.id}
-    if not isinstance(outcome, values.Failure):
-        _log.info("job %s %s", job.id, job.status, extra=facts)
-        return
-    error, at = outcome.error, place_of(outcome.traceback)
-    what = error["fields"].get("error_type") or error["code"]
-    facts |= {"error": error["code"], "error_type": error["fields"].get("error_type"), "at": at}
-    where = "" if at is None else f" at {at}"
-    said = "job %s %s: %s%s. What it says: lampwork job %s"
-    _log.info(said, job.id, job.status, what, where, job.id, extra=facts)
-
-
-def _say_waiting(run: Run, status: JobStatus) -> None:
-    """Log that a job only waits; of one that needs a person that has been said."""
-    if status == "suspended" and _log.isEnabledFor(logging.INFO):
-        kinds = sorted({wait.kind for wait in run.waiting_for.values()})
-        facts = {"event": "job.suspended", "job_id": run.job_id, "waits_for": kinds}
-        _log.info("job %s suspended: waits for %s", run.job_id, ", ".join(kinds), extra=facts)
 
 
 def _waiting_status(run: Run) -> JobStatus:

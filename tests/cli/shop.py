@@ -181,6 +181,12 @@ async def carries(job: Job) -> str:
     return (await job.assign_task(carrier, "Weigh the parcel.")).response
 
 
+@project.recipe()
+async def pays_and_asks(job: Job) -> str:
+    task = await job.assign_task(cashier, "Pay the invoice.")
+    return task.response + await job.wait_for("go", str)
+
+
 def drop() -> None:
     raise ConnectionError("it fell")
 

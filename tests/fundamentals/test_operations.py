@@ -9,7 +9,7 @@ from tests.canary import CANARY, everything
 from tests.canary import project as mine
 from tests.support import Metered, inside, result, rows, sql, status
 
-from lampwork import Answer, Call, Job, Project, Turn, playbook
+from lampwork import Answer, Call, Job, Project, Turn, playbook, recovery
 from lampwork.insights import Insights, Operations, Spend, to_json
 
 from .conftest import Open
@@ -142,7 +142,7 @@ async def test_a_process_counts_what_it_does_and_another_one_reads_it(opened: Op
         await result(app, job.job_id)
         failed = await app.start(sulks)
         await status(app, failed.job_id, "failed")
-        await inside(app, app.worker.count())
+        await inside(app, recovery.count(app.worker))
 
         async with Insights.opened(app.settings.place) as elsewhere:
             [process] = (await elsewhere.operations()).processes
@@ -170,9 +170,9 @@ async def test_what_it_counts_is_written_when_there_is_something_new_and_at_its_
 
     async with opened(project) as app:
         await app.run(adds)
-        await inside(app, app.worker.count())
+        await inside(app, recovery.count(app.worker))
         first = await written(app)
-        await inside(app, app.worker.count())
+        await inside(app, recovery.count(app.worker))
         assert await written(app) == first, "its own write is nothing new"
         await app.run(adds)
     async with Insights.opened(app.settings.place) as insights:

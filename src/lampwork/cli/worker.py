@@ -26,9 +26,12 @@ from lampwork.project import Project
     epilog=examples("lampwork worker", "lampwork worker shop.project:project --home /var/lib/shop"),
 )
 @click.argument("project", required=False, metavar="[PROJECT]")
+@click.option(
+    "--otel", is_flag=True, help="Send spans and metrics by OpenTelemetry; else LAMPWORK_OTEL=1."
+)
 @log_option
 @shared
-def command(project: str | None, log_format: LogFormat, options: Options) -> int:
+def command(project: str | None, otel: bool, log_format: LogFormat, options: Options) -> int:
     """Execute the jobs of the folder, and let triggers fire, until SIGTERM or Ctrl-C.
 
     What executes then gets some seconds to end; the rest goes on with the next worker. One worker
@@ -36,13 +39,15 @@ def command(project: str | None, log_format: LogFormat, options: Options) -> int
     """
     log = Log(log_format)
     try:
-        return asyncio.run(_work(load(project), options, log))
+        return asyncio.run(_work(load(project), options, log, otel=otel))
     finally:
         log.let_go()
 
 
-async def _work(project: Project, options: Options, log: Log) -> int:
+async def _work(project: Project, options: Options, log: Log, *, otel: bool) -> int:
     settings = replace(options.settings, triggers=True)
+    if otel:
+        settings = replace(settings, otel=True)
     with stop_signals() as stopped:
         async with App.opened(project, settings) as app:
             _say_started(settings.place, project, options, log)

@@ -4,6 +4,7 @@
     ├── ProjectError                a definition is wrong
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
     │   ├── RetentionInvalid
+    ├── ExtraMissing                packages that something needs
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
@@ -69,6 +70,7 @@ from lampwork.errors.conflicts import (
 )
 from lampwork.errors.definitions import (
     DuplicateName,
+    ExtraMissing,
     NotImportable,
     ProjectError,
     ProjectNotFound,
@@ -183,6 +185,7 @@ __all__ = [
     "DelegationTooDeep",
     "DuplicateName",
     "ErasureRefused",
+    "ExtraMissing",
     "FileRejected",
     "FolderInUse",
     "FolderNotWritable",

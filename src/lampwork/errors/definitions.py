@@ -29,6 +29,10 @@ class SkillInvalid(ProjectError):
     """A skill whose signature cannot be turned into a schema, or whose options contradict."""
 
 
+class ExtraMissing(LampworkError):
+    """What was asked for needs packages that are not installed. Fields: `extra`."""
+
+
 class TriggerInvalid(ProjectError):
     """A trigger that could never start its recipe. Fields: `recipe`, `place` (file and line)."""
 

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import logging
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, failpoint, values
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from lampwork.worker import Worker
 
 _log = logging.getLogger("lampwork.job")
+
+_NOTHING = nullcontext()
 
 
 def reraise_if_cancelled(error: BaseException) -> None:
@@ -121,6 +123,11 @@ class Run(Flow):
         if next_call is not None and next_call.envelope is not None:
             return
         self.cast.model_of(genie).check()
+
+    def above(self, id: str) -> AbstractContextManager[None]:
+        """In here, spans of users' code come below that of this job or skill call."""
+        telemetry = self.worker.telemetry
+        return _NOTHING if telemetry is None else telemetry.within(self.row.root_id, id)
 
     # --- its end ---
 

@@ -149,11 +149,29 @@ class _Call:
         return True
 
     async def respond(self) -> Reply:
-        """Ask, as it is reserved, and count how long it takes."""
+        """Ask, as it is reserved."""
+        ask, hold = self.as_reserved(), self.task.hold
+        telemetry = hold.run.worker.telemetry
+        if telemetry is None:
+            return await self._counted(ask)
+        with telemetry.model_call(
+            root_id=hold.run.row.root_id,
+            task_id=hold.task_id,
+            conversation_id=hold.conversation_id,
+            genie=self.task.genie.name,
+            model=self.task.model.name,
+            streams=ask.on_text is not None,
+            max_tokens=ask.max_output_tokens,
+        ) as call:
+            reply = await self._counted(ask)
+            call.replied(model=reply.model, usage=reply.usage, raw=reply.raw)
+            return reply
+
+    async def _counted(self, ask: Ask) -> Reply:
         counters, began = self.task.hold.run.worker.counters, time.monotonic()
         requests, replied = 1, False
         try:
-            reply = (await self.task.model.respond(self.as_reserved())).writable()
+            reply = (await self.task.model.respond(ask)).writable()
             requests, replied = reply.usage.get("requests", 1), True
             return reply
         except LampworkError as error:

@@ -34,6 +34,7 @@ from lampwork.tasks.transcript import Intent
 from lampwork.types import LARGEST_INLINE, Json, TaskStatus, wait_id
 
 if TYPE_CHECKING:
+    from lampwork.otel import Telemetry
     from lampwork.runs.run import Run
     from lampwork.store.restorations import Restoration
 
@@ -107,6 +108,28 @@ class SkillCalls:
                     status = self.hold.transcript.status_besides(intent.label)
                 await self.hold.append(("result", {"call": intent.label, **result}), status=status)
             failpoint.hit("result.appended")
+            if (telemetry := self.run.worker.telemetry) is not None:
+                self._trace(telemetry, intent, result)
+
+    def _trace(self, telemetry: Telemetry, intent: Intent, result: dict[str, Json]) -> None:
+        """Send the span of a call that has its result."""
+        from lampwork.otel import SkillSpan  # it is there: telemetry is on
+
+        now = clock.now()
+        failed: dict[str, Json] = result.get("error") or {}
+        span = SkillSpan(
+            key=intent.key,
+            root_id=self.run.row.root_id,
+            task_id=self.hold.task_id,
+            skill=intent.skill,
+            call_id=intent.call_id,
+            effect=intent.effect,
+            status=result["status"],
+            began=intent.begun_at or now - result["seconds"],
+            ended=now,
+            error=None if result["status"] == "ok" else failed.get("type", result["status"]),
+        )
+        telemetry.skill_called(span)
 
     async def _name_artifacts(self, intent: Intent, result: dict[str, Json]) -> None:
         """In the result of a call stands what it has saved, in this run or an earlier one."""
@@ -346,7 +369,8 @@ class SkillCalls:
             limit, began = asyncio.timeout(skill.timeout), time.monotonic()
             try:
                 async with self.deadline.bounding(), limit:
-                    value = await skill.act(bound)
+                    with self.run.above(intent.key):
+                        value = await skill.act(bound)
             except TimeoutError as error:
                 if limit.expired():
                     raise TimeoutError(f"it took longer than {skill.timeout:g} s") from error
