@@ -125,6 +125,17 @@ async def calls_asks(job: Job) -> str:
     return await job.call(asks)
 
 
+def risk() -> int:
+    note("risked")
+    return 5
+
+
+@project.recipe()
+async def risky(job: Job) -> int:
+    await job.wait_for("go", bool)
+    return await job.options(effect="at_most_once").step(risk)
+
+
 def hold() -> str:
     """Executes until the test writes into the pipe."""
     note("held")

@@ -11,6 +11,7 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import place_to_read
+from lampwork.insights import to_json
 
 
 @click.command("backup", epilog=examples("lampwork backup backups/2026-11-20"))
@@ -26,7 +27,7 @@ def command(to: Path, options: Options) -> int:
     made = backup.make(place_to_read(options), to)
     made_at = datetime.fromtimestamp(made.made_at, UTC)
     if options.as_json:
-        output.say_json(asdict(made) | {"made_at": made_at.isoformat(), "dir": str(to)})
+        output.say_json(to_json(asdict(made) | {"made_at": made_at, "dir": str(to)}))
         return 0
     output.say(f"Backed up as of {output.local(made_at)}, and verified: {to}")
     output.say(f"Bring it back: {options.to_type('restore', str(to))}")

@@ -1,0 +1,68 @@
+"""What triggers had started after a backup they start again, with the keys that it had, marked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.schedules.scheduling import Clock, at, executing, fired
+from tests.support import eventually, rows
+
+from lampwork import App, Cron, Job, Poll, Project, backup, restore
+from lampwork import clock as clocks
+from lampwork.place import Folder
+
+arrived: list[dict[str, int]] = []
+
+
+async def hourly(job: Job) -> None:
+    """Nothing to do."""
+
+
+async def receive(job: Job, item: dict[str, int]) -> None:
+    """Nothing to do."""
+
+
+def arrivals() -> list[dict[str, int]]:
+    return list(arrived)
+
+
+def defined(project: Project) -> None:
+    project.recipe(triggers=[Cron("@hourly", catch_up="all")])(hourly)
+    project.recipe(triggers=[Poll(arrivals, every=600, key="number")])(receive)
+
+
+async def started(app: App) -> dict[str, Any]:
+    """By what has started each job: what the keys of its effects begin with, and its mark."""
+    query = (
+        "select coalesce(json_extract(\"trigger\", '$.scheduled_at'), "
+        "json_extract(\"trigger\", '$.key')), keyed_as, restoration from jobs"
+    )
+    return {by: (keyed_as, mark) for by, keyed_as, mark in await rows(app, query)}
+
+
+async def test_times_and_items_start_their_jobs_again_under_the_same_keys(
+    project: Project, home: Path, tmp_path: Path, clock: Clock
+) -> None:
+    defined(project)
+    arrived[:] = []
+    async with executing(project, home, clock) as app:
+        clock.hours = 0.5
+        with clocks.using(clock):
+            backup.make(Folder(home), tmp_path / "backup")
+        arrived.append({"number": 7})
+        assert await at(app, clock, 2.01) == [1, 2]
+        before = await started(app)
+    clock.hours = 2.5
+    with clocks.using(clock):
+        restore.restore(tmp_path / "backup", Folder(tmp_path / "again"), by="ann")
+    clock.hours = 3.01
+    async with executing(project, tmp_path / "again", clock) as app:
+        assert await fired(app) == [1, 2, 3]
+        again = await started(app)
+        assert {by: again[by][0] for by in before} == {by: keys for by, (keys, _) in before.items()}
+        assert len({keys for keys, _ in again.values()}) == 4
+        [new] = again.keys() - before.keys()
+        assert [again[by][1] for by in before] == [1, 1, 1], "they may have been done before"
+        assert again[new][1] is None, "the time came after the restore"
+        await eventually(lambda: not app.worker.runs)
