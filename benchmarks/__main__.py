@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 
 from benchmarks import runs
@@ -23,6 +24,8 @@ def main(arguments: list[str]) -> None:
     if arguments and arguments[0] not in NAMES:
         sys.exit(__doc__)
     chosen = [(arguments[0], arguments[1:])] if arguments else [(name, []) for name in USUAL]
+    # What was started is ended, a server and its folder too, when somebody ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(runs.machine(), end="\n\n", flush=True)
     for name, rest in chosen:
         module = importlib.import_module(f"benchmarks.{name}")
