@@ -157,7 +157,7 @@ async def count(worker: Worker) -> None:
     if commits.changes != worker.counted:
         counters = worker.counters.to_json(commits)
         worker.counted = commits.changes + 1  # this write is one more, and nothing new
-        await worker.store.write(executors.count, worker.executor_id, counters)
+        await worker.store.write(executors.count, worker.presence.id, counters)
 
 
 async def keep_collecting(worker: Worker) -> None:

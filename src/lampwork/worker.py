@@ -25,7 +25,7 @@ from lampwork.runs.progress import say_ended, say_waiting
 from lampwork.runs.run import Run, in_hand
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
-from lampwork.store import inbox, jobs, queued, queues
+from lampwork.store import executors, inbox, jobs, queued, queues
 from lampwork.store.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
