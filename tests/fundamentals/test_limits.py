@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 from lampwork import Answer, App, Call, Job, Project, Turn, playbook
-from lampwork.errors import JobFailed, OrderCycle, ProjectError, TaskDeadlineExceeded
+from lampwork.errors import (
+    ConversationBusy,
+    JobFailed,
+    OrderCycle,
+    ProjectError,
+    TaskDeadlineExceeded,
+)
 from lampwork.insights import Insights, WaitingOn
 
 from ..support import drained, eventually, idle, park, result, row, rows, status
@@ -186,6 +192,28 @@ async def pong(job: Job, again: bool = True) -> str:
         await job.wait_for("go", str)
         return await job.call(ping, again=False)
     return "pong"
+
+
+@project.recipe(concurrency=1, ordered=True)
+async def file_away(job: Job, conversation: str | None = None) -> str:
+    """Goes on with a conversation, once it is told to; at once it only files."""
+    if conversation is None:
+        return "filed"
+    await job.wait_for("go", str)
+    return (await job.assign_task(free, "Go on.", conversation=conversation)).output
+
+
+@playbook
+def filing(turn: Turn) -> Call | Answer:
+    return Answer(str(turn.results[0].value)) if turn.results else Call("file_away")
+
+
+filer = project.genie("filer", model=filing, job_description="You file.", skills=[file_away])
+
+
+@project.recipe()
+async def file_in(job: Job, conversation: str) -> str:
+    return (await job.assign_task(filer, "File it.", conversation=conversation)).output
 
 
 async def parked(app: App, job_id: str) -> bool:
@@ -454,3 +482,19 @@ async def test_recipes_that_keep_order_and_would_wait_for_each_other_are_refused
         outcomes = sorted([await app.ended(each.job_id) for each in jobs], key=lambda e: e.status)
         assert [each.status for each in outcomes] == ["failed", "succeeded"]
         assert OrderCycle.code in outcomes[0].outcome
+
+
+async def test_a_task_that_would_wait_for_itself_by_way_of_an_order_is_refused(opened: Open) -> None:
+    """Its conversation is held by a task that waits for its turn behind this very job."""
+    async with opened(project) as app:
+        talk = (await app.assign_task(free, "Begin.")).conversation_id
+        first = await app.start(file_away, conversation=talk)
+        await eventually(lambda: app.worker.runs.get(first.job_id))
+        await idle(app, first.job_id)
+        holds = await app.start(file_in, conversation=talk)
+        await idle(app, holds.job_id)
+        await app.send_event(first.job_id, "go", "on")
+        with pytest.raises(JobFailed) as caught:
+            await result(app, first.job_id)
+        assert caught.value.error["code"] == ConversationBusy.code
+        assert await result(app, holds.job_id) == "filed"

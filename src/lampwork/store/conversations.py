@@ -18,8 +18,8 @@ from lampwork.errors import (
     LampworkError,
     UserNotAllowed,
 )
-from lampwork.store import inbox
-from lampwork.store.schema import conversations, entries, jobs, line, tasks
+from lampwork.store import cycles, inbox
+from lampwork.store.schema import conversations, entries, line, tasks
 from lampwork.types import Json
 
 Entry = tuple[str, dict[str, Json]]
@@ -205,7 +205,7 @@ def obtain(
     connection.execute(
         sa.insert(line).values(conversation_id=conversation, task_id=task, wait_id=wait)
     )
-    if _waits_for(connection, conversation, job):
+    if cycles.waits_for(connection, row.holder, job):
         raise ConversationBusy(
             f"Conversation {conversation} is busy with task {row.holder}, which waits for this "
             "very job in turn. Continue another conversation, or none.",
@@ -290,44 +290,3 @@ def _give(
         _give_to,
         {"conversation": conversation, "giver": giver, "taker": taker, "of_epoch": epoch},
     ).scalar()
-
-
-def _waits_for(connection: sa.Connection, conversation: str, job: str) -> bool:
-    """Whether the conversation gets free only after `job` has got on.
-
-    Its holder ends after the child jobs that its skill calls started, each of those after its own
-    children and after the conversations that its tasks wait for, and so on.
-    """
-    seen: set[str] = set()
-    to_free = [conversation]
-    while to_free:
-        if (each := to_free.pop()) in seen:
-            continue
-        seen.add(each)
-        below = _jobs_below_holder(connection, each)
-        if job in below:
-            return True
-        to_free += connection.execute(
-            sa.select(line.c.conversation_id)
-            .join(tasks, tasks.c.id == line.c.task_id)
-            .where(tasks.c.job_id.in_(below))
-        ).scalars()
-    return False
-
-
-def _jobs_below_holder(connection: sa.Connection, conversation: str) -> set[str]:
-    """The jobs that a conversation's holder waits for, at any depth."""
-    waited_for = sa.and_(jobs.c.detached.is_(False), jobs.c.ended_at.is_(None))
-    below = (
-        sa.select(jobs.c.id)
-        .join(
-            tasks, sa.and_(tasks.c.job_id == jobs.c.parent_id, tasks.c.call == jobs.c.parent_call)
-        )
-        .join(conversations, conversations.c.holder == tasks.c.id)
-        .where(conversations.c.id == conversation, waited_for)
-        .cte("below", recursive=True)
-    )
-    below = below.union(
-        sa.select(jobs.c.id).join(below, jobs.c.parent_id == below.c.id).where(waited_for)
-    )
-    return set(connection.execute(sa.select(below.c.id)).scalars())

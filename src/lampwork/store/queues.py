@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork.errors import OrderCycle
-from lampwork.store import inbox
-from lampwork.store.schema import conversations, jobs, limits, line, places, tasks, waits
+from lampwork.store import cycles, inbox
+from lampwork.store.schema import jobs, limits, places, waits
 from lampwork.types import ENDED
 
 __all__ = ["enter", "free_places", "join", "redo", "require_no_cycle", "step_out", "to_wake"]
@@ -149,77 +148,26 @@ def redo(connection: sa.Connection, project: str) -> None:
     )
 
 
-# --- who waits for whom ---
-
-
-def require_no_cycle(
-    connection: sa.Connection, parent_id: str, children: Collection[tuple[str, str]]
-) -> None:
-    """Raise OrderCycle if one of these children, id and recipe, would wait for its own parent.
+def require_no_cycle(connection: sa.Connection, job_ids: Collection[str]) -> None:
+    """Raise OrderCycle if one of these new jobs would wait for one that waits for it.
 
     A job of a recipe that keeps order begins when those before it have ended; one of them may be
-    above the parent, or wait for it in turn.
+    above it, or wait for it in turn.
     """
-    parent = connection.execute(sa.select(jobs).where(jobs.c.id == parent_id)).one()
-    for child_id, recipe in children:
-        if connection.execute(sa.select(jobs.c.id).where(jobs.c.id == child_id)).first():
-            continue  # it was let in before
-        before = _holder(connection, parent.project, recipe)
-        if before is not None and _waits_for(connection, before, parent_id):
+    for job_id in job_ids:
+        place = connection.execute(_place_of, {"job": job_id}).first()
+        if place is None:
+            continue
+        first = connection.execute(_first, {"project": place.project, "recipe": place.name}).one()
+        if (
+            first.held
+            and first.id != place.id
+            and cycles.waits_for(connection, first.holder, job_id)
+        ):
             raise OrderCycle(
-                f'Recipe "{recipe}" keeps strict order, so a job of it would begin after job '
-                f"{before} has ended, which waits for this very job. Start it detached with "
+                f'Recipe "{place.name}" keeps strict order, so a job of it would begin after job '
+                f"{first.holder} has ended, which waits for this very job. Start it detached with "
                 "job.start(…), or share the work in a plain function that both recipes await.",
-                recipe=recipe,
-                job_id=before,
+                recipe=place.name,
+                job_id=first.holder,
             )
-
-
-def _holder(connection: sa.Connection, project: str, recipe: str) -> str | None:
-    """The first in the line of a recipe that keeps order, if it has begun."""
-    of_recipe = {"project": project, "recipe": recipe}
-    limit = connection.execute(_limit_of, of_recipe).first()
-    first = connection.execute(_first, of_recipe).first()
-    if limit is None or not limit.ordered or first is None or not first.held:
-        return None
-    return first.job_id
-
-
-def _waits_for(connection: sa.Connection, job_id: str, sought: str) -> bool:
-    """Whether a job ends only after another has got on: it is that one, or waits for it."""
-    seen: set[str] = set()
-    to_end = [job_id]
-    while to_end:
-        if (each := to_end.pop()) == sought:
-            return True
-        if each not in seen:
-            seen.add(each)
-            to_end += _waited_for(connection, each)
-    return False
-
-
-def _waited_for(connection: sa.Connection, job_id: str) -> list[str]:
-    """The jobs that one waits for itself: its children, who is before it, who holds what it wants.
-
-    Not those that it never waits for: detached ones.
-    """
-    found: list[str] = []
-    children: Any = connection.execute(
-        sa.select(jobs.c.id).where(
-            jobs.c.parent_id == job_id, jobs.c.detached.is_(False), jobs.c.status.not_in(ENDED)
-        )
-    ).scalars()
-    found += children
-    place = connection.execute(_place_of, {"job": job_id}).first()
-    if place is not None and not place.held:
-        before = _holder(connection, place.project, place.name)
-        found += [] if before is None else [before]
-    waiting, holding = tasks.alias("waiting"), tasks.alias("holding")
-    found += connection.execute(
-        sa.select(holding.c.job_id)
-        .join(conversations, conversations.c.holder == holding.c.id)
-        .join(line, line.c.conversation_id == conversations.c.id)
-        .join(waiting, waiting.c.id == line.c.task_id)
-        .where(waiting.c.job_id == job_id)
-    ).scalars()
-    return found
