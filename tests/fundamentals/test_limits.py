@@ -484,7 +484,9 @@ async def test_recipes_that_keep_order_and_would_wait_for_each_other_are_refused
         assert OrderCycle.code in outcomes[0].outcome
 
 
-async def test_a_task_that_would_wait_for_itself_by_way_of_an_order_is_refused(opened: Open) -> None:
+async def test_a_task_that_would_wait_for_itself_by_way_of_an_order_is_refused(
+    opened: Open,
+) -> None:
     """Its conversation is held by a task that waits for its turn behind this very job."""
     async with opened(project) as app:
         talk = (await app.assign_task(free, "Begin.")).conversation_id

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from lampwork import Metadata, SkillCall, values
+from lampwork.counters import Work
 from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
 from lampwork.models import resolve
@@ -48,9 +49,11 @@ class DeskRun:
             deliver=desk.deliver,
             texts=Texts(),
             calls_under_way=CallsUnderWay(),
+            counters=Work(),
         )
         self.proofs = 0
         self.lines = Lines()
+        self.places: dict[str, Any] = {}
         self.lineage = Lineage()
         self.row = SimpleNamespace(root_id=job_id)
 
