@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -123,6 +124,36 @@ async def test_a_task_whose_time_is_up_before_its_turn_was_not_asked(app) -> Non
         await app.result(jobs[3].job_id)
     assert caught.value.error["code"] == TaskDeadlineExceeded.code
     assert len(asked) == 3
+
+
+async def test_a_task_that_was_parked_before_it_was_asked_has_spent_nothing_by_that(app) -> None:
+    """A call of which nothing is known is charged with an estimate; here there was none."""
+    for number in range(2):
+        await app.run(write, what=f"{number}")
+    third = await app.start(write, what="third")
+    await app.settled()
+    await app._on_jobs_loop(app.worker.park(app.worker.runs[third.job_id]))
+    await app.clock.advance(seconds=60)
+    assert await app.result(third.job_id) == "did: third"
+    [(usage,)] = await rows(app, "select usage from tasks where job_id = :job", job=third.job_id)
+    assert json.loads(usage) == {
+        "requests": 1,
+        "input_tokens": 1000,
+        "output_tokens": 2000,
+        "cost_nanodollars": 11_000_000,
+    }
+
+
+async def test_a_task_that_is_cancelled_before_it_was_asked_has_spent_nothing(app) -> None:
+    for number in range(2):
+        await app.run(write, what=f"{number}")
+    third = await app.start(write, what="third")
+    await app.settled()
+    await app.cancel(third.job_id)
+    await app.settled()
+    assert (await row(app, third.job_id)).status == "cancelled"
+    [(usage,)] = await rows(app, "select usage from tasks where job_id = :job", job=third.job_id)
+    assert json.loads(usage) == {}
 
 
 @pytest.mark.parametrize("wrong", [{}, {"requests_per_minute": 0}, {"tokens_per_minute": 0.5}])

@@ -23,6 +23,7 @@ __all__ = [
     "grant",
     "is_held",
     "leave",
+    "only_waited",
     "open_wait",
     "require_current",
     "take",
@@ -88,7 +89,7 @@ def take(
         return None
     most = connection.execute(_most, genie).scalar()
     free = most is None or connection.execute(_held, genie).scalar_one() < most
-    wait = None if free else _wait(connection, task, wanted, most or 1)
+    wait = None if free else _wait(connection, task, epoch, wanted, most or 1)
     if row is None:
         connection.execute(
             _insert,
@@ -114,7 +115,9 @@ def require_current(connection: sa.Connection, task: str, epoch: int) -> None:
         raise StaleEpoch(f"task {task} does not go on under epoch {epoch}")
 
 
-def _wait(connection: sa.Connection, task: str, wanted: Wanted, most: int) -> inbox.Wait:
+def _wait(
+    connection: sa.Connection, task: str, epoch: int, wanted: Wanted, most: int
+) -> inbox.Wait:
     """The wait of a task in line; one that has waited and got its place, and waits again, anew."""
     of_task = sa.and_(
         waits.c.job_id == wanted.job_id, waits.c.task_id == task, waits.c.kind == "place"
@@ -129,10 +132,23 @@ def _wait(connection: sa.Connection, task: str, wanted: Wanted, most: int) -> in
         kind="place",
         task_id=task,
         due_at=wanted.due_at,
-        subject={"genie": wanted.genie, "max_concurrent_tasks": most},
+        subject={"genie": wanted.genie, "max_concurrent_tasks": most, "epoch": epoch},
     )
     inbox.open_wait(connection, wait)
     return wait
+
+
+def only_waited(connection: sa.Connection, job_id: str, task: str, epoch: int) -> bool:
+    """Whether the run before this epoch ended while the task waited to ask its model."""
+    ended_there = sa.or_(waits.c.parked.is_(True), waits.c.answered.is_(False))
+    query = sa.exists().where(
+        waits.c.job_id == job_id,
+        waits.c.task_id == task,
+        waits.c.kind.in_(("place", "rate")),
+        waits.c.subject["epoch"].as_integer() == epoch - 1,
+        ended_there,
+    )
+    return bool(connection.execute(sa.select(query)).scalar())
 
 
 def is_held(connection: sa.Connection, task: str) -> bool:

@@ -96,7 +96,7 @@ def take(
         call=asking.call,
         kind="rate",
         task_id=task,
-        subject={"name": name, "number": asking.number, "nth": nth},
+        subject={"name": name, "number": asking.number, "nth": nth, "epoch": epoch},
         due_at=at if asking.due_at is None else min(at, asking.due_at),
     )
     inbox.open_wait(connection, wait)

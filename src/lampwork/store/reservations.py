@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.store import budgets, conversations
+from lampwork.store import budgets, conversations, places
 from lampwork.store.budgets import Chain, Limit, LimitMet
 from lampwork.store.conversations import StaleEpoch
 from lampwork.store.schema import LARGE, entries, reservations, tasks
@@ -425,5 +425,7 @@ def _call_under_way(connection: sa.Connection, task: sa.Row[Any]) -> Reservation
     asked = {row.call for row in own if row.kind in ("intent", "proposal")}
     over = {row.call for row in own if row.kind == "result"}
     if not own or asked - over or own[-1].kind == "unanswered":
+        return None
+    if places.only_waited(connection, task.job_id, task.id, task.epoch + 1):
         return None
     return Reservation(sum(row.size for row in rows), USUAL_OUTPUT, None)

@@ -77,6 +77,8 @@ class NewTask:
     """See written_type.py."""
     metered: bool = False
     """Whether its model calls use tokens."""
+    is_paced: bool = False
+    """Whether it may have to wait before it asks its model."""
     is_limited: bool = False
     """Whether its genie works on so many tasks at a time, so that it needs a place."""
     limits: dict[str, Json] | None = None
@@ -141,6 +143,8 @@ class Claim:
     """As they were when it was opened, see files/snapshot.py; None of a task without."""
     has_place: bool = False
     """Whether it holds its place among those that its genie works on, if it needs one."""
+    only_waited: bool = False
+    """Whether the run before this one ended while it waited, and so had not asked the model."""
     is_new: bool = False
 
 
@@ -234,8 +238,13 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait
             raise new.refused
         return _wait_if_paused(connection, new) or _open(connection, new)
     if found.holds or found.wait_id is not None or found.outcome is not None:
-        held = new.is_limited and places.is_held(connection, new.id)
-        return replace(found, has_place=held) if held else found
+        if not (new.is_limited or new.is_paced):
+            return found
+        return replace(
+            found,
+            has_place=places.is_held(connection, new.id),
+            only_waited=places.only_waited(connection, new.job_id, new.id, found.epoch),
+        )
     return _regain(connection, new, found)
 
 

@@ -92,7 +92,8 @@ async def count_cut_off(task: TaskInHand, ask: Ask) -> None:
     hold = task.hold
     most = hold.claim.reserved
     if most is None:
-        if hold.budgets or not (hold.transcript.call_under_way and task.model.uses_tokens):
+        under_way = hold.transcript.call_under_way and not hold.claim.only_waited
+        if hold.budgets or not (under_way and task.model.uses_tokens):
             return
         most = _Call(task, ask).most
     entry: dict[str, Json] = {"usage": most.usage}

@@ -74,6 +74,7 @@ def _row(
         output_schema=None if output is None else output.schema,
         output_type=write_type(output),
         metered=model.uses_tokens,
+        is_paced=bool(run.project.rate_limits),
         is_limited=genie.max_concurrent_tasks is not None,
         limits=None if budget is None else budget.to_json(),
         nanodollars=None if budget is None else budget.nanodollars,
