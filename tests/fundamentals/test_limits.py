@@ -248,11 +248,15 @@ async def test_a_genie_works_on_so_many_tasks_at_a_time_and_first_on_those_that_
         job = await app.start(ask_all, count=12)
         await eventually(lambda: in_line(app, 10))
         await eventually(lambda: counter.now == 2)
+        came = [holder for (holder,) in await rows(app, "select holder from places order by id")]
         open_gate(app)
         assert await result(app, job.job_id) == [f"did: {number:02}" for number in range(12)]
         assert await nobody_has_a_place(app)
     assert counter.most == 2
-    assert counter.order == [f"{number:02}" for number in range(12)]
+    number_of = {holder: f"{int(holder.rpartition('.')[2]) - 1:02}" for holder in came}
+    # Two are at work at a time, so one may be a place before its turn.
+    for turn, holder in enumerate(came):
+        assert abs(counter.order.index(number_of[holder]) - turn) <= 1
 
 
 async def test_a_task_that_waits_for_a_place_says_so_and_may_be_parked(opened: Open) -> None:
@@ -261,8 +265,8 @@ async def test_a_task_that_waits_for_a_place_says_so_and_may_be_parked(opened: O
         first = [await app.start(ask, what=f"{number}") for number in range(2)]
         await eventually(lambda: counter.now == 2)
         third = await app.start(ask, what="third")
-        fourth = await app.start(ask, what="fourth")
         await park(app, third.job_id)
+        fourth = await app.start(ask, what="fourth")
         await park(app, fourth.job_id)
         [wait] = await waits(app, fourth.job_id)
         assert (wait.kind, wait.genie, wait.what) == (
@@ -325,7 +329,9 @@ async def test_a_cancelled_job_leaves_its_places_and_its_turns_to_others(opened:
     async with opened(project, grace=0.1) as app:
         first = [await app.start(ask, what=f"{number}") for number in range(2)]
         await eventually(lambda: counter.now == 2)
-        waiting = [await app.start(ask, what=f"{number}") for number in (2, 3)]
+        waiting = [await app.start(ask, what="2")]
+        await eventually(lambda: in_line(app, 1))
+        waiting.append(await app.start(ask, what="3"))
         await eventually(lambda: in_line(app, 2))
         await app.cancel(waiting[0].job_id)
         await status(app, waiting[0].job_id, "cancelled")
@@ -335,7 +341,7 @@ async def test_a_cancelled_job_leaves_its_places_and_its_turns_to_others(opened:
         assert await result(app, waiting[1].job_id) == "did: 3"
         assert await result(app, first[1].job_id) == "did: 1"
         assert await nobody_has_a_place(app)
-    assert counter.order == ["0", "1", "3"]
+    assert sorted(counter.order) == ["0", "1", "3"]
 
 
 async def test_a_limit_that_is_raised_lets_those_in_who_wait(opened: Open) -> None:

@@ -33,6 +33,7 @@ from lampwork.tasks.assignment import Assignment, check_assignment
 from lampwork.tasks.texts import Texts
 from lampwork.tasks.under_way import CallsUnderWay
 from lampwork.tasks.work import work
+from lampwork.types import task_id
 
 from .clerk import Effects
 
@@ -54,8 +55,12 @@ class DeskRun:
         self.proofs = 0
         self.lines = Lines()
         self.places: dict[str, Any] = {}
+        self.restoration = None
         self.lineage = Lineage()
         self.row = SimpleNamespace(root_id=job_id)
+
+    def effect_key(self, call: int, skill_call: str) -> str:
+        return f"{task_id(self.job_id, call)}.{skill_call}"
 
     async def prove(self) -> None:
         self.proofs += 1
