@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("lampwork.worker")
 
+_PATIENCE = 5.0
+"""Seconds beyond the grace that a database has to take what is to be written at the close."""
+
 _one_per_process = threading.Lock()
 
 
@@ -178,14 +181,30 @@ class App(Door):
         return self.worker.texts.heard_by(listener)
 
     def close(self) -> None:
-        """End all runs and close; blocks for as long as running effects take, up to the grace."""
-        self._stack.close()
+        """End all runs and close; blocks for as long as running effects take, up to the grace.
+
+        A server that does not answer gets some seconds more, and then is not waited for.
+        """
+        patience = threading.Timer(self.settings.grace + _PATIENCE, self._give_up)
+        patience.start()
+        try:
+            self._stack.close()
+        finally:
+            patience.cancel()
+            # Threads of the engine's may wait for its database yet, and the process for them.
+            self.worker.engine.give_up()
         for waiters in list(self._waiters.values()):
             for waiter in list(waiters):
                 if not waiter.done():
                     waiter.set_exception(
                         StoreUnavailable("The project was closed; the job goes on when it is open.")
                     )
+
+    def _give_up(self) -> None:
+        facts = {"event": "worker.gave_up"}
+        _log.warning("the database does not answer, and this process closes without", extra=facts)
+        self.store.give_up()
+        self.worker.engine.give_up()
 
     @property
     def executor_id(self) -> str | None:

@@ -16,32 +16,45 @@ from lampwork.errors import StoreUnavailable
 from lampwork.place import Server
 from lampwork.refusals import meaning_of
 
+__all__ = ["cut", "cut_off", "keep_track"]
 
-class Connections:
-    """Those of an engine of SQLAlchemy.
 
-    A server that can't be reached is StoreUnavailable, at once: what waits for it by itself, as
-    DBOS would, does not hear of the driver's error.
+def keep_track(engine: sa.Engine, place: Server) -> None:
+    """Know all connections that an engine makes, before it has made any.
+
+    A server that can't be reached is StoreUnavailable from now on, at once: who would wait for it
+    by himself, as DBOS does for up to a minute, does not hear of the driver's error.
     """
+    _tracked[engine] = _Connections(engine, place)
 
+
+def cut(engine: sa.Engine) -> None:
+    """Let everybody who waits for the server's answer hear that there is none; for good.
+
+    From any thread: a driver's connection can only be closed in the one that uses it.
+    """
+    _tracked[engine].cut()
+
+
+def cut_off(connection: Any) -> None:
+    """End one connection of the driver's, which another thread may be waiting at."""
+    with contextlib.suppress(OSError, psycopg.Error):
+        file = socket.socket(fileno=os.dup(connection.fileno()))
+        with file:
+            file.shutdown(socket.SHUT_RDWR)
+
+
+class _Connections:
     def __init__(self, engine: sa.Engine, place: Server) -> None:
-        """Begin to keep track, before there are any."""
         self._place = place
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         self._cut = False
         event.listen(engine, "do_connect", self._connect)
 
     def cut(self) -> None:
-        """Let everybody who waits for an answer of the server hear that there is none; for good.
-
-        From any thread: a driver's connection can only be closed in the one that uses it.
-        """
         self._cut = True
         for connection in list(self._open):
-            with contextlib.suppress(OSError, psycopg.Error):
-                file = socket.socket(fileno=os.dup(connection.fileno()))
-                with file:
-                    file.shutdown(socket.SHUT_RDWR)
+            cut_off(connection)
 
     def _connect(self, dialect: Any, _record: Any, words: Any, options: Any) -> Any:
         if self._cut:
@@ -52,3 +65,6 @@ class Connections:
             raise meaning_of(error, self._place) from error
         self._open.add(connection)
         return connection
+
+
+_tracked: weakref.WeakKeyDictionary[sa.Engine, _Connections] = weakref.WeakKeyDictionary()

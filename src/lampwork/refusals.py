@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -16,8 +17,13 @@ from lampwork.errors import (
 )
 from lampwork.place import Folder, Place
 
+T = TypeVar("T")
+
 CONNECT_TIMEOUT = "5"
 """Seconds that a server has to take a connection, unless its URL says `connect_timeout`."""
+
+TRIES = 3
+"""How often something is begun whose connection turns out to be lost."""
 
 LOCK_NOT_AVAILABLE = "55P03"
 _MAY_NOT = "42501"
@@ -33,6 +39,28 @@ def told(place: Place) -> Generator[None]:
         yield
     except DBAPIError as error:
         raise meaning_of(error, place) from error
+
+
+def persistently(do: Callable[[], T]) -> T:
+    """What `do` gives; it is begun again if its connection has been lost meanwhile.
+
+    The server ends the session of a process that rests in a transaction, as one may on a machine
+    that has too much to do.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return do()
+        except (DBAPIError, StoreUnavailable) as error:
+            if not left or not was_lost(error):
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def was_lost(error: BaseException) -> bool:
+    """Whether a connection that there had been was lost by it."""
+    if isinstance(error, StoreUnavailable) and error.__cause__ is not None:
+        error = error.__cause__
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -10,6 +10,12 @@ from tests.schedules.scheduling import Clock
 from lampwork import Project, worker
 
 
+@pytest.fixture
+def on_server(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schedule that there is on a server alone."""
+    monkeypatch.setenv("LAMPWORK_DB", server)
+
+
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "_BACKOFF", 0.02)

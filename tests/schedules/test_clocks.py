@@ -19,11 +19,6 @@ pytestmark = pytest.mark.usefixtures("on_server")
 
 
 @pytest.fixture
-def on_server(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAMPWORK_DB", server)
-
-
-@pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Set this machine's clock: by how many seconds it is ahead."""
     true = time.time

@@ -19,6 +19,8 @@ from lampwork.store import schema
 from lampwork.store import store as store_module
 from lampwork.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("on_server")
+
 
 @pytest.fixture
 def store(server: str) -> Iterator[Store]:

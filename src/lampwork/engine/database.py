@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from lampwork.connections import keep_track
 from lampwork.place import Folder, Place, Server
 from lampwork.refusals import CONNECT_TIMEOUT
 
@@ -31,7 +32,7 @@ def open_tables(place: Place) -> sa.Engine:
 
 
 def _open_server(place: Server) -> sa.Engine:
-    return sa.create_engine(
+    engine = sa.create_engine(
         url_of(place),
         pool_size=6,  # for the threads that the engine is given, and its own that look about
         max_overflow=0,
@@ -39,6 +40,8 @@ def _open_server(place: Server) -> sa.Engine:
         # A process that was frozen in a transaction blocks the others no longer than this.
         connect_args={"options": "-c idle_in_transaction_session_timeout=3000"},
     )
+    keep_track(engine, place)
+    return engine
 
 
 def _open_file(place: Folder) -> sa.Engine:

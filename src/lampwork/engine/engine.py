@@ -12,13 +12,14 @@ from typing import Literal
 
 from dbos import DBOS, DBOSClient, SetWorkflowID, WorkflowStatus
 
+from lampwork.connections import cut
 from lampwork.engine.database import open_tables, url_of
 from lampwork.engine.history import RecordedCall, recorded
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
 from lampwork.engine.steps import outside
 from lampwork.engine.tables import prepare_tables
 from lampwork.place import Folder, Place, Server
-from lampwork.refusals import told
+from lampwork.refusals import persistently, told
 
 EngineStatus = Literal["none", "enqueued", "pending", "cancelled", "success", "error"]
 
@@ -75,8 +76,8 @@ class Engine:
         self._database = open_tables(place)
         refuse_pickle()
         with told(place):
-            prepare_tables(place)
-            self._register_queue()
+            persistently(lambda: prepare_tables(place))
+            persistently(self._register_queue)
 
     def launch(self, execute: Callable[[str], Awaitable[str]], *, executor_id: str) -> None:
         """Start, on the running event loop: DBOS adopts it for all jobs.
@@ -85,6 +86,10 @@ class Engine:
         """
         global _execute
         _execute = execute
+        with told(self._place):
+            persistently(self._launch)
+
+    def _launch(self) -> None:
         DBOS(
             config={
                 "name": "lampwork",
@@ -100,8 +105,11 @@ class Engine:
                 "notification_listener_polling_interval_sec": 0.05,
             }
         )
-        with told(self._place):
+        try:
             DBOS.launch()
+        except BaseException:
+            DBOS.destroy()
+            raise
 
     def stop(self) -> None:
         """Stop; runs that are under way must have been ended before. Not on the event loop.
@@ -114,6 +122,11 @@ class Engine:
         """Stop, and let go of the database. Not on the event loop."""
         self.stop()
         self._database.dispose()
+
+    def give_up(self) -> None:
+        """Wait for no answer of a server any more, in whatever threads of DBOS's."""
+        if isinstance(self._place, Server):
+            cut(self._database)
 
     async def start(self, job_id: str) -> None:
         """Start a job here, at once. Starting it twice is starting it once."""

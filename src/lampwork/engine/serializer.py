@@ -20,6 +20,10 @@ class JsonSerializer(Serializer):
         return "lampwork_json"
 
     def serialize(self, data: Any) -> str:
+        # What we run returns its errors. One that is raised is the engine's own, as when its
+        # database is away, and is nobody's outcome.
+        if isinstance(data, BaseException):
+            raise data
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
     def deserialize(self, serialized_data: str) -> Any:

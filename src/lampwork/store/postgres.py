@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from lampwork.connections import Connections
+from lampwork.connections import cut, cut_off, keep_track
 from lampwork.place import Server
-from lampwork.refusals import CONNECT_TIMEOUT, is_refusal
+from lampwork.refusals import CONNECT_TIMEOUT, is_refusal, persistently, told
 from lampwork.store import news
 from lampwork.store.database import Applied, Change, Hear, to_json
 from lampwork.store.migrations import server
@@ -57,18 +57,17 @@ class Postgres:
         self._writer_id = writer_id
         self.writing = _engine(place, 1, "READ COMMITTED")
         self.reading = _engine(place, 4, "REPEATABLE READ")
-        self._connections = [Connections(each, place) for each in (self.writing, self.reading)]
         self._time = ServerTime()
         try:
-            server.prepare(self.writing, place, SCHEMA)
-            with self.writing.begin() as connection:
-                self._time.measure(lambda: connection.exec_driver_sql(QUERY).scalar_one())
+            persistently(lambda: server.prepare(self.writing, place, SCHEMA))
+            persistently(self._measure_time)
         except BaseException:
             self.writing.dispose()
             raise
         self.is_here: Callable[[str], bool] = lambda _job_id: False
         self._hear: list[Hear] = []
         self._closing = threading.Event()
+        self._told_by: psycopg.Connection[Any] | None = None
         self._listening = threading.Thread(target=self._listen, name="lampwork-listen", daemon=True)
         self._listening.start()
 
@@ -111,8 +110,11 @@ class Postgres:
 
     def cut(self) -> None:
         """End the waiting for a server that does not answer."""
-        for each in self._connections:
-            each.cut()
+        self._closing.set()
+        cut(self.writing)
+        cut(self.reading)
+        if self._told_by is not None:
+            cut_off(self._told_by)
 
     def close(self) -> None:
         """Close all connections."""
@@ -126,6 +128,7 @@ class Postgres:
         while not self._closing.is_set():
             try:
                 with psycopg.connect(self._dsn(), autocommit=True) as connection:
+                    self._told_by = connection
                     connection.execute(f"LISTEN {SCHEMA}")
                     measured_at = 0.0
                     while not self._closing.is_set():
@@ -133,7 +136,7 @@ class Postgres:
                         if time.monotonic() - measured_at >= _LOOK_EVERY:
                             self._time.measure(lambda: _told_time(connection))
                             measured_at = time.monotonic()
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 facts = {"event": "store.not_told"}
                 said = "the database does not tell what others write: %s"
                 _log.warning(said, error, extra=facts)
@@ -152,6 +155,10 @@ class Postgres:
                 break
         for hear in self._hear:
             hear(topics or None)
+
+    def _measure_time(self) -> None:
+        with told(self._place), self.writing.begin() as connection:
+            self._time.measure(lambda: connection.exec_driver_sql(QUERY).scalar_one())
 
     def _dsn(self) -> str:
         url = self._place.for_driver(connect_timeout=CONNECT_TIMEOUT)
@@ -184,7 +191,7 @@ def _apply(connection: sa.Connection, change: Change) -> Applied:
 
 def _engine(place: Server, pool_size: int, isolation: Any) -> sa.Engine:
     options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
-    return sa.create_engine(
+    engine = sa.create_engine(
         place.for_driver(connect_timeout=CONNECT_TIMEOUT),
         pool_size=pool_size,
         max_overflow=0,
@@ -193,3 +200,5 @@ def _engine(place: Server, pool_size: int, isolation: Any) -> sa.Engine:
         hide_parameters=True,  # they are users' values; an error's text is logged and shown
         connect_args={"options": options},
     )
+    keep_track(engine, place)
+    return engine

@@ -28,7 +28,7 @@ from lampwork import clock, failpoint
 from lampwork.counters import Commits
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.place import Place
-from lampwork.refusals import is_refusal, meaning_of
+from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently
 from lampwork.store import blobs, schema
 from lampwork.store.database import Applied, Hear, open_database
 from lampwork.types import LARGEST_INLINE
@@ -49,9 +49,6 @@ _ASK_AGAIN = 0.2
 
 _PATIENCE = 5.0
 """Seconds for which a store that closes waits for the database's answer."""
-
-_TRIES = 3
-"""How often something is begun whose connection turns out to be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +126,16 @@ class Store:
         """Run a query on a snapshot."""
 
         def run() -> T:
-            for left in reversed(range(_TRIES)):
-                try:
-                    with self._database.reading.begin() as connection:
-                        return query(connection, *args, **kwargs)
-                except DBAPIError as error:
-                    # The connection has been lost meanwhile, or this process was too slow for it.
-                    if left and error.connection_invalidated:
-                        continue
-                    if is_refusal(error):
-                        raise meaning_of(error, self.place) from error
-                    raise
-            raise AssertionError("the last try returns or raises")
+            try:
+                return persistently(begin)
+            except DBAPIError as error:
+                if is_refusal(error):
+                    raise meaning_of(error, self.place) from error
+                raise
+
+        def begin() -> T:
+            with self._database.reading.begin() as connection:
+                return query(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
@@ -170,7 +165,7 @@ class Store:
 
     def close(self) -> None:
         """Commit what was submitted, then stop; soon, even where no answer comes any more."""
-        patience = threading.Timer(_PATIENCE, self._give_up)
+        patience = threading.Timer(_PATIENCE, self.give_up)
         patience.start()
         self._changes.put(None)
         self._thread.join()
@@ -178,7 +173,8 @@ class Store:
         patience.cancel()
         self._database.close()
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Wait for no answer of a server any more: what is not answered is refused."""
         self._given_up.set()
         self._database.cut()
 
@@ -247,7 +243,7 @@ class Store:
 
         That it is new does not help: the server ends the sessions of a process that is too slow.
         """
-        for left in reversed(range(_TRIES)):
+        for left in reversed(range(TRIES)):
             connection = self._connected()
             try:
                 with connection.begin():
