@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,3 +190,22 @@ def test_what_is_to_be_typed_next_shows_no_password(
     assert queued.code == 0, queued
     assert SECRET not in queued.out + queued.err
     assert f"--db {server.replace('lamp@', 'guarded@')}" in queued.out
+
+
+def test_the_rights_that_the_page_lists_are_enough_to_work(
+    lampwork: Any, server: str, cluster: Cluster
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "postgres.md"
+    _, _, listed = page.read_text("utf-8").partition("```sql\n")
+    rights, _, _ = listed.partition("```")
+    with cluster.connect(server.rpartition("/")[2]) as connection:
+        connection.execute(rights)
+        try:
+            url = server.replace("lamp@", "worker@")
+            done = lampwork("run", "add", "--input", '{"a": 1}', "--wait", "--json", "--db", url)
+
+            assert done.json["output"] == 3, done
+            assert lampwork("migrate", "--db", url).code == 0
+        finally:
+            connection.execute("drop owned by worker cascade")
+            connection.execute("drop role worker")
