@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 KEY = "sk-the-value-of-the-key"
@@ -378,3 +379,39 @@ def test_a_paused_genie_is_told_of(lampwork: Any) -> None:
     }
     lampwork("genie", "finance", "start")
     assert "genie" not in examined(lampwork)
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "said", "mend"),
+    [
+        (None, "ok", "as they should be", None),
+        (
+            "version_num = '0001'",
+            "problem",
+            "an older Lampwork (revision 0001)",
+            "lampwork migrate",
+        ),
+        ("version_num = '0999'", "problem", "a newer Lampwork has written", "Install that version"),
+    ],
+)
+def test_a_database_on_a_server_is_looked_at(
+    lampwork: Any, server: str, change: str | None, state: str, said: str, mend: str | None
+) -> None:
+    if change is not None:
+        with psycopg.connect(server) as connection:
+            connection.execute(f"update lampwork.alembic_version set {change}")
+
+    found = lampwork("doctor", "--json", "--db", server).json["items"]
+
+    [database] = [each for each in found if each["about"] == "database"]
+    assert database["state"] == state
+    assert said in database["message"]
+    assert mend is None or mend in database["mend"]
+
+
+def test_a_server_that_can_not_be_reached_is_a_problem(lampwork: Any) -> None:
+    looked = lampwork("doctor", "--json", "--db", "postgresql://lamp@127.0.0.1:1/shop")
+
+    [database] = [each for each in looked.json["items"] if each["about"] == "database"]
+    assert (looked.code, database["state"]) == (1, "problem")
+    assert "can't be reached" in database["message"]

@@ -14,6 +14,7 @@ from lampwork.doctor.diagnosis import Diagnosis, State, ok, problem, warning
 from lampwork.doctor.folder import in_folder
 from lampwork.doctor.machine import on_machine
 from lampwork.doctor.models import of_models
+from lampwork.doctor.server import on_server
 from lampwork.place import Folder
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ async def examine(
     found = await asyncio.to_thread(_list, on_machine)
     if isinstance(settings.place, Folder):
         found += await asyncio.to_thread(in_folder, settings.place.path, worker)
+    else:
+        found.append(await asyncio.to_thread(on_server, settings.place))
     if project is not None:
         found += in_code(project, check)
     return found + await models

@@ -48,6 +48,18 @@ def migrate(place: Server) -> str | None:
         engine.dispose()
 
 
+def revision(place: Server) -> str | None:
+    """That of the tables; None if there are none. Blocks, and changes nothing.
+
+    Raises DatabaseNotSupported, DatabaseNotWritable, DatabaseUrlInvalid, StoreUnavailable.
+    """
+    engine = _engine(place, 1, "READ COMMITTED")
+    try:
+        return server.found_at(engine, place, SCHEMA)
+    finally:
+        engine.dispose()
+
+
 class Postgres:
     """The database at a URL."""
 

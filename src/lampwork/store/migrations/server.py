@@ -33,15 +33,22 @@ def prepare(engine: sa.Engine, place: Server, schema: str) -> None:
     Raises DatabaseNotSupported, DatabaseBehind, DatabaseTooNew, DatabaseNotWritable,
     StoreUnavailable.
     """
-    with told(place):
-        with engine.begin() as connection:
-            _check_server(connection, place)
-            found = revision(connection, schema)
-        check_known(found, place, "name another database with --db")
-        if found is None:
-            migrate(engine, place, schema)
-        elif found != HEAD:
-            raise behind(place, f"has tables of revision {found}", HEAD)
+    found = found_at(engine, place, schema)
+    check_known(found, place, "name another database with --db")
+    if found is None:
+        migrate(engine, place, schema)
+    elif found != HEAD:
+        raise behind(place, f"has tables of revision {found}", HEAD)
+
+
+def found_at(engine: sa.Engine, place: Server, schema: str) -> str | None:
+    """The revision of the tables; None if there are none. Nothing is changed.
+
+    Raises DatabaseNotSupported, DatabaseNotWritable, StoreUnavailable.
+    """
+    with told(place), engine.begin() as connection:
+        _check_server(connection, place)
+        return revision(connection, schema)
 
 
 def behind(place: Server, found: str, needed: str) -> DatabaseBehind:
