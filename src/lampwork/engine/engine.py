@@ -87,9 +87,9 @@ class Engine:
         global _execute
         _execute = execute
         with told(self._place):
-            persistently(self._launch)
+            persistently(lambda: self._launch(executor_id))
 
-    def _launch(self) -> None:
+    def _launch(self, executor_id: str) -> None:
         DBOS(
             config={
                 "name": "lampwork",
