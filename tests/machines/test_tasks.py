@@ -25,14 +25,14 @@ from lampwork.store import calls, inbox, jobs, pauses, reservations, schema, tas
 from lampwork.store.conversations import StaleEpoch
 from lampwork.store.reservations import Granted, Refused, Spent, Wanted
 
-JOBS = 4
+JOBS = 5
 TOKENS = 1000
 """The budget of each task."""
 
 CALL = 1
 
-LIVE = st.sampled_from([True, True, False])
-"""Whether the run that is heard does it, or whichever."""
+WHO = st.sampled_from(["heard", "before", "any", "heard"])
+"""Which run does it: the one that is heard, the one before it, or any."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -93,16 +93,18 @@ class TaskMachine(RuleBasedStateMachine):
 
     @initialize(target=runs)
     def accept(self) -> Any:
-        """The first two are on one conversation already, one of them in line."""
+        """The first three are on one conversation already, two of them in line."""
         ids = [f"{self.project}x{n}" for n in range(JOBS)]
         new = [jobs.NewJob(id, self.project, "recipe", "v", {}, {}, id) for id in ids]
         self.ground.write(jobs.create, new)
         for id in ids:
             self.ground.write(calls.begin, id, CALL, "task", "clerk", "digest")
-        self.free = ids[2:]
-        first = self._new(ids[0], "", False, waits=True, patient=True)
-        second = self._new(ids[1], first.conversation_id, True, waits=True, patient=True)
-        return multiple(self._open(first), self._open(second))
+        first, *more, self.free = ids[0], ids[1], ids[2], ids[3:]
+        willing = {"waits": True, "patient": True}
+        opened = [self._open(self._new(first, "", False, **willing))]
+        on = f"c{first[1:]}.{CALL}"
+        opened += [self._open(self._new(each, on, True, **willing)) for each in more]
+        return multiple(*opened)
 
     # --- opening ---
 
@@ -179,8 +181,8 @@ class TaskMachine(RuleBasedStateMachine):
 
     # --- one run after the other ---
 
-    @rule(target=runs, run=runs)
-    def begin_again(self, run: Run) -> Any:
+    @rule(target=runs, run=runs, late=st.sampled_from(["append", "finish", "reserve"]))
+    def begin_again(self, run: Run, late: str) -> Any:
         """Another run of the job, after a crash or a wait; the one before has not heard of it."""
         task, known = self._of(run)
         if run.task in self.stopped:
@@ -207,7 +209,25 @@ class TaskMachine(RuleBasedStateMachine):
         assert claim.history_until == task.history_until
         assert claim.outcome == (task.ended[1] if task.ended else None)
         assert (claim.reserved.tokens if claim.reserved else 0) == task.reserved
+        self._comes_late(Run(run.task, task.epoch - 1), late)
         return Run(run.task, task.epoch)
+
+    def _comes_late(self, run: Run, does: str) -> None:
+        name, at = self._on(run), self.ground.clock.at
+        match does:
+            case "append":
+                said = [("result", {"text": "late"})]
+                self._is_refused(tasks.append, name, run.task, run.epoch, said, at)
+            case "finish":
+                how = ("answered", {}, {"text": "late"}, "late")
+                last = len(self._of(run)[1].entries)
+                self._is_refused(tasks.finish, name, run.task, run.epoch, [], at, last, *how)
+            case _ if TOKENS - self.tasks[run.task].spent - self.tasks[run.task].reserved >= 200:
+                wanted = Wanted(100, 100, "model")
+                chain = (run.task,)
+                self._is_refused(reservations.reserve, "", run.task, run.epoch, chain, wanted)
+            case _:
+                pass
 
     @rule()
     def crash(self) -> None:
@@ -217,12 +237,12 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule(
         run=runs,
-        live=LIVE,
+        who=WHO,
         count=st.integers(1, 3),
         after=st.sampled_from(["any", "last", "earlier"]),
     )
-    def append(self, run: Run, live: bool, count: int, after: str) -> None:
-        run = self._alive(run) if live else run
+    def append(self, run: Run, who: str, count: int, after: str) -> None:
+        run = self._who(run, who)
         _task, known = self._of(run)
         last = len(known.entries)
         new = [("result", {"text": next(self.count)}) for _ in range(count)]
@@ -237,12 +257,12 @@ class TaskMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.steps > 5)
     @rule(
         run=runs,
-        live=LIVE,
+        who=WHO,
         how=st.sampled_from(["answered", "failed"]),
         says=st.booleans(),
     )
-    def finish(self, run: Run, live: bool, how: str, says: bool) -> None:
-        run = self._alive(run) if live else run
+    def finish(self, run: Run, who: str, how: str, says: bool) -> None:
+        run = self._who(run, who)
         task, known = self._of(run)
         in_line = known.holder != run.task
         if in_line and not says and run.epoch == task.epoch and not task.ended and not task.place:
@@ -297,10 +317,10 @@ class TaskMachine(RuleBasedStateMachine):
 
     # --- money ---
 
-    @rule(run=runs, live=LIVE, output=st.sampled_from([100, 700]))
-    def reserve(self, run: Run, live: bool, output: int) -> None:
+    @rule(run=runs, who=WHO, output=st.sampled_from([100, 700]))
+    def reserve(self, run: Run, who: str, output: int) -> None:
         """Before a model call, when the one before has come to something."""
-        run = self._alive(run) if live else run
+        run = self._who(run, who)
         task, _known = self._of(run)
         if task.reserved or task.ended or run.task in self.stopped:
             return
@@ -317,10 +337,10 @@ class TaskMachine(RuleBasedStateMachine):
             task.reserved = 100 + min(output, room)
             assert granted.reservation.tokens == task.reserved
 
-    @rule(run=runs, live=LIVE, used=st.integers(0, 200))
-    def spend(self, run: Run, live: bool, used: int) -> None:
+    @rule(run=runs, who=WHO, used=st.integers(0, 200))
+    def spend(self, run: Run, who: str, used: int) -> None:
         """A model call has come to something, which is said with what it has used."""
-        run = self._alive(run) if live else run
+        run = self._who(run, who)
         task, known = self._of(run)
         if not task.reserved:
             return
@@ -371,10 +391,12 @@ class TaskMachine(RuleBasedStateMachine):
         # Nobody knows what became of the call under way: it stays charged as it was reserved.
         task.spent, task.reserved = task.spent + task.reserved, 0
 
-    def _alive(self, run: Run) -> Run:
-        """In place of a run, the one that its conversation listens to, if there is one."""
+    def _who(self, run: Run, who: str) -> Run:
+        """In place of a run, one that its conversation listens to, or did just before."""
         _task, known = self._of(run)
-        return run if known.holder is None else Run(known.holder, known.epoch)
+        if who == "any" or known.holder is None:
+            return run
+        return Run(known.holder, max(1, known.epoch - (who == "before")))
 
     def _on(self, run: Run) -> str:
         return self.tasks[run.task].new.conversation_id
@@ -448,5 +470,6 @@ class TaskMachine(RuleBasedStateMachine):
         assert all(spent + reserved <= TOKENS for _, spent, reserved in found)
 
 
+@pytest.mark.timeout(300)  # many examples
 def test_one_run_of_a_task_is_heard_in_whatever_order_they_come(ground: Ground) -> None:
     ground.play(TaskMachine, max_examples=60, stateful_step_count=30)

@@ -334,5 +334,6 @@ def _fields(wait: Wait) -> dict[str, Any]:
     return {name: getattr(wait, name) for name in Wait.__dataclass_fields__}
 
 
+@pytest.mark.timeout(300)  # many examples
 def test_the_first_answer_of_a_wait_counts_in_whatever_order_things_happen(ground: Ground) -> None:
     ground.play(WaitMachine, max_examples=60, stateful_step_count=30)
