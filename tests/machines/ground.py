@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +19,19 @@ from lampwork.store.store import Store
 T = TypeVar("T")
 
 DEADLINE = 30.0
+
+DEEPER = int(os.environ.get("LAMPWORK_DEEPER", "1"))
+"""How many times as many examples are tried as in CI: other ones each time, if more than once."""
+
+
+def tries(examples: int, steps: int) -> settings:
+    """So many examples in CI, of so many steps at the most."""
+    return settings(
+        max_examples=examples * DEEPER,
+        stateful_step_count=steps,
+        derandomize=DEEPER == 1,
+        print_blob=True,
+    )
 
 
 class Still(Clock):
@@ -42,10 +56,10 @@ class Ground:
         self.clock = Still()
         self.examples = 0
 
-    def play(self, machine: Callable[[Ground], RuleBasedStateMachine], **given: Any) -> None:
+    def play(self, machine: Callable[[Ground], RuleBasedStateMachine], tries: settings) -> None:
         """Try the machine's rules in many orders; fails with the shortest that breaks it."""
         with clock.using(self.clock):
-            run_state_machine_as_test(lambda: machine(self), settings=settings(**given))
+            run_state_machine_as_test(lambda: machine(self), settings=tries)
 
     def example(self) -> str:
         """What the ids of a new example begin with."""

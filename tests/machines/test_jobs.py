@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -28,7 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.machines.ground import Still
+from tests.machines.ground import Still, tries
 from tests.support import end_run, eventually, inside, opened, park, take_over
 
 from lampwork import App, Job, Project, Settings, clock, worker
@@ -420,6 +419,4 @@ def grounds(place: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.mark.timeout(300)  # many examples
 def test_a_job_comes_to_the_same_in_whatever_order_things_happen(grounds: Grounds) -> None:
-    run_state_machine_as_test(
-        lambda: JobMachine(grounds), settings=settings(max_examples=12, stateful_step_count=15)
-    )
+    run_state_machine_as_test(lambda: JobMachine(grounds), settings=tries(12, 15))

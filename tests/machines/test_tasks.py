@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from tests.machines.ground import Ground
+from tests.machines.ground import Ground, tries
 
 from lampwork.errors import ConversationBusy, GenieInactive
 from lampwork.store import calls, inbox, jobs, pauses, reservations, schema, tasks
@@ -472,4 +472,4 @@ class TaskMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(300)  # many examples
 def test_one_run_of_a_task_is_heard_in_whatever_order_they_come(ground: Ground) -> None:
-    ground.play(TaskMachine, max_examples=60, stateful_step_count=30)
+    ground.play(TaskMachine, tries(45, 30))

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from tests.machines.ground import Ground
+from tests.machines.ground import Ground, tries
 
 from lampwork.errors import (
     AlreadyAnswered,
@@ -336,4 +336,4 @@ def _fields(wait: Wait) -> dict[str, Any]:
 
 @pytest.mark.timeout(300)  # many examples
 def test_the_first_answer_of_a_wait_counts_in_whatever_order_things_happen(ground: Ground) -> None:
-    ground.play(WaitMachine, max_examples=60, stateful_step_count=30)
+    ground.play(WaitMachine, tries(45, 30))
