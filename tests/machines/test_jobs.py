@@ -158,15 +158,18 @@ class JobMachine(RuleBasedStateMachine):
             return
         known.sent[name].append(value)
         self.do(self.app.send_event(job, name, value))
-        self._go_on(known)
+        if not known.stopped:
+            self._go_on(known)
 
     @rule(seconds=st.sampled_from([1.0, TIMEOUT]))
     def let_time_pass(self, seconds: float) -> None:
         self.grounds.clock.at += seconds
         for each in self.known.values():
-            if each.stage == "go" and not each.status and each.due_at <= self.grounds.clock.at:
+            waits = each.stage == "go" and not each.status and not each.sent["go"]
+            if waits and each.go is None and each.due_at <= self.grounds.clock.at:
                 each.go = "late"
-                self._go_on(each)
+                if not each.stopped:
+                    self._go_on(each)
         self.do(inside(self.app, self.app.worker.expire()))
 
     @rule(job=jobs)
@@ -187,25 +190,21 @@ class JobMachine(RuleBasedStateMachine):
             self.do(self.app.start_genie(desk, by="ann"))
         self.paused = pause
         for each in self.known.values():
-            if each.stage == "genie" and not each.status:
+            if each.stage == "genie" and not each.status and not each.stopped:
                 self._go_on(each)
 
     def _go_on(self, known: Known) -> None:
         """What comes of what has come, for the job and its run."""
-        woken = False
+        before = known.stage
         if known.stage == "go" and (known.go is not None or known.sent["go"]):
             known.go = known.sent["go"].pop(0) if known.go is None else known.go
-            known.stage, woken = "genie", True
-        if (woken or known.stage == "genie") and known.stage == "genie" and not self.paused:
-            known.stage, woken = "stop", True
-        if known.stopped:
-            return
-        if known.stage == "stop":
-            known.made |= {"act"}
+            known.stage = "genie"
+        if known.stage == "genie" and not self.paused:
+            known.stage, known.made = "stop", known.made | {"act"}
         if known.stage == "stop" and known.sent["stop"]:
-            known.stop, woken = known.sent["stop"].pop(0), True
+            known.stop = known.sent["stop"].pop(0)
             known.status = "failed" if known.stop == FAILS else "succeeded"
-        if woken:
+        if known.stage != before or known.status:
             known.parked = False
 
     # --- in the process ---
@@ -270,21 +269,13 @@ class JobMachine(RuleBasedStateMachine):
         if known.status is None or at > reached:
             return multiple()
         fork = str(self.do(self.app.fork(job, at=at)))
-        kept = {
-            1: frozenset[str](),
-            3: frozenset({"begin"}),
-            5: frozenset({"begin", "act"}),
-        }[at]
-        copy = Known(fork, self.grounds.clock.at + TIMEOUT, made=frozenset({"begin"}) - kept)
+        copy = Known(fork, self.grounds.clock.at + TIMEOUT)
         if at > 1:
-            copy.go, copy.stage = known.go, "genie"
-        self.known[fork] = copy
+            copy.go, copy.stage, copy.made = known.go, "genie", frozenset()
         if at == 5:
             copy.stage = "stop"
-        else:
-            self._go_on(copy)
-        copy.made -= kept
-        self._kept = kept
+        self.known[fork] = copy
+        self._go_on(copy)
         return fork
 
     # --- at all times ---
