@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.machines.ground import Ground
-
-from lampwork import Settings
+from tests.machines.ground import Ground, place_of
 
 
 @pytest.fixture
 def ground(place: None, tmp_path: Path) -> Iterator[Ground]:
-    ground = Ground(Settings.load(home=tmp_path / "home").place)
+    ground = Ground(place_of(tmp_path / "home"))
     yield ground
     ground.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from lampwork import clock
+from lampwork import Settings, clock
 from lampwork.clock import Clock
 from lampwork.place import Place
 from lampwork.store.store import Store
@@ -32,6 +33,11 @@ def tries(examples: int, steps: int) -> settings:
         derandomize=DEEPER == 1,
         print_blob=True,
     )
+
+
+def place_of(home: Path) -> Place:
+    """Where a test keeps its state: in this folder, if its `place` is not a server."""
+    return Settings(home=home, db=os.environ.get("LAMPWORK_DB")).place
 
 
 class Still(Clock):

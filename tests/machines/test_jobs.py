@@ -27,10 +27,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.machines.ground import Still, tries
+from tests.machines.ground import Still, place_of, tries
 from tests.support import end_run, eventually, inside, opened, park, take_over
 
-from lampwork import App, Job, Project, Settings, clock, worker
+from lampwork import App, Job, Project, clock, worker
 from lampwork.errors import Conflict, JobEnded, WaitTimedOut
 from lampwork.place import Server
 from lampwork.store import schema
@@ -101,7 +101,7 @@ class Grounds:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.place = Settings.load(home=home).place
+        self.place = place_of(home)
         self.clock = Still()
         self.runner = asyncio.Runner()
         self.example = 0
