@@ -211,6 +211,8 @@ def _engine(place: Server, pool_size: int, isolation: Any) -> sa.Engine:
         json_serializer=to_json,
         hide_parameters=True,  # they are users' values; an error's text is logged and shown
         connect_args={"options": options},
+        # Else an insert has a count of -1, whether its row was there already or not.
+        execution_options={"preserve_rowcount": True},
     )
     keep_track(engine, place)
     return engine
