@@ -56,10 +56,10 @@ EVENTS = {
     "trigger.rejected": "items of a poll that are no input of its recipe",
     "worker.beat_failed": "the database did not take a heartbeat; the next one is tried",
     "worker.closing": "the process was told to end",
-    "worker.found_gone": "others have found this process gone: its runs are over, and it begins anew",
-    "worker.gave_up": "the process closes, and the server does not answer: it is not waited for any more",
+    "worker.found_gone": "others have found this process gone, and it begins anew",
+    "worker.gave_up": "the process closes without a server that does not answer",
     "worker.left_alone": "unfinished jobs that this process does not execute",
-    "worker.others_gone": "other processes have shown no heartbeat: their jobs go on here or elsewhere",
+    "worker.others_gone": "others have shown no heartbeat: their jobs go on",
     "worker.started": "a process executes the jobs of a project",
     "worker.work_failed": "something beside the jobs has failed; the next sweep makes good for it",
 }

@@ -51,6 +51,7 @@ class DeskRun:
             texts=Texts(),
             calls_under_way=CallsUnderWay(),
             counters=Work(),
+            telemetry=None,
         )
         self.proofs = 0
         self.lines = Lines()
