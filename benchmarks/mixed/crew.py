@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import runs
 from benchmarks.mixed import processes
 from benchmarks.mixed.faults import Birth, Fault
 from benchmarks.mixed.ground import Ground, Server
@@ -60,7 +61,11 @@ class Crew:
         self._people = Process(
             self.ledger, log, "people", json.dumps(self._order(workers) | {"room": 6})
         )
-        self.ledger.until(lambda: "people" in self.ledger.open, "the people are there")
+        try:
+            self.ledger.until(lambda: "people" in self.ledger.open, "the people are there", 60)
+        except runs.RunFailed as error:
+            self.close()
+            raise runs.RunFailed(f"{error}\n{log.read_text()[-4000:]}") from error
 
     def close(self) -> None:
         for life in self._lives():
