@@ -141,6 +141,8 @@ class Crew:
                 self.counts["kills"] += 1
             elif self._may_give_up(code):
                 self.counts["gave up without the database"] += 1
+            elif code == -signal.SIGTERM and number not in self.ledger.open:
+                self.counts["told to close before it was open"] += 1
             elif code != 0:
                 self.ledger.wrong.append(f"worker {number} closed with {code}")
 
@@ -218,10 +220,10 @@ class Crew:
 
     def _is_quiet(self, arrived: int) -> bool:
         clock = "select paused is not null from triggers where kind = 'cron'"
-        polled = "select count(*) from jobs where callable = 'receive'"
+        polled = "select cast(cursor as text) from triggers where kind = 'poll'"
         return (
             all(rests for (rests,) in self.ground.rows(clock))
-            and self.ground.rows(polled)[0][0] >= arrived
+            and all(int(last or 0) >= arrived for (last,) in self.ground.rows(polled))
             and not self._unfinished()
         )
 

@@ -149,7 +149,8 @@ class People:
         [(open_jobs,)] = await self._rows(OWN)
         rests = self.lull.exists() or time.monotonic() < self.next_at
         if open_jobs < self.order["room"] and not rests:
-            job = await start(self.door, self.number, kind_of(self.number))
+            keyed = "retention" not in self.order
+            job = await start(self.door, self.number, kind_of(self.number), keyed=keyed)
             say(accepted=self.number, job_id=job.job_id)
             self.number += self.order["step"]
             self.next_at = time.monotonic() + self.order.get("pace", 0)

@@ -295,9 +295,9 @@ async def tick(job: Job) -> str:
 # --- starting one of them, by its number ---
 
 
-async def start(door: Door, number: int, kind: str) -> JobRef:
-    """Have it accepted. A number is one job, however often it is asked for."""
-    key = f"number {number}"
+async def start(door: Door, number: int, kind: str, *, keyed: bool) -> JobRef:
+    """Have it accepted. With a key a number is one job, however often it is asked for."""
+    key = f"number {number}" if keyed else None
     if kind == "chat":
         known = {"number": number}
         return await door.send_message(

@@ -5,8 +5,9 @@ line of JSON on stdin: a fork costs 10 ms, a start a second. An order has the nu
 the `settings` of the open project, `failpoints`, the `next` number of a job to start and the `step`
 to the one after it, `room` for so many of them at once, and the file `lull`: while it is there
 none is started, nor for the seconds of `pace` after the last. Ended jobs are kept for the seconds
-of `retention`, if it is given. A life ends by a signal; SIGTERM closes it in order. Reports are
-lines of JSON on stdout, each written after Lampwork has acknowledged what it says.
+of `retention`, if it is given, and have no keys then, which are kept for a day. A life ends by a
+signal; SIGTERM closes it in order. Reports are lines of JSON on stdout, each written after Lampwork
+has acknowledged what it says.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 
 from benchmarks.mixed.expected import kind_of
 from benchmarks.mixed.project import project, start
-from lampwork import App, Settings, failpoint
+from lampwork import App, Retention, Settings, failpoint
 from lampwork.cli.stopping import stop_signals
 from lampwork.errors import StoreUnavailable
 
@@ -42,8 +43,6 @@ def say(**report: Any) -> None:
 async def live(order: dict[str, Any]) -> None:
     settings = Settings.load(triggers=True, **order["settings"])
     if "retention" in order:
-        from lampwork import Retention
-
         kept = timedelta(seconds=order["retention"])
         project.retention = Retention(jobs=kept, every="1m")
     with stop_signals() as stopped:
@@ -74,7 +73,7 @@ async def start_jobs(app: App, order: dict[str, Any]) -> None:
                 await asyncio.sleep(LOOK_AGAIN)
             # It may have been accepted by a process that was killed before it said so.
             try:
-                job = await start(app, number, kind_of(number))
+                job = await start(app, number, kind_of(number), keyed="retention" not in order)
             except StoreUnavailable:
                 free.release()
                 await asyncio.sleep(LOOK_AGAIN)
