@@ -22,6 +22,9 @@ _STOPPED_AFTER = 5
 _ALONE_FOR = 60.0
 """Seconds after which a job that runs alone, and has not crashed, lets the others go on."""
 
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks at whether a job that runs alone does so here."""
+
 _LOST_AFTER = 2.0
 """Seconds for which a claimed job must be without a run: to begin takes a moment."""
 
@@ -69,9 +72,9 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
     try:
         facts = {"event": "job.alone", "job_id": job_id}
         _log.warning("job %s runs alone: its process has crashed", job_id, extra=facts)
-        await worker.revive(job_id, lost=True)
-        async with asyncio.timeout(_ALONE_FOR):
-            await progressed.wait()
+        if await worker.revive(job_id, lost=True):
+            async with asyncio.timeout(_ALONE_FOR):
+                await _gets_on(worker, job_id, progressed)
     except TimeoutError:
         facts = {"event": "job.alone_no_longer", "job_id": job_id}
         said = "job %s has run alone for %g s; the others go on"
@@ -80,6 +83,16 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
         worker.alone = None
         worker.on_progress.remove(on_progress)
         worker.on_job_ended.remove(on_end)
+
+
+async def _gets_on(worker: Worker, job_id: str, progressed: asyncio.Event) -> None:
+    """Return when it has, or when it is another process that executes it."""
+    while not progressed.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN):
+                await progressed.wait()
+        if not await worker.store.read(jobs.is_meant_to, job_id, "run", worker.share):
+            return
 
 
 async def sweep(worker: Worker) -> None:

@@ -11,7 +11,7 @@ import logging
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lampwork import clock, failpoint, models, values
 from lampwork.counters import Work
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from lampwork.genies.cast import Cast
     from lampwork.otel import Telemetry
     from lampwork.project import Project
+
+T = TypeVar("T")
 
 _log = logging.getLogger("lampwork.worker")
 
@@ -402,19 +404,20 @@ class Worker:
             await self._make_run(job_id)
             failpoint.hit("wake.done")
 
-    async def revive(self, job_id: str, *, lost: bool = False) -> None:
-        """Run a job that is meant to run and does not.
+    async def revive(self, job_id: str, *, lost: bool = False) -> bool:
+        """Run a job that is meant to run and does not; whether it was this process's to run.
 
         `lost` says that whoever the engine believes to run it does not; else it is left alone.
         """
         async with self.lock(job_id):
             if not await self._lacks_run(job_id, "run") or not await self._enters(job_id):
-                return
+                return False
             if not await self.store.write(jobs.take_charge, [job_id], self.share):
-                return  # another one was quicker
+                return False  # another one was quicker
             if lost and await self.engine.status(job_id) in ("pending", "enqueued"):
                 await self.engine.cancel(job_id)
             await self._make_run(job_id)
+            return True
 
     async def _take_back(self, job_id: str) -> None:
         await self.revive(job_id, lost=True)
@@ -526,7 +529,7 @@ class Worker:
             lock = self._locks[job_id] = asyncio.Lock()
         return lock
 
-    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do something beside; what it raises is logged, and the sweep makes good for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
