@@ -99,8 +99,8 @@ async def test_it_counts_the_unfinished_jobs_of_other_projects(tmp_path: Path) -
 
 async def test_it_knows_whether_a_process_executes(tmp_path: Path) -> None:
     async with Insights.opened(Folder(tmp_path)) as before:
-        assert await before.executing() is None
+        assert await before.executing("insights") is None
     async with opened(tmp_path) as (_app, insights):
-        assert await insights.executing() == Executor(pid=os.getpid(), project="insights")
+        assert await insights.executing("insights") == Executor(pid=os.getpid(), project="insights")
     async with Insights.opened(Folder(tmp_path)) as after:
-        assert await after.executing() is None
+        assert await after.executing("insights") is None

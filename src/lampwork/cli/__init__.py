@@ -29,6 +29,7 @@ _GROUPS = {
     },
     "Look": {
         "status": "Show how the whole is doing: jobs, spend, what processes count.",
+        "workers": "List the processes that execute: who is alive, with how many jobs.",
         "jobs": "List jobs.",
         "conversations": "List what genies were told and have done.",
         "conversation ID": "Show a transcript; --as-model, what the model was sent.",

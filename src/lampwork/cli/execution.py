@@ -66,7 +66,7 @@ class _Work:
             output.say_json(summary(job))
             return
         output.say(f"Queued job {job_id}.")
-        executor = await insights.executing()
+        executor = await insights.executing(self.project.name)
         if executor is None:
             output.say(f"A worker executes it: {self.worker()}")
         else:
@@ -106,13 +106,13 @@ class _Work:
         job = await insights.job(job_id)
         if job.ended_at is not None:  # within the grace
             return self.say_ended(job)
-        elsewhere = None if executing_here else await insights.executing()
+        elsewhere = None if executing_here else await insights.executing(self.project.name)
         self.say_interrupted(job_id, elsewhere)
         return INTERRUPTED
 
     async def say_waiting(self, insights: Insights, job_id: str) -> None:
         """What is waited for where the process that executes does not execute this."""
-        executor = await insights.executing()
+        executor = await insights.executing(self.project.name)
         if executor is not None and executor.limited:
             output.warn(
                 f"Process {executor.pid} executes what it was started for. Job {job_id} is "

@@ -20,6 +20,9 @@ from lampwork.types import JobStatus
 _SHOWN = 3
 """Jobs alike, below the same one, that are listed to people; of more, the first ones."""
 
+_Executors = Mapping[str, Executor | None]
+"""Who executes the jobs of each project that has some."""
+
 _Below = Mapping[str | None, Sequence[JobView]]
 """The jobs right below each one; below None, those whose parent is not listed."""
 
@@ -49,7 +52,7 @@ def command(
 ) -> int:
     """List jobs, the newest first, each with those that it has started."""
 
-    async def listing(insights: Insights) -> tuple[Page[JobView], bool, Executor | None]:
+    async def listing(insights: Insights) -> tuple[Page[JobView], bool, _Executors]:
         page = await insights.jobs(
             status=status,
             recipe=recipe,
@@ -58,10 +61,12 @@ def command(
             limit=limit,
             after=after,
         )
-        return page, await insights.has_several_projects(), await insights.executing()
+        open = dict.fromkeys(job.project for job in page.items if job.ended_at is None)
+        executing = {project: await insights.executing(project) for project in open}
+        return page, await insights.has_several_projects(), executing
 
     none: Page[JobView] = Page((), None)
-    found, several, executor = asyncio.run(reading(options, listing)) or (none, False, None)
+    found, several, executing = asyncio.run(reading(options, listing)) or (none, False, {})
     if options.as_json:
         output.say_json(to_json(found))
     elif not found.items:
@@ -74,7 +79,7 @@ def command(
             wanted = {"--status": status, "--recipe": recipe, "--limit": str(limit)}
             flags = [flag for flag, on in (("--restored", restored), ("--roots", roots)) if on]
             output.say(f"More: {options.to_type('jobs', *flags, *filled(wanted, found.next))}")
-        for project in dict.fromkeys(job.project for job in found.items if job.ended_at is None):
+        for project, executor in executing.items():
             warn_if_lacking(executor, project, options)
     return 0
 

@@ -80,8 +80,10 @@ def _row(spend: Spend) -> tuple[str, str, str]:
 
 
 def _say_process(process: Process, now: datetime) -> None:
-    until = process.closed_at or now
-    ended = "" if process.closed_at is None else f", closed {output.away(process.closed_at)}"
+    until = process.closed_at or (now if process.state == "alive" else process.counted_at)
+    ended = "" if process.state == "alive" else f", {process.state}"
+    if process.closed_at is not None:
+        ended += f" {output.away(process.closed_at)}"
     output.say(
         f"Process {process.pid} of {process.project}, for {output.span(process.started_at, until)}"
         f"{ended}, as of {output.away(process.counted_at)}"

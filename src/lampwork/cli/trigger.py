@@ -140,7 +140,8 @@ def _do(order: _Order, act: Callable[[Door], Awaitable[None]], done: str) -> int
     async def do() -> tuple[Sequence[TriggerDetails], Executor | None]:
         async with Insights.opened(options.settings.place) as insights:
             await act(Door(project, insights.store))
-            return await insights.triggers_of(project, meant), await insights.executing()
+            executor = await insights.executing(project.name)
+            return await insights.triggers_of(project, meant), executor
 
     found, executor = asyncio.run(do())
     if options.as_json:

@@ -27,7 +27,7 @@ def command(project: str | None, options: Options) -> int:
     loaded = load(project)
 
     async def read(insights: Insights) -> tuple[Sequence[TriggerView], Executor | None]:
-        return await insights.triggers(loaded), await insights.executing()
+        return await insights.triggers(loaded), await insights.executing(loaded.name)
 
     found, executor = asyncio.run(reading(options, read)) or (trigger_views(loaded, NOTHING), None)
     if options.as_json:

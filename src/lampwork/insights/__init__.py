@@ -6,7 +6,6 @@ It reads the tables and the engine's record of finished calls, in any process, a
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import lock, values
 from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
 from lampwork.insights.conversations import conversation_details, page_of_conversations
+from lampwork.insights.executors import WorkerView, holder_of, liveness, workers
 from lampwork.insights.genies import genie_views, paused_in
 from lampwork.insights.jobs import (
     Depth,
@@ -70,7 +70,7 @@ from lampwork.insights.views import (
     to_json,
 )
 from lampwork.place import Place, Server
-from lampwork.store import artifacts, by_hand, kept, queries, restorations
+from lampwork.store import artifacts, by_hand, executors, kept, queries, restorations
 from lampwork.store.store import Store
 from lampwork.types import Json
 
@@ -117,6 +117,7 @@ __all__ = [
     "TriggerView",
     "Unanswered",
     "WaitingOn",
+    "WorkerView",
     "to_json",
 ]
 
@@ -233,21 +234,35 @@ class Insights:
             raise InputInvalid(f"Say which task: {', '.join(found)}.", problems=["task"])
         return found[0]
 
-    async def executing(self) -> Executor | None:
-        """The process that executes jobs here, or will next, if one does."""
-        row = await self.store.read(queries.newest_executor)
+    async def executing(self, project: str) -> Executor | None:
+        """The process that executes the jobs of a project, or will next, if one does.
+
+        In a folder it may be one that executes others, and keeps everybody else out.
+        """
         place = self.store.place
-        on_server = isinstance(place, Server)
-        if row is not None and (row.closed_at is None if on_server else _is_alive(row.pid)):
-            return Executor(pid=row.pid, project=row.project, limited=row.limited)
+        holder = await asyncio.to_thread(holder_of, place)
+        rows = await self.store.read(executors.unclosed)
+        alive = [
+            Executor(pid=row.pid, project=row.project, limited=row.limited)
+            for row in rows
+            if liveness(row, holder) == "alive"
+        ]
         if isinstance(place, Server):
-            return None
+            return next((each for each in alive if each.executes_all_of(project)), None)
+        if alive:
+            return alive[0]
         dev = await asyncio.to_thread(lock.in_charge, place.path)
         return Executor(pid=int(dev), project=None) if dev and dev.isdigit() else None
 
+    async def workers(self) -> tuple[WorkerView, ...]:
+        """The processes that execute here, and those gone lately; the last to start first."""
+        holder = await asyncio.to_thread(holder_of, self.store.place)
+        return await self.store.read(workers, holder)
+
     async def operations(self, *, seconds: float = 86400.0) -> Operations:
         """How the whole is doing, with what was spent in these last seconds."""
-        return await self.store.read(operations_of, seconds)
+        holder = await asyncio.to_thread(holder_of, self.store.place)
+        return await self.store.read(operations_of, seconds, holder)
 
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""
@@ -386,13 +401,3 @@ def _recorded(place: Place, job_ids: list[str]) -> dict[str, list[RecordedCall]]
     from lampwork.engine import recorded_calls  # 0.2 s; lists do without it
 
     return recorded_calls(place, job_ids)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

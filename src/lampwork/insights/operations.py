@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from lampwork import clock
 from lampwork.counters import Times
+from lampwork.insights.executors import Liveness, liveness
 from lampwork.insights.jobs import page_of_jobs
 from lampwork.insights.views import JobView, moment, moment_or_none
 from lampwork.store import operations
@@ -55,6 +56,7 @@ class Process:
     executor: str
     pid: int
     project: str
+    state: Liveness
     started_at: datetime
     closed_at: datetime | None
     counted_at: datetime
@@ -93,11 +95,15 @@ class Operations:
     """That execute, or have executed in that time."""
 
 
-def operations_of(connection: sa.Connection, seconds: float) -> Operations:
-    """How the whole is doing, with what was spent in these last seconds."""
+def operations_of(connection: sa.Connection, seconds: float, holder: str | None) -> Operations:
+    """How the whole is doing, with what was spent in these last seconds.
+
+    `holder` is who holds the lock of a folder.
+    """
     now = clock.now()
     since = now - seconds
     by_status, open_tasks = operations.jobs_by_status(connection), operations.open_tasks(connection)
+    counting = operations.processes(connection, since, _PROCESSES)
     attention = page_of_jobs(
         connection,
         status="needs_attention",
@@ -114,7 +120,7 @@ def operations_of(connection: sa.Connection, seconds: float) -> Operations:
         attention=attention.items,
         since=moment(since),
         spend=tuple(map(_spend, operations.spent(connection, since))),
-        processes=tuple(map(_process, operations.processes(connection, since, _PROCESSES))),
+        processes=tuple(_process(row, liveness(row, holder)) for row in counting),
     )
 
 
@@ -138,12 +144,13 @@ def _spend(row: Row) -> Spend:
     return Spend(project=row.project, genie=row.genie, model=row.model, usage=usage)
 
 
-def _process(row: Row) -> Process:
+def _process(row: Row, state: Liveness) -> Process:
     counters: dict[str, Json] = row.counters
     return Process(
         executor=row.id,
         pid=row.pid,
         project=row.project,
+        state=state,
         started_at=moment(row.started_at),
         closed_at=moment_or_none(row.closed_at),
         counted_at=moment(row.counted_at),

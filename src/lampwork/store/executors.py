@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.store import limits, news
-from lampwork.store.schema import conversations, executors, jobs, tasks, waits
+from lampwork.store.schema import conversations, executors, jobs, leases, tasks, waits
 from lampwork.store.share import Share
-from lampwork.types import Json
+from lampwork.types import ENDED, Json
 
 ALONE_AFTER = 2
 """Crashes with a job's code executing after which it runs alone."""
@@ -103,6 +103,44 @@ def alive(connection: sa.Connection) -> dict[str, str]:
     """The executors that nobody has found gone, each with the version of its code."""
     query = sa.select(executors.c.id, executors.c.version).where(executors.c.closed_at.is_(None))
     return {row.id: row.version for row in connection.execute(query)}
+
+
+def since(connection: sa.Connection, moment: float, limit: int) -> Sequence[sa.Row[Any]]:
+    """Executors that have not been closed, or not before that; the last to start first."""
+    return connection.execute(
+        sa.select(executors)
+        .where(sa.or_(executors.c.closed_at.is_(None), executors.c.closed_at >= moment))
+        .order_by(executors.c.started_at.desc(), executors.c.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def unclosed(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """Executors that have not been closed, the last to start first."""
+    return connection.execute(
+        sa.select(executors)
+        .where(executors.c.closed_at.is_(None))
+        .order_by(executors.c.started_at.desc(), executors.c.id.desc())
+    ).all()
+
+
+def jobs_in_charge(connection: sa.Connection) -> list[tuple[str, str, int]]:
+    """Each executor with how many jobs of each status it has charge of, that have not ended."""
+    query = (
+        sa.select(jobs.c.executor, jobs.c.status, sa.func.count().label("counted"))
+        .where(jobs.c.status.not_in(ENDED), jobs.c.executor.is_not(None))
+        .group_by(jobs.c.executor, jobs.c.status)
+        .order_by(jobs.c.executor, jobs.c.status)
+    )
+    return [(row.executor, row.status, row.counted) for row in connection.execute(query)]
+
+
+def firing(connection: sa.Connection) -> Sequence[str]:
+    """The executors that let the triggers of a project fire."""
+    leads = sa.and_(
+        leases.c.executor == executors.c.id, leases.c.name == "schedule " + executors.c.project
+    )
+    return connection.execute(sa.select(executors.c.id).where(leads)).scalars().all()
 
 
 def close(connection: sa.Connection, executor_id: str) -> None:

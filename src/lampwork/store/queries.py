@@ -13,7 +13,6 @@ from lampwork.store.schema import (
     calls,
     conversations,
     entries,
-    executors,
     inbox,
     jobs,
     logs,
@@ -250,14 +249,6 @@ def log_lines(connection: sa.Connection, job_id: str) -> Sequence[Row]:
     return connection.execute(
         sa.select(logs).where(logs.c.job_id == job_id).order_by(logs.c.number)
     ).all()
-
-
-def newest_executor(connection: sa.Connection) -> Row | None:
-    """The process that was the last to begin to execute here, if it has not closed."""
-    row = connection.execute(
-        sa.select(executors).order_by(executors.c.started_at.desc()).limit(1)
-    ).first()
-    return row if row is not None and row.closed_at is None else None
 
 
 def has_several_projects(connection: sa.Connection) -> bool:

@@ -173,12 +173,12 @@ class Chat:
 
     async def executed_elsewhere(self) -> bool:
         """Whether another process does the work."""
-        executor = await self.insights.executing()
+        executor = await self.insights.executing(self.project.name)
         return executor is not None and executor.executes_all_of(self.project.name)
 
     async def lacking(self) -> str | None:
         """Why the work has to wait: another process executes here, and something else."""
-        executor = None if self.executes else await self.insights.executing()
+        executor = None if self.executes else await self.insights.executing(self.project.name)
         if executor is None or await self.executed_elsewhere():
             return None
         return (

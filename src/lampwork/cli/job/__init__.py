@@ -43,7 +43,8 @@ def show(job_id: str, options: Options) -> int:
     """Show a job."""
 
     async def read(insights: Insights) -> tuple[JobDetails, Executor | None]:
-        return await insights.job(job_id), await insights.executing()
+        job = await insights.job(job_id)
+        return job, await insights.executing(job.project)
 
     job, executor = of_job(options, job_id, read)
     if options.as_json:
@@ -311,7 +312,8 @@ def _do(
 
     async def do(insights: Insights) -> tuple[str, JobDetails, Executor | None]:
         done = await act(insights, JobsDoor(insights.store))
-        return done, await insights.job(job_id), await insights.executing()
+        job = await insights.job(job_id)
+        return done, job, await insights.executing(job.project)
 
     done, job, executor = of_job(options, job_id, do)
     if options.as_json:

@@ -87,7 +87,7 @@ async def _answered(
     output.say(f"Answered {task}.")
     if goes_on != job_id:
         output.say(f"Job {goes_on} goes on with it: a retry of job {job_id}, which stays failed.")
-    lacking = job_lacking(await insights.executing(), job.project, options)
+    lacking = job_lacking(await insights.executing(job.project), job.project, options)
     if job.ended_at is None and lacking is not None:
         output.say(lacking)
     return 0

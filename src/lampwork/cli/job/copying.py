@@ -63,7 +63,7 @@ async def _made(insights: Insights, options: Options, plan: CopyPlan, job_id: st
         output.say_json(to_json(job))
         return 0
     output.say(f"Job {job_id} is a {plan.kind} of job {plan.original}.")
-    executor = await insights.executing()
+    executor = await insights.executing(job.project)
     lacking = job_lacking(executor, job.project, options)
     if lacking is not None:
         output.say(lacking)

@@ -104,7 +104,7 @@ class Watch:
         """Say, once each, what a person has to do before the job can go on."""
         notes = self._notes(job.waiting_on)
         if self.executing.app is None and job.ended_at is None:
-            executor = await self.insights.executing()
+            executor = await self.insights.executing(job.project)
             lacking = executor_lacking(executor, job.project, self.worker)
             # Where nobody executes, or only what is not this, this process takes over.
             taken_over = executor is None or executor.limited

@@ -1,0 +1,58 @@
+"""`lampwork workers`: the processes that execute."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from lampwork.cli import output
+from lampwork.cli.options import Options, examples, shared
+from lampwork.cli.reading import reading
+from lampwork.insights import Insights, WorkerView, to_json
+
+_SHOWN = 8
+"""Characters of an id, and of a version."""
+
+
+@click.command("workers", epilog=examples("lampwork workers", "lampwork workers --json"))
+@shared
+def command(options: Options) -> int:
+    """List the processes that execute jobs, and those that did within the last hour: when the last
+    heartbeat of each was, how many jobs are in its charge, and who lets triggers fire.
+
+    One that is gone was killed, or hangs, or can't reach the server. Its jobs go on elsewhere.
+    """
+
+    async def look(insights: Insights) -> tuple[WorkerView, ...]:
+        return await insights.workers()
+
+    found = asyncio.run(reading(options, look)) or ()
+    if options.as_json:
+        output.say_json({"items": to_json(found), "next": None})
+    elif found:
+        columns = ("WORKER", "PROJECT", "CODE", "HOST", "PID", "STATE", "SINCE", "SEEN", "JOBS")
+        output.table(columns, [_row(each) for each in found])
+    else:
+        output.say(f"No process executes the jobs of {options.settings.place}.")
+        output.say(f"Start one: {options.to_type('worker')}")
+    return 0
+
+
+def _row(worker: WorkerView) -> list[str]:
+    notes = [f"{count:,} {status}" for status, count in worker.jobs.items()]
+    if worker.limited:
+        notes.append("executes what it was started for")
+    if worker.fires_triggers:
+        notes.append("lets triggers fire")
+    return [
+        worker.worker[:_SHOWN],
+        worker.project,
+        worker.code[:_SHOWN],
+        worker.host,
+        str(worker.pid),
+        worker.state,
+        output.span(worker.started_at),
+        "" if worker.seen_at is None else output.away(worker.seen_at),
+        ", ".join(notes),
+    ]

@@ -1,0 +1,103 @@
+"""The processes that execute, as others see them: who is alive, since when, with which jobs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from lampwork import clock, lock
+from lampwork.insights.views import moment, moment_or_none
+from lampwork.place import Folder, Place
+from lampwork.store import executors
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from lampwork.store.queries import Row
+
+__all__ = ["Liveness", "WorkerView", "holder_of", "liveness", "workers"]
+
+_BEATS_MISSED = 3
+"""Intervals without a heartbeat after which a process is gone."""
+
+_BEATS_BEFORE_AN_END = 2
+"""Intervals up to which a process has beaten before its end, if it has ended by itself."""
+
+_LATELY = 3600.0
+"""Seconds for which processes that are gone are listed."""
+
+_AT_MOST = 200
+
+Liveness = Literal["alive", "gone", "closed"]
+"""It executes; it was killed, or hangs, or can't reach the server; it has ended by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerView:
+    """A process that executes jobs, or did a short while ago."""
+
+    worker: str
+    """Its id."""
+    project: str
+    code: str
+    """The version of the project's code."""
+    host: str
+    pid: int
+    state: Liveness
+    started_at: datetime
+    seen_at: datetime | None
+    """When its last heartbeat was, by the database's clock; None in a folder, which has a lock."""
+    closed_at: datetime | None
+    """When it ended, or others found it gone."""
+    limited: bool
+    """Whether it executes only what it was started for, as a verb with --wait does."""
+    fires_triggers: bool
+    """Whether it is the one that lets the project's triggers fire."""
+    jobs: dict[str, int]
+    """Those in its charge that have not ended, by status."""
+
+
+def holder_of(place: Place) -> str | None:
+    """The process that holds a folder's lock. Blocks."""
+    return lock.holder(place.path) if isinstance(place, Folder) else None
+
+
+def liveness(row: Row, holder: str | None) -> Liveness:
+    """Whether a process is there: by its heartbeat, or in a folder by who holds the lock."""
+    if row.closed_at is not None:
+        last = row.closed_at - _BEATS_BEFORE_AN_END * row.interval
+        return "gone" if row.interval and row.beat_at < last else "closed"
+    if row.interval:
+        beats = clock.now() - row.beat_at < _BEATS_MISSED * row.interval
+        return "alive" if beats else "gone"
+    return "alive" if str(row.pid) == holder else "gone"
+
+
+def workers(connection: sa.Connection, holder: str | None) -> tuple[WorkerView, ...]:
+    """Those that execute, and those gone lately; the last to start first."""
+    rows = executors.since(connection, clock.now() - _LATELY, _AT_MOST)
+    in_charge: dict[str, dict[str, int]] = defaultdict(dict)
+    for executor, status, count in executors.jobs_in_charge(connection):
+        in_charge[executor][status] = count
+    firing = executors.firing(connection)
+    return tuple(_view(row, liveness(row, holder), in_charge[row.id], firing) for row in rows)
+
+
+def _view(row: Row, state: Liveness, jobs: dict[str, int], firing: Sequence[str]) -> WorkerView:
+    return WorkerView(
+        worker=row.id,
+        project=row.project,
+        code=row.version,
+        host=row.host,
+        pid=row.pid,
+        state=state,
+        started_at=moment(row.started_at),
+        seen_at=moment(row.beat_at) if row.interval else None,
+        closed_at=moment_or_none(row.closed_at),
+        limited=row.limited,
+        fires_triggers=state == "alive" and row.id in firing,
+        jobs=jobs,
+    )
