@@ -25,9 +25,6 @@ from lampwork.types import ENDED, JobRef, Json
 
 __all__ = ["Order", "live"]
 
-_KEY = "crash test"
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a life is to do."""
@@ -106,7 +103,9 @@ class _Life:
             return JobRef(known)
         assert self.order.recipe is not None
         recipe, input = self.order.recipe, self.order.input
-        job = await self.app.start_named(recipe, input, kind="api", idempotency_key=_KEY)
+        # The keys of its effects follow from this: each run of the test has its own.
+        key = f"crash test {self.order.home}"
+        job = await self.app.start_named(recipe, input, kind="api", idempotency_key=key)
         self.recorder.say(job=job.job_id)
         return job
 
