@@ -4,7 +4,7 @@ On a server an executor beats every few seconds: it counts up a number in its ro
 from the jobs' event loop, through the writer, so that it beats only while both of them move. Who
 has seen a number unchanged for so long, by its own clock, that the last beat is up to three
 intervals ago, finds its executor gone, whatever the clocks of the two machines say. The executor
-itself acts no more after two.
+itself acts no more after two. Each may have an interval of its own.
 
 In a folder one process executes, by a lock: it is alive while it runs, and all others are gone.
 """
@@ -26,8 +26,10 @@ from lampwork.store.store import Store
 
 _log = logging.getLogger("lampwork.worker")
 
-_GONE_AFTER = 5
-"""Looks, half an interval apart, that have found a number unchanged: then its executor is gone."""
+_GONE_AFTER = 2.5
+"""Intervals over which looks have found a number unchanged: then its executor is gone.
+
+With half an interval between two looks, the last beat is up to three ago."""
 
 _HOLDS_FOR = 2
 """Intervals after a beat for which one may act: less than it takes others to find one gone."""
@@ -75,7 +77,7 @@ class Presence:
         if self.beats:
             return []
         others = await self._store.read(executors.others, self.id)
-        return await self._store.write(executors.bury, others)
+        return await self._store.write(executors.bury, {each: of[0] for each, of in others.items()})
 
     async def begin_anew(self) -> None:
         """Execute under another id, after others have found this one gone."""
@@ -113,8 +115,14 @@ class Presence:
 
     async def _find_gone(self) -> list[str]:
         others = await self._store.read(executors.others, self.id)
-        self._seen = {each: self._count(each, beats) for each, beats in others.items()}
-        gone = {each: beats for each, (beats, same) in self._seen.items() if same >= _GONE_AFTER}
+        self._seen = {each: self._count(each, beats) for each, (beats, _) in others.items()}
+        gone = {
+            each: beats
+            for each, (beats, interval) in others.items()
+            # In its own intervals, or in ours, should it beat more often than we look.
+            if self._seen[each][1] / 2 * self._new.interval
+            >= _GONE_AFTER * max(interval, self._new.interval)
+        }
         return await self._store.write(executors.bury, gone) if gone else []
 
     def _count(self, executor_id: str, beats: int) -> tuple[int, int]:

@@ -76,12 +76,12 @@ def beat(connection: sa.Connection, executor_id: str) -> bool:
     return beaten.rowcount == 1
 
 
-def others(connection: sa.Connection, own_id: str) -> dict[str, int]:
-    """The other executors that nobody has found gone, with how often each has beaten."""
-    query = sa.select(executors.c.id, executors.c.beats).where(
+def others(connection: sa.Connection, own_id: str) -> dict[str, tuple[int, float]]:
+    """The others that nobody has found gone: how often each has beaten, and its interval."""
+    query = sa.select(executors.c.id, executors.c.beats, executors.c.interval).where(
         executors.c.id != own_id, executors.c.closed_at.is_(None)
     )
-    return {row.id: row.beats for row in connection.execute(query)}
+    return {row.id: (row.beats, row.interval) for row in connection.execute(query)}
 
 
 def newest_version(connection: sa.Connection, project: str) -> str | None:

@@ -25,6 +25,7 @@ from lampwork.types import ENDED, JobRef, Json
 
 __all__ = ["Order", "live"]
 
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a life is to do."""

@@ -1,0 +1,56 @@
+"""Who is gone: by how long its number has not moved, in its own intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lampwork.place import Folder
+from lampwork.presence import Presence
+from lampwork.store import executors
+from lampwork.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(Folder(tmp_path))
+    yield store
+    store.close()
+
+
+async def looks_until_gone(store: Store, *, theirs: float, ours: float) -> int:
+    """How many looks it takes us to find somebody gone."""
+    other = Presence(store, "shop", "1", limited=False, interval=theirs)
+    us = Presence(store, "shop", "1", limited=False, interval=ours)
+    await other.begin()
+    await us.begin()
+    looks = 1
+    while not (gone := await us._find_gone()):
+        looks += 1
+    assert gone == [other.id]
+    return looks
+
+
+async def test_one_is_gone_after_five_looks_of_half_an_interval(store: Store) -> None:
+    assert await looks_until_gone(store, theirs=3, ours=3) == 6
+
+
+async def test_one_that_beats_less_often_is_given_its_own_time(store: Store) -> None:
+    assert await looks_until_gone(store, theirs=30, ours=3) == 51
+
+
+async def test_one_that_beats_more_often_is_looked_at_as_often_as_any(store: Store) -> None:
+    assert await looks_until_gone(store, theirs=0.3, ours=3) == 6
+
+
+async def test_one_that_beats_again_is_there(store: Store) -> None:
+    other = Presence(store, "shop", "1", limited=False, interval=3)
+    us = Presence(store, "shop", "1", limited=False, interval=3)
+    await other.begin()
+    await us.begin()
+    for _ in range(3):
+        for _ in range(5):
+            assert await us._find_gone() == []
+        await store.write(executors.beat, other.id)
