@@ -29,6 +29,7 @@ from lampwork import (
     playbook,
 )
 from lampwork.cli.stopping import stop_signals
+from lampwork.store import postgres
 
 project = Project("fleet")
 
@@ -102,6 +103,7 @@ async def main(order: dict[str, Any]) -> None:
     project.__dict__["version"] = order["version"]  # that of the files is the same for all
     for name in order["stops_at"]:
         failpoint.arm(name, _stop)
+    postgres._LOOK_EVERY = 600.0  # who is not told finds out by nothing else
     settings = Settings(**{"home": Path(), "triggers": True} | order["settings"])
     with stop_signals() as stopped:
         async with project.open(settings=settings):

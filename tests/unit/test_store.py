@@ -11,12 +11,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from tests.support import eventually
 
 from lampwork import failpoint
 from lampwork.errors import JobNotFound, StoreUnavailable
-from lampwork.place import Folder
+from lampwork.place import Folder, Server
 from lampwork.store import schema
 from lampwork.store.store import Store
 
@@ -143,6 +145,24 @@ async def test_another_processs_commit_is_noticed(store: Store) -> None:
         other.execute("INSERT INTO logs VALUES ('j2', 1, 0.0, 'from outside')")
     other.close()
     assert await asyncio.to_thread(noticed.wait, 10)
+
+
+async def test_all_that_others_have_told_at_once_is_heard(server: str) -> None:
+    store = await asyncio.to_thread(Store, Server(server))
+    heard: list[frozenset[str] | None] = []
+    store.watch(heard.append)
+    both = (
+        "select pg_notify('lampwork', 'another jobs'), pg_notify('lampwork', 'another cancelled')"
+    )
+    with psycopg.connect(server, autocommit=True) as other:
+
+        def told() -> list[frozenset[str]]:
+            other.execute(both)
+            return [topics for topics in heard if topics is not None]
+
+        first, *_ = await eventually(told)
+    await asyncio.to_thread(store.close)
+    assert first == {"jobs", "cancelled"}
 
 
 async def test_what_is_acknowledged_is_synced(store: Store) -> None:

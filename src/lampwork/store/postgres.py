@@ -158,9 +158,10 @@ class Postgres:
         """Wait for others' commits; without any, look at everything now and then."""
         topics: frozenset[str] = frozenset()
         for _ in range(round(_LOOK_EVERY / 0.1)):
-            for said in connection.notifies(timeout=0.1, stop_after=1):
+            for said in connection.notifies(timeout=0.1, stop_after=1):  # or more, come at once
                 writer, *words = said.payload.split()
-                topics = frozenset(() if writer == self._writer_id else words)
+                if writer != self._writer_id:
+                    topics = topics.union(words)
             if self._closing.is_set():
                 return
             if topics:

@@ -133,8 +133,8 @@ async def open_or_claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
     claim = await _unless_paused(run, new)
     failpoint.hit("task.opened")
     if not claim.is_new:
-        # A task that this run has just opened has no earlier writer to be mistaken for. Two runs
-        # of one job meet in one process only, and there the older one was ended.
+        # A task that this run has just opened has no earlier writer to be mistaken for. Of two runs
+        # of one job, in one process the older one was ended; in two its executor acts no more.
         await run.prove()
     while not claim.holds and claim.outcome is None:
         answer = await run.until(
