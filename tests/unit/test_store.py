@@ -165,6 +165,17 @@ async def test_all_that_others_have_told_at_once_is_heard(server: str) -> None:
     assert first == {"jobs", "cancelled"}
 
 
+async def test_who_begins_to_watch_is_told_at_once_to_look_at_everything(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lampwork.store.postgres._LOOK_EVERY", 600.0)
+    store = await asyncio.to_thread(Store, Server(server))
+    heard: list[frozenset[str] | None] = []
+    store.watch(heard.append)
+    await eventually(lambda: None in heard)
+    await asyncio.to_thread(store.close)
+
+
 async def test_what_is_acknowledged_is_synced(store: Store) -> None:
     def pragmas(connection: sa.Connection) -> tuple[str, int, int]:
         read = connection.exec_driver_sql

@@ -78,6 +78,8 @@ class Postgres:
             raise
         self.is_here: Callable[[str], bool] = lambda _job_id: False
         self._hear: list[Hear] = []
+        self._may_have_missed = threading.Event()
+        """Others may have told what nobody here has heard."""
         self._closing = threading.Event()
         self._told_by: psycopg.Connection[Any] | None = None
         self._listening = threading.Thread(target=self._listen, name="lampwork-listen", daemon=True)
@@ -113,6 +115,7 @@ class Postgres:
     def watch(self, hear: Hear) -> None:
         """Call `hear`, in a thread of its own, after another process has committed."""
         self._hear.append(hear)
+        self._may_have_missed.set()
 
     def look(self, connection: sa.Connection) -> None:
         """The server tells by itself."""
@@ -142,6 +145,7 @@ class Postgres:
                 with psycopg.connect(self._dsn(), autocommit=True) as connection:
                     self._told_by = connection
                     connection.execute(f"LISTEN {SCHEMA}")
+                    self._may_have_missed.set()
                     measured_at = 0.0
                     while not self._closing.is_set():
                         self._hear_of(connection)
@@ -164,8 +168,11 @@ class Postgres:
                     topics = topics.union(words)
             if self._closing.is_set():
                 return
-            if topics:
+            if topics or self._may_have_missed.is_set():
                 break
+        if self._may_have_missed.is_set():
+            self._may_have_missed.clear()
+            topics = frozenset()
         for hear in self._hear:
             hear(topics or None)
 
