@@ -20,6 +20,7 @@ from tests.warm import Warm
 
 from lampwork.door import Door
 from lampwork.genies.cast import Cast
+from lampwork.insights import Insights
 from lampwork.place import Server
 from lampwork.store.store import Store
 
@@ -131,6 +132,15 @@ class Fleet:
         query = "select pid from jobs join executors e on e.id = executor order by jobs.id"
         return [pid for (pid,) in await self.rows(query)]
 
+    async def fires(self, member: Member) -> None:
+        """Wait until it is this worker that lets triggers fire."""
+
+        async def fires() -> bool:
+            found = await Insights(self.store).workers()
+            return [each.pid for each in found if each.fires_triggers] == [member.process.pid]
+
+        await eventually(fires, "another one lets triggers fire", SOON)
+
     async def lives_of(self, member: Member, count: int) -> None:
         """Wait until a worker executes under so many ids, the last one alive."""
         query = f"select closed_at from executors where pid = {member.process.pid} order by beat_at"
@@ -178,9 +188,11 @@ async def test_the_jobs_of_a_worker_that_was_killed_go_on_at_another(workers: Fl
     await killed.says("in pay")
     other = await workers.start(heartbeat=BEAT)
     assert other.said == ["ready"]
+    await workers.fires(killed)
 
     killed.signal(signal.SIGKILL)
 
+    await workers.fires(other)
     await other.says("in post", 3)
     await other.says("in pay")
     workers.open("b", "first", "second")
@@ -266,6 +278,7 @@ async def test_a_worker_that_is_told_to_end_leaves_its_jobs_to_another_at_once(
     ending.signal(signal.SIGTERM)
     workers.open("a")  # what executes gets its grace
     assert await ending.ended() == 0
+    await workers.fires(other)
     await other.says("in post", 2)
     [(job_id,)] = await workers.rows("select id from jobs where callable = 'visit'")
     await workers.door.send_event(job_id, "colour", "red")

@@ -1,4 +1,4 @@
-"""`lampwork worker`: the process that executes the jobs of a folder."""
+"""`lampwork worker`: a process that executes jobs."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ from lampwork.project import Project
 @log_option
 @shared
 def command(project: str | None, otel: bool, log_format: LogFormat, options: Options) -> int:
-    """Execute the jobs of the folder, and let triggers fire, until SIGTERM or Ctrl-C.
+    """Execute jobs, and let triggers fire, until SIGTERM or Ctrl-C.
 
     What executes then gets some seconds to end; the rest goes on with the next worker. One worker
-    executes a folder; any process may queue jobs for it and answer what they wait for.
+    executes a folder, any number those of a database; any process may queue jobs for them and
+    answer what they wait for.
     """
     log = Log(log_format)
     try:
