@@ -337,11 +337,11 @@ class Project:
 
     @cached_property
     def version(self) -> str:
-        """A digest of the source files that define the recipes and skills."""
+        """A digest of the name, and of the source files that define the recipes and skills."""
         functions = [each.fn for each in (*self._recipes.values(), *self._skills.values())]
         functions += [base.search for base in self._knowledge.values()]
         files = {importable.source_file(fn) for fn in functions} - {None}
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{self.name}\n".encode())
         for file in sorted(filter(None, files)):
             digest.update(Path(file).read_bytes())
         return digest.hexdigest()[:16]

@@ -77,6 +77,10 @@ class DeskRun:
 
     acting = paused
 
+    @contextmanager
+    def above(self, _id: str) -> Iterator[None]:
+        yield
+
     def begun_at(self, _call: int) -> float:
         return time.time()
 

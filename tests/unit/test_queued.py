@@ -14,7 +14,7 @@ from lampwork.store.limits import Limit
 from lampwork.store.share import Share
 from lampwork.store.store import Store
 
-SHARE = Share("shop")
+SHARE = Share("shop", "e1")
 
 
 @pytest.fixture
