@@ -34,6 +34,7 @@ from lampwork.store.share import Share
 from lampwork.types import WaitKind
 
 PROJECT = "waits"
+SHARE = Share(PROJECT, "e1")
 USERS = st.sampled_from(["ann", "ann", "eve"])
 NAMES = st.sampled_from(["go", "go", "stop"])
 TIMEOUTS = st.sampled_from([None, None, 5.0, 50.0])
@@ -273,10 +274,10 @@ class WaitMachine(RuleBasedStateMachine):
         of_task = [bool(each.answer) for each in standing if each.wait.task_id]
         may = all(each.answer for each in standing) or bool(of_task and all(of_task))
         assert self.ground.read(inbox.can_move, self.job) == may
-        movable = self.ground.read(inbox.movable_jobs, Share(PROJECT))
+        movable = self.ground.read(inbox.movable_jobs, SHARE)
         assert (self.job in movable) == any(each.answer for each in standing)
         if may:
-            self.ground.write(jobs.unpark, self.job)
+            self.ground.write(jobs.unpark, self.job, SHARE)
             self.want = "run"
 
     @precondition(lambda self: not self.ended and len(self.known) > 3)
