@@ -336,6 +336,7 @@ async def have_it_stared_at(job: Job) -> str:
 
 
 async def test_what_a_cancelled_job_did_is_told_as_well(opened: Open) -> None:
+    held.clear()
     impatient = office.genie(
         "impatient", model=delegator, job_description="", skills=[have_it_stared_at]
     )

@@ -147,7 +147,7 @@ async def test_a_process_counts_what_it_does_and_another_one_reads_it(opened: Op
         async with Insights.opened(app.settings.place) as elsewhere:
             [process] = (await elsewhere.operations()).processes
 
-        assert process.executor == app.worker.executor_id
+        assert process.executor == app.worker.presence.id
         assert (process.project, process.closed_at) == ("shop", None)
         assert process.jobs_ended == {"succeeded": 1, "failed": 1}
         # Two turns, of which each is written, a result, and the end of the other task.

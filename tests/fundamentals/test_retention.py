@@ -190,7 +190,7 @@ async def test_a_chat_stays_whole_as_long_as_somebody_writes_in_it(
 async def test_one_executor_at_a_time_does_it_and_then_it_rests(opened: Open, ahead: Ahead) -> None:
     async with opened(Project("another")) as app:
         asked = app.store, "shop", Retention(jobs="30d")
-        mine = app.worker.executor_id
+        mine = app.worker.presence.id
         assert await pruning.prune_if_due(*asked, mine) is not None
         assert await pruning.prune_if_due(*asked, "other") is None  # it rests
         ahead.days = 1

@@ -127,7 +127,8 @@ def _read(
 ) -> Iterable[Offer]:
     from lampwork.cli.reading import reading
 
-    options = Options(ctx.params.get("home"), ctx.params.get("db"))
+    given = {**ctx.find_root().params, **{k: v for k, v in ctx.params.items() if v is not None}}
+    options = Options(given.get("home"), given.get("db"))
     return asyncio.run(reading(options, read)) or ()
 
 
