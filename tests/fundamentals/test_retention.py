@@ -209,8 +209,8 @@ async def test_of_everything_that_is_written_nothing_is_left_but_what_is_meant_t
     async with opened(project) as app:
         await app.result(await app.start(work, name="x", idempotency_key="k"))
         job = await app.start(waits, name="x")
-        await app.send_event(job, "go", "went")
         await app.send_event(job, "other", "unread")
+        await app.send_event(job, "go", "went")
         await app.result(job)
         await app.chat(chats, "hello", user="ann")
         for each in await app.fire(polled):
