@@ -128,16 +128,20 @@ class Postgres:
         self._closing.set()
         cut(self.writing)
         cut(self.reading)
-        if self._told_by is not None:
-            cut_off(self._told_by)
+        self._stop_listening()
 
     def close(self) -> None:
         """Close all connections."""
         self._closing.set()
+        self._stop_listening()
         self._listening.join()
         self._time.close()
         self.writing.dispose()
         self.reading.dispose()
+
+    def _stop_listening(self) -> None:
+        if self._told_by is not None:
+            cut_off(self._told_by)
 
     def _listen(self) -> None:
         while not self._closing.is_set():
@@ -153,6 +157,8 @@ class Postgres:
                             self._time.measure(lambda: _told_time(connection))
                             measured_at = time.monotonic()
             except psycopg.Error as error:
+                if self._closing.is_set():
+                    return
                 facts = {"event": "store.not_told"}
                 said = "the database does not tell what others write: %s"
                 _log.warning(said, error, extra=facts)
