@@ -23,7 +23,10 @@ from lampwork import (
     JobRef,
     LampworkError,
     Metadata,
+    Project,
+    RateLimit,
     Recipe,
+    Retention,
     Skill,
     SkillCall,
     StillUnknown,
@@ -278,6 +281,15 @@ def kinds(recipes: Sequence[Recipe[..., Any]], skills: Sequence[Skill[..., Any]]
 
 
 kinds([decide, review], [look_up, refund])
+
+
+def bounded(days: timedelta) -> Project:
+    """Ages are texts or durations, rates are numbers, and nothing need be given."""
+    rate = RateLimit(requests_per_minute=60)
+    assert_type(rate.tokens_per_minute, int | None)
+    kept = Retention(jobs=days, conversations="1y")
+    assert_type(kept.every, str | timedelta)
+    return Project("bounded", rate_limits={"openai": rate}, retention=kept, max_queued=10)
 
 
 async def coroutine(job: Job) -> None:
