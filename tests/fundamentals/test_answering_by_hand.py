@@ -321,7 +321,7 @@ async def test_without_the_code_an_answer_is_checked_by_its_schema(opened: Open)
                 task_of(job.job_id), {"status": "perhaps", "reason": "x"}, by="ann"
             )
         await door.answer_task(task_of(job.job_id), APPROVED, by="ann")
-        app._loop.call_soon(app._look)  # what another process has written
+        app._loop.call_soon(app._look, None)  # what another process has written
         await result(app, job.job_id)
 
 
