@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lampwork.place import Folder
-from lampwork.store import jobs, limits, queued, queues
+from lampwork.store import executors, jobs, limits, queued, queues
+from lampwork.store.executors import NewExecutor
 from lampwork.store.limits import Limit
 from lampwork.store.share import Share
 from lampwork.store.store import Store
@@ -20,6 +21,8 @@ SHARE = Share("shop", "e1")
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(Folder(tmp_path))
+    executor = NewExecutor(id="e1", project="shop", version="1", limited=False, interval=0)
+    store.submit(executors.start, executor).result()
     yield store
     store.close()
 
