@@ -362,7 +362,11 @@ async def test_a_child_gets_no_more_than_its_parent_has_left(
 
 async def test_a_job_that_is_not_waited_for_spends_from_the_budget_above_it(opened: Open) -> None:
     project, genie = one_genie(playbook(working))
-    aside = delegating(project, genie, name="aside")
+
+    @project.recipe()
+    async def aside(job: Job) -> str:
+        await job.wait_for("go", str)  # else which of the two spends first is open
+        return (await job.assign_task(genie, "Go on.")).output
 
     @project.recipe()
     async def leave(job: Job) -> str:
@@ -373,6 +377,7 @@ async def test_a_job_that_is_not_waited_for_spends_from_the_budget_above_it(open
     async with opened(project) as app:
         answer = await app.assign_task(boss, "Go.", budget=Budget(model_calls=4))
         [(job,)] = await rows(app, "select id from jobs where detached")
+        await app.send_event(job, "go", "now")
         with pytest.raises(JobFailed, match="allows 4 model calls, 4 model calls of it spent"):
             await app.result(job)
         assert (await spent(app))["model_calls"] == 4
