@@ -420,4 +420,4 @@ def grounds(place: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.mark.timeout(300)  # many examples
 def test_a_job_comes_to_the_same_in_whatever_order_things_happen(grounds: Grounds) -> None:
-    run_state_machine_as_test(lambda: JobMachine(grounds), settings=tries(12, 15))
+    run_state_machine_as_test(lambda: JobMachine(grounds), settings=tries(8, 15))
