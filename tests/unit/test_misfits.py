@@ -123,7 +123,8 @@ async def test_a_job_that_executed_when_it_was_stopped_is_kept_and_not_forked(
     job_id = await waiting(tmp_path, calls, ".2")
     async with opened(project, tmp_path) as app:
         await status(app, job_id, "suspended")
-        await sql(app, "update jobs set status = 'running' where id = :id", id=job_id)
+        killed = "update jobs set status = 'running', executor = 'gone' where id = :id"
+        await sql(app, killed, id=job_id)
     async with Insights.opened(Folder(tmp_path)) as insights:
         await carry_out(insights, await only(insights, stopped(job_id, 1)), "fork", "old", voice)
         assert "It goes on with the old code." in voice.said[0]["text"]
