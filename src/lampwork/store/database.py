@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from lampwork.place import Folder, Place
+from lampwork.refusals import is_refusal
 
 Change = Callable[[sa.Connection], Any]
 """Something that writes, inside a transaction."""
@@ -95,6 +96,25 @@ def migrate_database(place: Place) -> str | None:
     from lampwork.store import postgres
 
     return postgres.migrate(place)
+
+
+def apply_alone(connection: sa.Connection, change: Change) -> Applied:
+    """Apply one change in a savepoint; a refused one leaves no trace.
+
+    Raises whatever makes the transaction itself worthless.
+    """
+    # Straight to the driver, a third of the time: there are two of these to a change.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT change")
+    try:
+        result = change(connection)
+    except Exception as error:
+        if is_refusal(error):
+            raise
+        driver.execute("ROLLBACK TO change")
+        return None, error
+    driver.execute("RELEASE change")
+    return result, None
 
 
 def to_json(value: Any) -> str:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
-from lampwork.store.schema import executors, leases
+from lampwork.store.schema import leases
+from lampwork.store.share import is_alive
 
 _create = insert(leases).on_conflict_do_nothing().returning(leases.c.name)
 
@@ -30,7 +31,7 @@ def acquire(connection: sa.Connection, name: str, executor_id: str, *, rested: f
         # A clock that was set back must not let it rest for ever.
         if 0 <= clock.now() - held.at < rested:
             return False
-    elif held.executor != executor_id and _executes(connection, held.executor):
+    elif held.executor != executor_id and is_alive(connection, held.executor):
         return False
     return _set(connection, name, held.executor, executor_id)
 
@@ -43,13 +44,6 @@ def renew(connection: sa.Connection, name: str, executor_id: str) -> bool:
 def release(connection: sa.Connection, name: str, executor_id: str) -> bool:
     """Give the lease back: it is done. False if it was taken meanwhile."""
     return _set(connection, name, executor_id, None)
-
-
-def _executes(connection: sa.Connection, executor_id: str) -> bool:
-    query = sa.select(executors.c.id).where(
-        executors.c.id == executor_id, executors.c.closed_at.is_(None)
-    )
-    return connection.execute(query).first() is not None
 
 
 def _set(connection: sa.Connection, name: str, holder: str | None, then: str | None) -> bool:

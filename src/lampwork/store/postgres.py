@@ -15,7 +15,7 @@ from lampwork.connections import cut, cut_off, keep_track
 from lampwork.place import Server
 from lampwork.refusals import CONNECT_TIMEOUT, is_refusal, persistently, told
 from lampwork.store import news
-from lampwork.store.database import Applied, Change, Hear, to_json
+from lampwork.store.database import Applied, Change, Hear, apply_alone, to_json
 from lampwork.store.migrations import server
 from lampwork.store.server_time import QUERY, ServerTime
 
@@ -98,7 +98,7 @@ class Postgres:
                 raise
             driver.execute("ROLLBACK TO changes")
             told = news.gather(connection, self.is_here)
-            applied = [_apply(connection, change) for change in changes]
+            applied = [apply_alone(connection, change) for change in changes]
         if told.topics:
             payload = " ".join([self._writer_id, *sorted(told.topics)])
             connection.execute(_notify, {"channel": SCHEMA, "payload": payload})
@@ -199,20 +199,6 @@ def _told_time(connection: psycopg.Connection[Any]) -> float:
     row = connection.execute(QUERY).fetchone()
     assert row is not None
     return row[0]
-
-
-def _apply(connection: sa.Connection, change: Change) -> Applied:
-    driver: Any = connection.connection.driver_connection
-    driver.execute("SAVEPOINT change")
-    try:
-        result = change(connection)
-    except Exception as error:
-        if is_refusal(error):
-            raise
-        driver.execute("ROLLBACK TO change")
-        return None, error
-    driver.execute("RELEASE change")
-    return result, None
 
 
 def _engine(place: Server, pool_size: int, isolation: Any) -> sa.Engine:

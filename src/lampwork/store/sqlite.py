@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
-from lampwork.refusals import is_refusal
-from lampwork.store.database import Applied, Change, Hear, to_json
+from lampwork.store.database import Applied, Change, Hear, apply_alone, to_json
 from lampwork.store.migrations import folder
 
 
@@ -32,7 +31,7 @@ class Sqlite:
 
     def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
         """Apply each change in a savepoint, which costs microseconds here."""
-        return [_apply(connection, change) for change in changes]
+        return [apply_alone(connection, change) for change in changes]
 
     def outlast_writers(self, connection: sa.Connection) -> None:
         """To begin a transaction here is to have waited."""
@@ -69,21 +68,6 @@ class Sqlite:
         """Close the file."""
         self.writing.dispose()
         self.reading.dispose()
-
-
-def _apply(connection: sa.Connection, change: Change) -> Applied:
-    # Straight to the driver, a third of the time: there are two of these to a change.
-    driver: Any = connection.connection.driver_connection
-    driver.execute("SAVEPOINT change")
-    try:
-        result = change(connection)
-    except Exception as error:
-        if is_refusal(error):
-            raise
-        driver.execute("ROLLBACK TO change")
-        return None, error
-    driver.execute("RELEASE change")
-    return result, None
 
 
 def _engine(path: Path, *, begin: str, pool_size: int) -> sa.Engine:
