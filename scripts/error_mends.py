@@ -58,6 +58,8 @@ MENDS: dict[type[LampworkError], str] = {
         "Begin a chat of your own: leave `conversation=` out. Only the user of a chat decides on "
         "what is proposed there."
     ),
+    errors.SignInNeeded: "Send a valid API key, or sign in.",
+    errors.RoleLacking: "Ask an admin of the project for the role that the message names.",
     errors.NotFound: "Correct the name or the id.",
     errors.RecipeNotFound: "Correct the name; the message lists the recipes.",
     errors.GenieNotFound: "Correct the name; `lampwork genies` lists them.",

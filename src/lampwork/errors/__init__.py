@@ -10,6 +10,7 @@
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid
     ├── UserNotAllowed              what belongs to another user
+    ├── SignInNeeded · RoleLacking  who calls the server, and what they may do
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound · TaskNotFound · ArtifactNotFound
@@ -118,6 +119,7 @@ from lampwork.errors.models import (
     ScriptCallInvalid,
     ScriptEnded,
 )
+from lampwork.errors.people import RoleLacking, SignInNeeded
 from lampwork.errors.stores import (
     BackupInvalid,
     BackupRefused,
@@ -225,8 +227,10 @@ __all__ = [
     "RestoreRefused",
     "ResultNotRecordable",
     "RetentionInvalid",
+    "RoleLacking",
     "ScriptCallInvalid",
     "ScriptEnded",
+    "SignInNeeded",
     "SkillFailed",
     "SkillFailing",
     "SkillInvalid",

@@ -1,0 +1,17 @@
+"""What a caller may not do, or may only do once it is known who calls."""
+
+from __future__ import annotations
+
+from lampwork.errors.error import LampworkError
+
+
+class SignInNeeded(LampworkError):
+    """Nobody knows who calls: there is no session or key, or it is not valid (any more)."""
+
+    status = 401
+
+
+class RoleLacking(LampworkError):
+    """The caller's role in the project is not enough. Fields: `role`, the one that is."""
+
+    status = 403
