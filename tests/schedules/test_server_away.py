@@ -234,6 +234,17 @@ async def test_a_process_that_is_slower_than_the_server_allows_begins_again(
     assert await store.read(kept) == [1, 2]
 
 
+async def test_only_who_writes_is_ended_for_idling_in_a_transaction(store: Store):
+    """Who reads blocks nobody, and may do much with what it has read before it reads on."""
+
+    def ended_after(connection: sa.Connection) -> str:
+        shown = connection.exec_driver_sql("show idle_in_transaction_session_timeout")
+        return str(shown.scalar())
+
+    assert await store.write(ended_after) == "3s"
+    assert await store.read(ended_after) == "0"
+
+
 async def test_a_session_that_was_ended_before_a_read_is_not_noticed(
     store: Store, cluster: Cluster
 ):

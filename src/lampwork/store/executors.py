@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from lampwork import clock
 from lampwork.store import limits, news
 from lampwork.store.schema import conversations, executors, jobs, leases, tasks, waits
-from lampwork.store.share import Share
+from lampwork.store.share import Share, not_closed
 from lampwork.types import ENDED, Json
 
 ALONE_AFTER = 2
@@ -70,7 +70,7 @@ def beat(connection: sa.Connection, executor_id: str) -> bool:
     """Say that a process is alive; False if others have found it gone."""
     beaten = connection.execute(
         sa.update(executors)
-        .where(executors.c.id == executor_id, executors.c.closed_at.is_(None))
+        .where(executors.c.id == executor_id, not_closed)
         .values(beats=executors.c.beats + 1, beat_at=clock.now())
     )
     return beaten.rowcount == 1
@@ -79,7 +79,7 @@ def beat(connection: sa.Connection, executor_id: str) -> bool:
 def others(connection: sa.Connection, own_id: str) -> dict[str, tuple[int, float]]:
     """The others that nobody has found gone: how often each has beaten, and its interval."""
     query = sa.select(executors.c.id, executors.c.beats, executors.c.interval).where(
-        executors.c.id != own_id, executors.c.closed_at.is_(None)
+        executors.c.id != own_id, not_closed
     )
     return {row.id: (row.beats, row.interval) for row in connection.execute(query)}
 
@@ -90,7 +90,7 @@ def newest_version(connection: sa.Connection, project: str) -> str | None:
         sa.select(executors.c.version)
         .where(
             executors.c.project == project,
-            executors.c.closed_at.is_(None),
+            not_closed,
             executors.c.limited.is_(False),
         )
         .order_by(executors.c.started_at.desc(), executors.c.id.desc())
@@ -101,7 +101,7 @@ def newest_version(connection: sa.Connection, project: str) -> str | None:
 
 def alive(connection: sa.Connection) -> dict[str, str]:
     """The executors that nobody has found gone, each with the version of its code."""
-    query = sa.select(executors.c.id, executors.c.version).where(executors.c.closed_at.is_(None))
+    query = sa.select(executors.c.id, executors.c.version).where(not_closed)
     return {row.id: row.version for row in connection.execute(query)}
 
 
@@ -109,7 +109,7 @@ def since(connection: sa.Connection, moment: float, limit: int) -> Sequence[sa.R
     """Executors that have not been closed, or not before that; the last to start first."""
     return connection.execute(
         sa.select(executors)
-        .where(sa.or_(executors.c.closed_at.is_(None), executors.c.closed_at >= moment))
+        .where(sa.or_(not_closed, executors.c.closed_at >= moment))
         .order_by(executors.c.started_at.desc(), executors.c.id.desc())
         .limit(limit)
     ).all()
@@ -119,7 +119,7 @@ def unclosed(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
     """Executors that have not been closed, the last to start first."""
     return connection.execute(
         sa.select(executors)
-        .where(executors.c.closed_at.is_(None))
+        .where(not_closed)
         .order_by(executors.c.started_at.desc(), executors.c.id.desc())
     ).all()
 
@@ -204,7 +204,7 @@ def _close_silent(connection: sa.Connection, executor_id: str, beats: int) -> bo
         .where(
             executors.c.id == executor_id,
             executors.c.beats == beats,
-            executors.c.closed_at.is_(None),
+            not_closed,
         )
         .values(closed_at=clock.now())
     )
@@ -225,6 +225,6 @@ def is_in_charge(connection: sa.Connection, job_id: str, executor_id: str) -> bo
     query = (
         sa.select(jobs.c.id)
         .join(executors, executors.c.id == jobs.c.executor)
-        .where(jobs.c.id == job_id, executors.c.id == executor_id, executors.c.closed_at.is_(None))
+        .where(jobs.c.id == job_id, executors.c.id == executor_id, not_closed)
     )
     return connection.execute(query).first() is not None

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from lampwork.store.queries import Row
 from lampwork.store.schema import entries, executors, jobs, tasks
+from lampwork.store.share import not_closed
 
 __all__ = ["SPENT", "jobs_by_status", "open_tasks", "processes", "queued_since", "spent"]
 
@@ -85,7 +86,7 @@ def processes(connection: sa.Connection, since: float, limit: int) -> Sequence[R
         sa.select(executors)
         .where(
             executors.c.counters.is_not(None),
-            sa.or_(executors.c.closed_at.is_(None), executors.c.closed_at >= since),
+            sa.or_(not_closed, executors.c.closed_at >= since),
         )
         .order_by(executors.c.started_at.desc())
         .limit(limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -26,9 +26,10 @@ SCHEMA = "lampwork"
 _LOOK_EVERY = 2.5
 """Seconds after which a notification that got lost is made good for."""
 
-_SETTINGS = {
-    "search_path": SCHEMA,
-    # A process that was frozen in a transaction blocks the others no longer than this.
+_READING = {"search_path": SCHEMA}
+_WRITING = _READING | {
+    # A process that was frozen in a transaction blocks the others no longer than this. Who only
+    # reads blocks nobody, and may take its time between two queries.
     "idle_in_transaction_session_timeout": "3000",
     # Longer than that, so that the line of those who write moves on before it is left.
     "lock_timeout": "10000",
@@ -41,7 +42,7 @@ def migrate(place: Server) -> str | None:
 
     Raises DatabaseTooNew, DatabaseNotSupported, DatabaseNotWritable, StoreUnavailable.
     """
-    engine = _engine(place, 1, "READ COMMITTED")
+    engine = _engine(place, 1, "READ COMMITTED", _WRITING)
     try:
         return server.migrate(engine, place, SCHEMA)
     finally:
@@ -53,7 +54,7 @@ def revision(place: Server) -> str | None:
 
     Raises DatabaseNotSupported, DatabaseNotWritable, DatabaseUrlInvalid, StoreUnavailable.
     """
-    engine = _engine(place, 1, "READ COMMITTED")
+    engine = _engine(place, 1, "READ COMMITTED", _WRITING)
     try:
         return server.found_at(engine, place, SCHEMA)
     finally:
@@ -67,8 +68,8 @@ class Postgres:
         """Make the tables, if there are none. Raises DatabaseTooNew, StoreUnavailable."""
         self._place = place
         self._writer_id = writer_id
-        self.writing = _engine(place, 1, "READ COMMITTED")
-        self.reading = _engine(place, 4, "REPEATABLE READ")
+        self.writing = _engine(place, 1, "READ COMMITTED", _WRITING)
+        self.reading = _engine(place, 4, "REPEATABLE READ", _READING)
         self._time = ServerTime()
         try:
             persistently(lambda: server.prepare(self.writing, place, SCHEMA))
@@ -201,8 +202,10 @@ def _told_time(connection: psycopg.Connection[Any]) -> float:
     return row[0]
 
 
-def _engine(place: Server, pool_size: int, isolation: Any) -> sa.Engine:
-    options = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+def _engine(
+    place: Server, pool_size: int, isolation: Any, settings: Mapping[str, str]
+) -> sa.Engine:
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     engine = sa.create_engine(
         place.for_driver(connect_timeout=CONNECT_TIMEOUT),
         pool_size=pool_size,

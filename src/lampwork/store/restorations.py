@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.store.schema import executors, jobs, restorations
+from lampwork.store.share import not_closed
 from lampwork.types import ENDED
 
 if TYPE_CHECKING:
@@ -76,9 +77,7 @@ def begin(connection: sa.Connection, *, backup_at: float, by: str) -> tuple[Rest
     made = connection.execute(restored.returning(restorations.c.id)).scalar_one()
     unfinished = jobs.c.status.not_in(ENDED)
     connection.execute(sa.update(jobs).where(unfinished).values(restoration=made))
-    connection.execute(
-        sa.update(executors).where(executors.c.closed_at.is_(None)).values(closed_at=now)
-    )
+    connection.execute(sa.update(executors).where(not_closed).values(closed_at=now))
     marked = connection.execute(
         sa.select(sa.func.count()).where(jobs.c.restoration == made, jobs.c.parent_id.is_(None))
     )

@@ -15,7 +15,10 @@ import sqlalchemy as sa
 from lampwork.store import kept
 from lampwork.store.schema import executors, jobs
 
-_alive = sa.select(executors.c.id).where(executors.c.closed_at.is_(None))
+not_closed = executors.c.closed_at.is_(None)
+"""Of a query of `executors`: they execute, as far as anybody has found."""
+
+_alive = sa.select(executors.c.id).where(not_closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,5 @@ class Share:
 
 def is_alive(connection: sa.Connection, executor_id: str) -> bool:
     """Whether an executor is there that nobody has found to be gone."""
-    query = sa.select(executors.c.id).where(
-        executors.c.id == executor_id, executors.c.closed_at.is_(None)
-    )
+    query = sa.select(executors.c.id).where(executors.c.id == executor_id, not_closed)
     return connection.execute(query).first() is not None
