@@ -20,7 +20,7 @@ import psycopg
 from lampwork.place import Server
 from lampwork.store.store import Store
 
-_DEADLINE = 30.0
+_DEADLINE = 60.0
 """Seconds within which the server must take connections."""
 
 _SETTINGS = {

@@ -42,7 +42,7 @@ T = TypeVar("T")
 NEVER = 3600.0
 """Seconds after which no test runs any more."""
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 """Seconds within which whatever is waited for must be there."""
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.warm import Command, Warm
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 PROJECT = '''
 from pathlib import Path

@@ -32,7 +32,7 @@ Home = Path | Server
 """Where the load's state is: a folder, or a database."""
 
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds for a life."""
 
 

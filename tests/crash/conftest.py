@@ -86,7 +86,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose jobs have all ended 90 days ago, but those that wait."""
     home = tmp_path_factory.mktemp("filled") / "home"
     home.mkdir()
-    subprocess.run([sys.executable, PRUNABLE, home], check=True, timeout=50)
+    subprocess.run([sys.executable, PRUNABLE, home], check=True, timeout=90)
     with closing(sqlite3.connect(home / "lampwork.db")) as connection:
         for ago in (
             "jobs set ended_at = ended_at - :ago, created_at = created_at - :ago",

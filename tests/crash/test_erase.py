@@ -30,7 +30,7 @@ def lampwork(home: Path, *words: str, failpoints: str = "") -> subprocess.Comple
         env={**os.environ, "LAMPWORK_FAILPOINTS": failpoints},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=90,
         check=False,
     )
 

@@ -19,7 +19,7 @@ def live(home: Path) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=90,
         check=False,
     )
 

@@ -21,7 +21,7 @@ def live(home: Path, failpoints: str = "") -> subprocess.CompletedProcess[str]:
         env=os.environ | {"LAMPWORK_FAILPOINTS": failpoints},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 

@@ -31,7 +31,7 @@ def prune(home: Path, failpoints: str = "", *words: str) -> subprocess.Completed
         env={**os.environ, "LAMPWORK_FAILPOINTS": failpoints},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=90,
         check=False,
     )
 
@@ -87,7 +87,7 @@ def test_beside_a_worker_nothing_is_in_the_way_and_the_space_stays_in_the_files(
         done = json.loads(prune(home).stdout)
     finally:
         worker.terminate()
-        worker.communicate(timeout=30)
+        worker.communicate(timeout=90)
     assert worker.returncode == 0
     assert done["deleted"]["trees"] == 8
     assert done["deleted"]["bytes"] > 400_000

@@ -54,7 +54,7 @@ async def results(app: App, recipe: str, count: int) -> list[str]:
     from lampwork.insights import Insights
 
     insights = Insights(app.store)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(found := (await insights.jobs(recipe=recipe)).items) < count:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert len(found) == count

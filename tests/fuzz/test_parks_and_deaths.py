@@ -28,7 +28,7 @@ PROGRAMS = 6
 
 SEEDS = [int(os.environ["LAMPWORK_FUZZ_SEED"])] if "LAMPWORK_FUZZ_SEED" in os.environ else range(6)
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 BOUNDARIES = (
     "call.before",

@@ -19,7 +19,7 @@ from lampwork.store.store import Store
 
 T = TypeVar("T")
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 DEEPER = int(os.environ.get("LAMPWORK_DEEPER", "1"))
 """How many times as many examples are tried as in CI: other ones each time, if more than once."""

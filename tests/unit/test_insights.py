@@ -160,7 +160,7 @@ async def opened(home: Path) -> AsyncIterator[tuple[App, Insights]]:
 
 
 async def eventually(probe: Callable[[], Awaitable[Any]]) -> Any:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not (found := await probe()):
         assert time.monotonic() < until, "it never came to that"
         await asyncio.sleep(0.005)
