@@ -38,7 +38,8 @@ class Caller:
 
     def role_in(self, project: str) -> Role | None:
         """The role in a project; None if the caller must not learn that there is one."""
-        return self.roles.get(project, self.everywhere)
+        held = self.roles.get(project)
+        return self.everywhere if held is None else held
 
     def may(self, project: str, role: Role) -> bool:
         """Whether the caller may do what needs a role in a project."""
