@@ -22,7 +22,9 @@ from lampwork import (
     Job,
     Project,
     SkillCall,
+    TaskAnswer,
     Turn,
+    clock,
     playbook,
 )
 from lampwork.errors import (
@@ -31,6 +33,7 @@ from lampwork.errors import (
     InputInvalid,
     JobFailed,
     LampworkError,
+    TaskDeadlineExceeded,
 )
 from lampwork.jobs_door import JobsDoor
 from lampwork.models import Ask, Reply
@@ -38,6 +41,7 @@ from lampwork.place import Folder
 from lampwork.store.reservations import Refused
 from lampwork.store.store import Store
 from lampwork.tasks.conversation import Hold
+from lampwork.testing import FakeClock
 
 from .conftest import Open
 
@@ -159,21 +163,26 @@ async def test_what_is_reserved_as_time_runs_out_does_not_stay_reserved(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reservation is committed, and before the task that waited for it hears, its time is up."""
-    reserve, held = Hold.reserve, asyncio.Event()
-    project = Project("late")
+    project, time = Project("late"), FakeClock()
+    reserve, refused = Hold.reserve, asyncio.Event()
+    asked: list[Ask] = []
+    outcomes: list[Any] = []
+    time.bind(lambda moving: moving, lambda: asyncio.sleep(0))
 
     class Held(Metered):
         async def respond(self, ask: Ask) -> Reply:
-            if ask.turn.instructions == "First.":
-                await held.wait()
+            asked.append(ask)
+            await (refused if len(asked) == 1 else asyncio.Event()).wait()
             return await super().respond(ask)
 
     async def reserve_slowly(hold: Hold, wanted: Any) -> Any:
         found = await reserve(hold, wanted)
         if isinstance(found, Refused):
-            asyncio.get_running_loop().call_soon(held.set)
-        elif held.is_set():
-            await asyncio.sleep(0.6)
+            refused.set()
+        elif refused.is_set():
+            await time.advance(seconds=60, while_executing=True)
+            await asyncio.sleep(0)  # what time cuts off, it cuts off here
+            await asyncio.sleep(0)
         return found
 
     monkeypatch.setattr(Hold, "reserve", reserve_slowly)
@@ -181,9 +190,8 @@ async def test_what_is_reserved_as_time_runs_out_does_not_stay_reserved(
     helper = project.genie("helper", model=model, job_description="")
 
     async def both(job: Job) -> None:
-        first = job.assign_task(helper, "First.")
-        second = job.assign_task(helper, "Second.", deadline=0.5)
-        await job.gather(first, second, on_error="collect")
+        parts = [job.assign_task(helper, f"Do part {i}.", deadline=60) for i in range(2)]
+        outcomes.extend(await job.gather(*parts, on_error="collect"))
 
     boss = project.genie(
         "boss",
@@ -191,10 +199,11 @@ async def test_what_is_reserved_as_time_runs_out_does_not_stay_reserved(
         job_description="",
         skills=[project.recipe(name="both")(both)],
     )
-    async with opened(project) as app:
-        await app.assign_task(boss, "Go.", budget=Budget(tokens=10_000))
-        assert held.is_set()
-        await spent(app)  # and nothing is reserved any more
+    with clock.using(time):
+        async with opened(project) as app:
+            await app.assign_task(boss, "Go.", budget=Budget(tokens=10_000))
+            await spent(app)  # and nothing is reserved any more
+    assert {type(each) for each in outcomes} == {TaskAnswer, TaskDeadlineExceeded}
 
 
 async def test_of_20_branches_that_race_for_the_last_skill_calls_none_gets_one_too_many(

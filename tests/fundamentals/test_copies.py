@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from datetime import datetime
 
@@ -24,11 +25,15 @@ broken: set[str] = set()
 keys: list[tuple[str, str]] = []
 """What happened, and under which key."""
 
+release = threading.Event()
+"""Lets a job end that is held."""
+
 
 @pytest.fixture(autouse=True)
 def _as_new() -> None:
     broken.clear()
     keys.clear()
+    release.clear()
 
 
 def happened() -> Counter[str]:
@@ -474,9 +479,6 @@ async def test_copies_that_cannot_be_made_are_refused_and_say_what_to_do(opened:
         release.set()
 
 
-release = asyncio.Event()
-
-
 @project.recipe()
 async def holds(job: Job) -> None:
     await job.step(hold)
@@ -484,8 +486,7 @@ async def holds(job: Job) -> None:
 
 async def hold() -> None:
     keys.append(("held", ""))
-    while not release.is_set():  # noqa: ASYNC110  # of another loop
-        await asyncio.sleep(0.005)
+    await asyncio.to_thread(release.wait)
 
 
 async def test_branches_that_failed_side_by_side_are_all_done_again(opened: Open) -> None:
