@@ -122,7 +122,7 @@ async def idle(app: App, job_id: str) -> Run:
 async def park(app: App, job_id: str) -> None:
     """Wait until the job only waits, then park it."""
     run = await idle(app, job_id)
-    await inside(app, app.worker.park(run))
+    await inside(app, app.worker.parking.park(run))
     await eventually(lambda: run.main is not None and run.main.done(), "the parked run lives on")
     assert (await row(app, job_id)).want == "parked"
 

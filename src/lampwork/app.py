@@ -117,7 +117,7 @@ class App(Door):
 
     async def _begin(self, engine: Engine) -> None:
         await self._presence.begin()
-        engine.launch(self.worker.execute, executor_id=self._presence.id)
+        engine.launch(self.worker.execution.execute, executor_id=self._presence.id)
         self.worker.on_job_ended.append(self._job_ended)
         self._seen = await self.store.read(inbox.newest_id)
         if self.settings.triggers:
@@ -167,7 +167,7 @@ class App(Door):
             await self.worker.end_all("deposed")
             await asyncio.to_thread(engine.stop)
             await self._presence.begin_anew()
-            engine.launch(self.worker.execute, executor_id=self._presence.id)
+            engine.launch(self.worker.execution.execute, executor_id=self._presence.id)
         finally:
             self.worker.closing = False
         self.worker.background(recovery.recover(self.worker))
@@ -214,7 +214,7 @@ class App(Door):
     async def take_on(self, job_ids: Iterable[str]) -> None:
         """Execute the trees of these jobs as well, where the settings name the trees."""
         rows = [await self.store.read(jobs.get, job_id) for job_id in job_ids]
-        self._loop.call_soon(self.worker.take_on, {row.root_id for row in rows})
+        self._loop.call_soon(self.worker.admission.take_on, {row.root_id for row in rows})
 
     async def ended(self, job_id: str) -> jobs.EndedJob:
         """Wait until a job has ended; how it did. Raises JobNotFound."""
@@ -283,13 +283,13 @@ class App(Door):
         self._not_ended.discard(job_id)
 
     def _accepted(self, job_id: str) -> None:
-        self._loop.call_soon(self.worker.accepted, job_id)
+        self._loop.call_soon(self.worker.admission.accepted, job_id)
 
     def _copied(self, job_id: str) -> None:
-        self._loop.call_soon(self.worker.copied, job_id)
+        self._loop.call_soon(self.worker.admission.copied, job_id)
 
     def _mended(self, job_id: str) -> None:
-        self._loop.call_soon(lambda: self.worker.background(self.worker.revive(job_id)))
+        self._loop.call_soon(lambda: self.worker.background(self.worker.waking.revive(job_id)))
 
     def _answered(self, deliveries: Iterable[Delivery]) -> None:
         self._loop.call_soon(self.worker.deliver, deliveries)

@@ -51,7 +51,7 @@ async def recover(worker: Worker) -> None:
         else:
             await _run_alone(worker, suspect.id)
     await sweep(worker)
-    worker.expire_at(0)
+    worker.expiry.look_at(0)
 
 
 async def _run_alone(worker: Worker, job_id: str) -> None:
@@ -72,7 +72,7 @@ async def _run_alone(worker: Worker, job_id: str) -> None:
     try:
         facts = {"event": "job.alone", "job_id": job_id}
         _log.warning("job %s runs alone: its process has crashed", job_id, extra=facts)
-        if await worker.revive(job_id, lost=True):
+        if await worker.waking.revive(job_id, lost=True):
             async with asyncio.timeout(_ALONE_FOR):
                 await _gets_on(worker, job_id, progressed)
     except TimeoutError:
@@ -97,13 +97,13 @@ async def _gets_on(worker: Worker, job_id: str, progressed: asyncio.Event) -> No
 
 async def sweep(worker: Worker) -> None:
     """Compare what is meant to happen with what does, and make good for the difference."""
-    await worker.start_queued()
+    await worker.admission.start_queued()
     worker.end_cancelled(await worker.store.read(jobs.to_cancel, worker.share))
     for job_id in await worker.store.read(inbox.movable_jobs, worker.share):
-        worker.background(worker.wake(job_id))
+        worker.background(worker.waking.wake(job_id))
     await _sweep_running(worker)
     if (due_at := await worker.store.read(inbox.next_due)) is not None:
-        worker.expire_at(due_at)  # again, should an earlier look at the clock have failed
+        worker.expiry.look_at(due_at)  # again, should an earlier look at the clock have failed
 
 
 async def _sweep_running(worker: Worker) -> None:
@@ -130,17 +130,17 @@ async def _sweep_running(worker: Worker) -> None:
                 case "none" if job_id in waiting:
                     pass
                 case "none" | "cancelled" | "success" | "error":
-                    await worker.revive(job_id)
+                    await worker.waking.revive(job_id)
                 case "pending" if standing.executor == worker.presence.id:
                     missing_since = worker.missing.get(job_id, now)
                     if now - missing_since >= _LOST_AFTER:
-                        await worker.revive(job_id, lost=True)
+                        await worker.waking.revive(job_id, lost=True)
                     else:
                         stranded[job_id] = missing_since
                 case "pending" if standing.executor not in alive:
-                    await worker.revive(job_id, lost=True)
+                    await worker.waking.revive(job_id, lost=True)
                 case "enqueued" if standing.version not in alive.values():
-                    await worker.revive(job_id, lost=True)
+                    await worker.waking.revive(job_id, lost=True)
                 case _:
                     pass
     worker.missing = stranded
@@ -203,7 +203,7 @@ async def look(worker: Worker, after: int, topics: frozenset[str] | None) -> int
         await sweep(worker)
         return newest
     if "jobs" in topics:
-        await worker.start_queued()
+        await worker.admission.start_queued()
     if "cancelled" in topics:
         worker.end_cancelled(await worker.store.read(jobs.to_cancel, worker.share))
     return newest

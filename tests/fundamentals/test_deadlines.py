@@ -220,7 +220,7 @@ async def time_passes(app: App, *, noticed: bool = True) -> None:
     await sql(app, "update calls set opened_at = 1")
     await sql(app, "update waits set due_at = 1 where due_at is not null")
     if noticed:
-        await inside(app, app.worker.expire())
+        await inside(app, app.worker.expiry.look())
 
 
 async def test_a_parked_task_is_woken_by_its_deadline_and_what_it_started_is_cancelled(

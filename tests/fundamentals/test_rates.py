@@ -83,7 +83,7 @@ async def test_who_waits_for_a_rate_may_be_parked_and_has_its_turn_all_the_same(
     await app.settled()
     await app.clock.advance(seconds=5)
     run = app.worker.runs[jobs[3].job_id]
-    await app._on_jobs_loop(app.worker.park(run))
+    await app._on_jobs_loop(app.worker.parking.park(run))
     assert (await row(app, jobs[3].job_id)).want == "parked"
     await app.start(ask, what="later")
     await app.clock.advance(seconds=15)
@@ -132,7 +132,7 @@ async def test_a_task_that_was_parked_before_it_was_asked_has_spent_nothing_by_t
         await app.run(write, what=f"{number}")
     third = await app.start(write, what="third")
     await app.settled()
-    await app._on_jobs_loop(app.worker.park(app.worker.runs[third.job_id]))
+    await app._on_jobs_loop(app.worker.parking.park(app.worker.runs[third.job_id]))
     await app.clock.advance(seconds=60)
     assert await app.result(third.job_id) == "did: third"
     [(usage,)] = await rows(app, "select usage from tasks where job_id = :job", job=third.job_id)

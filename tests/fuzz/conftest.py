@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lampwork import worker
+from lampwork.worker import execution
 
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_BACKOFF", 0.01)
+    monkeypatch.setattr(execution, "_BACKOFF", 0.01)
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ class Trouble:
         for run in list(self.app.worker.runs.values()):
             if not run.busy and run.waiting_for:
                 if self.happens(0.4):
-                    await self.app.worker.park(run)
+                    await self.app.worker.parking.park(run)
             elif self.happens(0.05):
                 run.end("infrastructure")
 

@@ -30,11 +30,12 @@ from hypothesis.stateful import (
 from tests.machines.ground import Still, place_of, tries
 from tests.support import end_run, eventually, inside, opened, park, take_over
 
-from lampwork import App, Job, Project, clock, worker
+from lampwork import App, Job, Project, clock
 from lampwork.errors import Conflict, JobEnded, WaitTimedOut
 from lampwork.place import Server
 from lampwork.store import schema
 from lampwork.store.store import Store
+from lampwork.worker import execution
 
 from tests.support import clerk  # isort: skip
 
@@ -170,7 +171,7 @@ class JobMachine(RuleBasedStateMachine):
                 each.go = "late"
                 if not each.stopped:
                     self._go_on(each)
-        self.do(inside(self.app, self.app.worker.expire()))
+        self.do(inside(self.app, self.app.worker.expiry.look()))
 
     @rule(job=jobs)
     def cancel(self, job: str) -> None:
@@ -409,7 +410,7 @@ class JobMachine(RuleBasedStateMachine):
 
 @pytest.fixture
 def grounds(place: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grounds]:
-    monkeypatch.setattr(worker, "_BACKOFF", 0.02)
+    monkeypatch.setattr(execution, "_BACKOFF", 0.02)
     effects.clear()
     grounds = Grounds(tmp_path / "home")
     with clock.using(grounds.clock), grounds.runner:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.schedules.scheduling import Clock
 
-from lampwork import Project, worker
+from lampwork import Project
+from lampwork.worker import execution
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def on_server(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_BACKOFF", 0.02)
+    monkeypatch.setattr(execution, "_BACKOFF", 0.02)
 
 
 @pytest.fixture

@@ -35,11 +35,11 @@ async def test_a_clock_that_steps_back_lets_nothing_expire_early_and_nothing_twi
             await idle(app, job_id)
             for hours in (-1.0, 0.0, -24.0, 0.4):
                 clock.offset = hours * HOUR
-                await inside(app, app.worker.expire())
+                await inside(app, app.worker.expiry.look())
                 assert await rows(app, answers) == [(0,)]
             clock.offset = HOUR
-            await inside(app, app.worker.expire())
+            await inside(app, app.worker.expiry.look())
             assert await result(app, job_id) == "slept"
             clock.offset = -HOUR
-            await inside(app, app.worker.expire())
+            await inside(app, app.worker.expiry.look())
             assert await rows(app, answers) == [(1,)]

@@ -169,7 +169,7 @@ async def test_a_sleep_keeps_its_due_time_over_a_restart(project, home):
 
 async def park_or_end(app, job_id: str) -> None:
     """An answer whose delivery was lost is found when the job would be parked."""
-    await inside(app, app.worker.park(app.worker.runs[job_id]))
+    await inside(app, app.worker.parking.park(app.worker.runs[job_id]))
 
 
 async def test_a_timer_that_was_due_while_nothing_ran_goes_off_at_the_start(project, home):
@@ -313,13 +313,13 @@ async def test_the_first_look_does_not_wake_once_per_answer_since_the_start(proj
         waiting = (await app.start(patient)).job_id
         await idle(app, waiting)
         woken: list[str] = []
-        wake = app.worker.wake
+        wake = app.worker.waking.wake
 
         async def count(job_id: str) -> None:
             woken.append(job_id)
             await wake(job_id)
 
-        app.worker.wake = count
+        app.worker.waking.wake = count
         await other.write(inbox.send, waiting, f"{waiting}:go", "hello", "api")
         assert await result(app, waiting) == "hello"
         assert woken == []

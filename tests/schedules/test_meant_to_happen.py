@@ -45,7 +45,7 @@ async def test_an_answer_that_comes_while_its_job_is_parked_wakes_it(project, ho
             app.worker.deliver(sent.result())
 
         with armed("park.committed", once(answer)):
-            await inside(app, app.worker.park(run))
+            await inside(app, app.worker.parking.park(run))
         assert await result(app, job_id) == "hello"
 
 
@@ -110,7 +110,7 @@ async def test_a_timer_goes_off_although_the_database_was_away_when_it_was_due(
     async with opened(project, home) as app:
         job_id = (await app.start(sleeper)).job_id
         await eventually(lambda: refused)
-        await eventually(lambda: app.worker._clock_at is None)
+        await eventually(lambda: app.worker.expiry._at is None)
         await inside(app, recovery.sweep(app.worker))
         assert await result(app, job_id) == "slept"
 
@@ -153,7 +153,7 @@ async def test_an_answer_whose_delivery_was_lost_reaches_its_job_when_it_would_b
         job_id = (await app.start(patient)).job_id
         run = await idle(app, job_id)
         await app.store.write(inbox.send, job_id, f"{job_id}:go", "hello", "api")
-        await inside(app, app.worker.park(run))
+        await inside(app, app.worker.parking.park(run))
         assert await result(app, job_id) == "hello"
 
 
@@ -207,7 +207,7 @@ async def test_two_wake_ups_at_once_make_one_run(project, home):
         runs: list[str] = []
         with armed("job.begun", lambda: runs.append("run")):
             await app.store.write(inbox.send, job_id, f"{job_id}:go", None, "api")
-            wakes = [app.worker.wake(job_id) for _ in range(4)]
+            wakes = [app.worker.waking.wake(job_id) for _ in range(4)]
             await inside(app, _together(*wakes, recovery.sweep(app.worker)))
             assert await result(app, job_id) == "done"
         assert runs == ["run"]
@@ -229,9 +229,10 @@ async def test_a_job_that_is_cancelled_between_a_list_and_its_wake_does_not_run(
         await app.store.write(inbox.send, job_id, f"{job_id}:go", None, "api")
         listed = await app.store.read(inbox.movable_jobs, app.worker.share)
         await app.cancel(job_id)
-        await inside(app, _together(*map(app.worker.wake, listed)))
+        await inside(app, _together(*map(app.worker.waking.wake, listed)))
         await status(app, job_id, "cancelled")
-        await inside(app, _together(app.worker.wake(job_id), app.worker.revive(job_id)))
+        waking = app.worker.waking
+        await inside(app, _together(waking.wake(job_id), waking.revive(job_id)))
         assert begun == []
         assert await _engine_status(app, job_id, "cancelled")
 

@@ -22,8 +22,9 @@ from tests.support import (
     status,
 )
 
-from lampwork import Job, NotDone, Project, worker
+from lampwork import Job, NotDone, Project
 from lampwork.errors import AlreadyAnswered, InputInvalid, JobFailed
+from lampwork.worker import parking
 
 begun: list[str] = []
 
@@ -268,7 +269,7 @@ async def test_a_short_life_of_a_process_does_not_hide_that_a_person_is_needed(
     async with opened(project, home) as app:
         await asked(app, job_id)
     gate.set()
-    monkeypatch.setattr(worker, "_SHOW_WAITING_AFTER", NEVER)
+    monkeypatch.setattr(parking, "_SHOW_WAITING_AFTER", NEVER)
     async with opened(project, home) as app:
         await idle(app, job_id)
         assert (await row(app, job_id)).status == "running"

@@ -262,7 +262,7 @@ async def test_a_recipe_that_swallows_its_runs_end_for_ever_does_not_stop_the_ot
         job_id = (await app.start(stubborn)).job_id
         run = await idle(app, job_id)
         try:
-            await inside(app, app.worker.park(run))
+            await inside(app, app.worker.parking.park(run))
             assert await asyncio.wait_for(app.run(other), DEADLINE)
             await app.send_event(job_id, "go", "hello")
             assert await result(app, job_id) == "hello"

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import lampwork
-from lampwork import Answer, Call, Job, Project, SkillCall, testing, worker
+from lampwork import Answer, Call, Job, Project, SkillCall, testing
 from lampwork.errors import InputInvalid
 from lampwork.failpoint import POINTS_OF_ERASING, POINTS_OF_PRUNING, POINTS_OF_RESTORING
 from lampwork.testing.crash.boundary import Boundary, chosen
+from lampwork.worker import execution
 
 project = Project("breaking")
 acts: list[str] = []
@@ -36,7 +37,7 @@ async def refund(job: Job) -> str:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_BACKOFF", 0.01)
+    monkeypatch.setattr(execution, "_BACKOFF", 0.01)
     acts.clear()
 
 

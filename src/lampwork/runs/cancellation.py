@@ -39,7 +39,7 @@ async def finish_cancelled(worker: Worker, job_id: str) -> None:
         )
         envelope = values.write(values.Failure(error.to_record()))
         ended = await worker.store.write(jobs.finish, job_id, "cancelled", envelope, None)
-    worker.after_end(job_id, ended)
+    worker.execution.after_end(job_id, ended)
 
 
 async def settle(run: Run | None, grace: float) -> list[str]:

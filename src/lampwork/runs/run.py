@@ -190,7 +190,7 @@ class Run(Flow):
 
     def _came_to_rest(self) -> None:
         self.idle_since = asyncio.get_running_loop().time()
-        self.worker.became_idle(self)
+        self.worker.parking.became_idle(self)
 
     def executing(self) -> list[str]:
         """The calls whose bodies have not ended."""
@@ -232,7 +232,7 @@ class Run(Flow):
         self, wait: Wait, future: asyncio.Future[Answer], due_at: float | None
     ) -> Answer:
         if due_at is not None:
-            self.worker.expire_at(due_at)
+            self.worker.expiry.look_at(due_at)
         self.waiting_for[wait.id] = wait
         if wait.kind == "resolution":
             # Why is on record; it may quote an exception of the user's, with what it was about.
@@ -434,4 +434,4 @@ class Run(Flow):
         failpoint.hit("child.created")
         for each in children:
             if each.want == "run":
-                self.worker.start_soon(each.id)
+                self.worker.admission.start_soon(each.id)

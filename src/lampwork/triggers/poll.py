@@ -100,7 +100,7 @@ class Polling:
             found_new = f"found {len(started)} new items"
             self._log(logging.INFO, found_new, "trigger.fired", jobs=len(started))
         for job_id in started:
-            self._worker.start_soon(job_id)
+            self._worker.admission.start_soon(job_id)
         return started
 
     def _rejecting(self, count: int) -> str:

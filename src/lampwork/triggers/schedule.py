@@ -165,7 +165,7 @@ class Schedule:
             failpoint.hit("trigger.fired")
             _say_fired(row, times, next_at)
             for job in new:
-                self._worker.start_soon(job.id)
+                self._worker.admission.start_soon(job.id)
         return cron.after(until)
 
     async def _fire_now(
@@ -180,7 +180,7 @@ class Schedule:
             return []
         facts = {"event": "trigger.fired", "recipe": row.recipe, "trigger": row.identity}
         _log.info("%s of %s starts a job: fired by %s", row.identity, row.recipe, by, extra=facts)
-        self._worker.start_soon(job.id)
+        self._worker.admission.start_soon(job.id)
         return [job.id]
 
     def _attend_poll(self, row: Row, recipe: Recipe[..., Any], poll: Poll, now: float) -> float:

@@ -1,0 +1,125 @@
+"""Which jobs start, and when: as there is room, and as the limits of their recipes let them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from lampwork.store import jobs, queued, queues
+
+if TYPE_CHECKING:
+    from lampwork.worker.worker import Worker
+
+
+class Admission:
+    """Starts jobs that were accepted, by this process or by others."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.crowded = False
+        """Whether accepted jobs wait for room."""
+        self._limited = any(
+            each.concurrency is not None for each in worker.project.recipes.values()
+        )
+        """Whether there are recipes of which only so many jobs run at a time."""
+        self._turn = ""
+        """What the last job is of that was taken from those that waited."""
+        self._starting: set[str] = set()
+
+    # --- jobs that are accepted here ---
+
+    def accepted(self, job_id: str) -> None:
+        """A job at the top of its tree was accepted here, and is in our charge."""
+        self.take_on([job_id])
+        self.start_soon(job_id)
+
+    def copied(self, job_id: str) -> None:
+        """A copy of a job was made here: it is executed here, unless somebody else takes it."""
+        self.take_on([job_id])
+        self._worker.background(self.start_queued())
+
+    def take_on(self, roots: Iterable[str]) -> None:
+        """Execute these trees as well, if not every tree is executed here anyway."""
+        trees = self._worker.trees
+        if trees is not None and not trees.issuperset(roots):
+            self._worker.trees = trees.union(roots)
+            self._worker.background(self.start_queued())
+
+    def start_soon(self, job_id: str) -> None:
+        """Start a job that is in our charge when there is room."""
+        worker = self._worker
+        if worker.closing or worker.alone or job_id in worker.runs or job_id in self._starting:
+            return
+        if self.room <= 0:
+            self.crowded = True
+            worker.parking.make_room()
+            return
+        self._starting.add(job_id)
+        worker.background(self._start(job_id))
+
+    async def _start(self, job_id: str) -> None:
+        try:
+            if await self.enters(job_id):
+                await self._worker.engine.start(job_id)
+        finally:
+            self._starting.discard(job_id)
+
+    def has_begun(self, job_id: str) -> None:
+        """A job that was started is among the runs now."""
+        self._starting.discard(job_id)
+
+    # --- jobs that wait for room ---
+
+    async def start_queued(self) -> None:
+        """Start jobs that were accepted, here or by other processes, as far as there is room."""
+        worker, room = self._worker, self.room
+        if worker.alone or worker.closing:
+            return
+        if room <= 0:
+            worker.parking.make_room()
+            return
+        starting = set(self._starting)  # their rows say queued until they have begun
+        limit = room + len(starting) + 1
+        found = await worker.store.read(queued.to_start, worker.share, limit, self._turn)
+        waiting = [each for each in found if each.id not in starting]
+        self.crowded = len(waiting) > room
+        if not waiting:
+            return
+        ours = [each.id for each in waiting[:room]]
+        taken = await worker.store.write(jobs.take_charge, ours, worker.share)
+        known = await worker.engine.standings(taken)
+        for each in waiting[:room]:
+            if each.id not in taken:
+                continue
+            self._turn = each.callable
+            if each.id in known:  # its process was killed between its start and its begin
+                worker.background(worker.waking.revive(each.id))
+            else:
+                self.start_soon(each.id)
+
+    def has_left(self) -> None:
+        """A run has made room."""
+        if self.crowded and not self._worker.closing:
+            self._worker.background(self.start_queued())
+
+    @property
+    def room(self) -> int:
+        """How many more jobs may run here."""
+        return self._worker.settings.max_live - len(self._worker.runs) - len(self._starting)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether a job is on its way."""
+        return bool(self._starting)
+
+    # --- the limits of recipes ---
+
+    async def enters(self, job_id: str) -> bool:
+        """Whether a job may run beside the others of its recipe; from here on it counts."""
+        return not self._limited or await self._worker.store.write(queues.enter, job_id)
+
+    async def let_in(self) -> None:
+        """A job of a limited recipe has made way for others of it: those that may go on do."""
+        await self.start_queued()
+        for job_id in await self._worker.store.read(queues.to_wake, self._worker.project.name):
+            self._worker.background(self._worker.waking.wake(job_id))
