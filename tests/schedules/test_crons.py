@@ -12,6 +12,7 @@ from tests.support import armed, away, eventually, once, rows, status
 
 from lampwork import App, Cron, Job, Project
 from lampwork.errors import TriggerNotFound
+from lampwork.presence import Presence
 from lampwork.triggers import schedule
 
 
@@ -40,6 +41,23 @@ async def test_a_cron_fires_at_each_of_its_times_and_not_before(
             "scheduled_at": "2026-06-01T13:00:00+00:00",
         }
         assert await app.result(job_id) == "2026-06-01 13:00:00+00:00"
+
+
+async def test_who_may_have_been_found_gone_fires_nothing_until_it_is_heard_of_again(
+    project: Project, home: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may fire them by then."""
+    cron(project)
+    monkeypatch.setattr(schedule, "_AGAIN", 0.01)
+    async with executing(project, home, clock) as app:
+        with monkeypatch.context() as unheard:
+            unheard.setattr(Presence, "holds", property(lambda _: False))
+            assert await at(app, clock, 1.01) == []
+
+        async def has_fired() -> bool:
+            return await fired(app) == [1]
+
+        await eventually(has_fired, "it did not look again")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from tests.schedules.scheduling import HOUR, Clock, executing, fired, look, started
-from tests.support import armed, away, eventually, inside, once, opened, rows, status
+from tests.support import armed, away, eventually, inside, once, opened, rows, sql, status
 
 from lampwork import App, Cron, Job, Poll, Polled, Project
 from lampwork.door import Door
@@ -194,6 +194,28 @@ async def test_a_poll_whose_commit_is_refused_is_done_again_with_its_cursor(
         clock.hours = 1 + 5 / HOUR
         await look(app)
         assert (await started(app), cursors) == (["1"], [None, 0, 0])
+
+
+async def test_a_poll_that_comes_late_moves_no_cursor_back(
+    project: Project, home: Path, clock: Clock
+) -> None:
+    """*Its process was frozen and found gone; another has polled since, and moved the cursor on.*"""
+    poll(project, orders_after)
+    shop.extend([order(1), order(2)])
+    async with executing(project, home, clock) as app:
+
+        async def be_overtaken() -> None:
+            await sql(app, "update triggers set cursor = '7'")
+
+        gates.append(be_overtaken)
+        shop.append(order(3))
+        clock.hours = 1
+        await look(app)
+        gates.clear()
+        clock.hours = 2
+        await look(app)
+        assert cursors == [None, 2, 7]
+        assert await started(app) == ["1", "2", "3"], "what it has found is started all the same"
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ class Found:
     """What a poll found that had not started a job before."""
 
     at: float
+    since: Json
+    """The cursor that it began at."""
     cursor: Json
     items: Sequence[tuple[str, NewJob]]
     rejected: Sequence[Rejected]
@@ -163,7 +165,9 @@ def take(
 ) -> tuple[list[str], list[Rejected]]:
     """Start a job for each item that has started none, and move the cursor on.
 
-    Returns the ids of the jobs, and what is rejected for a reason that is new.
+    It stays where another poll has moved it meanwhile: one by hand, or that of a process which
+    took this one for gone. Returns the ids of the jobs, and what is rejected for a reason that is
+    new.
     """
     started = keys_started(connection, trigger_id, [key for key, _ in found.items])
     first = {key: job for key, job in reversed(found.items) if key not in started}
@@ -173,12 +177,13 @@ def take(
     outcomes = [(key, job.id, None) for key, job in first.items()]
     outcomes += [(each.key, None, each.why) for each in news]
     _remember(connection, trigger_id, outcomes, found.at)
+    before = get(connection, trigger_id).cursor
     _polled(
         connection,
         trigger_id,
         asked,
         polled_at=found.at,
-        cursor=found.cursor,
+        cursor=found.cursor if before == found.since else before,
         error=None,
         **_fired(new, found.at),
     )

@@ -91,7 +91,7 @@ class Polling:
         if new:
             failpoint.hit("trigger.due")
         keyed = [(key, job) for (key, _), job in zip(fitting, new, strict=True)]
-        found = Found(now, cursor, keyed, rejected)
+        found = Found(now, row.cursor, cursor, keyed, rejected)
         started, news = await self._store.write(triggers.take, trigger_id, found, asked=asked)
         if news:
             self._log(logging.WARNING, self._rejecting(len(news)), "trigger.rejected")

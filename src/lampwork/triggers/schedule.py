@@ -85,9 +85,12 @@ class Schedule:
             return
         async with self._looking:
             try:
-                if not await self._leads():
+                if not self._worker.presence.holds:
+                    at = [clock.now() + _AGAIN]  # by now it may be another one that fires them
+                elif await self._leads():
+                    at = [await self._attend(row) for row in await self._rows()]
+                else:
                     return
-                at = [await self._attend(row) for row in await self._rows()]
             except Exception as error:
                 facts = {"event": "trigger.failed"}
                 _log.error("triggers can't be looked at: %s", error, exc_info=error, extra=facts)
