@@ -54,6 +54,7 @@ def main(options: argparse.Namespace) -> None:
         for promise in promises:
             print(promise)
         if broken:
+            ground.keep(place)
             kept = place.with_name(f"chaos-{options.seed}-{place.name}")
             shutil.copytree(place, kept)
     if broken:

@@ -83,6 +83,10 @@ class Cluster:
         """Drop a database, whoever is connected."""
         self.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
 
+    def dump(self, name: str) -> str:
+        """All that is in a database, as SQL."""
+        return self._run("pg_dump", "-h", self.folder, "-p", self.port, "-U", self.user, name)
+
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run a statement as the superuser; gives what psql prints, without a frame."""
         where = ("-h", self.folder, "-p", self.port, "-U", self.user, "-d", database)

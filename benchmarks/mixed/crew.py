@@ -22,7 +22,14 @@ OPEN_AT_MOST = 40
 """Jobs that have not ended; when there are more, a new worker starts only a few."""
 
 STANDS_STILL = 60.0
-"""Seconds in which, when it is to become quiet, some job must end."""
+"""Seconds in which, when it is to become quiet, something must move: else a job is stranded."""
+
+AT_MOST = 300.0
+"""Seconds in which all must have ended, however much moves: else a job goes round in circles, or
+the machine has too much to do."""
+
+LOOKS_EVERY = 2.0
+"""Seconds between two looks at whether something moves."""
 
 CLOSES_WITHIN = 30.0
 """Seconds for a worker that was told to close: its effects get 10."""
@@ -197,19 +204,25 @@ class Crew:
 
     def become_quiet(self) -> float:
         """Let everything come to its end; how many seconds that took."""
-        began = progress_at = time.monotonic()
-        left = -1
+        began = now = moved_at = time.monotonic()
+        looked_at, stood = 0.0, None
         self._lull.touch()
         arrived = processes.told_service(self._url, "/lull", {"on": True})["arrived"]
         for _, life in self.thaws:
             life.signal(signal.SIGCONT)
         self.thaws.clear()
         while not self._is_quiet(arrived):
-            self.tend(time.monotonic() + 0.05)
-            if left != (left := self._unfinished()):
-                progress_at = time.monotonic()
-            if time.monotonic() > progress_at + STANDS_STILL:
-                self.ledger.wrong.append(f"not quiet: {self._open()}")
+            self.tend(now + 0.05)
+            now = time.monotonic()
+            if now > looked_at + LOOKS_EVERY:
+                looked_at = now
+                if stood != (stood := self._standing()):
+                    moved_at = now
+            if now > min(moved_at + STANDS_STILL, began + AT_MOST):
+                what = (
+                    "stands still" if now > moved_at + STANDS_STILL else "moves, and does not end"
+                )
+                self.ledger.wrong.append(f"{what}: {self._open()}")
                 break
         return time.monotonic() - began
 
@@ -230,10 +243,26 @@ class Crew:
     def _unfinished(self) -> int:
         return self.ground.rows("select count(*) from jobs where ended_at is null")[0][0]
 
+    def _standing(self) -> list[Any]:
+        """What changes as soon as any job gets on with anything, and by no heartbeat."""
+        return [
+            *self.ground.rows("select count(*), count(ended_at), max(changed_at) from jobs"),
+            *self.ground.rows("select count(*) from entries"),
+            *self.ground.rows("select count(*), max(id) from inbox"),
+            *self.ground.engine_rows("select count(*) from operation_outputs"),
+        ]
+
     def _open(self) -> list[Any]:
-        return self.ground.rows(
-            "select id, callable, want, status, executor from jobs where ended_at is null"
-        )
+        return [
+            *self.ground.rows(
+                "select id, callable, want, status, crashes, executor, executor in (select id from "
+                "executors where closed_at is null) from jobs where ended_at is null"
+            ),
+            *self.ground.engine_rows(
+                "select workflow_uuid, status, executor_id, queue_name from workflow_status "
+                "where status in ('PENDING', 'ENQUEUED')"
+            ),
+        ]
 
     def rest(self) -> None:
         """Let all close, in order."""

@@ -27,6 +27,10 @@ WEIGHTS: dict[Database, dict[Kind, int]] = {
 LONGEST_FREEZE: dict[Database, float] = {"sqlite": 2.0, "postgres": 12.0}
 """Seconds; where another worker can take over, long enough for that."""
 
+HEARTBEATS = (0.5, 2.0)
+"""Seconds between those of a worker of several: short, for it does not live long, and who takes its
+jobs over must live long enough to see it gone."""
+
 ARMED = 0.3
 """The share of lives that are to kill themselves at a failpoint."""
 
@@ -78,4 +82,5 @@ def birth(seed: int, number: int) -> Birth:
     }
     point, nth = chance.choice(sorted(POINTS)), chance.randint(1, 20)
     armed = chance.random() < ARMED
+    settings["heartbeat"] = chance.choice(HEARTBEATS)
     return Birth(settings, f"{point}=kill@{nth}" if armed else "")

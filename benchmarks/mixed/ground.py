@@ -31,6 +31,10 @@ class Ground(Protocol):
         """Rows of each table, Lampwork's and the engine's."""
         ...
 
+    def keep(self, place: Path) -> None:
+        """See to it that all of it is in this folder, to be looked at later."""
+        ...
+
 
 class Folder:
     def __init__(self, home: Path) -> None:
@@ -51,11 +55,17 @@ class Folder:
             for (name,) in rows(named)
         }
 
+    def keep(self, place: Path) -> None:
+        """It is there: the home is in it."""
+
+
+_NAME = "chaos"
+
 
 class Server:
     def __init__(self, cluster: postgres.Cluster, home: Path) -> None:
         self.cluster = cluster
-        self._url = cluster.database("chaos")
+        self._url = cluster.database(_NAME)
         self.settings = {"home": str(home), "db": self._url}
 
     def rows(self, query: str) -> list[Row]:
@@ -72,6 +82,9 @@ class Server:
         return {
             name: self.rows(f"select count(*) from {name}")[0][0] for (name,) in self.rows(named)
         }
+
+    def keep(self, place: Path) -> None:
+        (place / "database.sql").write_text(self.cluster.dump(_NAME))
 
     def cut(self, share: float) -> None:
         """Terminate about that share of the connections to the database."""
