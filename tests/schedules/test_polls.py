@@ -199,7 +199,7 @@ async def test_a_poll_whose_commit_is_refused_is_done_again_with_its_cursor(
 async def test_a_poll_that_comes_late_moves_no_cursor_back(
     project: Project, home: Path, clock: Clock
 ) -> None:
-    """*Its process was frozen and found gone; another has polled since, and moved the cursor on.*"""
+    """*Its process was frozen and found gone; another has polled since.*"""
     poll(project, orders_after)
     shop.extend([order(1), order(2)])
     async with executing(project, home, clock) as app:

@@ -56,7 +56,7 @@ async def test_keys_that_have_started_a_job_start_none_again(store: Store) -> No
 
     async def take(trigger: int, *found: tuple[str, NewJob]) -> list[str]:
         taken, _ = await store.write(
-            triggers.take, trigger, Found(11.0, None, found, []), asked=None
+            triggers.take, trigger, Found(11.0, None, None, found, []), asked=None
         )
         return taken
 
@@ -71,8 +71,10 @@ async def test_more_keys_than_one_query_takes(store: Store) -> None:
     found = [(str(number), job(f"j{number:05}")) for number in range(1201)]
     again = [(str(number), job(f"k{number:05}")) for number in range(1202)]
 
-    await store.write(triggers.take, poll, Found(11.0, None, found, []), asked=None)
-    started, _ = await store.write(triggers.take, poll, Found(12.0, None, again, []), asked=None)
+    await store.write(triggers.take, poll, Found(11.0, None, None, found, []), asked=None)
+    started, _ = await store.write(
+        triggers.take, poll, Found(12.0, None, None, again, []), asked=None
+    )
 
     assert started == ["k01201"]
 
@@ -83,7 +85,7 @@ async def test_a_wish_to_fire_that_came_during_a_poll_is_kept(store: Store) -> N
     first = (await store.read(triggers.get, poll)).asked
     await store.write(triggers.ask, "shop", POLL, Order("ben", 12.0))
 
-    found = Found(13.0, None, [], [Rejected("a", "too late")])
+    found = Found(13.0, None, None, [], [Rejected("a", "too late")])
     assert await store.write(triggers.take, poll, found, asked=first) == ([], [found.rejected[0]])
     assert (await store.read(triggers.get, poll)).asked["by"] == "ben"
     assert not await store.write(triggers.fire_now, poll, job("j1"), asked=first, now=13.0)
