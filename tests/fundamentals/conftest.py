@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from lampwork import App, Project, Settings
+from lampwork import App, Project, Settings, clock
+from lampwork.testing import FakeClock
 
 Open = Callable[..., AbstractAsyncContextManager[App]]
 
@@ -45,3 +47,15 @@ def opened(tmp_path: Path) -> Open:
         return project.open(settings=Settings(home=tmp_path / "state", db=db, **settings))
 
     return open
+
+
+@pytest.fixture
+def stopped() -> Iterator[FakeClock]:
+    """The clock of jobs, which stands still.
+
+    `await stopped.advance(hours=1, while_executing=True)` is for their event loop.
+    """
+    time = FakeClock()
+    time.bind(lambda moving: moving, lambda: asyncio.sleep(0))
+    with clock.using(time):
+        yield time

@@ -24,7 +24,6 @@ from lampwork import (
     SkillCall,
     TaskAnswer,
     Turn,
-    clock,
     playbook,
 )
 from lampwork.errors import (
@@ -160,14 +159,13 @@ async def test_branches_wait_for_what_others_have_reserved_and_do_not_use(opened
 
 
 async def test_what_is_reserved_as_time_runs_out_does_not_stay_reserved(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
+    opened: Open, stopped: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reservation is committed, and before the task that waited for it hears, its time is up."""
-    project, time = Project("late"), FakeClock()
+    project = Project("late")
     reserve, refused = Hold.reserve, asyncio.Event()
     asked: list[Ask] = []
     outcomes: list[Any] = []
-    time.bind(lambda moving: moving, lambda: asyncio.sleep(0))
 
     class Held(Metered):
         async def respond(self, ask: Ask) -> Reply:
@@ -180,7 +178,7 @@ async def test_what_is_reserved_as_time_runs_out_does_not_stay_reserved(
         if isinstance(found, Refused):
             refused.set()
         elif refused.is_set():
-            await time.advance(seconds=60, while_executing=True)
+            await stopped.advance(seconds=60, while_executing=True)
             await asyncio.sleep(0)  # what time cuts off, it cuts off here
             await asyncio.sleep(0)
         return found
@@ -199,10 +197,9 @@ async def test_what_is_reserved_as_time_runs_out_does_not_stay_reserved(
         job_description="",
         skills=[project.recipe(name="both")(both)],
     )
-    with clock.using(time):
-        async with opened(project) as app:
-            await app.assign_task(boss, "Go.", budget=Budget(tokens=10_000))
-            await spent(app)  # and nothing is reserved any more
+    async with opened(project) as app:
+        await app.assign_task(boss, "Go.", budget=Budget(tokens=10_000))
+        await spent(app)  # and nothing is reserved any more
     assert {type(each) for each in outcomes} == {TaskAnswer, TaskDeadlineExceeded}
 
 

@@ -32,8 +32,9 @@ from lampwork.errors import (
 )
 from lampwork.insights import Insights, WaitingOn
 from lampwork.insights.views import SkillCard
+from lampwork.testing import FakeClock
 
-from ..support import armed, dying, eventually, park, result, rows, status
+from ..support import armed, dying, eventually, inside, park, result, rows, status
 from .conftest import Open
 
 done: list[str] = []
@@ -380,10 +381,11 @@ async def test_what_is_proposed_counts_as_a_call_of_the_budget_once(opened: Open
     assert len(done) == 2
 
 
-async def test_at_the_deadline_nobody_is_asked_any_more(opened: Open) -> None:
+async def test_at_the_deadline_nobody_is_asked_any_more(opened: Open, stopped: FakeClock) -> None:
     async with opened(project) as app:
-        job_id = await say(app, deadline=0.3)
+        job_id = await say(app, deadline=60)
         [question] = await asked(app, job_id)
+        await inside(app, stopped.advance(seconds=60, while_executing=True))
         with pytest.raises(JobFailed, match="deadline"):
             await app.result(job_id)
         with pytest.raises(AlreadyAnswered, match="by clock"):

@@ -18,35 +18,52 @@ from lampwork.errors import (
     TaskDeadlineExceeded,
 )
 from lampwork.insights import Insights
+from lampwork.testing import FakeClock
 
 from .conftest import Open
 
-SOON = 0.3
+SOON = 60.0
 """Seconds."""
 
 
-def one_genie(model: Callable[[Turn], Any], *skills: str, **effects: Any) -> tuple[Project, Genie]:
+@pytest.fixture(autouse=True)
+def _at_rest(stopped: FakeClock) -> None:
+    """No time passes but what a test lets pass."""
+
+
+async def never(passing: FakeClock | None) -> str:
+    """End never; time passes meanwhile, if it is given."""
+    if passing is not None:
+        await passing.advance(seconds=SOON, while_executing=True)
+    await asyncio.Event().wait()
+    return "done"
+
+
+def one_genie(
+    model: Callable[[Turn], Any], *skills: str, passing: FakeClock | None = None
+) -> tuple[Project, Genie]:
     """A genie and skills that never end."""
     project = Project("late")
 
     def endless(name: str) -> Any:
         async def skill() -> str:
             """Take for ever."""
-            await asyncio.Event().wait()
-            return "done"
+            return await never(passing)
 
         return project.skill(name=name, effect=name)(skill)
 
     made = [endless(name) for name in skills]
-    return project, project.genie(
-        "clerk", model=playbook(model), job_description="", skills=made, **effects
-    )
+    return project, project.genie("clerk", model=playbook(model), job_description="", skills=made)
 
 
 async def late(app: App, genie: Genie, **terms: Any) -> dict[str, Any]:
     """The fields of what a task fails with."""
+    return await ended_late(app, (await app.assign(genie, "Go.", **terms)).job_id)
+
+
+async def ended_late(app: App, job_id: str) -> dict[str, Any]:
     with pytest.raises(JobFailed) as failed:
-        await asyncio.wait_for(app.assign_task(genie, "Go.", **terms), 10)
+        await result(app, job_id)
     assert failed.value.error["code"] == "task_deadline_exceeded"
     return failed.value.error["fields"]
 
@@ -128,22 +145,21 @@ async def test_the_same_key_and_length_of_time_lead_to_the_same_job(opened: Open
         assert deadline == pytest.approx(accepted_at + 60, abs=0.001)
 
 
-async def test_a_copy_of_a_job_has_as_much_time_anew(opened: Open) -> None:
+async def test_a_copy_of_a_job_has_as_much_time_anew(opened: Open, stopped: FakeClock) -> None:
     project, genie = one_genie(lambda turn: Answer("done"))
     async with opened(project) as app:
         job = await app.assign(genie, "Go.", deadline=SOON)
-        await asyncio.sleep(SOON)
         await status(app, job.job_id, "succeeded")
+        await inside(app, stopped.advance(seconds=SOON))
         again = await app.rerun(job.job_id)
         assert (await result(app, again.job_id))["response"] == "done"
 
 
 async def test_a_model_call_ends_with_the_time_and_is_counted_at_what_it_may_have_used(
-    opened: Open,
+    opened: Open, stopped: FakeClock
 ) -> None:
     async def endless(_turn: Turn) -> Answer:
-        await asyncio.Event().wait()
-        return Answer("done")
+        return Answer(await never(stopped))
 
     project = Project("late")
     genie = project.genie("clerk", model=Metered(endless, longest=100), job_description="")
@@ -169,20 +185,20 @@ async def test_a_model_call_ends_with_the_time_and_is_counted_at_what_it_may_hav
     ],
 )
 async def test_a_skill_call_ends_with_the_time(
-    opened: Open, effect: str, came_of_it: tuple[str, str]
+    opened: Open, stopped: FakeClock, effect: str, came_of_it: tuple[str, str]
 ) -> None:
-    project, genie = one_genie(lambda turn: Call(turn.skills[0]), effect)
+    project, genie = one_genie(lambda turn: Call(turn.skills[0]), effect, passing=stopped)
     async with opened(project) as app:
         fields = await late(app, genie, deadline=SOON)
     [action] = fields["actions"]
     assert (action["skill"], action["status"], action["error"]) == (effect, *came_of_it)
 
 
-async def test_the_seconds_of_a_budget_are_a_deadline_too(opened: Open) -> None:
-    project, genie = one_genie(lambda turn: Call(turn.skills[0]), "read")
+async def test_the_seconds_of_a_budget_are_a_deadline_too(opened: Open, stopped: FakeClock) -> None:
+    project, genie = one_genie(lambda turn: Call(turn.skills[0]), "read", passing=stopped)
     async with opened(project) as app:
         with pytest.raises(JobFailed) as failed:
-            await app.assign_task(genie, "Go.", deadline=60, budget=Budget(seconds=SOON))
+            await app.assign_task(genie, "Go.", deadline=600, budget=Budget(seconds=SOON))
     error = failed.value.error
     assert (error["code"], error["fields"]["limit"]) == ("budget_exceeded", "seconds")
     assert error["fields"]["spent"]["seconds"] >= SOON
@@ -254,13 +270,18 @@ async def test_a_deadline_that_passes_while_nothing_executes_is_kept_at_the_next
         await status(app, f"{job}.1.2.0", "cancelled")
 
 
-async def test_a_task_in_line_gives_its_place_up_with_the_time(opened: Open) -> None:
+async def test_a_task_in_line_gives_its_place_up_with_the_time(
+    opened: Open, stopped: FakeClock
+) -> None:
     project, boss = waiting_boss()
     async with opened(project, park_after=0.0) as app:
         first = await app.assign(boss, "Go.")
         await parked(app, first, f"{first}.1.2.0")
         conversation = f"c{first[1:]}.1"
-        fields = await late(app, boss, conversation=conversation, deadline=SOON)
+        job = await app.assign(boss, "Go.", conversation=conversation, deadline=SOON)
+        await eventually(lambda: rows(app, "select * from line"), "it never came into line")
+        await inside(app, stopped.advance(seconds=SOON, while_executing=True))
+        fields = await ended_late(app, job)
         assert await rows(app, "select * from line") == []
         assert await rows(app, "select holder from conversations") == [(f"t{first[1:]}.1",)]
     assert (fields["conversation_id"], fields["actions"]) == (conversation, [])
@@ -331,8 +352,10 @@ async def _two(app: App) -> list[Any] | None:
     return tasks if len(tasks) == 2 else None
 
 
-async def test_a_recipe_catches_the_error_and_a_replay_raises_the_same(opened: Open) -> None:
-    project, genie = one_genie(lambda turn: Call(turn.skills[0]), "read")
+async def test_a_recipe_catches_the_error_and_a_replay_raises_the_same(
+    opened: Open, stopped: FakeClock
+) -> None:
+    project, genie = one_genie(lambda turn: Call(turn.skills[0]), "read", passing=stopped)
     caught: list[TaskDeadlineExceeded] = []
 
     @project.recipe()

@@ -5,7 +5,7 @@ The process finds its libraries where this one does, so a folder in front of `sy
 
 from __future__ import annotations
 
-import os
+import asyncio
 import socket
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests import documents
+from tests.support import eventually
 
 from lampwork.files import reading
 from lampwork.files.reads import Broken
@@ -85,7 +86,7 @@ async def test_code_in_the_reader_is_refused(evil, code, tmp_path):
         f"victim = {str(victim)!r}\n{code}"
     )
     assert victim.read_text() == "unharmed"
-    assert sorted(os.listdir(tmp_path)) == ["libraries", "victim.py"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["libraries", "victim.py"]
 
 
 async def test_the_reader_does_not_see_the_project(evil, tmp_path, monkeypatch):
@@ -178,21 +179,22 @@ async def test_a_reader_that_dies_says_by_what(evil):
     assert "SIGSEGV" in problem
 
 
-async def test_nobody_is_left_behind(evil):
+async def test_nobody_is_left_behind(evil, tmp_path):
     """A reader that is stopped takes with it whom it started, should it have found a way."""
-    before = set(os.listdir("/proc"))
-    await evil("import time; time.sleep(600)", replace(CAPS, seconds=1))
+    reading = asyncio.create_task(evil("import time; time.sleep(600)", replace(CAPS, seconds=1)))
+    await eventually(lambda: _told_of(tmp_path), "no reader was started")
+    await reading
 
-    readers = [
-        pid
-        for pid in set(os.listdir("/proc")) - before
-        if pid.isdigit() and b"lampwork.files.reader" in _command(pid)
-    ]
-    assert readers == []
+    assert _told_of(tmp_path) == []
 
 
-def _command(pid: str) -> bytes:
+def _told_of(folder: Path) -> list[Path]:
+    """The processes that are told of a folder as they are started, and those that these start."""
+    return [each for each in Path("/proc").glob("[0-9]*") if bytes(folder) in _command(each)]
+
+
+def _command(process: Path) -> bytes:
     try:
-        return Path("/proc", pid, "cmdline").read_bytes()
+        return (process / "cmdline").read_bytes()
     except OSError:
         return b""
