@@ -124,7 +124,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
         envelope=_envelope(record),
     )
     told += by_hand.withdraw_waits(connection, row, given.by)
-    return GoesOn(told, cancelled.want_cancelled(connection, children))
+    return GoesOn(told, cancelled.want_all_cancelled(connection, children))
 
 
 def _require_open(row: sa.Row[Any]) -> None:

@@ -27,7 +27,7 @@ from lampwork.jobs_door import JobsDoor
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
 from lampwork.settings import ReadingCaps
-from lampwork.store import artifacts, conversations, jobs, pauses, requests, triggers
+from lampwork.store import artifacts, conversations, new_jobs, pauses, requests, triggers
 from lampwork.store.store import Store
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import (
@@ -341,7 +341,7 @@ class Door(JobsDoor):
     ) -> JobRef:
         """Write a new job down; `kind` says what started it, `blobs` what its input names."""
         job_id = new_job_id()
-        new = jobs.NewJob(
+        new = new_jobs.NewJob(
             id=job_id,
             project=self.project.name,
             callable=callable,

@@ -21,7 +21,7 @@ from lampwork.runs import event
 from lampwork.runs import resolution as said
 from lampwork.runs.wait import Delivery
 from lampwork.store import by_hand as rows_by_hand
-from lampwork.store import inbox, jobs
+from lampwork.store import cancelled, inbox, jobs, wanted
 from lampwork.store.prune import Amount
 from lampwork.store.store import Store
 from lampwork.types import JobRef, Json, new_job_id
@@ -160,7 +160,7 @@ class JobsDoor:
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job and all below it but detached ones. Raises JobNotFound, JobEnded."""
-        self._cancelled(await self.store.write(jobs.want_cancelled, job_id))
+        self._cancelled(await self.store.write(cancelled.want_cancelled, job_id))
 
     async def go_on(self, job_id: str) -> None:
         """Let a job that needed attention run again, after its code was mended.
@@ -169,7 +169,7 @@ class JobsDoor:
 
         Raises JobNotFound, Conflict.
         """
-        await self.store.write(jobs.go_on, job_id)
+        await self.store.write(wanted.go_on, job_id)
         self._mended(job_id)
 
     # --- copies ---

@@ -11,7 +11,7 @@ from lampwork.engine import NEVER_STARTED
 from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
-from lampwork.store import blobs, executors, inbox, jobs, queued
+from lampwork.store import blobs, cancelled, executors, inbox, jobs, queued, wanted
 from lampwork.worker import Worker
 
 _log = logging.getLogger("lampwork.worker")
@@ -46,7 +46,7 @@ async def recover(worker: Worker) -> None:
             continue
         if suspect.crashes >= _STOPPED_AFTER:
             why = f"its process crashed {suspect.crashes} times while it was executing"
-            worker.deliver(await worker.store.write(jobs.need_attention, suspect.id, why))
+            worker.deliver(await worker.store.write(wanted.need_attention, suspect.id, why))
             need_person(suspect.id, why, "When that is mended", "go-on")
         else:
             await _run_alone(worker, suspect.id)
@@ -91,14 +91,14 @@ async def _gets_on(worker: Worker, job_id: str, progressed: asyncio.Event) -> No
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_AGAIN):
                 await progressed.wait()
-        if not await worker.store.read(jobs.is_meant_to, job_id, "run", worker.share):
+        if not await worker.store.read(wanted.is_meant_to, job_id, "run", worker.share):
             return
 
 
 async def sweep(worker: Worker) -> None:
     """Compare what is meant to happen with what does, and make good for the difference."""
     await worker.admission.start_queued()
-    worker.end_cancelled(await worker.store.read(jobs.to_cancel, worker.share))
+    worker.end_cancelled(await worker.store.read(cancelled.to_cancel, worker.share))
     for job_id in await worker.store.read(inbox.movable_jobs, worker.share):
         worker.background(worker.waking.wake(job_id))
     await _sweep_running(worker)
@@ -116,7 +116,7 @@ async def _sweep_running(worker: Worker) -> None:
     """
     found = await worker.store.read(queued.to_start, worker.share, worker.settings.max_live)
     waiting = {each.id for each in found}
-    begun = await worker.store.read(jobs.begun_ids, worker.share)
+    begun = await worker.store.read(wanted.begun_ids, worker.share)
     absent = [each for each in (*begun, *waiting) if each not in worker.runs]
     stranded = dict[str, float]()
     now = asyncio.get_running_loop().time()
@@ -205,5 +205,5 @@ async def look(worker: Worker, after: int, topics: frozenset[str] | None) -> int
     if "jobs" in topics:
         await worker.admission.start_queued()
     if "cancelled" in topics:
-        worker.end_cancelled(await worker.store.read(jobs.to_cancel, worker.share))
+        worker.end_cancelled(await worker.store.read(cancelled.to_cancel, worker.share))
     return newest

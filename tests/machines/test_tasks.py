@@ -21,7 +21,18 @@ from hypothesis.stateful import (
 from tests.machines.ground import Ground, tries
 
 from lampwork.errors import ConversationBusy, GenieInactive
-from lampwork.store import calls, inbox, jobs, pauses, reservations, schema, tasks
+from lampwork.store import (
+    calls,
+    cancelled,
+    endings,
+    inbox,
+    new_jobs,
+    pauses,
+    reservations,
+    schema,
+    tasks,
+    wanted,
+)
 from lampwork.store.conversations import StaleEpoch
 from lampwork.store.reservations import Granted, Refused, Spent, Wanted
 
@@ -95,8 +106,8 @@ class TaskMachine(RuleBasedStateMachine):
     def accept(self) -> Any:
         """The first three are on one conversation already, two of them in line."""
         ids = [f"{self.project}x{n}" for n in range(JOBS)]
-        new = [jobs.NewJob(id, self.project, "recipe", "v", {}, {}, id) for id in ids]
-        self.ground.write(jobs.create, new)
+        new = [new_jobs.NewJob(id, self.project, "recipe", "v", {}, {}, id) for id in ids]
+        self.ground.write(new_jobs.create, new)
         for id in ids:
             self.ground.write(calls.begin, id, CALL, "task", "clerk", "digest")
         first, *more, self.free = ids[0], ids[1], ids[2], ids[3:]
@@ -374,9 +385,9 @@ class TaskMachine(RuleBasedStateMachine):
     def stop_the_job_for_attention(self, run: Run) -> None:
         task, _known = self._of(run)
         if not task.ended and run.task not in self.stopped:
-            told = self.ground.write(jobs.need_attention, task.new.job_id, "look")
+            told = self.ground.write(wanted.need_attention, task.new.job_id, "look")
             self._release(run.task, told)
-            self.ground.write(jobs.go_on, task.new.job_id)
+            self.ground.write(wanted.go_on, task.new.job_id)
 
     @precondition(lambda self: self.steps > 8)
     @rule(run=runs)
@@ -384,8 +395,8 @@ class TaskMachine(RuleBasedStateMachine):
         task, _known = self._of(run)
         if task.ended or run.task in self.stopped:
             return
-        self.ground.write(jobs.want_cancelled, task.new.job_id)
-        ended = self.ground.write(jobs.finish, task.new.job_id, "cancelled", "{}", None)
+        self.ground.write(cancelled.want_cancelled, task.new.job_id)
+        ended = self.ground.write(endings.finish, task.new.job_id, "cancelled", "{}", None)
         self.stopped.add(run.task)
         self._release(run.task, ended.answered)
         # Nobody knows what became of the call under way: it stays charged as it was reserved.

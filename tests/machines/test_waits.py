@@ -28,7 +28,7 @@ from lampwork.errors import (
     UserNotAllowed,
     WaitNotFound,
 )
-from lampwork.store import inbox, jobs, schema
+from lampwork.store import endings, inbox, new_jobs, schema, wanted
 from lampwork.store.inbox import Wait
 from lampwork.store.share import Share
 from lampwork.types import WaitKind
@@ -70,8 +70,8 @@ class WaitMachine(RuleBasedStateMachine):
     @initialize(target=words)
     def accept(self) -> str:
         self.ground.write(
-            jobs.create,
-            [jobs.NewJob(self.job, PROJECT, "recipe", "v", {}, {"kind": "api"}, self.job)],
+            new_jobs.create,
+            [new_jobs.NewJob(self.job, PROJECT, "recipe", "v", {}, {"kind": "api"}, self.job)],
         )
         return self._open("resolution", 50.0, subject={"key": "k"}, task_id="t1")
 
@@ -259,7 +259,7 @@ class WaitMachine(RuleBasedStateMachine):
         if not standing:
             return
         ids = [each.wait.id for each in standing]
-        parked = self.ground.write(jobs.park, self.job, ids, "suspended")
+        parked = self.ground.write(wanted.park, self.job, ids, "suspended")
         assert parked == (not any(each.answer for each in standing))
         if parked:
             self.want, self.was_parked = "parked", True
@@ -277,13 +277,13 @@ class WaitMachine(RuleBasedStateMachine):
         movable = self.ground.read(inbox.movable_jobs, SHARE)
         assert (self.job in movable) == any(each.answer for each in standing)
         if may:
-            self.ground.write(jobs.unpark, self.job, SHARE)
+            self.ground.write(wanted.unpark, self.job, SHARE)
             self.want = "run"
 
     @precondition(lambda self: not self.ended and len(self.known) > 3)
     @rule()
     def end(self) -> None:
-        self.ground.write(jobs.finish, self.job, "succeeded", '{"value":1}', None)
+        self.ground.write(endings.finish, self.job, "succeeded", '{"value":1}', None)
         self.ended = True
 
     # --- at all times ---

@@ -24,7 +24,7 @@ from tests.support import (
 
 from lampwork import App, Job, recovery
 from lampwork.errors import WaitNotFound
-from lampwork.store import inbox, jobs
+from lampwork.store import cancelled, inbox, jobs, wanted
 from lampwork.types import wait_id
 
 
@@ -64,7 +64,7 @@ async def test_a_child_that_is_accepted_after_its_parent_was_cancelled_never_run
 
         def cancel() -> None:
             (job_id,) = app.worker.runs
-            app._cancelled(app.store.submit(jobs.want_cancelled, job_id).result())
+            app._cancelled(app.store.submit(cancelled.want_cancelled, job_id).result())
 
         with armed("call.before", once(cancel)):
             job_id = (await app.start(parent)).job_id
@@ -167,8 +167,8 @@ async def test_a_job_that_is_being_cancelled_is_not_kept_for_a_person(project, h
     async with opened(project, home) as app:
         job_id = (await app.start(patient)).job_id
         await idle(app, job_id)
-        await app.store.write(jobs.want_cancelled, job_id)
-        await app.store.write(jobs.need_attention, job_id, "its code has changed")
+        await app.store.write(cancelled.want_cancelled, job_id)
+        await app.store.write(wanted.need_attention, job_id, "its code has changed")
         assert (await row(app, job_id)).want == "cancelled"
 
 
@@ -182,7 +182,7 @@ async def test_a_late_mark_of_a_branch_does_not_hide_that_its_job_needs_a_person
     async with opened(project, home) as app:
         job_id = (await app.start(patient)).job_id
         await idle(app, job_id)
-        await app.store.write(jobs.need_attention, job_id, "its code has changed")
+        await app.store.write(wanted.need_attention, job_id, "its code has changed")
         await app.store.write(jobs.mark, job_id, "running")
         assert (await row(app, job_id)).status == "needs_attention"
 
@@ -252,7 +252,7 @@ async def test_a_cancel_that_comes_after_the_wake_was_written_finds_nothing_runn
         await park(app, job_id)
 
         def cancel() -> None:
-            app._cancelled(app.store.submit(jobs.want_cancelled, job_id).result())
+            app._cancelled(app.store.submit(cancelled.want_cancelled, job_id).result())
 
         with armed("wake.committed", once(cancel)):
             await app.send_event(job_id, "go")
@@ -272,7 +272,7 @@ async def test_a_parked_row_whose_engine_was_cancelled_late_is_woken_by_the_swee
     async with opened(project, home) as app:
         job_id = (await app.start(patient)).job_id
         await park(app, job_id)
-        await app.store.write(jobs.unpark, job_id, app.worker.share)
+        await app.store.write(wanted.unpark, job_id, app.worker.share)
         await inside(app, recovery.sweep(app.worker))
         await idle(app, job_id)
         await app.send_event(job_id, "go", "hello")

@@ -21,7 +21,7 @@ from lampwork.models import (
     Turn,
     playbook,
 )
-from lampwork.store import conversations, jobs, schema, tasks
+from lampwork.store import conversations, new_jobs, schema, tasks
 from lampwork.store.conversations import StaleEpoch
 
 
@@ -232,8 +232,8 @@ async def test_the_end_of_a_job_gives_up_its_holds_and_its_places_in_line(desk):
 # --- waiting that would never end ---
 
 
-def new_job(job_id: str, parent: str | None = None, detached: bool = False) -> jobs.NewJob:
-    return jobs.NewJob(
+def new_job(job_id: str, parent: str | None = None, detached: bool = False) -> new_jobs.NewJob:
+    return new_jobs.NewJob(
         id=job_id,
         project="finance",
         callable="r",
@@ -257,7 +257,7 @@ async def test_a_skill_of_the_holder_that_continues_the_held_conversation_is_ref
     """T1 holds C, and its recipe-skill assigns on C."""
     gate = Gate()
     genie = genie_of(desk, gate)
-    await desk.store.write(jobs.create, [new_job("j1"), new_job("j1.1.2.0", parent="j1")])
+    await desk.store.write(new_jobs.create, [new_job("j1"), new_job("j1.1.2.0", parent="j1")])
     working = await hold(desk, gate, genie, "j1")
 
     with pytest.raises(ConversationBusy, match="waits for this very job"):
@@ -274,7 +274,7 @@ async def test_two_holders_whose_children_wait_for_each_other_are_refused(desk):
     gate = Gate()
     genie = genie_of(desk, gate)
     await desk.store.write(
-        jobs.create,
+        new_jobs.create,
         [
             new_job("ja"),
             new_job("ja.1.2.0", parent="ja"),
@@ -300,7 +300,7 @@ async def test_a_job_that_nobody_waits_for_may_wait(desk, detached):
     gate = Gate()
     genie = genie_of(desk, gate)
     child = new_job("j1.1.2.0", parent="j1", detached=detached)
-    await desk.store.write(jobs.create, [new_job("j1"), child, new_job("j2")])
+    await desk.store.write(new_jobs.create, [new_job("j1"), child, new_job("j2")])
     holder = await hold(desk, gate, genie, "j1")
     job = "j1.1.2.0" if detached else "j2"
 

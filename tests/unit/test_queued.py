@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lampwork.place import Folder
-from lampwork.store import executors, jobs, limits, queued, queues
+from lampwork.store import endings, executors, jobs, limits, new_jobs, queued, queues, wanted
 from lampwork.store.executors import NewExecutor
 from lampwork.store.limits import Limit
 from lampwork.store.share import Share
@@ -27,15 +27,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def new(name: str, recipe: str, project: str = "shop", **more: Any) -> jobs.NewJob:
+def new(name: str, recipe: str, project: str = "shop", **more: Any) -> new_jobs.NewJob:
     given: dict[str, Any] = {"version": "1", "input": {}, "trigger": {}, "root_id": name}
-    return jobs.NewJob(id=name, project=project, callable=recipe, **(given | more))
+    return new_jobs.NewJob(id=name, project=project, callable=recipe, **(given | more))
 
 
 async def accept(store: Store, *names: str, **more: Any) -> None:
     """Jobs such as `a1`, of recipe `a`."""
     for name in names:
-        await store.write(jobs.create, [new(name, name[0], **more)])
+        await store.write(new_jobs.create, [new(name, name[0], **more)])
 
 
 async def declare(store: Store, *defined: Limit) -> None:
@@ -81,10 +81,10 @@ async def test_of_a_limited_recipe_as_many_are_named_as_may_begin(store: Store) 
     assert [await begin(store, each) for each in ("a1", "a3", "a2")] == [True, True, False]
     assert [await begin(store, each) for each in ("o2", "o1")] == [False, True]
     assert await next_ones(store) == ["b1"]
-    ended = await store.write(jobs.finish, "a1", "succeeded", "", None)
+    ended = await store.write(endings.finish, "a1", "succeeded", "", None)
     assert ended.freed
     assert await next_ones(store) == ["a2", "b1"]
-    await store.write(jobs.finish, "o1", "failed", "", None)
+    await store.write(endings.finish, "o1", "failed", "", None)
     assert await next_ones(store) == ["a2", "b1", "o2"]
 
 
@@ -95,7 +95,7 @@ async def test_a_parked_job_keeps_its_place_where_order_counts(store: Store) -> 
     await accept(store, "a1", "a2", "o1", "o2")
     for each in ("a1", "o1"):
         assert await begin(store, each)
-        assert await store.write(jobs.park, each, [], "suspended", is_limited=True)
+        assert await store.write(wanted.park, each, [], "suspended", is_limited=True)
     assert await next_ones(store) == ["a2"]
 
 
@@ -113,4 +113,4 @@ async def test_limits_that_come_and_go_find_the_jobs_that_are_there(store: Store
 async def test_where_nothing_is_limited_nothing_is_kept(store: Store) -> None:
     await accept(store, "a1")
     assert await begin(store, "a1")
-    assert not (await store.write(jobs.finish, "a1", "succeeded", "", None)).freed
+    assert not (await store.write(endings.finish, "a1", "succeeded", "", None)).freed

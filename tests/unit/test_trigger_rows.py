@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from lampwork.place import Folder
 from lampwork.store import schema, triggers
-from lampwork.store.jobs import NewJob
+from lampwork.store.new_jobs import NewJob
 from lampwork.store.store import Store
 from lampwork.store.triggers import Defined, Found, Order, Rejected
 

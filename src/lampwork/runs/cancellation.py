@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lampwork import values
 from lampwork.errors import LampworkError
-from lampwork.store import cancelled, jobs
+from lampwork.store import cancelled, endings
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["finish_cancelled", "settle", "unknown_in_words"]
 async def finish_cancelled(worker: Worker, job_id: str) -> None:
     """End a job that is meant to be cancelled, after those below it that are as well."""
     async with worker.lock(job_id):
-        if not await worker.store.read(jobs.is_to_cancel, job_id, worker.share):
+        if not await worker.store.read(cancelled.is_to_cancel, job_id, worker.share):
             return
         run = worker.runs.get(job_id)
         if run is not None:
@@ -38,7 +38,7 @@ async def finish_cancelled(worker: Worker, job_id: str) -> None:
             effects=effects,
         )
         envelope = values.write(values.Failure(error.to_record()))
-        ended = await worker.store.write(jobs.finish, job_id, "cancelled", envelope, None)
+        ended = await worker.store.write(endings.finish, job_id, "cancelled", envelope, None)
     worker.execution.after_end(job_id, ended)
 
 

@@ -27,7 +27,7 @@ from lampwork.runs.attention import need_person, need_user
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
-from lampwork.store import calls, executors, inbox, jobs
+from lampwork.store import calls, endings, executors, inbox, jobs, new_jobs
 from lampwork.store.conversations import StaleEpoch
 from lampwork.types import Json, child_wait_id, task_id
 
@@ -329,7 +329,7 @@ class Run(Flow):
         """Register what is to run when the job has ended, unless an earlier run has."""
         self._ends += 1
         if self.ended is None and self._ends > self._ends_before:
-            write = (jobs.register_end, self.job_id, self._ends, callable, input)
+            write = (endings.register_end, self.job_id, self._ends, callable, input)
             self._registering.append(self.store.submit(*write))
 
     async def _registered(self) -> None:
@@ -399,10 +399,10 @@ class Run(Flow):
         detached: bool = False,
         held: bool = False,
         task_id: str | None = None,
-    ) -> jobs.NewJob:
+    ) -> new_jobs.NewJob:
         """The row of a child of this job, or of its task that is named."""
-        return jobs.NewJob(
-            keyed_as=jobs.child_effects(self.row, job_id),
+        return new_jobs.NewJob(
+            keyed_as=new_jobs.child_effects(self.row, job_id),
             restoration=self.row.restoration,
             id=job_id,
             project=self.row.project,
@@ -420,7 +420,7 @@ class Run(Flow):
             executor=self.worker.presence.id,
         )
 
-    async def start_children(self, children: list[jobs.NewJob]) -> None:
+    async def start_children(self, children: list[new_jobs.NewJob]) -> None:
         """Accept child jobs, and start those that may run."""
         self.check()
         recipes = self.project.recipes
@@ -429,7 +429,7 @@ class Run(Flow):
             for each in children
             if each.callable in recipes and recipes[each.callable].ordered
         }
-        if not await self.store.write(jobs.create_children, self.job_id, children, in_order):
+        if not await self.store.write(new_jobs.create_children, self.job_id, children, in_order):
             raise self._over("cancelled")
         failpoint.hit("child.created")
         for each in children:

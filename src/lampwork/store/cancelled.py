@@ -7,12 +7,28 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from lampwork import clock
+from lampwork.errors import JobEnded
 from lampwork.store import news
+from lampwork.store.jobs import get
 from lampwork.store.schema import entries, inbox, jobs, tasks, waits
+from lampwork.store.share import Share
 from lampwork.types import ENDED, Json
 
 
-def want_cancelled(connection: sa.Connection, job_ids: Sequence[str]) -> list[str]:
+def want_cancelled(connection: sa.Connection, job_id: str) -> list[str]:
+    """Mark a job and all below it but detached ones as cancelled; returns those that had not ended.
+
+    Raises JobNotFound, JobEnded.
+    """
+    row = get(connection, job_id)
+    if row.status in ENDED:
+        raise JobEnded(
+            f"Job {job_id} has {row.status}; there is nothing to cancel.", job_status=row.status
+        )
+    return want_all_cancelled(connection, [job_id])
+
+
+def want_all_cancelled(connection: sa.Connection, job_ids: Sequence[str]) -> list[str]:
     """Mark jobs and all below them but detached ones; returns those that had not ended."""
     tree = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids)).cte("tree", recursive=True)
     below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
@@ -27,6 +43,26 @@ def want_cancelled(connection: sa.Connection, job_ids: Sequence[str]) -> list[st
     if found:
         news.tell(connection, "cancelled", *found)
     return found
+
+
+def is_to_cancel(connection: sa.Connection, job_id: str, share: Share) -> bool:
+    """Whether a job is meant to be cancelled, goes on, and is this process's to end."""
+    row = get(connection, job_id)
+    going_on = row.want == "cancelled" and row.status not in ENDED
+    return going_on and share.has_charge(connection, row)
+
+
+def to_cancel(connection: sa.Connection, share: Share) -> list[str]:
+    """Jobs of a share that are meant to be cancelled and go on; on whatever code."""
+    query = sa.select(jobs.c.id).where(
+        jobs.c.want == "cancelled",
+        jobs.c.status.not_in(ENDED),
+        jobs.c.project == share.project,
+        share.in_charge(),
+    )
+    if share.trees is not None:
+        query = query.where(jobs.c.root_id.in_(share.trees))
+    return list(connection.execute(query).scalars())
 
 
 def right_below(connection: sa.Connection, job_id: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from lampwork.errors import CopyRefused
-from lampwork.store import blobs, calls, jobs
+from lampwork.store import blobs, calls, jobs, new_jobs
 from lampwork.store.calls import Finished
 from lampwork.store.schema import calls as begun_calls
 from lampwork.store.schema import ends, entries, inbox, tasks, waits
@@ -205,7 +205,7 @@ def create(connection: sa.Connection, new: NewCopy) -> None:
     """Accept a copy with all that it keeps. Raises JobNotFound, CopyRefused."""
     row = jobs.get(connection, new.of)
     _check(row, new.kind)
-    job = jobs.NewJob(
+    job = new_jobs.NewJob(
         id=new.id,
         project=row.project,
         callable=row.callable,
@@ -216,7 +216,7 @@ def create(connection: sa.Connection, new: NewCopy) -> None:
         root_id=new.id,
         restoration=row.restoration,
     )
-    jobs.create(connection, [job])
+    new_jobs.create(connection, [job])
     connection.execute(
         sa.update(jobs_table)
         .where(jobs_table.c.id == new.id)

@@ -207,7 +207,7 @@ def unfinished(connection: sa.Connection, roots: Collection[str]) -> list[str]:
 def cancel(connection: sa.Connection, roots: Sequence[str]) -> list[str]:
     """Let all jobs of these trees be cancelled; those that had not ended."""
     query = sa.select(jobs.c.id).where(jobs.c.root_id.in_(roots), jobs.c.status.not_in(ENDED))
-    return cancelled.want_cancelled(connection, connection.execute(query).scalars().all())
+    return cancelled.want_all_cancelled(connection, connection.execute(query).scalars().all())
 
 
 # --- the erasure ---

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from lampwork import clock
 from lampwork.errors import IdempotencyConflict
 from lampwork.store import queued
-from lampwork.store.jobs import NewJob, create
 from lampwork.store.keys import veiled
+from lampwork.store.new_jobs import NewJob, create
 from lampwork.store.schema import jobs
 from lampwork.types import effect_base
 

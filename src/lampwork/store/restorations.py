@@ -20,7 +20,7 @@ from lampwork.store.share import not_closed
 from lampwork.types import ENDED
 
 if TYPE_CHECKING:
-    from lampwork.store.jobs import NewJob
+    from lampwork.store.new_jobs import NewJob
 
 
 @dataclass(frozen=True, slots=True)

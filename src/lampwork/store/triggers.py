@@ -13,9 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from lampwork.store import jobs, news
-from lampwork.store.jobs import NewJob
+from lampwork.store import new_jobs, news
 from lampwork.store.keys import veiled
+from lampwork.store.new_jobs import NewJob
 from lampwork.store.schema import polled, triggers
 from lampwork.types import Json, TriggerKind
 
@@ -130,7 +130,7 @@ def fire(
     row = get(connection, trigger_id)
     if row.paused is not None or row.cursor != settled:
         return False
-    jobs.create(connection, new)
+    new_jobs.create(connection, new)
     _update(connection, trigger_id, cursor=until, **_fired(new, now))
     return True
 
@@ -144,7 +144,7 @@ def fire_now(
         if get(connection, trigger_id).asked != asked:
             return False
         changed["asked"] = None
-    jobs.create(connection, [new])
+    new_jobs.create(connection, [new])
     _update(connection, trigger_id, **changed, **_fired([new], now))
     return True
 
@@ -172,7 +172,7 @@ def take(
     started = keys_started(connection, trigger_id, [key for key, _ in found.items])
     first = {key: job for key, job in reversed(found.items) if key not in started}
     new = sorted(first.values(), key=lambda job: job.id)
-    jobs.create(connection, new)
+    new_jobs.create(connection, new)
     news = [each for each in found.rejected if _is_news(connection, trigger_id, each)]
     outcomes = [(key, job.id, None) for key, job in first.items()]
     outcomes += [(each.key, None, each.why) for each in news]

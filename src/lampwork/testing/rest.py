@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lampwork.errors import StillExecuting
 from lampwork.runs.run import Run
-from lampwork.store import jobs, queued
+from lampwork.store import cancelled, queued, wanted
 
 if TYPE_CHECKING:
     from lampwork.testing.app import TestApp
@@ -34,8 +34,8 @@ async def at_rest(app: TestApp) -> bool:
     # The queued ones first: one that begins in between is among those that have begun.
     waiting = await app.store.read(queued.to_start, worker.share, worker.settings.max_live)
     meant = [each.id for each in waiting]
-    meant += await app.store.read(jobs.begun_ids, worker.share)
-    meant += await app.store.read(jobs.to_cancel, worker.share)
+    meant += await app.store.read(wanted.begun_ids, worker.share)
+    meant += await app.store.read(cancelled.to_cancel, worker.share)
     if app.settings.park_after <= 0 and any(map(_waits, worker.runs.values())):
         return False  # it is parked at once, and what comes next is to find it so
     runs = {job_id: run for job_id, run in worker.runs.items() if run.ended is None}

@@ -23,7 +23,7 @@ from croniter import croniter
 from lampwork import importable
 from lampwork.errors import NotImportable, TriggerInvalid, TriggerNotFound, quoted
 from lampwork.recipe import parameters
-from lampwork.store.jobs import NewJob
+from lampwork.store.new_jobs import NewJob
 from lampwork.store.triggers import Defined
 from lampwork.types import Json, TriggerKind, effect_base, new_job_id
 

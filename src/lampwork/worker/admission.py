@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lampwork.store import jobs, queued, queues
+from lampwork.store import queued, queues, wanted
 
 if TYPE_CHECKING:
     from lampwork.worker.worker import Worker
@@ -86,7 +86,7 @@ class Admission:
         if not waiting:
             return
         ours = [each.id for each in waiting[:room]]
-        taken = await worker.store.write(jobs.take_charge, ours, worker.share)
+        taken = await worker.store.write(wanted.take_charge, ours, worker.share)
         known = await worker.engine.standings(taken)
         for each in waiting[:room]:
             if each.id not in taken:

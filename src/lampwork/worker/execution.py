@@ -12,7 +12,7 @@ from lampwork.outcome import outcome_of
 from lampwork.runs.flow import RunEnded
 from lampwork.runs.progress import say_ended
 from lampwork.runs.run import Run, in_hand
-from lampwork.store import jobs
+from lampwork.store import endings, jobs
 from lampwork.tracing import trace_end
 from lampwork.types import ENDED
 
@@ -122,12 +122,12 @@ class Execution:
         outcome = values.read(await store.unfold(folded))
         trace = outcome.traceback if isinstance(outcome, values.Failure) else None
         status = "succeeded" if isinstance(outcome, values.Value) else "failed"
-        ended = await store.write(jobs.finish, job_id, status, folded, trace)
+        ended = await store.write(endings.finish, job_id, status, folded, trace)
         failpoint.hit("job.after_publish")
         self.after_end(job_id, ended, outcome)
 
     def after_end(
-        self, job_id: str, ended: jobs.Ended, outcome: values.Outcome | None = None
+        self, job_id: str, ended: endings.Ended, outcome: values.Outcome | None = None
     ) -> None:
         """What the end of a job sets off in this process."""
         if ended.job is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lampwork import failpoint
 from lampwork.runs.progress import say_waiting
 from lampwork.runs.run import Run
-from lampwork.store import inbox, jobs
+from lampwork.store import inbox, jobs, wanted
 from lampwork.types import JobStatus
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ class Parking:
                 return
             waits, status = list(run.waiting_for), _waiting_status(run)
             how = {"is_limited": run.makes_way}
-            if not await worker.store.write(jobs.park, run.job_id, waits, status, **how):
+            if not await worker.store.write(wanted.park, run.job_id, waits, status, **how):
                 # Answered meanwhile: on its way, or lost on its way from another process.
                 worker.deliver(await worker.store.read(inbox.answers, waits))
                 return
             failpoint.hit("park.committed")
             if (run.busy or run.answered) and not run.makes_way:
                 # Its answer came while the row was written.
-                await worker.store.write(jobs.unpark, run.job_id, worker.share)
+                await worker.store.write(wanted.unpark, run.job_id, worker.share)
                 return
             worker.end(run, "parked")
             await worker.engine.cancel(run.job_id)

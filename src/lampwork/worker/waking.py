@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint
-from lampwork.store import executors, inbox, jobs
+from lampwork.store import executors, inbox, wanted
 from lampwork.types import Want
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Waking:
                 return
             if not await worker.admission.enters(job_id):
                 return
-            if not await worker.store.write(jobs.unpark, job_id, worker.share):
+            if not await worker.store.write(wanted.unpark, job_id, worker.share):
                 return
             failpoint.hit("wake.committed")
             _log.info("job %s goes on", job_id, extra={"event": "job.woken", "job_id": job_id})
@@ -49,7 +49,7 @@ class Waking:
                 return False
             if not await worker.admission.enters(job_id):
                 return False
-            if not await worker.store.write(jobs.take_charge, [job_id], worker.share):
+            if not await worker.store.write(wanted.take_charge, [job_id], worker.share):
                 return False  # another one was quicker
             if lost and await worker.engine.status(job_id) in ("pending", "enqueued"):
                 await worker.engine.cancel(job_id)
@@ -75,7 +75,7 @@ class Waking:
             return False
         if run is not None and not run.ended:
             return False
-        return await worker.store.read(jobs.is_meant_to, job_id, want, worker.share)
+        return await worker.store.read(wanted.is_meant_to, job_id, want, worker.share)
 
     async def _make_run(self, job_id: str) -> None:
         """Make the engine follow a `want` of run. Under the job's lock."""

@@ -23,7 +23,7 @@ from lampwork.runs.flow import EndReason
 from lampwork.runs.run import Run
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
-from lampwork.store import jobs
+from lampwork.store import cancelled, jobs, wanted
 from lampwork.store.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
@@ -117,7 +117,7 @@ class Worker:
 
     async def stop_for_attention(self, run: Run, why: str) -> None:
         """Take a job out of the way until a person has looked."""
-        freed = await self.store.write(jobs.need_attention, run.job_id, why)
+        freed = await self.store.write(wanted.need_attention, run.job_id, why)
         self.end(run, "attention")
         await self.engine.cancel(run.job_id)
         self.deliver(freed)
@@ -125,7 +125,7 @@ class Worker:
     async def cancel(self, job_id: str) -> None:
         """Cancel a job and all below it but detached ones, if it is there and has not ended."""
         with suppress(JobNotFound, JobEnded):
-            self.end_cancelled(await self.store.write(jobs.want_cancelled, job_id))
+            self.end_cancelled(await self.store.write(cancelled.want_cancelled, job_id))
 
     def end_cancelled(self, job_ids: Iterable[str]) -> None:
         """End jobs that are meant to be cancelled."""
