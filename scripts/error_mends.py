@@ -59,6 +59,12 @@ MENDS: dict[type[LampworkError], str] = {
         "what is proposed there."
     ),
     errors.SignInNeeded: "Send a valid API key, or sign in.",
+    errors.SignInRefused: (
+        "Type the e-mail address and the password again; `lampwork account EMAIL` shows whether "
+        "it may sign in."
+    ),
+    errors.LinkInvalid: "Start the server again for a new link, or sign in.",
+    errors.TooManySignIns: "Wait for as long as `retry_after` says.",
     errors.RoleLacking: "Ask an admin of the project for the role that the message names.",
     errors.NotFound: "Correct the name or the id.",
     errors.RecipeNotFound: "Correct the name; the message lists the recipes.",
@@ -72,6 +78,8 @@ MENDS: dict[type[LampworkError], str] = {
     errors.TaskNotFound: "`lampwork job ID` lists a job's tasks.",
     errors.ArtifactNotFound: "Read one that a `TaskAnswer` of this project lists.",
     errors.TriggerNotFound: "Name one of `known`; `lampwork triggers` lists them.",
+    errors.AccountNotFound: "Correct the address; `lampwork accounts` lists them.",
+    errors.KeyNotFound: "Name it by its prefix; `lampwork keys` lists them.",
     errors.Conflict: "The message says what stands in the way; look at the job, then try again.",
     errors.IdempotencyConflict: (
         "Use a new key for new work. `job_id` is the job that has this one."
@@ -89,6 +97,7 @@ MENDS: dict[type[LampworkError], str] = {
         "being cancelled and do not end, start a worker."
     ),
     errors.JobErased: "Nothing: it was erased with the person whom it was about.",
+    errors.AccountExists: "Change the one that there is: `lampwork account EMAIL`.",
     errors.GenieInactive: '`lampwork genie NAME start`, or assign with `when_paused="wait"`.',
     errors.OrderCycle: (
         "Start the job detached (`job.start`), or share the work in a plain function that both "

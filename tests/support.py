@@ -36,6 +36,7 @@ from lampwork.models.ask import size
 from lampwork.runs.flow import EndReason, RunEnded
 from lampwork.runs.run import Run
 from lampwork.store import jobs
+from lampwork.store.store import Store
 
 T = TypeVar("T")
 
@@ -94,6 +95,13 @@ async def rows(app: App, statement: str, **values: Any) -> list[tuple[Any, ...]]
     """What a query of `lampwork.db` gives."""
     return await app.store.read(
         lambda connection: [tuple(each) for each in connection.execute(sa.text(statement), values)]
+    )
+
+
+async def rows_of(store: Store, statement: str) -> list[tuple[Any, ...]]:
+    """What a query of a store gives."""
+    return await store.read(
+        lambda connection: [tuple(each) for each in connection.execute(sa.text(statement))]
     )
 
 

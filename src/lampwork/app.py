@@ -26,6 +26,7 @@ from lampwork.recipe import Recipe
 from lampwork.runs.wait import Delivery
 from lampwork.settings import Settings
 from lampwork.store import inbox, jobs, limits
+from lampwork.store.audit import Act, nothing, recorded
 from lampwork.store.store import Store
 from lampwork.triggers.schedule import Schedule
 from lampwork.types import JobRef
@@ -255,7 +256,10 @@ class App(Door):
         as `lampwork triggers` does. Raises RecipeNotFound, TriggerNotFound, PollFailed.
         """
         meant = self.project.find_recipe(recipe) if isinstance(recipe, str) else recipe
-        return list(map(JobRef, await self._loop.call(self.schedule.fire(meant, trigger, by))))
+        started = await self._loop.call(self.schedule.fire(meant, trigger, by))
+        act = Act("trigger.fire", meant.name, self.project.name, {"jobs": len(started)})
+        await self.store.write(recorded(act, nothing))
+        return list(map(JobRef, started))
 
     # --- what other processes wrote ---
 

@@ -22,8 +22,9 @@ from lampwork.errors import (
 from lampwork.genies.output import Output
 from lampwork.metadata.needles import needles
 from lampwork.metadata.seal import Seal
-from lampwork.store import by_hand, cancelled, claims, conversations, reservations, tasks
+from lampwork.store import by_hand, cancelled, conversations, reservations, tasks
 from lampwork.store import copies as copies_store
+from lampwork.store.audit import Act, recorded
 from lampwork.store.inbox import Delivery
 from lampwork.tasks.answer import answer_record
 from lampwork.tasks.delegation import tasks_below
@@ -94,7 +95,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
     """
     row = by_hand.get(connection, task)
     _require_open(row)
-    claim = claims.claim(connection, task)
+    claim = tasks.claim(connection, task)
     assert claim is not None
     so_far = own_transcript(connection, row)
     if not _waits(connection, row, claim, so_far):
@@ -143,7 +144,7 @@ def _require_open(row: sa.Row[Any]) -> None:
 
 
 def _waits(
-    connection: sa.Connection, row: sa.Row[Any], claim: claims.Claim, so_far: Transcript
+    connection: sa.Connection, row: sa.Row[Any], claim: tasks.Claim, so_far: Transcript
 ) -> bool:
     """Whether nothing of a task executes, by what is on record."""
     if row.want == "attention":
@@ -189,7 +190,8 @@ async def answer_failed(store: Store, task: str, given: AnswerByHand, job_id: st
     """
     row = await store.read(by_hand.get, task)
     new = await copies.new_copy(store, await _retry(store, row), job_id)
-    await store.write(_create, row, new, given)
+    act = Act("task.answer", task, details={"copy": job_id})
+    await store.write(recorded(act, _create), row, new, given)
 
 
 async def plan_failed(store: Store, task: str) -> CopyPlan:

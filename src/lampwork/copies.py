@@ -17,6 +17,7 @@ from lampwork import values
 from lampwork.errors import InputInvalid
 from lampwork.place import Place
 from lampwork.store import by_hand, copies
+from lampwork.store.audit import Act, recorded
 from lampwork.store.calls import Finished, finished
 from lampwork.types import ENDED, CopyKind, Effect
 
@@ -181,7 +182,8 @@ async def make(store: Store, plan: CopyPlan, job_id: str) -> None:
 
     Raises CopyRefused if the original has begun to execute meanwhile.
     """
-    await store.write(copies.create, await new_copy(store, plan, job_id))
+    act = Act(f"job.{plan.kind}", plan.original, details={"copy": job_id})
+    await store.write(recorded(act, copies.create), await new_copy(store, plan, job_id))
 
 
 async def new_copy(store: Store, plan: CopyPlan, job_id: str) -> copies.NewCopy:

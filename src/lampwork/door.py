@@ -28,6 +28,7 @@ from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, conversations, new_jobs, pauses, requests, triggers
+from lampwork.store.audit import Act, recorded
 from lampwork.store.store import Store
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import (
@@ -279,7 +280,8 @@ class Door(JobsDoor):
     async def pause_genie(self, genie: Genie | str, *, by: str, why: str = "") -> None:
         """Let a genie take no new tasks; those that it works on go on. Raises GenieNotFound."""
         name = self.project.find_genie(genie).name if isinstance(genie, str) else genie.name
-        await self.store.write(pauses.pause, self.project.name, name, by, why)
+        act = Act("genie.pause", name, self.project.name)
+        await self.store.write(recorded(act, pauses.pause), self.project.name, name, by, why)
 
     async def start_genie(self, genie: Genie | str, *, by: str) -> None:
         """Let a paused genie take tasks again; those that wait for it go on.
@@ -287,7 +289,8 @@ class Door(JobsDoor):
         Raises GenieNotFound.
         """
         name = self.project.find_genie(genie).name if isinstance(genie, str) else genie.name
-        self._answered(await self.store.write(pauses.start, self.project.name, name, by))
+        starting = recorded(Act("genie.start", name, self.project.name), pauses.start)
+        self._answered(await self.store.write(starting, self.project.name, name, by))
 
     async def pause_trigger(
         self, recipe: Recipe[..., Any] | str, *, trigger: str | None = None, by: str, why: str = ""
@@ -327,7 +330,9 @@ class Door(JobsDoor):
         meant = self.project.find_recipe(recipe) if isinstance(recipe, str) else recipe
         kept = as_kept(meant, find_trigger(meant, trigger))
         order = triggers.Order(by, clock.now(), why)
-        await self.store.write(carry_out, self.project.name, kept, order)
+        verb = "fire" if carry_out is triggers.ask else carry_out.__name__
+        act = Act(f"trigger.{verb}", meant.name, self.project.name, {"trigger": kept.identity})
+        await self.store.write(recorded(act, carry_out), self.project.name, kept, order)
         self._scheduled()
 
     async def accept(
@@ -357,7 +362,10 @@ class Door(JobsDoor):
             self._accepting(job_id)
         most = self.project.max_queued
         try:
-            accepted = await self.store.write(requests.accept, new, key, digest, most)
+            accepting = recorded(
+                Act("job.start", None, self.project.name, {"recipe": callable}), requests.accept
+            )
+            accepted = await self.store.write(accepting, new, key, digest, most)
         except QueueFull:
             self._refused(job_id)
             raise

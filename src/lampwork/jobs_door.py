@@ -22,6 +22,7 @@ from lampwork.runs import resolution as said
 from lampwork.runs.wait import Delivery
 from lampwork.store import by_hand as rows_by_hand
 from lampwork.store import cancelled, inbox, jobs, wanted
+from lampwork.store.audit import Act, nothing, recorded
 from lampwork.store.prune import Amount
 from lampwork.store.store import Store
 from lampwork.types import JobRef, Json, new_job_id
@@ -74,7 +75,8 @@ class JobsDoor:
         _check_json(value)
         topic = event.topic_of(job_id, name)
         event.check(name, value, await self.store.read(inbox.expected, topic))
-        self._answered(await self.store.write(inbox.send, job_id, topic, value, source))
+        sending = recorded(Act("event.send", job_id, details={"event": name}), inbox.send)
+        self._answered(await self.store.write(sending, job_id, topic, value, source))
 
     async def resolve(
         self, wait_id: str, resolution: str, *, result: Json = None, reason: str = "", by: str
@@ -100,7 +102,8 @@ class JobsDoor:
             subject = await self.store.read(inbox.unanswered, wait_id)
             said.check(wait_id, result, subject)
         value = {"resolution": resolution, "result": result, "reason": reason}
-        self._answered([await self.store.write(inbox.answer, wait_id, value, by)])
+        act = Act("effect.resolve", wait_id, details={"resolution": resolution})
+        self._answered([await self.store.write(recorded(act, inbox.answer), wait_id, value, by)])
 
     async def confirm(self, wait_id: str, *, by: str, digest: str) -> None:
         """Let a skill call be done that waits for its user's confirmation.
@@ -110,13 +113,15 @@ class JobsDoor:
         but the user of the chat, AlreadyAnswered, JobEnded, ProposalChanged.
         """
         decision = {"verdict": "approved", "reason": "", "digest": digest}
-        self._answered([await self.store.write(inbox.decide, wait_id, decision, by)])
+        deciding = recorded(Act("proposal.confirm", wait_id), inbox.decide)
+        self._answered([await self.store.write(deciding, wait_id, decision, by)])
 
     async def reject(self, wait_id: str, *, by: str, digest: str, reason: str = "") -> None:
         """Let such a call not be done; the genie is told why. Raises what `confirm` raises."""
         _check_json(reason)
         decision = {"verdict": "rejected", "reason": reason, "digest": digest}
-        self._answered([await self.store.write(inbox.decide, wait_id, decision, by)])
+        deciding = recorded(Act("proposal.reject", wait_id), inbox.decide)
+        self._answered([await self.store.write(deciding, wait_id, decision, by)])
 
     async def answer_task(
         self, task_id: str, value: Json, *, by: str, note: str | None = None
@@ -136,7 +141,8 @@ class JobsDoor:
             await by_hand.answer_failed(self.store, task_id, given, job_id)
             self._copied(job_id)
             return JobRef(job_id)
-        goes_on = await self.store.write(by_hand.answer_waiting, task_id, given)
+        answering = recorded(Act("task.answer", task_id), by_hand.answer_waiting)
+        goes_on = await self.store.write(answering, task_id, given)
         self._answered(goes_on.told)
         self._cancelled(goes_on.cancelled)
         return JobRef(row.job_id)
@@ -160,7 +166,8 @@ class JobsDoor:
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job and all below it but detached ones. Raises JobNotFound, JobEnded."""
-        self._cancelled(await self.store.write(cancelled.want_cancelled, job_id))
+        cancelling = recorded(Act("job.cancel", job_id), cancelled.want_cancelled)
+        self._cancelled(await self.store.write(cancelling, job_id))
 
     async def go_on(self, job_id: str) -> None:
         """Let a job that needed attention run again, after its code was mended.
@@ -169,7 +176,7 @@ class JobsDoor:
 
         Raises JobNotFound, Conflict.
         """
-        await self.store.write(wanted.go_on, job_id)
+        await self.store.write(recorded(Act("job.go_on", job_id), wanted.go_on), job_id)
         self._mended(job_id)
 
     # --- copies ---
@@ -237,7 +244,10 @@ class JobsDoor:
         InputInvalid.
         """
         who = erasing.person(user, metadata)
-        return await erasing.carry_out(self.store, who, cancel=cancel, tell=self._cancelled)
+        gone = await erasing.carry_out(self.store, who, cancel=cancel, tell=self._cancelled)
+        # Without who it was, and at the end: an erasure that broke off is typed again.
+        await self.store.write(recorded(Act("person.erase"), nothing))
+        return gone
 
     # --- what the executing process is told ---
 

@@ -27,7 +27,6 @@ from lampwork.store import (
     endings,
     inbox,
     new_jobs,
-    openings,
     pauses,
     reservations,
     schema,
@@ -63,7 +62,7 @@ class Conversation:
 class Task:
     """What the machine knows of a task."""
 
-    new: openings.NewTask
+    new: tasks.NewTask
     epoch: int = 1
     history_until: int = -1
     told: list[str] = field(default_factory=list)
@@ -138,7 +137,7 @@ class TaskMachine(RuleBasedStateMachine):
         return opened
 
     def _new(self, job: str, on: str, goes_on: bool, *, waits: bool, patient: bool) -> Any:
-        return openings.NewTask(
+        return tasks.NewTask(
             id=f"t{job[1:]}.{CALL}",
             job_id=job,
             call=CALL,
@@ -161,8 +160,8 @@ class TaskMachine(RuleBasedStateMachine):
             limits={"tokens": TOKENS},
         )
 
-    def _open(self, new: openings.NewTask) -> Any:
-        open = openings.open_or_claim
+    def _open(self, new: tasks.NewTask) -> Any:
+        open = tasks.open_or_claim
         known = self.conversations.get(new.conversation_id)
         if self.paused:
             if not new.waits_if_paused:
@@ -202,9 +201,9 @@ class TaskMachine(RuleBasedStateMachine):
         regains = known.holder != run.task and task.place is None and task.ended is None
         if regains and known.holder is not None and task.new.wait_id is None:
             with pytest.raises(ConversationBusy):
-                self.ground.write(openings.open_or_claim, task.new)
+                self.ground.write(tasks.open_or_claim, task.new)
             return multiple()
-        claim = self.ground.write(openings.open_or_claim, task.new)
+        claim = self.ground.write(tasks.open_or_claim, task.new)
         task.epoch += 1
         if regains and known.holder is None:
             known.holder = run.task

@@ -15,7 +15,7 @@ from lampwork.people import Caller, Role
     [
         ("viewer", {"viewer"}),
         ("builder", {"viewer", "builder"}),
-        ("approver", {"viewer", "approver"}),
+        ("approver", {"viewer", "builder", "approver"}),
         ("admin", {"viewer", "builder", "approver", "admin"}),
     ],
 )

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from lampwork.acting import acting
 from lampwork.cli import output
-from lampwork.cli.options import place_options
+from lampwork.cli.options import me, place_options
 from lampwork.errors import LampworkError, one_of
 from lampwork.types import Json
 
@@ -35,12 +36,17 @@ _GROUPS = {
         "conversation ID": "Show a transcript; --as-model, what the model was sent.",
         "genies": "List a project's genies.",
         "triggers": "List what starts jobs by itself.",
+        "accounts": "List who may sign in at the server.",
+        "keys": "List the API keys of programs.",
+        "audit": "List who changed what.",
     },
     "Look at one, and decide": {
         "job ID": "Show a job. Then: send, answer, resolve, confirm, reject, cancel, go-on, retry, "
         "rerun, fork.",
         "genie NAME": "Show a genie. Then: pause, start.",
         "trigger RECIPE": "Show a recipe's triggers. Then: fire, pause, start.",
+        "account EMAIL": "Show who may sign in. Then: add, password, disable, enable, role.",
+        "key NAME": "Show an API key. Then: new, revoke.",
     },
     "Maintain": {
         "check": "Look for mistakes in a project.",
@@ -52,6 +58,7 @@ _GROUPS = {
         "restored": "Show what is not known since then, and say when it is.",
         "prune": "Delete jobs that ended long ago, with all that belongs to them.",
         "erase": "Erase what there is of a person.",
+        "verify": "Look whether somebody has tampered with the audit log.",
         "completion SHELL": "Print the script with which a shell completes all this.",
     },
 }
@@ -143,7 +150,8 @@ def main() -> None:
 def _perform(words: Sequence[str], *, as_json: bool) -> int:
     try:
         _check(words)
-        with command.make_context("lampwork", list(words)) as context:
+        here = acting(me(), address="cli")
+        with here, command.make_context("lampwork", list(words)) as context:
             return command.invoke(context) or 0
     except click.exceptions.Exit as exit:
         return exit.exit_code

@@ -159,6 +159,25 @@ def _waits(ctx: click.Context, kind: str, name: Callable[[Any], str]) -> Iterabl
     return _read(ctx, read)
 
 
+def _accounts(ctx: click.Context) -> Iterable[Offer]:
+    from lampwork.people import accounts
+
+    async def read(insights: Insights) -> Iterable[Offer]:
+        return [(each.email, each.status) for each in await accounts.list_all(insights.store)]
+
+    return _read(ctx, read)
+
+
+def _keys(ctx: click.Context) -> Iterable[Offer]:
+    from lampwork.people import keys
+
+    async def read(insights: Insights) -> Iterable[Offer]:
+        found = await keys.list_all(insights.store)
+        return [(key.name, key.prefix) for key in found if key.status == "active"]
+
+    return _read(ctx, read)
+
+
 def _artifacts(ctx: click.Context) -> Iterable[Offer]:
     async def read(insights: Insights) -> Iterable[Offer]:
         found = await insights.conversation(ctx.params["conversation_id"])
@@ -167,7 +186,9 @@ def _artifacts(ctx: click.Context) -> Iterable[Offer]:
     return _read(ctx, read)
 
 
+account = Words(_accounts)
 artifact = Words(_artifacts)
+key = Words(_keys)
 recipe = Words(_recipes)
 genie = Words(_genies)
 metadata = Words(_metadata)

@@ -10,15 +10,18 @@
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid
     ├── UserNotAllowed              what belongs to another user
-    ├── SignInNeeded · RoleLacking  who calls the server, and what they may do
+    ├── RoleLacking                 what a caller of the server may not do
+    ├── SignInNeeded                nobody knows who calls
+    │   ├── SignInRefused · LinkInvalid
+    ├── TooManySignIns
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound · TaskNotFound · ArtifactNotFound
-    │   ├── TriggerNotFound
+    │   ├── TriggerNotFound · AccountNotFound · KeyNotFound
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged · OrderCycle · QueueFull
-    │   ├── ErasureRefused · JobErased
+    │   ├── ErasureRefused · JobErased · AccountExists
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
@@ -55,6 +58,7 @@ from lampwork.errors.calls import (
     WaitTimedOut,
 )
 from lampwork.errors.conflicts import (
+    AccountExists,
     AlreadyAnswered,
     Conflict,
     ConversationBusy,
@@ -97,11 +101,13 @@ from lampwork.errors.inputs import (
     UserNotAllowed,
 )
 from lampwork.errors.missing import (
+    AccountNotFound,
     ArtifactNotFound,
     ConversationNotFound,
     GenieNotFound,
     GenieNotInProject,
     JobNotFound,
+    KeyNotFound,
     NotFound,
     RecipeNotFound,
     TaskNotFound,
@@ -119,7 +125,13 @@ from lampwork.errors.models import (
     ScriptCallInvalid,
     ScriptEnded,
 )
-from lampwork.errors.people import RoleLacking, SignInNeeded
+from lampwork.errors.people import (
+    LinkInvalid,
+    RoleLacking,
+    SignInNeeded,
+    SignInRefused,
+    TooManySignIns,
+)
 from lampwork.errors.stores import (
     BackupInvalid,
     BackupRefused,
@@ -161,6 +173,8 @@ from lampwork.errors.wording import (
 )
 
 __all__ = [
+    "AccountExists",
+    "AccountNotFound",
     "AlreadyAnswered",
     "ArtifactInvalid",
     "ArtifactNotFound",
@@ -202,7 +216,9 @@ __all__ = [
     "JobErased",
     "JobFailed",
     "JobNotFound",
+    "KeyNotFound",
     "LampworkError",
+    "LinkInvalid",
     "LiveModelRefused",
     "MetadataInvalid",
     "MetadataLeaked",
@@ -231,6 +247,7 @@ __all__ = [
     "ScriptCallInvalid",
     "ScriptEnded",
     "SignInNeeded",
+    "SignInRefused",
     "SkillFailed",
     "SkillFailing",
     "SkillInvalid",
@@ -246,6 +263,7 @@ __all__ = [
     "TaskNotWaiting",
     "TestingError",
     "TooManyFiles",
+    "TooManySignIns",
     "TriggerInvalid",
     "TriggerNotFound",
     "TurnLimitReached",

@@ -64,3 +64,7 @@ class JobErased(Conflict):
     """What the job was given and returned was erased, with what belonged to it."""
 
     status = 410
+
+
+class AccountExists(Conflict):
+    """Somebody has an account with that e-mail address already. Fields: `email`."""

@@ -45,3 +45,11 @@ class ArtifactNotFound(NotFound):
 
 class TriggerNotFound(NotFound):
     """The recipe has no such trigger, or has several and none was named. Fields: `known`."""
+
+
+class AccountNotFound(NotFound):
+    """No such account. Fields: `email`."""
+
+
+class KeyNotFound(NotFound):
+    """No such API key, or several of that name."""

@@ -11,6 +11,23 @@ class SignInNeeded(LampworkError):
     status = 401
 
 
+class SignInRefused(SignInNeeded):
+    """No active account has that e-mail address and that password."""
+
+
+class LinkInvalid(SignInNeeded):
+    """A one-time link that was used, is too old, or is of no use since there are accounts."""
+
+
+class TooManySignIns(LampworkError):
+    """Too many attempts to sign in, to one account or from one address.
+
+    Fields: `retry_after`, in seconds.
+    """
+
+    status = 429
+
+
 class RoleLacking(LampworkError):
     """The caller's role in the project is not enough. Fields: `role`, the one that is."""
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from lampwork.errors import NotFound, RoleLacking, quoted
 
-__all__ = ["Caller", "Role", "may"]
+__all__ = ["ROLES", "Caller", "Role", "may"]
 
 Role = Literal["viewer", "builder", "approver", "admin"]
-"""Sees everything; and starts, stops and copies work; and decides in people's place; all of it."""
+"""In their order: each may do what those before it may.
 
-_INCLUDES: Mapping[Role, frozenset[Role]] = {
-    "viewer": frozenset({"viewer"}),
-    "builder": frozenset({"viewer", "builder"}),
-    "approver": frozenset({"viewer", "approver"}),
-    "admin": frozenset({"viewer", "builder", "approver", "admin"}),
-}
+A viewer sees everything. A builder also starts, stops and copies work, and sends it events. An
+approver also decides for others: approvals, unknown outcomes, answers in a genie's place. An admin
+also says who may do what: accounts, roles, keys; and pauses, erases, reads the audit log.
+"""
+
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def may(held: Role, needed: Role) -> bool:
     """Whether who has one role may do what needs another."""
-    return needed in _INCLUDES[held]
+    return ROLES.index(held) >= ROLES.index(needed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""`lampwork keys`: the API keys of programs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+
+from lampwork.cli import output
+from lampwork.cli.options import Options, examples, shared
+from lampwork.cli.reading import reading
+from lampwork.insights import Insights, to_json
+from lampwork.people import keys
+from lampwork.people.keys import ApiKey
+
+
+@click.command("keys", epilog=examples("lampwork keys", "lampwork keys --project shop"))
+@click.option("--project", metavar="NAME", help="Only those of this project.")
+@shared
+def command(project: str | None, options: Options) -> int:
+    """List the API keys with which programs use the server."""
+
+    async def read(insights: Insights) -> Sequence[ApiKey]:
+        return await keys.list_all(insights.store, project=project)
+
+    found = asyncio.run(reading(options, read)) or []
+    if options.as_json:
+        output.say_json({"items": to_json(found), "next": None})
+    elif not found:
+        words = ("key", "ci", "new", "--project", project or "NAME", "--role", "builder")
+        output.say(f"There are no keys. Make one: {options.to_type(*words)}")
+    else:
+        columns = ("PREFIX", "NAME", "PROJECT", "ROLE", "STATUS", "LAST USED", "EXPIRES")
+        output.table(columns, [_row(each) for each in found])
+    return 0
+
+
+def _row(key: ApiKey) -> list[str]:
+    used = "never" if key.used_at is None else output.away(key.used_at)
+    expires = "never" if key.expires_at is None else output.away(key.expires_at)
+    return [key.prefix, key.name, key.project, key.role, key.status, used, expires]

@@ -1,0 +1,154 @@
+"""Accounts: people who may sign in, each with a role in some projects, or in all."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, cast
+
+from lampwork.errors import InputInvalid, one_of
+from lampwork.people import passwords, tokens
+from lampwork.people.caller import ROLES, Caller, Role
+from lampwork.store import accounts as rows
+from lampwork.store.audit import Act, recorded
+from lampwork.store.store import Store
+
+__all__ = [
+    "EVERYWHERE",
+    "Account",
+    "add",
+    "are_there",
+    "check_role",
+    "disable",
+    "enable",
+    "get",
+    "list_all",
+    "normal_email",
+    "set_password",
+    "set_role",
+]
+
+EVERYWHERE = "*"
+"""Stands for each project in which an account has no role of its own."""
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+_LONGEST_EMAIL = 254
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person who may sign in, while the account is active."""
+
+    email: str
+    status: Literal["active", "disabled"]
+    roles: Mapping[str, Role]
+    """By project; `*` is each in which there is no other."""
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: rows.Rows) -> Account:
+        """That of a row, with its roles."""
+        row = found.account
+        return cls(
+            email=row.email,
+            status="active" if row.active else "disabled",
+            roles=cast(Mapping[str, Role], found.roles),
+            created_at=datetime.fromtimestamp(row.created_at, UTC),
+        )
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls, when this person does."""
+        named: dict[str, Role] = {
+            name: role for name, role in self.roles.items() if name != EVERYWHERE
+        }
+        return Caller(self.email, named, everywhere=self.roles.get(EVERYWHERE))
+
+
+async def add(
+    store: Store, email: str, password: str, *, role: Role | None = None, project: str = EVERYWHERE
+) -> Account:
+    """Make an account, with a role if one is given. Raises AccountExists, InputInvalid."""
+    email = normal_email(email)
+    role = None if role is None else check_role(role)
+    kept = await passwords.hashed(password)
+
+    given = {} if role is None else {"role": role, "project": project}
+    adding = recorded(Act("account.add", email, details=given), rows.add)
+    await store.write(adding, f"a{secrets.token_hex(8)}", email, kept, (project, role))
+    return await get(store, email)
+
+
+async def get(store: Store, email: str) -> Account:
+    """One account. Raises AccountNotFound."""
+    return Account.of(await store.read(rows.get, normal_email(email)))
+
+
+async def list_all(store: Store) -> Sequence[Account]:
+    """All accounts, by their e-mail addresses."""
+    return [Account.of(each) for each in await store.read(rows.of_all)]
+
+
+async def are_there(store: Store) -> bool:
+    """Whether anybody has an account."""
+    return await store.read(rows.are_there)
+
+
+async def disable(store: Store, email: str) -> None:
+    """Let nobody sign in with it any more; its sessions are over. Raises AccountNotFound."""
+    act = Act("account.disable", normal_email(email))
+    await store.write(recorded(act, rows.set_active), normal_email(email), False)
+
+
+async def enable(store: Store, email: str) -> None:
+    """Let its person sign in again. Raises AccountNotFound."""
+    act = Act("account.enable", normal_email(email))
+    await store.write(recorded(act, rows.set_active), normal_email(email), True)
+
+
+async def set_password(
+    store: Store, email: str, password: str, *, keep_session: str | None = None
+) -> None:
+    """Give it another password; its sessions are over, but one to keep, by its token.
+
+    Raises AccountNotFound, InputInvalid.
+    """
+    kept = await passwords.hashed(password)
+    act = Act("account.password", normal_email(email))
+    changing = recorded(act, rows.set_password)
+    keep = None if keep_session is None else tokens.digest(keep_session)
+    await store.write(changing, normal_email(email), kept, keep)
+
+
+async def set_role(
+    store: Store, email: str, role: Role | None, *, project: str = EVERYWHERE
+) -> None:
+    """Give it a role in a project in place of the one it had, or take it.
+
+    Raises AccountNotFound, InputInvalid.
+    """
+    role = None if role is None else check_role(role)
+    where = None if project == EVERYWHERE else project
+    act = Act("account.role", normal_email(email), where, {"role": role, "project": project})
+    await store.write(recorded(act, rows.set_role), normal_email(email), project, role)
+
+
+def check_role(given: str) -> Role:
+    """Raise InputInvalid for what is no role."""
+    if given not in ROLES:
+        raise InputInvalid(f'There is no role "{given}". {one_of(given, ROLES)}', problems=["role"])
+    return given
+
+
+def normal_email(given: str) -> str:
+    """An e-mail address as it is kept: in lower case. Raises InputInvalid."""
+    email = given.strip().lower()
+    if len(email) > _LONGEST_EMAIL or not _EMAIL.fullmatch(email):
+        raise InputInvalid(
+            f'"{given[:80]}" is no e-mail address. Give one such as ann@example.org.',
+            problems=["email"],
+        )
+    return email
