@@ -245,13 +245,15 @@ def _next_life(listening: socket.socket) -> dict[str, Any] | None:
                 for file in order["files"]:
                     os.close(file)
                 lives[pid] = line
-                line.sendall(f"{pid}\n".encode())
+                _say(line, pid)
 
 
 def _hear_order(line: socket.socket) -> dict[str, Any]:
     said, files, *_ = socket.recv_fds(line, 65536, 3)
     while not said.endswith(b"\n"):
-        said += line.recv(65536)
+        part = line.recv(65536)
+        assert part, "whoever ordered has gone in the middle of it"
+        said += part
     return json.loads(said) | {"files": files}
 
 
@@ -260,8 +262,14 @@ def _tell_ends(lives: dict[int, socket.socket]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        with lives.pop(pid) as line, contextlib.suppress(BrokenPipeError):
-            line.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        with lives.pop(pid) as line:
+            _say(line, os.waitstatus_to_exitcode(status))
+
+
+def _say(line: socket.socket, number: int) -> None:
+    """Tell a test that may have given up since."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        line.sendall(f"{number}\n".encode())
 
 
 def _begin(order: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from lampwork.errors import (
 from lampwork.genies.output import Output
 from lampwork.metadata.needles import needles
 from lampwork.metadata.seal import Seal
-from lampwork.store import by_hand, cancelled, conversations, reservations, tasks
+from lampwork.store import by_hand, cancelled, claims, conversations, reservations, tasks
 from lampwork.store import copies as copies_store
 from lampwork.store.audit import Act, recorded
 from lampwork.store.inbox import Delivery
@@ -95,7 +95,7 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
     """
     row = by_hand.get(connection, task)
     _require_open(row)
-    claim = tasks.claim(connection, task)
+    claim = claims.claim(connection, task)
     assert claim is not None
     so_far = own_transcript(connection, row)
     if not _waits(connection, row, claim, so_far):
@@ -144,7 +144,7 @@ def _require_open(row: sa.Row[Any]) -> None:
 
 
 def _waits(
-    connection: sa.Connection, row: sa.Row[Any], claim: tasks.Claim, so_far: Transcript
+    connection: sa.Connection, row: sa.Row[Any], claim: claims.Claim, so_far: Transcript
 ) -> bool:
     """Whether nothing of a task executes, by what is on record."""
     if row.want == "attention":

@@ -27,6 +27,7 @@ from lampwork.store import (
     endings,
     inbox,
     new_jobs,
+    openings,
     pauses,
     reservations,
     schema,
@@ -62,7 +63,7 @@ class Conversation:
 class Task:
     """What the machine knows of a task."""
 
-    new: tasks.NewTask
+    new: openings.NewTask
     epoch: int = 1
     history_until: int = -1
     told: list[str] = field(default_factory=list)
@@ -137,7 +138,7 @@ class TaskMachine(RuleBasedStateMachine):
         return opened
 
     def _new(self, job: str, on: str, goes_on: bool, *, waits: bool, patient: bool) -> Any:
-        return tasks.NewTask(
+        return openings.NewTask(
             id=f"t{job[1:]}.{CALL}",
             job_id=job,
             call=CALL,
@@ -160,8 +161,8 @@ class TaskMachine(RuleBasedStateMachine):
             limits={"tokens": TOKENS},
         )
 
-    def _open(self, new: tasks.NewTask) -> Any:
-        open = tasks.open_or_claim
+    def _open(self, new: openings.NewTask) -> Any:
+        open = openings.open_or_claim
         known = self.conversations.get(new.conversation_id)
         if self.paused:
             if not new.waits_if_paused:
@@ -201,9 +202,9 @@ class TaskMachine(RuleBasedStateMachine):
         regains = known.holder != run.task and task.place is None and task.ended is None
         if regains and known.holder is not None and task.new.wait_id is None:
             with pytest.raises(ConversationBusy):
-                self.ground.write(tasks.open_or_claim, task.new)
+                self.ground.write(openings.open_or_claim, task.new)
             return multiple()
-        claim = self.ground.write(tasks.open_or_claim, task.new)
+        claim = self.ground.write(openings.open_or_claim, task.new)
         task.epoch += 1
         if regains and known.holder is None:
             known.holder = run.task

@@ -25,7 +25,7 @@ from lampwork.files import reading
 from lampwork.files.reads import Read
 from lampwork.recovery import collect
 from lampwork.settings import ReadingCaps
-from lampwork.store import tasks
+from lampwork.store import openings
 
 project = Project("files of tasks")
 gates: list[Gate] = []
@@ -118,7 +118,7 @@ async def test_a_task_in_line_keeps_what_it_came_with(tmp_path, path, monkeypatc
         await park(app, second.job_id)
         path.write_text("after")
         if not knows:
-            monkeypatch.setattr(tasks, "files_of", lambda _connection, _task: None)
+            monkeypatch.setattr(openings, "files_of", lambda _connection, _task: None)
         gate.open()
         assert await result(app, first.job_id) == conversation
         assert await result(app, second.job_id) == "notes.txt: before"

@@ -25,7 +25,7 @@ from tests.support import (
 
 from lampwork import Answer, Call, Job, SkillCall, Turn, playbook
 from lampwork.errors import StepFailed
-from lampwork.store import tasks
+from lampwork.store import openings, tasks
 
 happened: list[str] = []
 
@@ -67,7 +67,7 @@ async def test_a_zombie_that_claims_its_task_after_the_owner_goes_no_further(
         write = app.store.write
 
         async def freeze_first_claim(change, *args, **kwargs):
-            if change is tasks.open_or_claim:
+            if change is openings.open_or_claim:
                 await before_claim.hold_first()
             return await write(change, *args, **kwargs)
 
@@ -111,8 +111,8 @@ async def test_a_zombie_that_appends_first_leaves_one_history_and_one_key(
 
         async def hold_second_claim(change, *args, **kwargs):
             nonlocal claims
-            claims += change is tasks.open_or_claim
-            if change is tasks.open_or_claim and claims == 2:
+            claims += change is openings.open_or_claim
+            if change is openings.open_or_claim and claims == 2:
                 await appended.wait()
             written = await write(change, *args, **kwargs)
             if change is tasks.append and in_skill.opened:

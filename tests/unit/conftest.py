@@ -26,8 +26,8 @@ from lampwork.runs.line import Lines
 from lampwork.runs.wait import Answer, Wait
 from lampwork.settings import ReadingCaps
 from lampwork.store import calls, inbox, schema
+from lampwork.store.lineage import Lineage
 from lampwork.store.store import Store
-from lampwork.store.tasks import Lineage
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import Assignment, check_assignment
 from lampwork.tasks.texts import Texts

@@ -21,7 +21,7 @@ from lampwork.models import (
     Turn,
     playbook,
 )
-from lampwork.store import conversations, new_jobs, schema, tasks
+from lampwork.store import claims, conversations, new_jobs, schema, tasks
 from lampwork.store.conversations import StaleEpoch
 
 
@@ -319,7 +319,7 @@ async def test_an_append_under_an_old_epoch_is_refused_and_leaves_nothing(desk):
     genie = genie_of(desk, gate := Gate())
     working = await hold(desk, gate, genie, "j1")
     entry = ("asked_again", {"problems": [], "text": ""})
-    await desk.store.write(tasks.claim, "t1.1")
+    await desk.store.write(claims.claim, "t1.1")
 
     for task, epoch in (("t1.1", 1), ("t9.9", 2)):
         with pytest.raises(StaleEpoch):

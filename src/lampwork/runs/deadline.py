@@ -16,8 +16,8 @@ from lampwork.store.budgets import LimitMet, exceeded
 from lampwork.types import Json
 
 if TYPE_CHECKING:
+    from lampwork.store.lineage import Lineage
     from lampwork.store.store import Store
-    from lampwork.store.tasks import Lineage
     from lampwork.tasks.assignment import Assignment
 
 __all__ = [

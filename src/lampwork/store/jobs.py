@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
 from lampwork.errors import Conflict, JobErased, JobNotFound
-from lampwork.store import blobs, calls, restorations, tasks
+from lampwork.store import blobs, calls, restorations
+from lampwork.store.lineage import Lineage, lineage_of
 from lampwork.store.restorations import Restoration
 from lampwork.store.schema import ends, jobs, logs
 from lampwork.store.share import is_alive
-from lampwork.store.tasks import Lineage
 from lampwork.types import ENDED, JobStatus
 
 # Built once: to build a statement costs 50 µs, to run a built one 11 µs.
@@ -123,7 +123,7 @@ def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -
 
 def begun(connection: sa.Connection, row: sa.Row[Any]) -> Begun:
     """What was begun of a job."""
-    lineage = tasks.lineage(connection, row.task_id)
+    lineage = lineage_of(connection, row.task_id)
     restored = restorations.of_job(connection, row)
     if row.started_at is None and row.copy_of is None:
         return Begun(row, {}, 0, 0, lineage, restored)

@@ -39,7 +39,7 @@ from lampwork.values import storable
 if TYPE_CHECKING:
     from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
-    from lampwork.store.tasks import Lineage
+    from lampwork.store.lineage import Lineage
 
 __all__ = ["Assignment", "ChatTerms", "Terms", "check_assignment", "check_lineage", "check_price"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lampwork import clock, failpoint
 from lampwork.files.artifact import Artifact
-from lampwork.store import artifacts, rates, reservations, tasks
+from lampwork.store import artifacts, claims, rates, reservations, tasks
 from lampwork.store.conversations import Entry, StaleEpoch
 from lampwork.store.inbox import Delivery
 from lampwork.store.reservations import Granted, Refused, Spent, Wanted
@@ -31,7 +31,7 @@ _ASKED = ("intent", "proposal")
 class Hold:
     """A task's hold on its conversation, under the epoch that its run has claimed."""
 
-    def __init__(self, run: Run, claim: tasks.Claim, transcript: Transcript) -> None:
+    def __init__(self, run: Run, claim: claims.Claim, transcript: Transcript) -> None:
         own = (transcript.task_id,) if claim.budget_id == transcript.task_id else ()
         self.run = run
         self.task_id = transcript.task_id
@@ -147,7 +147,7 @@ class Hold:
             if self.epoch != refused:
                 return
             await self.run.prove()
-            claim = await self.run.store.write(tasks.claim, self.task_id)
+            claim = await self.run.store.write(claims.claim, self.task_id)
             await self.run.prove()
             if claim is None or not claim.holds or claim.outcome is not None:
                 raise StaleEpoch(f"task {self.task_id} no longer holds {self.conversation_id}")

@@ -15,7 +15,7 @@ from lampwork.genies.written_type import write_type
 from lampwork.models.ask import LanguageModel
 from lampwork.runs.deadline import Deadline, earliest, late
 from lampwork.runs.wait import Wait
-from lampwork.store import tasks
+from lampwork.store import claims, openings
 from lampwork.tasks.assignment import Assignment, check_price
 from lampwork.tasks.briefing import Briefing
 from lampwork.types import Json, conversation_id, task_id, wait_id
@@ -28,7 +28,7 @@ __all__ = ["new_task", "open_or_claim"]
 
 async def new_task(
     run: Run, assignment: Assignment, call: int, model: LanguageModel, briefing: Briefing
-) -> tasks.NewTask:
+) -> openings.NewTask:
     """What a task starts from, its files taken; with why it is not to be opened, if it is not."""
     new = _row(run, assignment, call, model, briefing)
     new = replace(new, refused=await _refusal(run, assignment, model, new))
@@ -39,12 +39,12 @@ async def new_task(
 
 def _row(
     run: Run, assignment: Assignment, call: int, model: LanguageModel, briefing: Briefing
-) -> tasks.NewTask:
+) -> openings.NewTask:
     genie, continued, output = assignment.genie, assignment.conversation, assignment.output
     budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
     begun_at = run.begun_at(call)
     deadline = earliest(assignment, above, id, begun_at=begun_at)
-    return tasks.NewTask(
+    return openings.NewTask(
         id=id,
         job_id=run.job_id,
         call=call,
@@ -87,10 +87,10 @@ def _row(
 
 
 async def _take_files(
-    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
+    run: Run, assignment: Assignment, model: LanguageModel, new: openings.NewTask
 ) -> list[Json]:
     """The files of a task that is opened now; of one that has been, as they were then."""
-    opened_with = await run.store.read(tasks.files_of, new.id)
+    opened_with = await run.store.read(openings.files_of, new.id)
     if opened_with is not None:
         return opened_with
     taken = await take(
@@ -107,7 +107,7 @@ async def _take_files(
 
 
 async def _refusal(
-    run: Run, assignment: Assignment, model: LanguageModel, new: tasks.NewTask
+    run: Run, assignment: Assignment, model: LanguageModel, new: openings.NewTask
 ) -> LampworkError | None:
     """Why the task is not to be opened, if it has not been: then nothing has happened."""
     if (error := assignment.not_eligible) is not None:
@@ -121,13 +121,13 @@ async def _refusal(
     return None
 
 
-async def _too_late(run: Run, new: tasks.NewTask) -> LampworkError:
+async def _too_late(run: Run, new: openings.NewTask) -> LampworkError:
     error = await late(run.store, Deadline(new.deadline, new.deadline_budget))
     error.fields |= {"task_id": new.id, "conversation_id": None}
     return error
 
 
-async def open_or_claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
+async def open_or_claim(run: Run, new: openings.NewTask) -> claims.Claim:
     """Open or claim the task, waiting in line if its conversation is busy, until its deadline."""
     await run.lines.turn(new.conversation_id, new.call)
     claim = await _unless_paused(run, new)
@@ -156,12 +156,12 @@ async def open_or_claim(run: Run, new: tasks.NewTask) -> tasks.Claim:
     return claim
 
 
-async def _unless_paused(run: Run, new: tasks.NewTask) -> tasks.Claim:
+async def _unless_paused(run: Run, new: openings.NewTask) -> claims.Claim:
     """Open or claim the task, waiting until its genie is started if it is paused."""
-    found = await run.store.write(tasks.open_or_claim, new)
+    found = await run.store.write(openings.open_or_claim, new)
     run.lines.leave(new.conversation_id, new.call)
     while isinstance(found, Wait):
         if (await run.until(found)).kind == "expired":
             raise await _too_late(run, new)
-        found = await run.store.write(tasks.open_or_claim, new)
+        found = await run.store.write(openings.open_or_claim, new)
     return found

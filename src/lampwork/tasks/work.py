@@ -20,7 +20,7 @@ from lampwork.metadata.seal import Seal
 from lampwork.models.ask import LanguageModel
 from lampwork.runs.cancellation import unknown_in_words
 from lampwork.runs.deadline import Deadline, OutOfTime, late
-from lampwork.store import calls, conversations, tasks
+from lampwork.store import calls, claims, conversations, openings, tasks
 from lampwork.store.budgets import LimitMet, exceeded
 from lampwork.tasks.action import actions_record
 from lampwork.tasks.answer import answer_record
@@ -87,7 +87,7 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     return await _finish(task, ending)
 
 
-async def _give_up(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> values.Recorded:
+async def _give_up(run: Run, new: openings.NewTask, claim: claims.Claim) -> values.Recorded:
     """End a task whose time was up before its turn came."""
     error = (await late(run.store, Deadline(claim.deadline, claim.deadline_budget))).to_record()
     error["fields"] |= {"task_id": new.id, "conversation_id": claim.conversation_id}
@@ -106,7 +106,7 @@ async def _give_up(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> values.R
     return values.Recorded(envelope)
 
 
-async def _read(run: Run, new: tasks.NewTask, claim: tasks.Claim) -> Transcript:
+async def _read(run: Run, new: openings.NewTask, claim: claims.Claim) -> Transcript:
     """What was written before, up to what the task may see."""
     transcript = Transcript(new.id)
     if claim.files is not None:
@@ -128,8 +128,8 @@ async def _take_in_hand(
     run: Run,
     assignment: Assignment,
     model: LanguageModel,
-    new: tasks.NewTask,
-    claim: tasks.Claim,
+    new: openings.NewTask,
+    claim: claims.Claim,
     transcript: Transcript,
     briefing: Briefing,
 ) -> TaskInHand:
