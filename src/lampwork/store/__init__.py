@@ -11,6 +11,8 @@ A task: opened (`openings`, `continued`), found by its runs (`claims`), below ot
 `delegated`), written (`conversations`, `briefings`, `artifacts`, `files`), ended (`tasks`,
 `by_hand`). What it needs to go on: `places`, `pauses`, `rates`, `budgets`, `reservations`.
 
+Who uses it from outside: `accounts`, `sessions`, `api_keys`; what they have changed: `audit`.
+
 Many processes: `executors`, `share`, `leases`, `news`. When jobs start: `triggers`. What is shown:
 `queries`, `operations`. Large values: `blobs`. What goes, and what stays of it: `prune`, `erase`,
 `quiet`, `remains`, `keys`; `restorations`.
