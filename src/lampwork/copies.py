@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -141,8 +141,6 @@ async def plan(store: Store, job_id: str, kind: CopyKind, *, at: int | None = No
     failed = set(origin.calls) if origin is not None else set[int]()
     calls = {each: _call(original, record, each, effects, failed) for each in sorted(numbers)}
     events = [row.id for row in original.messages if row.call not in record[job_id]]
-    known = [job_id, *(row.id for row in original.copies)]
-    answered = await store.read(by_hand.answers_in, known)
     return CopyPlan(
         kind=kind,
         original=job_id,
@@ -158,14 +156,22 @@ async def plan(store: Store, job_id: str, kind: CopyKind, *, at: int | None = No
         events=() if kind == "rerun" else tuple(events),
         notes=(
             *_notes(original, kind, origin, events),
-            *(
-                f"Task {row.id} was answered by {row.by} in job {row.job_id}; this {kind} asks the "
-                "genie again."
-                for row in answered
-                if row.call in numbers - kept
-            ),
+            *await _answers_lost(store, original, kind, numbers - kept),
         ),
     )
+
+
+async def _answers_lost(
+    store: Store, original: copies.Original, kind: CopyKind, again: Set[int]
+) -> list[str]:
+    """What people have answered in the original or its copies, where the genie is asked again."""
+    known = [original.row.id, *(row.id for row in original.copies)]
+    return [
+        f"Task {row.id} was answered by {row.by} in job {row.job_id}; this {kind} asks the genie "
+        "again."
+        for row in await store.read(by_hand.answers_in, known)
+        if row.call in again
+    ]
 
 
 def with_answer(plan: CopyPlan, call: int, task_id: str) -> CopyPlan:

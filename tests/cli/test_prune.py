@@ -15,7 +15,7 @@ def test_what_would_go_is_said_and_nothing_is_deleted(lampwork: Any) -> None:
     look = lampwork("prune", "--older-than", "0s", "--dry-run")
     unsure = lampwork("prune", "--older-than", "0s")
 
-    assert look.out.startswith("Would go: 1 job in 1 tree, 1 task, 1 conversation of ")
+    assert look.out.startswith("Would be deleted: 1 job in 1 tree, 1 task, 1 conversation of ")
     assert (unsure.code, unsure.out) == (2, "")
     assert "Add --yes to do it, --dry-run to look." in unsure.err
     assert lampwork("job", job).code == 0
@@ -45,4 +45,7 @@ def test_an_age_that_is_none_is_bad_usage(lampwork: Any, age: str) -> None:
 
 
 def test_where_nothing_was_ever_written_there_is_nothing_to_do(lampwork: Any) -> None:
-    assert lampwork("prune", "--yes").out == "Nothing would go.\n"
+    assert lampwork("prune", "--yes").out == "There was nothing to delete.\n"
+    assert lampwork("prune", "--dry-run").out == "There is nothing to delete.\n"
+    assert lampwork.json("prune", "--yes")["deleted"]["jobs"] == 0
+    assert lampwork.json("prune", "--dry-run")["would_delete"]["jobs"] == 0

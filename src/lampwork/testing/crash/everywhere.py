@@ -81,9 +81,19 @@ def crash_everywhere(
         timeout=timeout,
         say=progress or (lambda line: print(line, file=sys.stderr, flush=True)),
     )
+    players = _players(recipe, models or {}, model, live=live_models)
+    report = _tried(test, players, only=only, at_most=at_most, seed=seed)
+    if report.failed:
+        raise _failed(report)
+    return report
+
+
+def _tried(
+    test: Trial, players: Players, *, only: str | None, at_most: int | None, seed: int
+) -> CrashReport:
+    """What came of a run that nothing disturbed, and of one for each boundary that it came to."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lampwork-crash-test-")))
-        players = _players(recipe, models or {}, model, live=live_models)
         nurseries = [
             stack.enter_context(Nursery(players, folder, hash_seed=(2 * seed + each) % 2**32))
             for each in (1, 2)
@@ -97,15 +107,13 @@ def crash_everywhere(
             test.crash(each, f"{nth} of {len(boundaries)}")
             for nth, each in enumerate(boundaries, start=1)
         ]
-    report = CrashReport(recipe.name, hits.total(), crashes)
+    name = test.recipe.name
     if only is not None and not crashes[0].reached:
         raise InputInvalid(
-            f"No process came to {boundaries[0]}, so none was killed: {recipe.name} comes to "
+            f"No process came to {boundaries[0]}, so none was killed: {name} comes to "
             f"{boundaries[0].point} {hits[boundaries[0].point]} times when nothing crashes."
         )
-    if report.failed:
-        raise _failed(report)
-    return report
+    return CrashReport(name, hits.total(), crashes)
 
 
 def _refuse_event_loop() -> None:
