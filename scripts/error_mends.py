@@ -58,6 +58,8 @@ MENDS: dict[type[LampworkError], str] = {
         "Begin a chat of your own: leave `conversation=` out. Only the user of a chat decides on "
         "what is proposed there."
     ),
+    errors.AddressInUse: "Name another `--host` or `--port`; `--port 0` takes any that is free.",
+    errors.BodyTooLarge: "Send less, or upload what is large as a file.",
     errors.SignInNeeded: "Send a valid API key, or sign in.",
     errors.SignInRefused: (
         "Type the e-mail address and the password again; `lampwork account EMAIL` shows whether "

@@ -6,9 +6,11 @@ written. `app.App` is the door of that process itself.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -26,7 +28,7 @@ from lampwork.genies.written_type import read_type
 from lampwork.jobs_door import JobsDoor
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
-from lampwork.settings import ReadingCaps
+from lampwork.settings import ReadingCaps, Settings
 from lampwork.store import artifacts, conversations, new_jobs, pauses, requests, triggers
 from lampwork.store.audit import Act, recorded
 from lampwork.store.store import Store
@@ -69,6 +71,19 @@ class Door(JobsDoor):
         """Who plays which genie."""
         self.reading: ReadingCaps = reading or ReadingCaps()
         """The limits for files."""
+
+    @staticmethod
+    @asynccontextmanager
+    async def opened(project: Project, settings: Settings) -> AsyncGenerator[Door]:
+        """The door of a process that executes nothing, until the block is left.
+
+        Raises FolderNotWritable, DatabaseTooNew, StoreUnavailable.
+        """
+        store = await asyncio.to_thread(Store, settings.place)
+        try:
+            yield Door(project, store, cast=Cast(settings.model), reading=settings.reading)
+        finally:
+            await asyncio.to_thread(store.close)
 
     def _output_of(self, task: Any) -> Output | None:
         """By its type, with the validators that no schema tells, where the code is here."""

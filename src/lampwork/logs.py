@@ -42,6 +42,8 @@ EVENTS = {
     "playbook.raised": "the function that plays a genie has raised an error",
     "retention.failed": "what is old could not be deleted; tried again later",
     "retention.pruned": "what is older than the project keeps was deleted, and how much",
+    "server.failed": "a request of the API met an error that is nobody's who asked",
+    "server.started": "a process serves the API of a project",
     "store.change_refused": "a change was wrong, and is undone alone",
     "store.commit_found": "a commit was answered with an error, and is on disk",
     "store.commit_refused": "the database did not take changes; who made them was told",

@@ -27,6 +27,7 @@ _GROUPS = {
         "chat GENIE": "Talk with a genie, and confirm what it is to do.",
         "dev": "Execute the jobs while you edit, with the code as it was saved last.",
         "worker": "Execute the jobs, until it is stopped.",
+        "serve": "Serve the HTTP API, and execute the jobs.",
     },
     "Look": {
         "status": "Show how the whole is doing: jobs, spend, what processes count.",

@@ -5,10 +5,11 @@
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
     │   ├── RetentionInvalid
     ├── ExtraMissing                packages that something needs
+    ├── AddressInUse                where the server can't listen
     ├── InputInvalid                what was given does not fit
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
-    │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid
+    │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid · BodyTooLarge
     ├── UserNotAllowed              what belongs to another user
     ├── RoleLacking                 what a caller of the server may not do
     ├── SignInNeeded                nobody knows who calls
@@ -74,6 +75,7 @@ from lampwork.errors.conflicts import (
     TaskNotWaiting,
 )
 from lampwork.errors.definitions import (
+    AddressInUse,
     DuplicateName,
     ExtraMissing,
     NotImportable,
@@ -86,6 +88,7 @@ from lampwork.errors.definitions import (
 from lampwork.errors.error import LampworkError
 from lampwork.errors.inputs import (
     ArtifactInvalid,
+    BodyTooLarge,
     BudgetNotEnforceable,
     DatabaseUrlInvalid,
     DelegationCycle,
@@ -175,11 +178,13 @@ from lampwork.errors.wording import (
 __all__ = [
     "AccountExists",
     "AccountNotFound",
+    "AddressInUse",
     "AlreadyAnswered",
     "ArtifactInvalid",
     "ArtifactNotFound",
     "BackupInvalid",
     "BackupRefused",
+    "BodyTooLarge",
     "BranchesFailed",
     "BudgetExceeded",
     "BudgetNotEnforceable",

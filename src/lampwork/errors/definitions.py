@@ -39,3 +39,7 @@ class TriggerInvalid(ProjectError):
 
 class RetentionInvalid(ProjectError):
     """A length of time that is none, or conversations that would go before their jobs."""
+
+
+class AddressInUse(LampworkError):
+    """The server can't listen at its address. Fields: `host`, `port`."""

@@ -64,6 +64,12 @@ class BudgetNotEnforceable(InputInvalid):
     """A limit on money for a model whose price is not known. Fields: `model`."""
 
 
+class BodyTooLarge(InputInvalid):
+    """The body of a request is longer than the server takes. Fields: `limit`, in bytes."""
+
+    status = 413
+
+
 class UserNotAllowed(LampworkError):
     """A chat, or a decision, that belongs to another user. Fields: `user`, who asked for it."""
 

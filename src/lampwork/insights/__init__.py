@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork import lock, values
 from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
+from lampwork.insights import belonging
 from lampwork.insights.conversations import conversation_details, page_of_conversations
 from lampwork.insights.executors import WorkerView, holder_of, liveness, workers
 from lampwork.insights.genies import genie_views, paused_in
@@ -129,10 +130,12 @@ _KEPT = 1000
 
 
 class Insights:
-    """What can be known of the jobs and conversations of one folder."""
+    """What can be known of the jobs and conversations of one folder; or of one project in it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, project: str | None = None) -> None:
+        """With a `project`, what belongs to others is not there."""
         self.store = store
+        self.project = project
         self._ended: dict[str, list[Finished]] = {}
         self._too_large: set[str] = set()
 
@@ -148,6 +151,10 @@ class Insights:
             yield cls(store)
         finally:
             await asyncio.to_thread(store.close)
+
+    async def require_database(self) -> None:
+        """Raise StoreUnavailable unless the database answers."""
+        await self.store.read(queries.answers)
 
     # --- jobs ---
 
@@ -165,10 +172,11 @@ class Insights:
 
         With `restored` those alone whose effects may have been done before a restore.
 
-        Raises InputInvalid for an `after` that is no job's id.
+        Raises NotFound for an `after` that is no job's id.
         """
         return await self.store.read(
             page_of_jobs,
+            project=self.project,
             status=status,
             recipe=recipe,
             roots=roots,
@@ -184,21 +192,38 @@ class Insights:
 
     async def job(self, job_id: str) -> JobDetails:
         """A job in full. Raises JobNotFound."""
+        await self.require_job(job_id)
         rows = await self.store.read(read_rows, job_id, _IN_FULL)
         return job_details(rows, await self._finished(rows))
 
     async def tree(self, job_id: str) -> JobTree:
         """A job and those below it, cut to what fits a screen. Raises JobNotFound."""
+        await self.require_job(job_id)
         rows = await self.store.read(read_rows, job_id, _AT_A_GLANCE)
         return job_tree(rows, await self._finished(rows))
 
     async def view(self, job_id: str) -> JobView:
         """A job as in a list. Raises JobNotFound."""
+        await self.require_job(job_id)
         return await self.store.read(one_job, job_id)
+
+    async def require_job(self, job_id: str) -> None:
+        """Raise JobNotFound for a job of another project as for none, if there is a `project`."""
+        if self.project is not None:
+            await self.store.read(belonging.require_job, job_id, self.project)
 
     async def check_job(self, given: str) -> None:
         """Raise JobNotFound for an id of something else, or of nothing."""
         await self.store.read(check_job, given)
+
+    async def require_wait(self, job_id: str, wait_id: str) -> None:
+        """Raise WaitNotFound unless a job waits, or has waited, for it."""
+        await self.store.read(belonging.require_wait, job_id, wait_id)
+
+    async def require_task(self, task_id: str) -> None:
+        """Raise TaskNotFound, as `require_job` does."""
+        if self.project is not None:
+            await self.store.read(belonging.require_task, task_id, self.project)
 
     async def check_wait(self, job_id: str, wait_id: str) -> dict[str, Json]:
         """The subject of a wait. Raises WaitNotFound unless it is one of this job's own."""
@@ -355,13 +380,21 @@ class Insights:
     ) -> Page[ConversationView]:
         """Conversations, the newest first.
 
-        Raises InputInvalid for an `after` that is no conversation's id.
+        Raises NotFound for an `after` that is no conversation's id.
         """
-        return await self.store.read(page_of_conversations, genie=genie, after=after, limit=limit)
+        return await self.store.read(
+            page_of_conversations, project=self.project, genie=genie, after=after, limit=limit
+        )
 
     async def conversation(self, conversation_id: str) -> ConversationDetails:
         """A conversation in full. Raises ConversationNotFound."""
+        await self.require_conversation(conversation_id)
         return await self.store.read(conversation_details, conversation_id)
+
+    async def require_conversation(self, conversation_id: str) -> None:
+        """Raise ConversationNotFound, as `require_job` does."""
+        if self.project is not None:
+            await self.store.read(belonging.require_conversation, conversation_id, self.project)
 
     async def check_conversation(self, given: str) -> None:
         """Raise ConversationNotFound for an id of something else, or of nothing."""

@@ -106,6 +106,7 @@ def operations_of(connection: sa.Connection, seconds: float, holder: str | None)
     counting = operations.processes(connection, since, _PROCESSES)
     attention = page_of_jobs(
         connection,
+        project=None,
         status="needs_attention",
         recipe=None,
         roots=False,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lampwork.insights.views import BudgetView, ErrorView, FileView, SkillCard
+from lampwork.insights.views import BudgetView, ErrorView, FileView, Part, Refusal, SkillCard
 from lampwork.metadata.proof import Proof
 from lampwork.types import Json
 
@@ -31,16 +31,6 @@ class ConversationView:
     project: str
     created_at: datetime
     last_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What all parts of a transcript say."""
-
-    kind: str
-    seq: int
-    at: datetime
-    task: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +73,6 @@ class Said(Part):
     model: str
     text: str
     usage: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal(Part):
-    """A call that was not taken, and what the model was told."""
-
-    kind: Literal["refused"] = "refused"
-    verdict: str
-    skill: str
-    arguments: dict[str, Json]
-    argument_refused: tuple[str, ...]
-    """Arguments that name metadata, which is never the model's to give."""
-    reply: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
 
 from lampwork.types import Json
-
-if TYPE_CHECKING:
-    from lampwork.insights.records import Refusal
 
 T = TypeVar("T")
 
@@ -131,6 +128,29 @@ class FileView:
     digest: str
     notes: tuple[str, ...] = ()
     """What to know of what was read from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What all parts of a transcript say."""
+
+    kind: str
+    seq: int
+    at: datetime
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Part):
+    """A call that was not taken, and what the model was told."""
+
+    kind: Literal["refused"] = "refused"
+    verdict: str
+    skill: str
+    arguments: dict[str, Json]
+    argument_refused: tuple[str, ...]
+    """Arguments that name metadata, which is never the model's to give."""
+    reply: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

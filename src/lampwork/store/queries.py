@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from lampwork.errors import ConversationNotFound, InputInvalid, JobNotFound
+from lampwork.errors import ConversationNotFound, JobNotFound, NotFound
 from lampwork.store.schema import (
     calls,
     conversations,
@@ -22,6 +22,12 @@ from lampwork.store.schema import (
 from lampwork.types import ENDED
 
 Row = sa.Row[Any]
+
+
+def answers(connection: sa.Connection) -> None:
+    """Whether the database does."""
+    connection.execute(sa.select(1))
+
 
 _IN_A_LIST = [
     jobs.c[name]
@@ -61,6 +67,7 @@ _IN_A_TREE = (
 def page_of_jobs(
     connection: sa.Connection,
     *,
+    project: str | None,
     status: str | None,
     recipe: str | None,
     roots: bool,
@@ -70,9 +77,10 @@ def page_of_jobs(
 ) -> Sequence[Row]:
     """Jobs, the newest tree first, and each tree from its root down; `after` is a job's id.
 
-    Raises InputInvalid when there is no such job to go on after.
+    Raises NotFound when there is no such job to go on after.
     """
     query = sa.select(*_IN_A_LIST).order_by(jobs.c.root_id.desc(), *_IN_A_TREE).limit(limit)
+    query = query.where(_is(jobs.c.project, project))
     if status is not None:
         query = query.where(jobs.c.status == status)
     if recipe is not None:
@@ -83,7 +91,9 @@ def page_of_jobs(
         query = query.where(jobs.c.restoration.is_not(None))
     if after is not None:
         last = connection.execute(
-            sa.select(jobs.c.root_id, *_IN_A_TREE).where(jobs.c.id == after)
+            sa.select(jobs.c.root_id, *_IN_A_TREE).where(
+                jobs.c.id == after, _is(jobs.c.project, project)
+            )
         ).first()
         if last is None:
             raise _no_cursor(after)
@@ -134,6 +144,23 @@ def words_not_taken(connection: sa.Connection, job_ids: Sequence[str]) -> Sequen
         )
         .order_by(inbox.c.id)
     ).all()
+
+
+def project_of_job(connection: sa.Connection, job_id: str) -> str | None:
+    """The project of a job, if there is one."""
+    return connection.execute(sa.select(jobs.c.project).where(jobs.c.id == job_id)).scalar()
+
+
+def project_of_task(connection: sa.Connection, task_id: str) -> str | None:
+    """The project of a task, if there is one."""
+    of_job = sa.select(jobs.c.project).join(tasks, tasks.c.job_id == jobs.c.id)
+    return connection.execute(of_job.where(tasks.c.id == task_id)).scalar()
+
+
+def project_of_conversation(connection: sa.Connection, conversation_id: str) -> str | None:
+    """The project of a conversation, if there is one."""
+    query = sa.select(conversations.c.project).where(conversations.c.id == conversation_id)
+    return connection.execute(query).scalar()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,19 +301,28 @@ def unfinished_of_others(connection: sa.Connection, project: str) -> dict[str, i
 
 
 def page_of_conversations(
-    connection: sa.Connection, *, genie: str | None, after: str | None, limit: int
+    connection: sa.Connection,
+    *,
+    project: str | None,
+    genie: str | None,
+    after: str | None,
+    limit: int,
 ) -> Sequence[Row]:
     """Conversations, the newest first; `after` is a conversation's id.
 
-    Raises InputInvalid when there is no such conversation to go on after.
+    Raises NotFound when there is no such conversation to go on after.
     """
     order = (conversations.c.created_at, conversations.c.id)
     query = sa.select(conversations).order_by(*(each.desc() for each in order)).limit(limit)
+    query = query.where(_is(conversations.c.project, project))
     if genie is not None:
         by_genie = sa.select(tasks.c.conversation_id).where(tasks.c.genie == genie)
         query = query.where(conversations.c.id.in_(by_genie))
     if after is not None:
-        last = connection.execute(sa.select(*order).where(conversations.c.id == after)).first()
+        begun = sa.select(*order).where(
+            conversations.c.id == after, _is(conversations.c.project, project)
+        )
+        last = connection.execute(begun).first()
         if last is None:
             raise _no_cursor(after)
         query = query.where(sa.tuple_(*order) < sa.tuple_(*(sa.literal(each) for each in last)))
@@ -355,8 +391,12 @@ def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Seq
     return found[::-1]
 
 
-def _no_cursor(after: str) -> InputInvalid:
-    return InputInvalid(
-        f'There is nothing to go on after "{after}". Pass the `next` of the page before.',
-        problems=["after"],
+def _is(column: sa.Column[str], wanted: str | None) -> sa.ColumnElement[bool]:
+    """That a column has a value, if one is wanted."""
+    return sa.true() if wanted is None else column == wanted
+
+
+def _no_cursor(after: str) -> NotFound:
+    return NotFound(
+        f'There is nothing to go on after "{after}". Pass the `next` of the page before.'
     )

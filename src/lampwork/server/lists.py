@@ -1,0 +1,31 @@
+"""The parameters of lists, and of what starts work."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Header, Query, Response
+
+from lampwork.insights import JobView
+from lampwork.server.serving import Here
+
+__all__ = ["After", "IdempotencyKey", "Limit", "accepted"]
+
+After = Annotated[str | None, Query(description="The `next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key within 24 hours leads to the same job.",
+    ),
+]
+
+
+async def accepted(here: Here, job_id: str, response: Response) -> JobView:
+    """A job that is on disk, and where to look at it."""
+    response.headers["Location"] = f"/api/jobs/{job_id}"
+    return await here.insights.view(job_id)

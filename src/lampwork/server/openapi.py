@@ -1,0 +1,59 @@
+"""The description of the API that client generators read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from lampwork.server.problems import MEDIA_TYPE, Problem
+
+__all__ = ["describe_with_problems"]
+
+_ALWAYS = {
+    "401": "Nobody knows who calls",
+    "403": "The caller's role is not enough",
+    "404": "There is no such thing, or it belongs to another project",
+    "409": "It can't be done in the state that things are in",
+    "410": "What it was given and returned was erased",
+    "422": "The request does not fit",
+    "429": "Too much at once",
+    "503": "The database is away, or the server is closing",
+}
+_CHANGING = {
+    "413": "The body is too long",
+    "502": "A model's service failed",
+}
+
+
+def describe_with_problems(app: FastAPI) -> None:
+    """Let `/openapi.json` say of each operation how it fails."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _described(app)
+        return app.openapi_schema
+
+    app.openapi = describe
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    described = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = described.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    for operations in described["paths"].values():
+        for method, operation in operations.items():
+            failing = _ALWAYS if method == "get" else _ALWAYS | _CHANGING
+            operation["responses"] |= {status: _problem(said) for status, said in failing.items()}
+    return described
+
+
+def _problem(said: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": said, "content": {MEDIA_TYPE: {"schema": schema}}}

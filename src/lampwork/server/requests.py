@@ -1,0 +1,135 @@
+"""What a request may be: JSON to the letter, within a limit, no parameter that nobody reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+from fastapi import Request, Response, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lampwork.errors import BodyTooLarge, InputInvalid, NotFound, one_of, quoted
+from lampwork.server.problems import problem
+from lampwork.types import Json
+
+__all__ = ["Body", "BoundedBodies", "ExactRoute"]
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Body(BaseModel):
+    """A JSON body: no field that nobody reads, and no text that is taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _ExactRequest(Request):
+    """Reads JSON as RFC 8259 has it: no NaN, no half of a surrogate pair."""
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            read = from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
+        if rb"\u0000" in body and _holds_nul(read):
+            raise json.JSONDecodeError("text with a NUL character can't be kept", "", 0)
+        return read
+
+
+class ExactRoute(APIRoute):
+    """A route that refuses query parameters that it does not read."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        parameters = get_flat_params(self.dependant)
+        known = [each.alias for each in parameters if isinstance(each.field_info, params.Query)]
+        takes_json = self.body_field is not None
+
+        async def exactly(given: Request) -> Response:
+            request = _ExactRequest(given.scope, given.receive)
+            _check_address(request, known)
+            if takes_json:
+                try:
+                    await request.body()  # FastAPI would make a 400 of what this raises
+                except ClientDisconnect:
+                    return Response(status_code=400)  # for nobody
+            return await handle(request)
+
+        return exactly
+
+
+def _holds_nul(value: Json) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_holds_nul, cast(list[Json], value)))
+        case dict():
+            held = cast(dict[str, Json], value)
+            return any(map(_holds_nul, (*held.keys(), *held.values())))
+        case _:
+            return False
+
+
+def _check_address(request: Request, known: list[str]) -> None:
+    if "\0" in request.url.path:
+        raise NotFound("There is nothing whose name has a NUL character.")
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            raise InputInvalid(
+                f"There is no query parameter {quoted(name)} here. {one_of(name, known)}",
+                problems=[f"{name}: there is no such query parameter"],
+            )
+        if given.count(name) > 1:
+            raise InputInvalid(
+                f"Query parameter {quoted(name)} is given more than once. Give one.",
+                problems=[f"{name}: given more than once"],
+            )
+        if "\0" in request.query_params[name]:
+            raise InputInvalid(
+                f"Query parameter {quoted(name)} has a NUL character.",
+                problems=[f"{name}: it has a NUL character"],
+            )
+
+
+class BoundedBodies:
+    """Refuses a body that is longer than the limit, as soon as that is known."""
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+        """Bytes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting what is received."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self.limit:
+            return await problem(self._too_large())(scope, receive, send)
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit:
+                raise self._too_large()
+            return message
+
+        return await self.app(scope, counted, send)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"The body is longer than {self.limit:,} bytes. Send less, or upload what is large as "
+            "a file.",
+            limit=self.limit,
+        )

@@ -1,0 +1,146 @@
+"""Jobs: the list, one with its timeline, and what can be done with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
+
+from lampwork.copies import CopyPlan
+from lampwork.insights import JobDetails, JobTree, JobView, Page
+from lampwork.server.authority import May
+from lampwork.server.lists import After, Limit, accepted
+from lampwork.server.requests import Body, ExactRoute
+from lampwork.server.serving import Here, JobId
+from lampwork.types import JobStatus, Json
+
+router = APIRouter(route_class=ExactRoute, tags=["jobs"])
+
+
+@router.get("/api/jobs")
+async def list_jobs(
+    who: May.see,
+    here: Here,
+    status: JobStatus | None = None,
+    recipe: str | None = None,
+    roots: Annotated[bool, Query(description="Without jobs that others have started.")] = False,
+    after: After = None,
+    limit: Limit = 50,
+) -> Page[JobView]:
+    """Jobs, the newest tree first, each from its root down."""
+    return await here.insights.jobs(
+        status=status, recipe=recipe, roots=roots, after=after, limit=limit
+    )
+
+
+@router.get("/api/jobs/{job_id}")
+async def get_job(who: May.see, job: JobId, here: Here) -> JobDetails:
+    """A job in full."""
+    return await here.insights.job(job)
+
+
+@router.get("/api/jobs/{job_id}/timeline")
+async def get_job_timeline(who: May.see, job: JobId, here: Here) -> JobTree:
+    """A job with its calls and the jobs below it, cut to what fits a screen."""
+    return await here.insights.tree(job)
+
+
+@router.post("/api/jobs/{job_id}/cancel", status_code=202)
+async def cancel_job(who: May.build, job: JobId, here: Here) -> JobView:
+    """Cancel a job and all below it but detached ones; what executes gets some seconds."""
+    await here.door.cancel(job)
+    return await here.insights.view(job)
+
+
+class Event(Body):
+    """What a job's `wait_for` gets."""
+
+    value: Json = None
+
+
+@router.post("/api/jobs/{job_id}/events/{name}", status_code=202)
+async def send_event(
+    who: May.build,
+    job: JobId,
+    here: Here,
+    name: Annotated[str, Path(min_length=1, max_length=200)],
+    event: Event,
+) -> JobView:
+    """Send an event to a job, for its `wait_for`, now or later."""
+    await here.door.send_event(job, name, event.value, source=who.name)
+    return await here.insights.view(job)
+
+
+class Resolution(Body):
+    """What became of an effect whose outcome is unknown."""
+
+    wait_id: str
+    resolution: Literal["happened", "did_not_happen", "fail"]
+    result: Json = Field(None, description="Of what happened: what it returned.")
+    reason: str = ""
+
+
+@router.post("/api/jobs/{job_id}/resolve", status_code=202)
+async def resolve_job(who: May.decide, job: JobId, here: Here, said: Resolution) -> JobView:
+    """Say what became of an effect whose outcome is unknown."""
+    await here.insights.require_wait(job, said.wait_id)
+    await here.door.resolve(**said.model_dump(), by=who.name)
+    return await here.insights.view(job)
+
+
+@router.post("/api/jobs/{job_id}/go-on", status_code=202)
+async def let_job_go_on(who: May.build, job: JobId, here: Here) -> JobView:
+    """Let a job that needed attention run again, after its code was mended."""
+    await here.door.go_on(job)
+    return await here.insights.view(job)
+
+
+# --- copies ---
+
+
+@router.get("/api/jobs/{job_id}/retry")
+async def plan_retry(who: May.see, job: JobId, here: Here) -> CopyPlan:
+    """What a retry would keep, and what would happen again."""
+    return await here.door.plan_retry(job)
+
+
+@router.post("/api/jobs/{job_id}/retry", status_code=202)
+async def retry_job(who: May.build, job: JobId, here: Here, response: Response) -> JobView:
+    """Do a failed or cancelled job again from the call that failed it, as a new job."""
+    return await accepted(here, await here.door.retry(job), response)
+
+
+@router.get("/api/jobs/{job_id}/rerun")
+async def plan_rerun(who: May.see, job: JobId, here: Here) -> CopyPlan:
+    """What a rerun would do again."""
+    return await here.door.plan_rerun(job)
+
+
+@router.post("/api/jobs/{job_id}/rerun", status_code=202)
+async def rerun_job(who: May.build, job: JobId, here: Here, response: Response) -> JobView:
+    """Do a job again from its input, as a new job."""
+    return await accepted(here, await here.door.rerun(job), response)
+
+
+At = Annotated[int, Field(ge=1, le=2**31 - 1, description="The number of a call.")]
+
+
+@router.get("/api/jobs/{job_id}/fork")
+async def plan_fork(who: May.see, job: JobId, here: Here, at: Annotated[At, Query()]) -> CopyPlan:
+    """What a fork would keep, and what would happen again."""
+    return await here.door.plan_fork(job, at=at)
+
+
+class Fork(Body):
+    """Where a fork begins."""
+
+    at: At
+
+
+@router.post("/api/jobs/{job_id}/fork", status_code=202)
+async def fork_job(
+    who: May.build, job: JobId, here: Here, fork: Fork, response: Response
+) -> JobView:
+    """Do a job again from one of its calls, as a new job that keeps the calls before it."""
+    return await accepted(here, await here.door.fork(job, at=fork.at), response)

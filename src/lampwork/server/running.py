@@ -1,0 +1,73 @@
+"""A server as it runs: on its socket, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from lampwork.errors import AddressInUse
+
+__all__ = ["bound", "serving"]
+
+_GRACE = 5
+"""Seconds that requests get to end when the server closes."""
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at an address; port 0 is any that is free. Raises AddressInUse."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise AddressInUse(
+            f"{host}:{port} can't be listened at: {error.strerror}. Name another one with --host "
+            "or --port; --port 0 takes any that is free.",
+            host=host,
+            port=port,
+        ) from error
+    return found
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and leaves signals to whoever runs it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, at: socket.socket) -> AsyncGenerator[None]:
+    """Answer requests inside the block; those that are answered at its end get some seconds."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[at]))
+    try:
+        await server.listening.wait()
+        yield
+    finally:
+        server.should_exit = True
+        await running

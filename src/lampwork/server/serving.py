@@ -1,0 +1,68 @@
+"""What the routes of a server share: the project, its door, and what is read of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from lampwork.app import App
+from lampwork.door import Door
+from lampwork.errors import NotFound, quoted
+from lampwork.insights import Insights
+from lampwork.project import Project
+
+__all__ = ["Here", "JobId", "ProjectName", "Serving"]
+
+
+@dataclass(slots=True)
+class Serving:
+    """A project that is served."""
+
+    door: Door
+    insights: Insights
+    """Of this project alone."""
+    draining: bool = False
+    """Whether the server takes its leave."""
+
+    @classmethod
+    def at(cls, door: Door) -> Serving:
+        """The project behind a door."""
+        return cls(door, Insights(door.store, project=door.project.name))
+
+    @property
+    def project(self) -> Project:
+        return self.door.project
+
+    @property
+    def executes(self) -> bool:
+        """Whether jobs are executed in this process."""
+        return isinstance(self.door, App)
+
+
+async def _here(request: Request) -> Serving:
+    return request.app.state.serving
+
+
+Here = Annotated[Serving, Depends(_here)]
+"""What is served."""
+
+
+async def _job_here(job_id: str, here: Here) -> str:
+    await here.insights.require_job(job_id)
+    return job_id
+
+
+JobId = Annotated[str, Depends(_job_here)]
+"""The id of a job of this project. Raises JobNotFound, for another project's as for none."""
+
+
+async def _project_here(project: str, here: Here) -> Project:
+    if project != here.project.name:
+        raise NotFound(f"There is no project {quoted(project)} here.")
+    return here.project
+
+
+ProjectName = Annotated[Project, Depends(_project_here)]
+"""The project that the path names. Raises NotFound for one that is not served."""

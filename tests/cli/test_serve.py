@@ -1,0 +1,76 @@
+"""`lampwork serve`: the API, and a worker in the same process."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+from tests.warm import Command
+
+
+def served(lampwork: Any, *words: str) -> tuple[Command, dict[str, Any]]:
+    """A server that is ready, and what it said of itself."""
+    server = lampwork.start("serve", "--port", "0", "--json", *words)
+    assert server.stdout is not None
+    said = ""
+    while not said.endswith("}\n"):
+        line = server.stdout.readline()
+        assert line, server.communicate()
+        said += line
+    return server, json.loads(said)
+
+
+def test_it_serves_and_executes_until_it_is_told_to_end(lampwork: Any, stop: Any) -> None:
+    server, said = served(lampwork)
+    with httpx.Client(base_url=said["url"]) as api:
+        assert api.get("/readyz").json() == {"status": "ok"}
+        started = api.post("/api/projects/shop/recipes/where/jobs", json={}).json()
+        until = time.monotonic() + 20
+        while (job := api.get(f"/api/jobs/{started['job_id']}").json())["ended_at"] is None:
+            assert time.monotonic() < until, job
+
+    done = stop(server)
+
+    assert job["output"] == said["pid"] == server.pid
+    assert said["executes"] is True
+    assert done.code == 0, done
+    assert "Closing" in done.err
+
+
+def test_beside_a_worker_it_answers_without_one_of_its_own(lampwork: Any, stop: Any) -> None:
+    worker = lampwork.worker()
+    refused = lampwork("serve", "--port", "0", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "folder_in_use")
+    assert "--no-worker" in refused.json["error"]["message"]
+
+    server, said = served(lampwork, "--no-worker")
+    started = httpx.post(f"{said['url']}/api/projects/shop/recipes/where/jobs", json={}).json()
+    until = time.monotonic() + 20
+    url = f"{said['url']}/api/jobs/{started['job_id']}"
+    while (job := httpx.get(url).json())["ended_at"] is None:
+        assert time.monotonic() < until, job
+
+    assert job["output"] == worker.pid
+    assert stop(server).code == 0
+
+
+def test_an_address_that_is_taken_is_said(lampwork: Any) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        refused = lampwork("serve", "--port", port, "--json")
+
+    assert (refused.code, refused.json["error"]["code"]) == (1, "address_in_use")
+    assert "--port" in refused.json["error"]["message"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.7", "example.org"])
+def test_it_listens_at_this_machine_alone(lampwork: Any, host: str) -> None:
+    refused = lampwork("serve", "--host", host)
+
+    assert refused.code == 2
+    assert "127.0.0.1" in refused.err

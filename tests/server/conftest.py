@@ -1,0 +1,47 @@
+"""A server on a free port, in the process of the test, and the client that talks to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.support import opened
+
+from lampwork import Project, Settings
+from lampwork.door import Door
+from lampwork.server.app import build
+from lampwork.server.authority import AnyoneHere, Authority
+from lampwork.server.running import bound, serving
+from lampwork.server.serving import Serving
+
+Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Serve:
+    """`async with serve(project) as api`: a client of a server that executes its jobs."""
+
+    @asynccontextmanager
+    async def serve(
+        project: Project, *, authority: Authority | None = None, executes: bool = True, **given: Any
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        home = tmp_path / "state"
+        db = os.environ.get("LAMPWORK_DB")
+        door = (
+            opened(project, home, **given)
+            if executes
+            else Door.opened(project, Settings(home=home, db=db, **given))
+        )
+        async with door as door:
+            app = build(Serving.at(door), authority or AnyoneHere())
+            with bound("127.0.0.1", 0) as at:
+                url = f"http://127.0.0.1:{at.getsockname()[1]}"
+                async with serving(app, at), httpx.AsyncClient(base_url=url, timeout=20) as api:
+                    yield api
+
+    return serve

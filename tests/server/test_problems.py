@@ -1,0 +1,186 @@
+"""What the server refuses, and how it says so: RFC 9457, with what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from lampwork import Job, Project
+from lampwork.people import Caller
+from lampwork.server.app import BODY_LIMIT
+
+from .conftest import Serve
+
+project = Project("shop")
+START = "/api/projects/shop/recipes/add/jobs"
+
+
+@project.recipe()
+async def add(job: Job, a: int) -> int:
+    return a
+
+
+async def refused(api: httpx.AsyncClient, method: str, path: str, **given: Any) -> Any:
+    """A problem document, checked for what all of them have."""
+    answered = await api.request(method, path, **given)
+    problem = answered.json()
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert problem["status"] == answered.status_code
+    assert problem["type"] == f"urn:lampwork:problem:{problem['code']}"
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "EOF while parsing"),
+        (b'{"input": {"a": NaN}}', "this is no JSON"),
+        (b'{"input": {"a": "\\ud800"}}', "this is no JSON"),
+        (b'{"input": {"a": "\\u0000"}}', "NUL"),
+        (b"[" * 100_000, "recursion limit"),
+        (b"\xff\xfe", "this is no JSON"),
+    ],
+)
+async def test_what_is_no_json_is_refused_with_the_place(
+    serve: Serve, body: bytes, says: str
+) -> None:
+    async with serve(project, executes=False) as api:
+        problem = await refused(
+            api, "POST", START, content=body, headers={"Content-Type": "application/json"}
+        )
+
+    assert (problem["status"], problem["errors"][0]["field"]) == (422, "body")
+    assert says in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"input": 7}, "input"),
+        ({"input": {"a": 1}, "inptu": {}}, "inptu"),
+        ({"input": {"a": "one"}}, "a"),
+        ({"input": {}}, "a"),
+    ],
+)
+async def test_a_field_that_does_not_fit_is_named(serve: Serve, body: Any, field: str) -> None:
+    async with serve(project, executes=False) as api:
+        problem = await refused(api, "POST", START, json=body)
+
+    assert (problem["status"], problem["code"]) == (422, "input_invalid")
+    assert [each["field"] for each in problem["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("stauts=failed", "stauts"),
+        ("status=odd", "status"),
+        ("limit=0", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("recipe=%00", "recipe"),
+    ],
+)
+async def test_a_query_parameter_that_does_not_fit_is_named(
+    serve: Serve, query: str, field: str
+) -> None:
+    async with serve(project, executes=False) as api:
+        problem = await refused(api, "GET", f"/api/jobs?{query}")
+
+    assert problem["status"] == 422
+    assert [each["field"] for each in problem["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/nothing", 404, "not_found"),
+        ("GET", "/api/jobs/j%00", 404, "not_found"),
+        ("GET", "/api/jobs?after=j0", 404, "not_found"),
+        ("POST", "/api/projects/bank/recipes/add/jobs", 404, "not_found"),
+        ("POST", "/api/projects/shop/recipes/odd/jobs", 404, "recipe_not_found"),
+        ("DELETE", "/api/jobs", 405, "method_not_allowed"),
+    ],
+)
+async def test_what_is_not_there_is_said(
+    serve: Serve, method: str, path: str, status: int, code: str
+) -> None:
+    async with serve(project, executes=False) as api:
+        problem = await refused(api, method, path, **({"json": {}} if method == "POST" else {}))
+
+    assert (problem["status"], problem["code"]) == (status, code)
+
+
+async def test_all_methods_of_a_path_are_named_when_it_is_asked_for_another(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        answered = await api.delete("/api/jobs/j0/retry")
+
+    assert (answered.status_code, answered.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_is_read(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        url = api.base_url
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(
+            f"POST {START} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {100 * 1024 * 1024}\r\n\r\n".encode()
+        )
+
+        answered = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        writer.close()
+
+    assert answered.startswith(b"HTTP/1.1 413")
+
+
+async def test_a_body_that_does_not_say_how_long_it_is_is_read_up_to_the_limit(
+    serve: Serve,
+) -> None:
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        while sent < 100 * 1024 * 1024:
+            sent += 1024 * 1024
+            yield b" " * 1024 * 1024
+
+    async with serve(project, executes=False) as api:
+        problem = await refused(
+            api, "POST", START, content=endless(), headers={"Content-Type": "application/json"}
+        )
+
+    assert (problem["status"], problem["code"]) == (413, "body_too_large")
+    assert problem["fields"] == {"limit": BODY_LIMIT}
+
+
+class OneViewer:
+    """Knows one caller, who may look."""
+
+    async def caller(self, request: Any) -> Caller:
+        return Caller("ann", {"shop": "viewer"})
+
+
+class NoRole:
+    """Knows one caller, who may do nothing here."""
+
+    async def caller(self, request: Any) -> Caller:
+        return Caller("ann", {"bank": "admin"})
+
+
+async def test_a_role_that_is_not_enough_is_said_before_anything_else(serve: Serve) -> None:
+    async with serve(project, authority=OneViewer(), executes=False) as api:
+        problem = await refused(api, "POST", "/api/jobs/j0/cancel")
+
+    assert (problem["status"], problem["code"]) == (403, "role_lacking")
+    assert problem["fields"] == {"role": "builder"}
+
+
+async def test_a_project_in_which_a_caller_has_no_role_is_not_there(serve: Serve) -> None:
+    async with serve(project, authority=NoRole(), executes=False) as api:
+        problem = await refused(api, "GET", "/api/jobs")
+
+    assert (problem["status"], problem["code"]) == (404, "not_found")
