@@ -67,6 +67,11 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.LinkInvalid: "Start the server again for a new link, or sign in.",
     errors.TooManySignIns: "Wait for as long as `retry_after` says.",
+    errors.DeliveryRefused: (
+        "Sign the delivery as Standard Webhooks says, with a secret that the webhook has, and send "
+        "it within five minutes. `lampwork trigger RECIPE` lists what was refused."
+    ),
+    errors.TooManyDeliveries: "Wait for as long as `retry_after` says; mend what was refused.",
     errors.RoleLacking: "Ask an admin of the project for the role that the message names.",
     errors.NotFound: "Correct the name or the id.",
     errors.RecipeNotFound: "Correct the name; the message lists the recipes.",
@@ -99,6 +104,7 @@ MENDS: dict[type[LampworkError], str] = {
         "being cancelled and do not end, start a worker."
     ),
     errors.JobErased: "Nothing: it was erased with the person whom it was about.",
+    errors.TriggerPaused: "`lampwork trigger RECIPE start`; until then senders try again.",
     errors.AccountExists: "Change the one that there is: `lampwork account EMAIL`.",
     errors.GenieInactive: '`lampwork genie NAME start`, or assign with `when_paused="wait"`.',
     errors.OrderCycle: (

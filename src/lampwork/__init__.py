@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from lampwork.settings import ReadingCaps, Settings
     from lampwork.tasks.answer import TaskAnswer
     from lampwork.tasks.history import Recent, Summary
+    from lampwork.triggers.endpoint import Endpoint
     from lampwork.triggers.trigger import Cron, Poll, Polled
+    from lampwork.triggers.webhook import Webhook
     from lampwork.types import JobRef
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "CannotComplete",
     "Cron",
     "DidNotHappen",
+    "Endpoint",
     "File",
     "Finding",
     "Genie",
@@ -89,6 +92,7 @@ __all__ = [
     "TaskAnswer",
     "TextDelta",
     "Turn",
+    "Webhook",
     "playbook",
 ]
 
@@ -102,6 +106,7 @@ _MODULES = {
     "CannotComplete": "models",
     "Cron": "triggers.trigger",
     "DidNotHappen": "genies.effect",
+    "Endpoint": "triggers.endpoint",
     "Finding": "checks.finding",
     "File": "files.file",
     "Genie": "genies.genie",
@@ -134,6 +139,7 @@ _MODULES = {
     "TaskAnswer": "tasks.answer",
     "TextDelta": "models",
     "Turn": "models",
+    "Webhook": "triggers.webhook",
     "playbook": "models",
 }
 

@@ -40,7 +40,8 @@ from lampwork.tasks.assignment import (
     check_assignment,
     check_price,
 )
-from lampwork.triggers.trigger import as_kept, find_trigger
+from lampwork.triggers.receiving import Firing, Receiving
+from lampwork.triggers.trigger import as_kept, find_timed, find_trigger
 from lampwork.types import CARRIERS, JobRef, Json, new_job_id
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Door(JobsDoor):
         """Who plays which genie."""
         self.reading: ReadingCaps = reading or ReadingCaps()
         """The limits for files."""
+        self._receiving = Receiving(project, store)
 
     @staticmethod
     @asynccontextmanager
@@ -288,6 +290,50 @@ class Door(JobsDoor):
             blobs=[each for file in assignment.taken for each in file.blobs],
         )
 
+    async def receive(
+        self, path: str, headers: Mapping[str, str], body: bytes, *, address: str | None = None
+    ) -> Firing:
+        """Take a delivery to the webhook of a path: its headers, and its body as it came.
+
+        When this returns, its job is on disk; the same delivery again leads to the same job. What
+        is refused is on record as well (`lampwork trigger RECIPE`). Raises TriggerNotFound,
+        DeliveryRefused, InputInvalid, TriggerPaused, QueueFull, TooManyDeliveries.
+        """
+        given = {"address": address, "executor": self.executor_id}
+        return self._started(await self._receiving.deliver(path, headers, body, **given))
+
+    async def call_endpoint(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: Json = None,
+        address: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Firing:
+        """Take a call of an endpoint; `wait` of the result is how long an answer waits for its job.
+
+        Raises TriggerNotFound, InputInvalid, TriggerPaused, QueueFull, IdempotencyConflict.
+        """
+        firing = await self._receiving.call(
+            method,
+            path,
+            query=query,
+            headers=headers,
+            body=body,
+            address=address,
+            executor=self.executor_id,
+            key=idempotency_key,
+        )
+        return self._started(firing)
+
+    def _started(self, firing: Firing) -> Firing:
+        if firing.is_new:
+            self._accepted(firing.job_id)
+        return firing
+
     async def read_artifact(self, artifact: Artifact) -> bytes:
         """The content of an artifact of this project. Raises ArtifactNotFound."""
         return await self.store.read(artifacts.content, self.project.name, artifact.digest)
@@ -343,7 +389,8 @@ class Door(JobsDoor):
         why: str,
     ) -> None:
         meant = self.project.find_recipe(recipe) if isinstance(recipe, str) else recipe
-        kept = as_kept(meant, find_trigger(meant, trigger))
+        find = find_timed if carry_out is triggers.ask else find_trigger
+        kept = as_kept(meant, find(meant, trigger))
         order = triggers.Order(by, clock.now(), why)
         verb = "fire" if carry_out is triggers.ask else carry_out.__name__
         act = Act(f"trigger.{verb}", meant.name, self.project.name, {"trigger": kept.identity})

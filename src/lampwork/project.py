@@ -35,7 +35,8 @@ from lampwork.models.rate_limit import RateLimit
 from lampwork.recipe import Recipe
 from lampwork.retention import Retention
 from lampwork.settings import Settings
-from lampwork.triggers.trigger import Cron, Poll, check_triggers
+from lampwork.triggers.trigger import Definition as AnyTrigger
+from lampwork.triggers.trigger import check_paths, check_triggers
 
 if TYPE_CHECKING:
     from lampwork.checks.finding import Finding
@@ -120,7 +121,7 @@ class Project:
         /,
         *,
         name: str | None = None,
-        triggers: Iterable[Cron | Poll] = (),
+        triggers: Iterable[AnyTrigger] = (),
         concurrency: int | None = None,
         ordered: bool = False,
     ) -> Callable[[RecipeFunction[P, R]], Recipe[P, R]]: ...
@@ -131,7 +132,7 @@ class Project:
         /,
         *,
         name: str | None = None,
-        triggers: Iterable[Cron | Poll] = (),
+        triggers: Iterable[AnyTrigger] = (),
         concurrency: int | None = None,
         ordered: bool = False,
     ) -> Any:
@@ -142,10 +143,10 @@ class Project:
         ...     return await job.step(weigh, title)
 
         `triggers`, such as `[Cron("@daily")]`, start jobs of it by themselves where a worker
-        executes. At most `concurrency` of its jobs run at a time, over all workers; those that
-        only wait do not count, unless they keep their order: with `concurrency=1, ordered=True` a
-        job begins when the one before it has ended. Raises ProjectError, TriggerInvalid,
-        DuplicateName.
+        executes, or upon what comes from outside. At most `concurrency` of its jobs run at a time,
+        over all workers; those that only wait do not count, unless they keep their order: with
+        `concurrency=1, ordered=True` a job begins when the one before it has ended. Raises
+        ProjectError, TriggerInvalid, DuplicateName.
         """
 
         def define(fn: RecipeFunction[P, R]) -> Any:
@@ -153,6 +154,7 @@ class Project:
                 recipe = Recipe(fn, name=name, concurrency=concurrency, ordered=ordered)
                 with faults.judged(fn):
                     recipe.triggers = check_triggers(recipe, triggers)
+                    check_paths(recipe, self._recipes.values())
                 _add(self._recipes, recipe.name, recipe, "recipe")
                 return recipe
             return faults.Unsound(fn)

@@ -20,7 +20,7 @@ from lampwork.errors import FolderInUse
 from lampwork.lock import FolderLock
 from lampwork.place import Server
 from lampwork.retention import Retention
-from lampwork.store import blobs, briefings, leases, prune, quiet, remains
+from lampwork.store import blobs, briefings, firings, leases, prune, quiet, remains
 from lampwork.store.prune import Amount, Search
 from lampwork.store.quiet import Mentioned
 from lampwork.store.store import Store
@@ -122,6 +122,8 @@ async def delete(
     gone += await _delete_conversations(turns, search)
     await _sweep(turns)
     await turns.write(prune.processes, search)
+    while await turns.write(firings.prune, search.jobs_before, search.project, _ROWS):
+        failpoint.hit("prune.swept")
     while await turns.write(prune.rejections, search, at_most=_ROWS):
         failpoint.hit("prune.swept")
     await turns.write(briefings.collect)

@@ -37,8 +37,8 @@ WaitKind = Literal[
 CopyKind = Literal["retry", "rerun", "fork"]
 """What a copy of a job keeps: what had not failed, nothing, or what came before a call."""
 
-TriggerKind = Literal["cron", "poll"]
-"""What starts jobs by itself; jobs are also started by `api`, `cli`, `job` and `end`."""
+TriggerKind = Literal["cron", "poll", "webhook", "endpoint"]
+"""What starts jobs; they are also started by `api`, `cli`, `job` and `end`."""
 
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """The job statuses that never change again."""

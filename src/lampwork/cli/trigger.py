@@ -162,8 +162,10 @@ def _lines(trigger: TriggerDetails) -> Iterator[str]:
     given = trigger.definition
     if trigger.kind == "cron":
         yield f"  catch up    {given['catch_up']}"
-    else:
+    elif trigger.kind == "poll":
         yield f"  every       {output.duration(given['every'])}"
+    elif trigger.kind == "endpoint":
+        yield f"  waits       {output.duration(given['wait'])} for its job"
     times = (("next", trigger.next_at), ("last fired", trigger.fired_at))
     yield from (f"  {name:10}  {output.local(at)}" for name, at in times if at is not None)
     if trigger.job is not None:
@@ -174,6 +176,12 @@ def _lines(trigger: TriggerDetails) -> Iterator[str]:
     if trigger.started is not None:
         why = f": {trigger.started.why}" if trigger.started.why else ""
         yield f"  started by  {trigger.started.by}{why}"
+    if trigger.firings:
+        yield "\n  What came"
+        for each in trigger.firings:
+            became = f"job {each.job}" if each.why is None else output.cut(each.why, 200)
+            where = each.address or "this machine"
+            yield f"    {output.local(each.at)}  {where}  {each.delivery or '-'}  {became}"
     if trigger.rejections:
         yield "\n  Rejected"
         for item in trigger.rejections:

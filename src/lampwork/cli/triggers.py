@@ -58,6 +58,9 @@ def _row(trigger: TriggerView) -> list[str]:
     return [trigger.recipe, trigger.name, next_at, fired_at, when, "; ".join(notes(trigger))]
 
 
+_BRINGS = {"webhook": "message", "endpoint": "call"}
+
+
 def notes(trigger: TriggerView) -> Iterator[str]:
     """What people should know of a trigger."""
     if trigger.paused is not None:
@@ -68,4 +71,4 @@ def notes(trigger: TriggerView) -> Iterator[str]:
     if trigger.error is not None:
         yield trigger.error.message
     if trigger.rejected:
-        yield f"{output.counted(trigger.rejected, 'item')} rejected"
+        yield f"{output.counted(trigger.rejected, _BRINGS.get(trigger.kind, 'item'))} rejected"

@@ -15,6 +15,7 @@
     ├── SignInNeeded                nobody knows who calls
     │   ├── SignInRefused · LinkInvalid
     ├── TooManySignIns
+    ├── DeliveryRefused · TooManyDeliveries     what comes to a webhook
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound · TaskNotFound · ArtifactNotFound
@@ -22,7 +23,7 @@
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged · OrderCycle · QueueFull
-    │   ├── ErasureRefused · JobErased · AccountExists
+    │   ├── ErasureRefused · JobErased · AccountExists · TriggerPaused
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
     │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
@@ -73,6 +74,7 @@ from lampwork.errors.conflicts import (
     ProposalChanged,
     QueueFull,
     TaskNotWaiting,
+    TriggerPaused,
 )
 from lampwork.errors.definitions import (
     AddressInUse,
@@ -129,10 +131,12 @@ from lampwork.errors.models import (
     ScriptEnded,
 )
 from lampwork.errors.people import (
+    DeliveryRefused,
     LinkInvalid,
     RoleLacking,
     SignInNeeded,
     SignInRefused,
+    TooManyDeliveries,
     TooManySignIns,
 )
 from lampwork.errors.stores import (
@@ -204,6 +208,7 @@ __all__ = [
     "DatabaseUrlInvalid",
     "DelegationCycle",
     "DelegationTooDeep",
+    "DeliveryRefused",
     "DuplicateName",
     "ErasureRefused",
     "ExtraMissing",
@@ -267,10 +272,12 @@ __all__ = [
     "TaskNotFound",
     "TaskNotWaiting",
     "TestingError",
+    "TooManyDeliveries",
     "TooManyFiles",
     "TooManySignIns",
     "TriggerInvalid",
     "TriggerNotFound",
+    "TriggerPaused",
     "TurnLimitReached",
     "UnknownCall",
     "UserNotAllowed",

@@ -60,6 +60,12 @@ class ErasureRefused(Conflict):
     """What is to be erased has unfinished work. Fields: `jobs`, the roots of the trees."""
 
 
+class TriggerPaused(Conflict):
+    """What came to a webhook or an endpoint that is paused. Fields: `by`."""
+
+    status = 503
+
+
 class JobErased(Conflict):
     """What the job was given and returned was erased, with what belonged to it."""
 

@@ -28,6 +28,18 @@ class TooManySignIns(LampworkError):
     status = 429
 
 
+class DeliveryRefused(LampworkError):
+    """A delivery to a webhook that is not genuine, or too old. Fields: `reason`."""
+
+    status = 401
+
+
+class TooManyDeliveries(LampworkError):
+    """Too many deliveries from one address were refused. Fields: `retry_after`, in seconds."""
+
+    status = 429
+
+
 class RoleLacking(LampworkError):
     """The caller's role in the project is not enough. Fields: `role`, the one that is."""
 

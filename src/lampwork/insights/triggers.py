@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import clock
 from lampwork.insights.views import moment, moment_or_none
-from lampwork.store import triggers
+from lampwork.store import firings, triggers
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class TriggerView:
     """What people type for it."""
     kind: str
     definition: dict[str, Json]
-    """`expression`, `timezone` and `catch_up` of a cron; `function` and `every` of a poll."""
+    """`expression`, `timezone` and `catch_up` of a cron; `function` and `every` of a poll;
+    `path` of a webhook; `method`, `path` and `wait` of an endpoint."""
     next_at: datetime | None
     """When it comes next if a worker executes; in the past if it is overdue. None for a poll that
     comes as soon as one does."""
@@ -65,7 +66,7 @@ class TriggerView:
     error: Failure | None
     """Why its last poll failed, if it did."""
     rejected: int
-    """How many items it found that can't start a job."""
+    """How much that it found, or that came, could not start a job."""
     project: str
 
 
@@ -75,6 +76,22 @@ class RejectedItem:
 
     key: str
     why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiringView:
+    """What came to a webhook or an endpoint, and what became of it."""
+
+    number: int
+    status: Literal["accepted", "rejected"]
+    job: str | None
+    """That it started."""
+    why: str | None
+    """It was rejected."""
+    delivery: str | None
+    """The id of a delivery, the idempotency key of a call."""
+    address: str | None
     at: datetime
 
 
@@ -89,6 +106,8 @@ class TriggerDetails(TriggerView):
     """Who let it fire again after the last pause."""
     rejections: tuple[RejectedItem, ...]
     """The newest of them."""
+    firings: tuple[FiringView, ...]
+    """The newest that came to a webhook or an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +117,7 @@ class Kept:
     row: Any
     rejected: int
     rejections: Sequence[Any] = ()
+    firings: Sequence[Any] = ()
 
 
 NOTHING: Mapping[tuple[str, str], Kept] = {}
@@ -108,11 +128,14 @@ def kept_of(
     connection: sa.Connection, project: str, recipe: str | None = None
 ) -> Mapping[tuple[str, str], Kept]:
     """By recipe and trigger; of one recipe with its rejected items."""
-    counts = triggers.counts_of_rejections(connection)
+    counts = triggers.counts_of_rejections(connection) | firings.counts_of_rejections(connection)
 
     def kept(row: Any) -> Kept:
-        found = () if recipe is None else triggers.rejections(connection, row.id, _NEWEST)
-        return Kept(row, counts.get(row.id, 0), found)
+        if recipe is None:
+            return Kept(row, counts.get(row.id, 0))
+        rejected = triggers.rejections(connection, row.id, _NEWEST)
+        came = firings.of_trigger(connection, row.id, _NEWEST)
+        return Kept(row, counts.get(row.id, 0), rejected, came)
 
     rows = triggers.of_project(connection, project)
     return {(row.recipe, row.identity): kept(row) for row in rows if recipe in (None, row.recipe)}
@@ -153,6 +176,19 @@ def _details(
             RejectedItem(key=each.key, why=each.rejected, at=moment(each.at))
             for each in (kept.rejections if kept else ())
         ),
+        firings=tuple(map(_firing, kept.firings if kept else ())),
+    )
+
+
+def _firing(row: Any) -> FiringView:
+    return FiringView(
+        number=row.id,
+        status="rejected" if row.job_id is None else "accepted",
+        job=row.job_id,
+        why=row.rejected,
+        delivery=row.delivery,
+        address=row.address,
+        at=moment(row.at),
     )
 
 
@@ -179,11 +215,10 @@ def _shown(
 
 
 def _next_at(trigger: Definition, row: Any) -> float | None:
-    from lampwork.triggers.trigger import (
-        Poll,  # 50 ms, which whoever has a trigger has spent already
-    )
+    # 50 ms to import, which whoever has a trigger has spent already.
+    from lampwork.triggers.trigger import Poll, Timed
 
-    if row is not None and row.paused:
+    if not isinstance(trigger, Timed) or (row is not None and row.paused):
         return None
     if isinstance(trigger, Poll):
         return row and row.polled_at and row.polled_at + trigger.interval

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lampwork import clock
-from lampwork.store import cancelled, remains
+from lampwork.store import cancelled, firings, remains
 from lampwork.store.keys import veiled
 from lampwork.store.schema import conversations, jobs, polled, tasks
 from lampwork.types import CARRIERS, ENDED, Json
@@ -259,6 +259,7 @@ def scrub(connection: sa.Connection, ids: Sequence[str]) -> None:
         }
         for row in rows
     ]
+    firings.veil(connection, ids)
     connection.execute(_scrub_job, tombstones)
     connection.execute(sa.update(tasks).where(of_jobs).values(_SCRUBBED_TASK))
     remains.mark(connection, [*ids, *task_ids])

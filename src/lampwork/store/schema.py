@@ -340,6 +340,23 @@ polled = sa.Table(
     sqlite_with_rowid=False,
 )
 
+firings = sa.Table(
+    "firings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("trigger_id", sa.Integer, nullable=False),
+    sa.Column("delivery", sa.Text),  # its id; of a call its idempotency key
+    sa.Column("address", sa.Text),  # from which it came
+    sa.Column("job_id", sa.Text),  # that it started
+    sa.Column("rejected", sa.Text),  # why it has started none
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Index("firings_by_trigger", "trigger_id", "id"),
+    sa.Index("firings_by_delivery", "trigger_id", "delivery", **_where("job_id is not null")),
+    sa.Index("firings_by_job", "job_id", **_where("job_id is not null")),
+    sa.Index("firings_by_age", "at"),
+    sqlite_autoincrement=True,
+)
+
 blobs = sa.Table(
     "blobs",
     metadata,

@@ -149,6 +149,11 @@ def fire_now(
     return True
 
 
+def has_fired(connection: sa.Connection, trigger_id: int, job_id: str, now: float) -> None:
+    """A trigger has started a job."""
+    _update(connection, trigger_id, fired_at=now, job_id=job_id)
+
+
 def _fired(new: Sequence[NewJob], now: float) -> dict[str, Json]:
     return {"fired_at": now, "job_id": new[-1].id} if new else {}
 
@@ -227,7 +232,7 @@ def rejections(connection: sa.Connection, trigger_id: int, limit: int) -> Sequen
 def counts_of_rejections(connection: sa.Connection) -> dict[int, int]:
     """By trigger: how many items could not start a job."""
     query = sa.select(polled.c.trigger_id, sa.func.count()).where(polled.c.rejected.is_not(None))
-    return dict(connection.execute(query.group_by(polled.c.trigger_id)).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query.group_by(polled.c.trigger_id))}
 
 
 def _polled(connection: sa.Connection, trigger_id: int, asked: Json, **changed: Json) -> None:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic_core import to_jsonable_python
 
 from lampwork import failpoint, importable, values
-from lampwork.errors import InputInvalid, PollFailed
-from lampwork.recipe import Recipe, check_input, parameters
+from lampwork.errors import PollFailed
+from lampwork.recipe import Recipe
 from lampwork.runs.step import call_function
 from lampwork.store import triggers
 from lampwork.store.triggers import Found, Rejected
+from lampwork.triggers.filling import of_body
 from lampwork.triggers.trigger import Poll, Polled, new_jobs
 from lampwork.types import Json
 
@@ -185,27 +186,13 @@ class Polling:
                 value = to_jsonable_python(item.value)
                 recorded = values.to_json(value, values.UNTYPED, "the item")
                 if item.key is not None:
-                    fitting.append((item.key, self._input(recorded)))
+                    fitting.append((item.key, of_body(self._recipe, "it", recorded)))
                     continue
                 key, why = f"({_digest(recorded)})", item.problem
             except Exception as error:  # whatever the validators of the user's types raise
                 key, why = item.key or f"({type(item.value).__qualname__})", _told(error)
             rejected[key] = Rejected(key, why)
         return fitting, list(rejected.values())
-
-    def _input(self, item: Json) -> Json:
-        """The recipe's input: its only parameter is the item, several are fields of it."""
-        takes = list(parameters(self._recipe.fn).parameters)
-        if len(takes) == 1:
-            given = {takes[0]: item}
-        elif isinstance(item, dict):
-            fields = cast(dict[str, Json], item)
-            given = {name: fields[name] for name in takes if name in fields}
-        elif not takes:
-            given = {}
-        else:
-            raise InputInvalid(f"it is no object with {', '.join(takes)}")
-        return check_input(self._recipe.fn, given)
 
 
 def _told(error: BaseException) -> str:

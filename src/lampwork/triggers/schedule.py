@@ -14,7 +14,7 @@ from lampwork.recipe import Recipe
 from lampwork.store import leases, triggers
 from lampwork.store.triggers import Row
 from lampwork.triggers.poll import Polling
-from lampwork.triggers.trigger import Cron, Definition, Poll, as_kept, find_trigger, new_jobs
+from lampwork.triggers.trigger import Cron, Poll, Timed, as_kept, find_timed, new_jobs
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ class Schedule:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._store = worker.store
-        self._defined: dict[tuple[str, str], tuple[Recipe[..., Any], Definition]] = {
+        self._defined: dict[tuple[str, str], tuple[Recipe[..., Any], Timed]] = {
             (recipe.name, trigger.identity): (recipe, trigger)
             for recipe in worker.project.recipes.values()
             for trigger in recipe.triggers
+            if isinstance(trigger, Timed)
         }
         self._begun = False
         self._led_as: str | None = None
@@ -225,7 +226,7 @@ class Schedule:
 
         Raises TriggerNotFound, PollFailed.
         """
-        trigger = find_trigger(recipe, identity)
+        trigger = find_timed(recipe, identity)
         project, kept = self._worker.project.name, as_kept(recipe, trigger)
         trigger_id = await self._store.write(triggers.ensure, project, kept, clock.now())
         row = await self._store.read(triggers.get, trigger_id)

@@ -1,4 +1,5 @@
-"""What starts jobs by itself: `Cron` by the clock, `Poll` by what a function finds.
+"""What starts jobs: `Cron` by the clock, `Poll` by what a function finds, and what comes from
+outside, `Webhook` and `Endpoint`.
 
 @project.recipe(triggers=[Cron("0 6 * * 1-5", timezone="Europe/Berlin"), Poll(orders, every=30)])
 async def review(job: Job, order: Order | None = None) -> None: ...
@@ -11,8 +12,8 @@ import inspect
 import math
 import re
 import zoneinfo
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -21,10 +22,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 from croniter import croniter
 
 from lampwork import importable
-from lampwork.errors import NotImportable, TriggerInvalid, TriggerNotFound, quoted
+from lampwork.errors import (
+    NotImportable,
+    OutputTypeInvalid,
+    TriggerInvalid,
+    TriggerNotFound,
+    quoted,
+)
+from lampwork.genies.output import describe
 from lampwork.recipe import parameters
 from lampwork.store.new_jobs import NewJob
 from lampwork.store.triggers import Defined
+from lampwork.triggers.endpoint import Endpoint
+from lampwork.triggers.filling import parameters_of_body
+from lampwork.triggers.webhook import Webhook
 from lampwork.types import Json, TriggerKind, effect_base, new_job_id
 
 if TYPE_CHECKING:
@@ -182,7 +193,10 @@ class Poll:
         return bool(inspect.signature(self.fn).parameters)
 
 
-Definition = Cron | Poll
+Timed = Cron | Poll
+"""What fires by itself, where a worker executes."""
+
+Definition = Timed | Webhook | Endpoint
 
 
 def find_trigger(recipe: Recipe[..., Any], named: str | None) -> Definition:
@@ -204,6 +218,18 @@ def find_trigger(recipe: Recipe[..., Any], named: str | None) -> Definition:
     raise TriggerNotFound(message, known=known)
 
 
+def find_timed(recipe: Recipe[..., Any], named: str | None) -> Timed:
+    """As `find_trigger`, of those that can be fired by hand. Raises TriggerNotFound."""
+    found = find_trigger(recipe, named)
+    if isinstance(found, Timed):
+        return found
+    raise TriggerNotFound(
+        f"{found.identity} fires upon what comes from outside. Start the recipe itself: "
+        f"lampwork run {recipe.name}",
+        known=[each.identity for each in recipe.triggers if isinstance(each, Timed)],
+    )
+
+
 def as_kept(recipe: Recipe[..., Any], trigger: Definition) -> Defined:
     """A definition, as it is written down."""
     return Defined(recipe.name, trigger.identity, trigger.kind, trigger.described)
@@ -215,7 +241,7 @@ def new_jobs(
     trigger: Definition,
     given: Sequence[tuple[Json, dict[str, Json]]],
     *,
-    executor: str,
+    executor: str | None,
     by: str | None = None,
 ) -> list[NewJob]:
     """The jobs that a trigger starts: for each of `given` its input, and the facts of its trigger.
@@ -246,14 +272,23 @@ def new_jobs(
 
 def _keyed_as(origin: tuple[str, ...], facts: dict[str, Json], *, by_hand: bool) -> str | None:
     """What the keys of the effects of one of these jobs begin with, see `effect_base`."""
-    if "key" in facts:
-        return effect_base("poll", *origin, facts["key"])
-    return None if by_hand else effect_base("cron", *origin, facts["scheduled_at"])
+    match facts:
+        case {"key": key}:
+            return effect_base("poll", *origin, key)
+        case {"delivery": delivery}:
+            return effect_base("webhook", *origin, delivery)
+        case {"scheduled_at": at} if not by_hand:
+            return effect_base("cron", *origin, at)
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What started a job: `kind` (`api`, `cli`, `job`, `end`, `cron`, `poll`), and when, in UTC."""
+    """What started a job, and when, in UTC.
+
+    `kind` is `api`, `cli`, `job`, `end`, `cron`, `poll`, `webhook` or `endpoint`.
+    """
 
     kind: str
     at: datetime
@@ -263,6 +298,11 @@ class Trigger:
     """The key of the item for which its Poll started it."""
     by: str | None = None
     """Who fired its Cron or Poll by hand."""
+    delivery: str | None = None
+    """The id of the delivery to its Webhook."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of what came to its Webhook or Endpoint, by their names in lower case, without those that
+    prove something."""
 
     @classmethod
     def of(cls, row: Any) -> Trigger:
@@ -276,6 +316,8 @@ class Trigger:
             scheduled_at=None if scheduled_at is None else datetime.fromisoformat(scheduled_at),
             key=facts.get("key"),
             by=facts.get("by"),
+            delivery=facts.get("delivery"),
+            headers=facts.get("headers", {}),
         )
 
 
@@ -285,13 +327,13 @@ class Trigger:
 def check_triggers(recipe: Recipe[..., Any], given: Any) -> tuple[Definition, ...]:
     """The triggers of a recipe. Raises TriggerInvalid."""
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise _invalid(recipe, f"triggers={given!r} is no list. Give [Cron(…), Poll(…)]")
+        raise _invalid(recipe, f"triggers={given!r} is no list. Give [Cron(…), Webhook(…)]")
     known: dict[str, Definition] = {}
     for trigger in cast(Iterable[Any], given):
         if not isinstance(trigger, Definition):
-            raise _invalid(recipe, f"{trigger!r} is no trigger. Use Cron(…) or Poll(…)")
-        problem = _cron_problem(trigger) if isinstance(trigger, Cron) else _poll_problem(trigger)
-        problem = problem or _unfilled(recipe, trigger)
+            instead = "Use Cron(…), Poll(…), Webhook(…) or Endpoint(…)"
+            raise _invalid(recipe, f"{trigger!r} is no trigger. {instead}")
+        problem = _problem(trigger) or _unfilled(recipe, trigger)
         if problem is None and trigger.identity in known:
             problem = f'"{trigger.identity}" is there twice. Drop one of them'
         if problem is not None:
@@ -300,9 +342,54 @@ def check_triggers(recipe: Recipe[..., Any], given: Any) -> tuple[Definition, ..
     return tuple(known.values())
 
 
-def _invalid(recipe: Recipe[..., Any], problem: str) -> TriggerInvalid:
+def check_paths(recipe: Recipe[..., Any], others: Iterable[Recipe[..., Any]]) -> None:
+    """Raise TriggerInvalid for a path of a webhook or endpoint that another recipe has."""
+    taken = {_address(trigger): each for each in others for trigger in each.triggers}
+    for trigger in recipe.triggers:
+        other = taken.get(_address(trigger))
+        if other is not None and not isinstance(trigger, Timed):
+            raise _invalid(
+                recipe,
+                f'"{trigger.identity}" is that of recipe "{other.name}" ({_place(other)}) already. '
+                "Give one of them another path",
+            )
+
+
+def _address(trigger: Definition) -> str:
+    return (
+        f"endpoint {trigger.method} {trigger.shape}"
+        if isinstance(trigger, Endpoint)
+        else (trigger.identity)
+    )
+
+
+def _place(recipe: Recipe[..., Any]) -> str:
     code = inspect.unwrap(recipe.fn).__code__
-    place = f"{code.co_filename}:{code.co_firstlineno}"
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def _problem(trigger: Definition) -> str | None:
+    match trigger:
+        case Cron():
+            return _cron_problem(trigger)
+        case Poll():
+            return _poll_problem(trigger)
+        case Endpoint():
+            return trigger.problem()
+        case Webhook():
+            return trigger.problem() or _schema_problem(trigger.schema)
+
+
+def _schema_problem(schema: Any) -> str | None:
+    try:
+        describe(schema)
+    except OutputTypeInvalid as error:
+        return f"schema={schema!r} can't be checked. {error}".rstrip(".")
+    return None
+
+
+def _invalid(recipe: Recipe[..., Any], problem: str) -> TriggerInvalid:
+    place = _place(recipe)
     return TriggerInvalid(
         f'recipe "{recipe.name}" ({place}): {problem}.', recipe=recipe.name, place=place
     )
@@ -374,9 +461,21 @@ def _unfilled(recipe: Recipe[..., Any], trigger: Definition) -> str | None:
                 "Give them defaults, or use another recipe"
             )
         return None
+    kind = type(trigger).__name__
     unnamed = [str(each) for each in takes if each.kind not in _NAMED]
     if unnamed:
-        return f"Poll gives parameters by name, and can't fill {', '.join(unnamed)}. Name them"
+        return f"{kind} gives parameters by name, and can't fill {', '.join(unnamed)}. Name them"
+    return _unfilled_by_call(recipe, trigger) if isinstance(trigger, Endpoint) else None
+
+
+def _unfilled_by_call(recipe: Recipe[..., Any], endpoint: Endpoint) -> str | None:
+    takes = parameters(recipe.fn).parameters
+    unknown = [name for name in endpoint.names if name not in takes]
+    if unknown:
+        return f"the path of {endpoint.identity} names {', '.join(unknown)}, which it does not take"
+    in_body = parameters_of_body(recipe, endpoint)
+    if in_body and not endpoint.takes_body:
+        return f"{endpoint.method} has no body for {', '.join(in_body)}. Take POST"
     return None
 
 

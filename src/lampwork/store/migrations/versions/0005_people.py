@@ -1,4 +1,4 @@
-"""Who may use a project from outside, and what they have changed."""
+"""Who may use a project from outside, what they have changed, and what comes to its triggers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ down_revision = "0004"
 def upgrade() -> None:
     _people()
     _audit()
+    _firings()
 
 
 def _people() -> None:
@@ -81,3 +82,25 @@ def _audit() -> None:
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
     )
+
+
+def _firings() -> None:
+    op.create_table(
+        "firings",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=True),
+        sa.Column("trigger_id", sa.Integer(), nullable=False),
+        sa.Column("delivery", sa.Text(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("job_id", sa.Text(), nullable=True),
+        sa.Column("rejected", sa.Text(), nullable=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("firings_by_trigger", "firings", ["trigger_id", "id"])
+    op.create_index("firings_by_age", "firings", ["at"])
+    has_job = sa.text("job_id is not null")
+    for name, columns in (
+        ("firings_by_delivery", ["trigger_id", "delivery"]),
+        ("firings_by_job", ["job_id"]),
+    ):
+        op.create_index(name, "firings", columns, sqlite_where=has_job, postgresql_where=has_job)

@@ -1,0 +1,284 @@
+"""What comes from outside: deliveries to webhooks and calls of endpoints, each on record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lampwork import clock, failpoint
+from lampwork.errors import (
+    DeliveryRefused,
+    InputInvalid,
+    LampworkError,
+    TooManyDeliveries,
+    TriggerNotFound,
+    quoted,
+)
+from lampwork.genies.output import describe
+from lampwork.recipe import Recipe
+from lampwork.runs.step import call_function
+from lampwork.store import firings
+from lampwork.store.firings import Arrival
+from lampwork.triggers.endpoint import Endpoint
+from lampwork.triggers.filling import of_body, of_call
+from lampwork.triggers.trigger import as_kept, new_jobs
+from lampwork.triggers.webhook import Webhook
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.project import Project
+    from lampwork.store.store import Store
+
+__all__ = ["Firing", "Receiving"]
+
+_log = logging.getLogger("lampwork.triggers.trigger")
+
+_REFUSALS, _EVERY = 30, 2.0
+"""Refused deliveries to a webhook from one address at once, and then one each so many seconds."""
+
+_REMEMBERED = 10_000
+"""Addresses whose refusals are counted."""
+
+_NOT_KEPT = frozenset({"authorization", "cookie", "proxy-authorization", "webhook-signature"})
+"""Headers that prove something, and are no business of a recipe."""
+
+_HEADERS = 8192
+"""Characters of headers that a job keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """That something which came has started a job; or had, if it came before."""
+
+    number: int
+    recipe: str
+    trigger: str
+    """Its identity in the recipe."""
+    job_id: str
+    delivery: str | None
+    at: datetime
+    """When it came, the first time."""
+    is_new: bool
+    """Whether the job was started for it now."""
+    wait: float = 0.0
+    """Seconds for which the answer waits for the job, of a call."""
+
+
+class Receiving:
+    """What comes to the triggers of a project, in one process."""
+
+    def __init__(self, project: Project, store: Store) -> None:
+        self._project = project
+        self._store = store
+        self._refused: OrderedDict[tuple[str, str | None], float] = OrderedDict()
+
+    async def deliver(
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        address: str | None,
+        executor: str | None,
+    ) -> Firing:
+        """Accept a delivery to a webhook: the job and the firing are on disk when this returns.
+
+        Refused, it is on record as well. Raises TriggerNotFound, DeliveryRefused, InputInvalid,
+        TriggerPaused, QueueFull, TooManyDeliveries.
+        """
+        recipe, webhook = self._webhook(path)
+        named = {name.lower(): value for name, value in headers.items()}
+        arrival = self._arrival(recipe, webhook, address, _claimed(named))
+        self._require_patience(arrival)
+        try:
+            delivery = await _verified(webhook, named, body)
+            arrival = replace(arrival, delivery=delivery)
+            given = await call_function(_input_of, recipe, webhook, body)
+            facts: dict[str, Json] = {"delivery": delivery, "headers": _kept(named)}
+            [new] = new_jobs(self._project, recipe, webhook, [(given, facts)], executor=executor)
+            failpoint.hit("trigger.due")
+            most = self._project.max_queued
+            row = await self._store.write(firings.accept_delivery, arrival, new, most)
+        except LampworkError as error:
+            await self._reject(arrival, error)
+            raise
+        return self._fired(recipe, webhook, row, new.id)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: Json,
+        address: str | None,
+        executor: str | None,
+        key: str | None = None,
+    ) -> Firing:
+        """Accept a call of an endpoint; `key` is its idempotency key, `body` JSON.
+
+        Refused, it is on record as well. Raises TriggerNotFound, InputInvalid, TriggerPaused,
+        QueueFull, IdempotencyConflict.
+        """
+        recipe, endpoint, named = self._endpoint(method, path)
+        arrival = self._arrival(recipe, endpoint, address, key)
+        try:
+            given = await call_function(of_call, recipe, endpoint, named, query, body)
+            kept = _kept({name.lower(): value for name, value in headers.items()})
+            facts: dict[str, Json] = {"headers": kept}
+            [new] = new_jobs(self._project, recipe, endpoint, [(given, facts)], executor=executor)
+            failpoint.hit("trigger.due")
+            most, digest = self._project.max_queued, _digest([endpoint.identity, given])
+            row = await self._store.write(firings.accept_call, arrival, new, digest, most)
+        except LampworkError as error:
+            await self._reject(arrival, error)
+            raise
+        return replace(self._fired(recipe, endpoint, row, new.id), wait=endpoint.wait)
+
+    # --- whose it is ---
+
+    def _webhook(self, path: str) -> tuple[Recipe[..., Any], Webhook]:
+        for recipe in self._project.recipes.values():
+            for trigger in recipe.triggers:
+                if isinstance(trigger, Webhook) and trigger.place == path.strip("/"):
+                    return recipe, trigger
+        raise TriggerNotFound(f"There is no webhook {quoted(path)} here.", known=[])
+
+    def _endpoint(
+        self, method: str, path: str
+    ) -> tuple[Recipe[..., Any], Endpoint, Mapping[str, str]]:
+        found = [
+            (recipe, trigger, named)
+            for recipe in self._project.recipes.values()
+            for trigger in recipe.triggers
+            if isinstance(trigger, Endpoint)
+            and trigger.method == method
+            and (named := trigger.match(path)) is not None
+        ]
+        if not found:
+            raise TriggerNotFound(f"There is no endpoint {method} {quoted(path)} here.", known=[])
+        return min(found, key=lambda each: len(each[2]))  # `orders/new` before `orders/{id}`
+
+    def _arrival(
+        self,
+        recipe: Recipe[..., Any],
+        trigger: Webhook | Endpoint,
+        address: str | None,
+        delivery: str | None,
+    ) -> Arrival:
+        return Arrival(self._project.name, as_kept(recipe, trigger), address, delivery)
+
+    # --- what became of it ---
+
+    def _fired(
+        self, recipe: Recipe[..., Any], trigger: Webhook | Endpoint, row: Any, new_id: str
+    ) -> Firing:
+        is_new = row.job_id == new_id
+        if is_new:
+            failpoint.hit("trigger.fired")
+            facts = {"event": "trigger.fired", "recipe": recipe.name, "trigger": trigger.identity}
+            _log.info("%s of %s starts a job", trigger.identity, recipe.name, extra=facts)
+        return Firing(
+            number=row.id,
+            recipe=recipe.name,
+            trigger=trigger.identity,
+            job_id=row.job_id,
+            delivery=row.delivery,
+            at=datetime.fromtimestamp(row.at, UTC),
+            is_new=is_new,
+        )
+
+    async def _reject(self, arrival: Arrival, error: LampworkError) -> None:
+        trigger = arrival.trigger
+        facts = {"event": "trigger.rejected", "recipe": trigger.recipe, "trigger": trigger.identity}
+        said = "%s of %s: what came from %s starts no job: %s"
+        where = (trigger.identity, trigger.recipe, arrival.address)
+        _log.warning(said, *where, error.message, extra=facts)
+        await self._store.write(firings.reject, arrival, error.message[:400])
+        if isinstance(error, DeliveryRefused):
+            self._count(arrival)
+
+    def _require_patience(self, arrival: Arrival) -> None:
+        """Raise TooManyDeliveries where too much was refused lately.
+
+        In memory, for it is to keep refusals from costing a process its time and its disk.
+        """
+        until = self._refused.get((arrival.trigger.identity, arrival.address), 0.0)
+        wait = until - clock.now() - _REFUSALS * _EVERY
+        if wait > 0:
+            raise TooManyDeliveries(
+                f"Too many deliveries from {arrival.address} were refused. Try again in "
+                f"{math.ceil(wait)} seconds.",
+                retry_after=round(wait, 1),
+            )
+
+    def _count(self, arrival: Arrival) -> None:
+        which = arrival.trigger.identity, arrival.address
+        until = max(clock.now(), self._refused.pop(which, 0.0)) + _EVERY
+        self._refused[which] = until
+        while len(self._refused) > _REMEMBERED:
+            self._refused.popitem(last=False)
+
+
+async def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> str:
+    """The id of a genuine delivery. Raises DeliveryRefused."""
+    if webhook.verify is None:
+        return webhook.check_signature(headers, body, clock.now())
+    why = "it is not genuine"
+    try:
+        given = await call_function(webhook.verify, headers, body)
+    except Exception as error:  # whatever the user's function raises
+        _log.error("%s: its verify raised", webhook.identity, exc_info=error)
+        given, why = None, f"its verification raised {type(error).__name__}"
+    if given is not None and not (isinstance(given, str) and 0 < len(given) <= 200):
+        given, why = None, "verify gave no id: a text of up to 200 characters"
+    if given is None:
+        raise DeliveryRefused(f"The delivery is refused: {why}.", reason=why)
+    return given
+
+
+def _input_of(recipe: Recipe[..., Any], webhook: Webhook, body: bytes) -> Json:
+    """The input of the recipe from a body. Raises InputInvalid."""
+    try:
+        value = json.loads(body, parse_constant=_no_number) if body else None
+    except ValueError as error:
+        raise InputInvalid(f"The body is no JSON: {error}.", problems=["body"]) from error
+    wanted = describe(webhook.schema)
+    if wanted is not None:
+        _, problems = wanted.take(value)
+        if problems:
+            raise InputInvalid(f"The body does not fit: {'; '.join(problems)}.", problems=problems)
+    return of_body(recipe, "The body", value)
+
+
+def _no_number(text: str) -> Json:
+    raise ValueError(f"{text} is no number")
+
+
+def _claimed(headers: Mapping[str, str]) -> str | None:
+    """The id that a delivery says it has, for the record of one that is refused."""
+    claimed = headers.get("webhook-id")
+    return claimed and claimed[:200]
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that `job.trigger` has."""
+    kept: dict[str, str] = {}
+    left = _HEADERS
+    for name, value in headers.items():
+        left -= len(name) + len(value)
+        if name not in _NOT_KEPT and left >= 0:
+            kept[name] = value
+    return kept
+
+
+def _digest(of: Json) -> str:
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
