@@ -69,7 +69,7 @@ Place = Folder | Server
 def _wrong_with(url: str) -> str | None:
     scheme, found, _ = url.partition("://")
     if not found or scheme not in _SCHEMES:
-        return "this does not begin with postgresql://"
+        return "this does not begin with postgresql://; a folder is named with --home, or home="
     try:
         parsed = _parsed(url)
     except ValueError:

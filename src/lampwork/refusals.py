@@ -103,8 +103,13 @@ def meaning_of(error: Exception, place: Place) -> LampworkError:
             return DatabaseUrlInvalid(f"{place} can't be connected to: {said}.")
         case None:
             return StoreUnavailable(
-                f"{place} can't be reached: {said}. Look at its address and port, at the role and "
-                "its password, and at whether it takes connections from here."
+                f"{place} can't be reached: {_sentence(said)} Look at its address and port, at "
+                "the role and its password, and at whether it takes connections from here."
             )
         case _:
             return StoreUnavailable(f"{place} did not do it: {said}.")
+
+
+def _sentence(said: str) -> str:
+    """What the driver said, which may end with a question."""
+    return said if said.endswith((".", "?")) else f"{said}."

@@ -52,6 +52,7 @@ def test_ids_of_the_folder_and_what_can_be_done_are_completed(lampwork: Any) -> 
     job_id = lampwork.queue("run", "asks", "--home", "state")
 
     assert completed(lampwork, "--home", "state", "job", "j") == [job_id]
+    assert completed(lampwork, "job", "--home", "state", "j") == [job_id]
     assert completed(lampwork, "job", "j", LAMPWORK_HOME="state") == [job_id]
     assert completed(lampwork, "job", job_id, "re") == ["resolve", "reject", "retry", "rerun"]
     assert completed(lampwork, "job", "j") == []

@@ -303,3 +303,15 @@ def test_an_argument_that_is_no_text_is_refused_with_its_place(
     assert (done.code, done.err) == (2, "")
     assert done.json["error"]["code"] == "usage"
     assert message in done.json["error"]["message"]
+
+
+@pytest.mark.parametrize("words", [("jobs",), ("jobs", "--json"), ("--help",)])
+def test_output_that_nobody_can_take_is_said_in_a_line(
+    lampwork: Any, ended: Any, words: tuple[str, ...]
+) -> None:
+    with open("/dev/full", "w") as full:
+        done = ended(lampwork.start(*words, stdout=full.fileno()))
+
+    assert done.code == 1
+    [line] = done.err.splitlines()
+    assert line.startswith("Error: the output could not be written: No space left on device.")

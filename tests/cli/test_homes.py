@@ -59,3 +59,25 @@ def test_a_database_that_is_none_is_said(lampwork: Any) -> None:
     [line] = refused.err.splitlines()
     assert line.startswith("Error: ")
     assert "file is not a database" in line
+
+
+@pytest.mark.parametrize(
+    "words", [("--home", "", "jobs"), ("jobs", "--db="), ("job", "--db=", "j0")]
+)
+def test_a_place_that_is_named_by_nothing_is_refused(lampwork: Any, words: tuple[str, ...]) -> None:
+    refused = lampwork(*words)
+
+    assert refused.code == 2
+    assert "this is empty, as a variable is that was not set." in refused.err
+
+
+def test_a_place_stands_before_a_thing_or_behind_it(lampwork: Any) -> None:
+    job_id = lampwork.queue("run", "asks", "--home", "state")
+
+    for words in (
+        ("--home=state", "job", job_id),
+        ("job", "--home", "state", job_id),
+        ("job", "--home=state", "--json", job_id),
+        ("job", job_id, "--home=state"),
+    ):
+        assert job_id in lampwork(*words).out

@@ -139,12 +139,19 @@ def main() -> None:
     output.prepare(as_json=as_json)
     try:
         code = _perform(words, as_json=as_json)
-        if sys.__stdout__ is not None:
-            sys.__stdout__.flush()
+        output.flush()
     except BrokenPipeError:
-        # The reader has seen enough. What is still buffered must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = _BROKEN_PIPE
+        output.discard()
+        code = _BROKEN_PIPE  # the reader has seen enough
+    except OSError as error:
+        if not output.is_lost_by(error):
+            raise
+        output.discard()
+        output.warn(
+            f"Error: the output could not be written: {error.strerror}. What was asked for may "
+            "have been done all the same."
+        )
+        code = 1
     sys.exit(code)
 
 

@@ -11,6 +11,9 @@ from click.shell_completion import CompletionItem
 from lampwork.cli.options import shared
 from lampwork.errors import one_of
 
+_ASKED = {"resilient_parsing": True}
+"""How a shell that completes has what is typed read."""
+
 
 class Noun(click.Group):
     """A noun of the command line: which one, then what to do with it; `show`, if nothing is said.
@@ -49,9 +52,7 @@ class Noun(click.Group):
         return [name for name in self.commands if name != "show"]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        leading = 0
-        while args[leading : leading + 1] in (["--json"], ["--home"], ["--db"]):
-            leading += 1 if args[leading] == "--json" else 2
+        leading = _options_before(args)
         words = args[leading:]
         if words and not words[0].startswith("-"):
             which, *rest = words
@@ -59,6 +60,8 @@ class Noun(click.Group):
             if verb not in self.commands and not ctx.resilient_parsing:
                 raise click.UsageError(f'No verb "{verb}". {one_of(verb, self.verbs)}', ctx)
             args = [verb, which, *args[:leading], *rest]
+        elif ctx.resilient_parsing:  # a shell asks which ones there are, in the place that is named
+            ctx.params |= self.commands["show"].make_context(None, args, ctx, **_ASKED).params
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -72,6 +75,17 @@ class Noun(click.Group):
         verbs = [self.commands[name] for name in self.verbs]
         with formatter.section("Verbs"):
             formatter.write_dl([(verb.name or "", verb.get_short_help_str(200)) for verb in verbs])
+
+
+def _options_before(args: list[str]) -> int:
+    """How many words are options that stand before the thing, with their values."""
+    count = 0
+    while count < len(args):
+        name, is_whole, _ = args[count].partition("=")
+        if name not in ("--json", "--home", "--db"):
+            break
+        count += 1 if name == "--json" or is_whole else 2
+    return count
 
 
 class _Verb(click.Command):

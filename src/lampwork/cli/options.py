@@ -65,8 +65,25 @@ class Options:
         return shlex.join(["lampwork", *words, *home, *db])
 
 
+_EMPTY = "this is empty, as a variable is that was not set. Name one, or leave the option away."
+
+
+class _Folder(click.Path):
+    """A folder, which need not exist."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":  # else it is the folder that we are in
+            self.fail(_EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _inherited(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """What was given before the verb."""
+    if value == "":
+        raise click.BadParameter(_EMPTY)
     return value or context.find_root().params.get(str(parameter.name))
 
 
@@ -74,7 +91,7 @@ def place_options(command: Command) -> Command:
     """`--home` and `--db`, before or after the verb."""
     home = click.option(
         "--home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=_Folder(),
         callback=_inherited,
         help="Folder of the state; LAMPWORK_HOME, else ./.lampwork.",
     )

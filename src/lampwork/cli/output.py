@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,23 @@ def prepare(*, as_json: bool) -> None:
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
     if as_json:
         sys.stdout = sys.stderr
+
+
+def flush() -> None:
+    """Write what is still buffered."""
+    if sys.__stdout__ is not None:
+        sys.__stdout__.flush()
+
+
+def discard() -> None:
+    """Write nothing more: what is still buffered must not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def is_lost_by(error: OSError) -> bool:
+    """Whether it was raised where something is printed, by us or by click."""
+    *_, (printing, _) = traceback.walk_tb(error.__traceback__)
+    return printing.f_globals["__name__"] in (__name__, "click.utils")
 
 
 def say_json(value: Json) -> None:

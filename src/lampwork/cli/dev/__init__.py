@@ -46,7 +46,10 @@ def command(
     --triggers.
     """
     if options.settings.db is not None:
-        raise click.UsageError("dev takes a folder: it goes back to older code in its own jobs.")
+        raise click.UsageError(
+            "dev takes a folder, because it goes back to older code in its own jobs. Name one with "
+            "--home, which wins over LAMPWORK_DB."
+        )
     if line is not None:
         from lampwork.cli.dev import child
 
