@@ -111,8 +111,9 @@ async def _sweep_running(worker: Worker) -> None:
 
     One that the engine believes to be running here, twice in a row, was claimed by a commit whose
     answer got lost, or has lost its run: it is taken back. So is one whose executor is gone, and
-    one that waits for code that nobody executes. One that nobody has claimed is started, if it has
-    begun; those that wait for room wait on.
+    one that waits for code that nobody executes. One that another process has claimed, and not
+    begun, is that one's to look after. One that nobody has claimed is started, if it has begun;
+    those that wait for room wait on.
     """
     found = await worker.store.read(queued.to_start, worker.share, worker.settings.max_live)
     waiting = {each.id for each in found}
@@ -139,6 +140,9 @@ async def _sweep_running(worker: Worker) -> None:
                         stranded[job_id] = missing_since
                 case "pending" if standing.executor not in alive:
                     await worker.waking.revive(job_id, lost=True)
+                case "pending" if standing.executor is not None:
+                    claimed = [job_id], standing.executor
+                    await worker.store.write(wanted.give_charge, *claimed, worker.share)
                 case "enqueued" if standing.version not in alive.values():
                     await worker.waking.revive(job_id, lost=True)
                 case _:

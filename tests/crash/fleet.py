@@ -91,6 +91,16 @@ async def payment(job: Job, load: str) -> str:
 
 
 @project.recipe()
+async def payments(job: Job, load: str) -> int:
+    """Four tasks with two skill calls, each in a job of its own."""
+    return len(await job.map(payment_of, [load] * 4))
+
+
+async def payment_of(job: Job, load: str) -> None:
+    await job.assign_task(cashier, "Pay.", metadata={"load": load})
+
+
+@project.recipe()
 async def visit(job: Job, load: str) -> str:
     """Wait for an event, then post."""
     colour = await job.wait_for("colour", str)

@@ -289,7 +289,7 @@ async def test_a_worker_that_is_told_to_end_leaves_its_jobs_to_another_at_once(
 
 
 async def test_what_an_older_version_has_parked_is_woken_by_the_newest(workers: Fleet) -> None:
-    """And what the older one executes it finishes."""
+    """Which begins all that is new, too; what the older one executes it finishes."""
     older = await workers.start(version="1", park_after=0.1)
     [parked] = await workers.accept(fleet.visit)
     await workers.wants("parked", 1)
@@ -305,13 +305,42 @@ async def test_what_an_older_version_has_parked_is_woken_by_the_newest(workers: 
     assert newer.count(f"in post {workers.load} b of {parked}") == 1
     assert older.count(f"in post {workers.load} b of {executing}") == 1
     assert newer.count("in post") == 1
-    # The older one may yet take new ones: a rolling deploy ends it.
-    older.signal(signal.SIGTERM)
-    await older.ended()
-    workers.open("more")
-    await workers.accept(fleet.errand)
+    await workers.accept(fleet.errand, 8)
     await workers.all_end()
-    assert newer.count("in post") == 3
+    assert newer.count("in post") == 1 + 16
+
+
+async def test_the_items_of_a_map_for_which_a_worker_has_no_room_are_done_by_another(
+    workers: Fleet,
+) -> None:
+    full = await workers.start(max_live=2)
+    await workers.accept(fleet.payments)
+    await full.says("in pay", 2)  # the job above them waits, and has made way
+    other = await workers.start()
+
+    await other.says("in pay", 2)
+    workers.open("first", "second")
+    await workers.all_end()
+
+    assert (full.count("in pay"), other.count("in pay")) == (4, 4)
+    assert all(len(keys) == 4 for keys in workers.done().values())
+
+
+async def test_a_tree_that_is_spread_over_workers_is_cancelled_from_below(workers: Fleet) -> None:
+    """The job at the top ends last, so that it can name all that nobody knows of."""
+    full = await workers.start(max_live=2, grace=0.2)
+    [job] = await workers.accept(fleet.payments)
+    await full.says("in pay", 2)
+    other = await workers.start(grace=1.0)
+    await other.says("in pay", 2)
+
+    await workers.door.cancel(job)
+    ended = await asyncio.wait_for(workers.door.ended(job), SOON)
+
+    statuses = await workers.rows("select status, count(*) from jobs group by status")
+    assert statuses == [("cancelled", 5)]
+    effects = json.loads(ended.outcome)["error"]["fields"]["effects"]
+    assert [each["skill"] for each in effects] == ["pay"] * 4
 
 
 async def test_what_a_third_process_says_reaches_the_worker_that_has_the_job(

@@ -7,9 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.support import opened, result
+from tests.support import NEVER, eventually, inside, opened, park, result, row, sql
 
 from lampwork import Job, recovery
+from lampwork.presence import Presence
+from lampwork.worker import Worker
 
 
 def claim_without_a_run(home: Path, job_id: str, like: str) -> None:
@@ -51,3 +53,66 @@ async def test_a_start_whose_answer_was_lost_is_made_good_for_while_the_worker_l
         second = await app.start(hello, to="two")
         assert await result(app, second.job_id) == "hello two"
         assert engine.start == start
+
+
+@pytest.mark.usefixtures("on_server")
+async def test_a_claim_that_is_lost_where_another_process_has_charge_is_made_good_for(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*One had woken the job, so it was in its charge; the other had claimed it from the engine,
+    with a connection that was cut right then. Both were alive, and neither looked after it.*"""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    monkeypatch.setattr(recovery, "_LOST_AFTER", 0)
+    async with opened(project, home, heartbeat=NEVER) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        here = app.worker
+        presence = Presence(app.store, project.name, project.version, limited=False, interval=NEVER)
+        await presence.begin()
+        other = Worker(project, app.settings, app.store, here.engine, presence, here.cast)
+        await sql(app, "update jobs set want = 'run', executor = :other", other=presence.id)
+        claimed = "update dbos.workflow_status set status = 'PENDING', executor_id = :here"
+        await sql(app, claimed, here=here.presence.id)
+
+        await inside(app, recovery.sweep(here))
+        assert (await row(app, job_id)).executor == presence.id
+        await inside(app, recovery.sweep(other))
+        assert (await row(app, job_id)).executor == here.presence.id
+        await inside(app, recovery.sweep(here))
+        await app.send_event(job_id, "go", "hello")
+        assert await result(app, job_id) == "hello"
+
+
+async def test_a_run_that_begins_while_its_job_is_taken_back_is_left_alone(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*Who takes it back stalls between its look and its act, and would cancel its own run.*"""
+    begun = 0
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        nonlocal begun
+        begun += 1
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        await sql(app, "update jobs set want = 'run'")
+        engine, status = app.worker.engine, app.worker.engine.status
+
+        async def stalls(of: str) -> str:
+            monkeypatch.setattr(engine, "status", status)
+            await engine.requeue(of)
+            await eventually(lambda: of in app.worker.runs, "the engine did not hand it out")
+            return "pending"
+
+        monkeypatch.setattr(engine, "status", stalls)
+        assert not await inside(app, app.worker.waking.revive(job_id, lost=True))
+        await app.send_event(job_id, "go", "hello")
+        assert await result(app, job_id) == "hello"
+        assert begun == 2

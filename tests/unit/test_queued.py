@@ -72,6 +72,29 @@ async def test_jobs_of_other_projects_are_not_looked_at(store: Store) -> None:
     assert await next_ones(store) == ["a1"]
 
 
+async def test_older_code_leaves_new_jobs_to_newer_code_for_a_while(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for those that it has accepted itself; so a newer one that does not stay alive, or has
+    no room, keeps nobody waiting for long."""
+    older = Share("shop", "e1", version="1")
+    newer = Share("shop", "e2", version="2")
+    code = NewExecutor(id="e2", project="shop", version="2", limited=False, interval=3)
+    await store.write(executors.start, code)
+    await accept(store, "a1")
+    await accept(store, "a2", executor="e1")
+
+    async def of(share: Share) -> list[str]:
+        return [each.id for each in await store.read(queued.to_start, share, 9)]
+
+    assert (await of(older), await of(newer)) == (["a2"], ["a1"])
+    with monkeypatch.context() as later:
+        later.setattr(queued, "LEFT_TO_NEWER", 0)
+        assert (await of(older), await of(newer)) == (["a1", "a2"], ["a1"])
+    await store.write(executors.close, "e2")
+    assert await of(older) == ["a1", "a2"]
+
+
 async def test_of_a_limited_recipe_as_many_are_named_as_may_begin(store: Store) -> None:
     await store.write(
         limits.declare, "shop", [Limit("recipe", "a", 2), Limit("recipe", "o", 1, True)]

@@ -28,6 +28,9 @@ async def finish_cancelled(worker: Worker, job_id: str) -> None:
             run.end("cancelled")
         below = await worker.store.read(cancelled.right_below, job_id)
         ending = [asyncio.create_task(finish_cancelled(worker, each)) for each in below]
+        if await worker.store.read(cancelled.is_spread, job_id, worker.share):
+            await asyncio.gather(*ending)
+            return  # whoever ends the last one below tells
         executing = await settle(run, worker.settings.grace)
         await asyncio.gather(*ending)
         await worker.engine.cancel(job_id)

@@ -55,13 +55,8 @@ def is_to_cancel(connection: sa.Connection, job_id: str, share: Share) -> bool:
 def to_cancel(connection: sa.Connection, share: Share) -> list[str]:
     """Jobs of a share that are meant to be cancelled and go on; on whatever code."""
     query = sa.select(jobs.c.id).where(
-        jobs.c.want == "cancelled",
-        jobs.c.status.not_in(ENDED),
-        jobs.c.project == share.project,
-        share.in_charge(),
+        jobs.c.want == "cancelled", jobs.c.status.not_in(ENDED), share.on_any_code()
     )
-    if share.trees is not None:
-        query = query.where(jobs.c.root_id.in_(share.trees))
     return list(connection.execute(query).scalars())
 
 
@@ -76,18 +71,34 @@ def right_below(connection: sa.Connection, job_id: str) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def is_spread(connection: sa.Connection, job_id: str, share: Share) -> bool:
+    """Whether any job below one that is being cancelled with it is another process's to end."""
+    elsewhere = sa.select(jobs.c.id).where(
+        jobs.c.id.in_(_cancelled_with(job_id)),
+        jobs.c.id != job_id,
+        jobs.c.status.not_in(ENDED),
+        sa.not_(share.in_charge()),
+    )
+    return connection.execute(elsewhere.limit(1)).first() is not None
+
+
 def effects(connection: sa.Connection, job_id: str) -> list[dict[str, Json]]:
     """Those of a cancelled job and of all that were cancelled with it, each with its key.
 
     A skill call that may have acted and has no result; a step whose outcome a person was asked.
     """
-    tree = sa.select(jobs.c.id).where(jobs.c.id == job_id).cte("tree", recursive=True)
-    below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
-    tree = tree.union_all(below.where(jobs.c.detached.is_(False), jobs.c.want == "cancelled"))
-    ids = sa.select(tree.c.id)
+    ids = _cancelled_with(job_id)
     words = _words(connection, ids)
     found = [*_of_tasks(connection, ids), *_of_steps(connection, ids)]
     return [each | ({"said": words[each["key"]]} if each["key"] in words else {}) for each in found]
+
+
+def _cancelled_with(job_id: str) -> sa.Select[tuple[str]]:
+    """A job, and all that is below it and being cancelled with it."""
+    tree = sa.select(jobs.c.id).where(jobs.c.id == job_id).cte("tree", recursive=True)
+    below = sa.select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
+    tree = tree.union_all(below.where(jobs.c.detached.is_(False), jobs.c.want == "cancelled"))
+    return sa.select(tree.c.id)
 
 
 def _words(connection: sa.Connection, job_ids: sa.Select[tuple[str]]) -> dict[str, Json]:

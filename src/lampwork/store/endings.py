@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
-from lampwork.store import inbox, kept, limits, tasks
+from lampwork.store import inbox, kept, limits, news, tasks
 from lampwork.store.jobs import EndedJob, get
 from lampwork.store.new_jobs import NewJob, child_effects, create
 from lampwork.store.schema import ends, jobs
@@ -72,6 +72,8 @@ def finish(
     ended.answered += told
     if row.parent_id is not None and not row.detached:
         _tell_parent(connection, row, ended)
+        if status == "cancelled":
+            news.tell(connection, "cancelled", row.parent_id)  # it may end now as well
     _start_ends(connection, row, ended)
     return ended
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from lampwork import clock
 from lampwork.store import limits, news
 from lampwork.store.schema import conversations, executors, jobs, leases, tasks, waits
-from lampwork.store.share import Share, not_closed
+from lampwork.store.share import Share, newest_code, not_closed
 from lampwork.types import ENDED, Json
 
 ALONE_AFTER = 2
@@ -86,17 +86,7 @@ def others(connection: sa.Connection, own_id: str) -> dict[str, tuple[int, float
 
 def newest_version(connection: sa.Connection, project: str) -> str | None:
     """The version of the code that was started last, of those that execute all of a project."""
-    query = (
-        sa.select(executors.c.version)
-        .where(
-            executors.c.project == project,
-            not_closed,
-            executors.c.limited.is_(False),
-        )
-        .order_by(executors.c.started_at.desc(), executors.c.id.desc())
-        .limit(1)
-    )
-    return connection.execute(query).scalar()
+    return connection.execute(newest_code(project)).scalar()
 
 
 def alive(connection: sa.Connection) -> dict[str, str]:

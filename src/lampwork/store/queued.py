@@ -11,12 +11,18 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from lampwork import clock
 from lampwork.errors import QueueFull
 from lampwork.store import queues
 from lampwork.store.schema import jobs, places
 from lampwork.store.share import Share
 
 __all__ = ["Queued", "require_room", "to_start"]
+
+
+LEFT_TO_NEWER = 10.0
+"""Seconds for which older code leaves new jobs to newer code that executes beside it: longer only
+if that has no room for them, or does not stay alive."""
 
 
 class Queued(NamedTuple):
@@ -56,7 +62,8 @@ def _names(connection: sa.Connection, project: str) -> list[str]:
 
 def _of(connection: sa.Connection, share: Share, name: str, limit: int) -> list[Queued]:
     """The oldest queued jobs of a recipe or function, as many as may begin."""
-    query = sa.select(jobs.c.id).where(_may_start, share.condition(), jobs.c.callable == name)
+    ours = sa.and_(share.condition(), share.may_begin(since=clock.now() - LEFT_TO_NEWER))
+    query = sa.select(jobs.c.id).where(_may_start, ours, jobs.c.callable == name)
     free = queues.free_places(connection, share.project, name)
     if free is None:
         query = query.order_by(jobs.c.created_at, jobs.c.position, jobs.c.id).limit(limit)

@@ -32,13 +32,32 @@ class Share:
     """The older code that they are kept on; None for all that are not kept."""
     trees: frozenset[str] | None = None
     """The roots of their trees; None for every tree."""
+    version: str | None = None
+    """Of its code; None where that does not matter."""
 
     def condition(self) -> sa.ColumnElement[bool]:
         """The condition of a query of `jobs`."""
-        of_project = sa.and_(
-            jobs.c.project == self.project, kept.on_code(self.code), self.in_charge()
-        )
-        return of_project if self.trees is None else of_project & jobs.c.root_id.in_(self.trees)
+        return sa.and_(kept.on_code(self.code), self.on_any_code())
+
+    def on_any_code(self) -> sa.ColumnElement[bool]:
+        """As `condition`, of jobs that are kept on other code as well."""
+        of_project = sa.and_(jobs.c.project == self.project, self.in_charge())
+        if self.trees is None:
+            return of_project
+        # The engine hands out whatever was woken: who has begun a job looks after it.
+        its_own = jobs.c.executor == self.executor
+        return of_project & sa.or_(jobs.c.root_id.in_(self.trees), its_own)
+
+    def may_begin(self, since: float) -> sa.ColumnElement[bool]:
+        """Of a query of `jobs` of the share: those that are not left to newer code.
+
+        While newer code executes, older code begins what it has accepted itself, and what nobody
+        has begun of all that has been there `since` then.
+        """
+        if self.version is None or self.trees is not None or self.code is not None:
+            return sa.true()
+        is_newest = newest_code(self.project).scalar_subquery() == self.version
+        return sa.or_(is_newest, jobs.c.executor == self.executor, jobs.c.created_at < since)
 
     def in_charge(self) -> sa.ColumnElement[bool]:
         """Of a query of `jobs`: those in its charge, and those in nobody's who is alive."""
@@ -47,7 +66,8 @@ class Share:
 
     def has(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
         """Whether a job is one of them."""
-        of_tree = self.trees is None or row.root_id in self.trees
+        own_trees = self.trees is None or row.root_id in self.trees
+        of_tree = own_trees or row.executor == self.executor
         if row.project != self.project or not of_tree:
             return False
         return kept.code_of(connection, row) == self.code and self.has_charge(connection, row)
@@ -55,6 +75,16 @@ class Share:
     def has_charge(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
         """Whether a job is in its charge, or in nobody's who is alive."""
         return row.executor in (None, self.executor) or not is_alive(connection, row.executor)
+
+
+def newest_code(project: str) -> sa.Select[str]:
+    """The version of the code that was started last, of those that execute all of a project."""
+    return (
+        sa.select(executors.c.version)
+        .where(executors.c.project == project, not_closed, executors.c.limited.is_(False))
+        .order_by(executors.c.started_at.desc(), executors.c.id.desc())
+        .limit(1)
+    )
 
 
 def is_alive(connection: sa.Connection, executor_id: str) -> bool:

@@ -51,6 +51,29 @@ def take_charge(connection: sa.Connection, job_ids: Sequence[str], share: Share)
     return list(taken.scalars())
 
 
+def give_charge(connection: sa.Connection, job_ids: Sequence[str], to: str, share: Share) -> None:
+    """Give jobs that are in a process's charge, or in nobody's, to another one that is alive."""
+    connection.execute(
+        sa.update(jobs).where(jobs.c.id.in_(job_ids), share.in_charge()).values(executor=to)
+    )
+
+
+def leave(connection: sa.Connection, job_ids: Sequence[str], executor: str) -> None:
+    """Let anybody have those of the jobs that are in an executor's charge and have not begun."""
+    left = connection.execute(
+        sa.update(jobs)
+        .where(
+            jobs.c.id.in_(job_ids),
+            jobs.c.executor == executor,
+            jobs.c.want == "run",
+            jobs.c.status == "queued",
+        )
+        .values(executor=None)
+    )
+    if left.rowcount:
+        news.tell(connection, "jobs")
+
+
 def park(
     connection: sa.Connection,
     job_id: str,

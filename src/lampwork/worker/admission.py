@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lampwork.store import queued, queues, wanted
@@ -25,6 +26,10 @@ class Admission:
         self._turn = ""
         """What the last job is of that was taken from those that waited."""
         self._starting: set[str] = set()
+        self._claimed: set[str] = set()
+        """Jobs that the engine has handed out here, and whose runs have not begun."""
+        self._left: list[str] = []
+        """Jobs in our charge for which there is no room, and which others may have."""
 
     # --- jobs that are accepted here ---
 
@@ -53,6 +58,7 @@ class Admission:
         if self.room <= 0:
             self.crowded = True
             worker.parking.make_room()
+            self._leave(job_id)
             return
         self._starting.add(job_id)
         worker.background(self._start(job_id))
@@ -64,9 +70,33 @@ class Admission:
         finally:
             self._starting.discard(job_id)
 
-    def has_begun(self, job_id: str) -> None:
-        """A job that was started is among the runs now."""
-        self._starting.discard(job_id)
+    @contextmanager
+    def beginning(self, job_id: str) -> Generator[None]:
+        """A run begins inside: the engine has handed its job out."""
+        self._claimed.add(job_id)
+        try:
+            yield
+        finally:
+            self._claimed.discard(job_id)
+            self._starting.discard(job_id)
+
+    def is_beginning(self, job_id: str) -> bool:
+        """Whether a run of the job is about to be there."""
+        return job_id in self._claimed
+
+    def _leave(self, job_id: str) -> None:
+        """Let whoever has room for it first have a job, us included."""
+        if not self._worker.presence.beats:
+            return  # there is nobody else
+        self._left.append(job_id)
+        if len(self._left) == 1:
+            self._worker.background(self._leave_all())
+
+    async def _leave_all(self) -> None:
+        left, self._left = self._left, []
+        taken = (*self._worker.runs, *self._starting, *self._claimed)
+        ours = [each for each in left if each not in taken]
+        await self._worker.store.write(wanted.leave, ours, self._worker.presence.id)
 
     # --- jobs that wait for room ---
 
@@ -105,7 +135,8 @@ class Admission:
     @property
     def room(self) -> int:
         """How many more jobs may run here."""
-        return self._worker.settings.max_live - len(self._worker.runs) - len(self._starting)
+        under_way = len(self._worker.runs) + len(self._starting | self._claimed)
+        return self._worker.settings.max_live - under_way
 
     @property
     def is_starting(self) -> bool:

@@ -37,9 +37,9 @@ class Execution:
         The engine records what this returns, if the run owns the job; when it has, and only then,
         the job's end is published. Nothing but RunEnded leaves it.
         """
-        failpoint.hit("job.claimed")
         try:
-            run = await self._begin(job_id)
+            with self._worker.admission.beginning(job_id):
+                run = await self._begin(job_id)
         except Exception as error:
             if self._worker.closing:  # the engine has been closed under it
                 raise RunEnded(job_id, "closing") from error
@@ -74,6 +74,7 @@ class Execution:
             raise
 
     async def _begin(self, job_id: str) -> Run:
+        failpoint.hit("job.claimed")
         worker = self._worker
         begun = await worker.store.write(jobs.begin, job_id, worker.presence.id, worker.version)
         if begun.row.want not in ("run", "parked") or begun.row.status in ENDED:
@@ -86,7 +87,6 @@ class Execution:
             # The engine refuses the one of them that does not own the job.
             older.end("deposed")
         worker.runs[job_id] = run
-        worker.admission.has_begun(job_id)
         worker.missing.pop(job_id, None)
         failpoint.hit("job.begun")
         return run

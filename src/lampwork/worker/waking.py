@@ -51,7 +51,10 @@ class Waking:
                 return False
             if not await worker.store.write(wanted.take_charge, [job_id], worker.share):
                 return False  # another one was quicker
-            if lost and await worker.engine.status(job_id) in ("pending", "enqueued"):
+            status = await worker.engine.status(job_id)
+            if self._has_run(job_id):
+                return False  # the engine has handed it out here meanwhile
+            if lost and status in ("pending", "enqueued"):
                 await worker.engine.cancel(job_id)
             await self._make_run(job_id)
             return True
@@ -70,12 +73,15 @@ class Waking:
         Several projects may share a folder; each one's jobs wait until it is open.
         """
         worker = self._worker
-        run = worker.runs.get(job_id)
-        if worker.closing or worker.alone not in (None, job_id):
-            return False
-        if run is not None and not run.ended:
+        if worker.closing or worker.alone not in (None, job_id) or self._has_run(job_id):
             return False
         return await worker.store.read(wanted.is_meant_to, job_id, want, worker.share)
+
+    def _has_run(self, job_id: str) -> bool:
+        """Whether a run of a job is here that goes on, or begins."""
+        run = self._worker.runs.get(job_id)
+        goes_on = run is not None and not run.ended
+        return goes_on or self._worker.admission.is_beginning(job_id)
 
     async def _make_run(self, job_id: str) -> None:
         """Make the engine follow a `want` of run. Under the job's lock."""

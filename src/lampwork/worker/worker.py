@@ -92,7 +92,8 @@ class Worker:
     @property
     def share(self) -> Share:
         """The jobs that it executes."""
-        return Share(self.project.name, self.presence.id, self.settings.kept_code, self.trees)
+        of = self.project.name, self.presence.id, self.settings.kept_code, self.trees
+        return Share(*of, self.version if self.presence.beats else None)
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Bring answers to the runs that wait for them, or wake their jobs."""
