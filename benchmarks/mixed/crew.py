@@ -212,6 +212,9 @@ class Crew:
             life.signal(signal.SIGCONT)
         self.thaws.clear()
         while not self._is_quiet(arrived):
+            if self._people.ended:
+                self.ledger.wrong.append("the people have ended by themselves, see stderr.log")
+                break
             self.tend(now + 0.05)
             now = time.monotonic()
             if now > looked_at + LOOKS_EVERY:

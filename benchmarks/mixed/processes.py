@@ -87,6 +87,10 @@ class Process:
         for line in self.popen.stdout:
             self._ledger.note(json.loads(line))
 
+    @property
+    def ended(self) -> bool:
+        return self.popen.poll() is not None
+
     def told(self, order: dict[str, Any]) -> None:
         assert self.popen.stdin
         self.popen.stdin.write(json.dumps(order) + "\n")

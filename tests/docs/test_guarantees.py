@@ -28,7 +28,7 @@ FAULTS = rows_of("## Faults")
 
 def test_both_tables_are_read() -> None:
     assert len(PROMISES) > 30
-    assert len(FAULTS) == 24
+    assert len(FAULTS) == 25
 
 
 @pytest.mark.parametrize(("what", "checked"), PROMISES + FAULTS, ids=lambda each: each[:40])

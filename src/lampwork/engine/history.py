@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from dbos import DBOSClient
 from dbos._sys_db import StepInfo
 
 from lampwork.engine.database import open_tables
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
 from lampwork.place import Folder, Place
+from lampwork.refusals import persistently, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +27,27 @@ class RecordedCall:
 
 
 def recorded_calls(place: Place, job_ids: Iterable[str]) -> dict[str, list[RecordedCall]]:
-    """The finished calls of each of these jobs, in the order of their numbers. Blocks."""
+    """The finished calls of each of these jobs, in the order of their numbers. Blocks.
+
+    Raises StoreUnavailable.
+    """
     if isinstance(place, Folder) and not (place.path / "engine.db").exists():
         return {job_id: [] for job_id in job_ids}
     refuse_pickle()
-    engine = open_tables(place)
+    engine, wanted = open_tables(place), list(job_ids)
+    try:
+        with told(place):
+            return persistently(lambda: _read(engine, wanted))
+    finally:
+        engine.dispose()
+
+
+def _read(engine: sa.Engine, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
     client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
     try:
         return {job_id: recorded(client.list_workflow_steps(job_id)) for job_id in job_ids}
     finally:
         client.destroy()
-        engine.dispose()
 
 
 def recorded(steps: list[StepInfo]) -> list[RecordedCall]:

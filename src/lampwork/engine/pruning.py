@@ -7,25 +7,37 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy as sa
 from dbos import DBOSClient
 
 from lampwork.engine.database import open_tables
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
 from lampwork.place import Folder, Place
+from lampwork.refusals import persistently, told
 
 
 def delete_records(place: Place, job_ids: Sequence[str]) -> None:
-    """Delete what is recorded of these jobs; those it does not know are passed over. Blocks."""
+    """Delete what is recorded of these jobs; those it does not know are passed over. Blocks.
+
+    Raises StoreUnavailable.
+    """
     if not job_ids or (isinstance(place, Folder) and not _file(place).exists()):
         return
     refuse_pickle()
     engine = open_tables(place)
+    try:
+        with told(place):
+            persistently(lambda: _delete(engine, list(job_ids)))
+    finally:
+        engine.dispose()
+
+
+def _delete(engine: sa.Engine, job_ids: list[str]) -> None:
     client = DBOSClient(system_database_engine=engine, serializer=JsonSerializer())
     try:
-        client.delete_workflows(list(job_ids))
+        client.delete_workflows(job_ids)
     finally:
         client.destroy()
-        engine.dispose()
 
 
 def compact(folder: Folder) -> None:
