@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from lampwork import pruning, recovery
+from lampwork import pruning
 from lampwork.door import Door
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
@@ -21,7 +21,6 @@ from lampwork.genies.eligibility import warn_of_ineligible
 from lampwork.lock import FolderLock
 from lampwork.models import TextDelta, resolve
 from lampwork.place import Folder, Server
-from lampwork.presence import Presence
 from lampwork.recipe import Recipe
 from lampwork.runs.wait import Delivery
 from lampwork.settings import Settings
@@ -30,7 +29,8 @@ from lampwork.store.audit import Act, nothing, recorded
 from lampwork.store.store import Store
 from lampwork.triggers.schedule import Schedule
 from lampwork.types import JobRef
-from lampwork.worker import Worker
+from lampwork.worker import Worker, recovery
+from lampwork.worker.presence import Presence
 
 if TYPE_CHECKING:
     from lampwork.otel import Telemetry

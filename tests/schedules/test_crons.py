@@ -12,8 +12,8 @@ from tests.support import armed, away, eventually, once, rows, status
 
 from lampwork import App, Cron, Job, Project
 from lampwork.errors import TriggerNotFound
-from lampwork.presence import Presence
 from lampwork.triggers import schedule
+from lampwork.worker.presence import Presence
 
 
 async def nightly(job: Job) -> str:

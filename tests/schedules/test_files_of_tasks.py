@@ -23,9 +23,9 @@ from tests.support import (
 from lampwork import Answer, App, File, Job, Project, Turn, playbook
 from lampwork.files import reading
 from lampwork.files.reads import Read
-from lampwork.recovery import collect
 from lampwork.settings import ReadingCaps
 from lampwork.store import openings
+from lampwork.worker.recovery import collect
 
 project = Project("files of tasks")
 gates: list[Gate] = []

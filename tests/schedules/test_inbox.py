@@ -25,12 +25,13 @@ from tests.support import (
     take_over,
 )
 
-from lampwork import Job, recovery
+from lampwork import Job
 from lampwork.errors import StoreUnavailable, WaitTimedOut
 from lampwork.place import Folder
 from lampwork.store import inbox
 from lampwork.store.store import Store
 from lampwork.types import wait_id
+from lampwork.worker import recovery
 
 started: list[int] = []
 

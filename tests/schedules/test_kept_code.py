@@ -19,12 +19,13 @@ from tests.support import (
     status,
 )
 
-from lampwork import Job, Project, recovery
+from lampwork import Job, Project
 from lampwork.door import Door
 from lampwork.errors import Conflict
 from lampwork.insights import Insights
 from lampwork.place import Folder
 from lampwork.store import kept, unfinished
+from lampwork.worker import recovery
 
 project = Project("kept")
 ended: list[str] = []

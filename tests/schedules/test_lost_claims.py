@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support import NEVER, eventually, inside, opened, park, result, row, sql
 
-from lampwork import Job, recovery
-from lampwork.presence import Presence
-from lampwork.worker import Worker
+from lampwork import Job
+from lampwork.worker import Worker, recovery
+from lampwork.worker.presence import Presence
 
 
 def claim_without_a_run(home: Path, job_id: str, like: str) -> None:

@@ -22,10 +22,11 @@ from tests.support import (
     status,
 )
 
-from lampwork import App, Job, recovery
+from lampwork import App, Job
 from lampwork.errors import WaitNotFound
 from lampwork.store import cancelled, inbox, jobs, wanted
 from lampwork.types import wait_id
+from lampwork.worker import recovery
 
 
 async def test_an_answer_that_comes_while_its_job_is_parked_wakes_it(project, home):

@@ -7,7 +7,8 @@ import time
 
 from tests.support import crash, eventually, inside, opened, result
 
-from lampwork import Job, recovery
+from lampwork import Job
+from lampwork.worker import recovery
 
 
 async def test_while_a_suspect_runs_alone_a_sweep_starts_nothing_else(project, home):

@@ -6,8 +6,9 @@ import asyncio
 
 from tests.support import inside, opened, result, status
 
-from lampwork import Job, recovery
+from lampwork import Job
 from lampwork.store import jobs, requests
+from lampwork.worker import recovery
 
 
 async def test_a_key_that_leads_to_an_ended_job_leads_to_its_result(project, home):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lampwork.place import Folder
-from lampwork.presence import Presence
 from lampwork.store import executors
 from lampwork.store.store import Store
+from lampwork.worker.presence import Presence
 
 
 @pytest.fixture

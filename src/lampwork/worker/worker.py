@@ -17,7 +17,6 @@ from lampwork import models
 from lampwork.counters import Work
 from lampwork.engine import Engine
 from lampwork.errors import JobEnded, JobNotFound
-from lampwork.presence import Presence
 from lampwork.runs.cancellation import finish_cancelled, settle
 from lampwork.runs.flow import EndReason
 from lampwork.runs.run import Run
@@ -32,6 +31,7 @@ from lampwork.worker.admission import Admission
 from lampwork.worker.execution import Execution
 from lampwork.worker.expiry import Expiry
 from lampwork.worker.parking import Parking
+from lampwork.worker.presence import Presence
 from lampwork.worker.waking import Waking
 
 if TYPE_CHECKING:

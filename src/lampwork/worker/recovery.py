@@ -12,7 +12,7 @@ from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
 from lampwork.store import blobs, cancelled, executors, inbox, jobs, queued, wanted
-from lampwork.worker import Worker
+from lampwork.worker.worker import Worker
 
 _log = logging.getLogger("lampwork.worker")
 
