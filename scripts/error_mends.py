@@ -67,6 +67,7 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.LinkInvalid: "Start the server again for a new link, or sign in.",
     errors.TooManySignIns: "Wait for as long as `retry_after` says.",
+    errors.AccountsLacking: "Make an account first: `lampwork account EMAIL add --role admin`.",
     errors.DeliveryRefused: (
         "Sign the delivery as Standard Webhooks says, with a secret that the webhook has, and send "
         "it within five minutes. `lampwork trigger RECIPE` lists what was refused."

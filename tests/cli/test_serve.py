@@ -9,7 +9,6 @@ from contextlib import closing
 from typing import Any
 
 import httpx
-import pytest
 from tests.warm import Command
 
 
@@ -68,9 +67,25 @@ def test_an_address_that_is_taken_is_said(lampwork: Any) -> None:
     assert "--port" in refused.json["error"]["message"]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.7", "example.org"])
-def test_it_listens_at_this_machine_alone(lampwork: Any, host: str) -> None:
-    refused = lampwork("serve", "--host", host)
+def test_where_others_reach_it_it_takes_tls_or_a_proxy_and_accounts(lampwork: Any) -> None:
+    assert "no address of this machine" in lampwork("serve", "--host", "example.org").err
+    open_to_all = lampwork("serve", "--host", "0.0.0.0")
+    assert (open_to_all.code, "--behind-proxy" in open_to_all.err) == (2, True)
+    half = lampwork("serve", "--tls-cert", "project.py")
+    assert (half.code, "--tls-key" in half.err) == (2, True)
 
-    assert refused.code == 2
-    assert "127.0.0.1" in refused.err
+    nobody = lampwork("serve", "--behind-proxy", "--port", "0", "--json")
+    assert (nobody.code, nobody.json["error"]["code"]) == (1, "accounts_lacking")
+
+
+def test_who_starts_it_without_accounts_gets_a_link(lampwork: Any, stop: Any) -> None:
+    server = lampwork.start("serve", "--port", "0")
+    assert server.stdout is not None
+    said = [server.stdout.readline() for _ in range(2)]
+    link = said[1].rpartition(" ")[2].strip()
+    url, _, token = link.partition("/#link=")
+
+    begun = httpx.post(f"{url}/api/session/link", json={"token": token})
+    assert stop(server).code == 0
+
+    assert (begun.status_code, begun.json()["role"]) == (201, "admin")

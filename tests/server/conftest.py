@@ -14,10 +14,20 @@ from tests.support import opened
 
 from lampwork import Project, Settings
 from lampwork.door import Door
+from lampwork.people import Caller
 from lampwork.server.app import build
-from lampwork.server.authority import AnyoneHere, Authority
+from lampwork.server.authority import Authority
 from lampwork.server.running import bound, serving
 from lampwork.server.serving import Serving
+from lampwork.store.store import Store
+
+
+class AnyoneHere:
+    """Whoever reaches the server is an admin of everything."""
+
+    async def caller(self, request: Any) -> Caller:
+        return Caller("local", everywhere="admin")
+
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -28,7 +38,11 @@ def serve(tmp_path: Path) -> Serve:
 
     @asynccontextmanager
     async def serve(
-        project: Project, *, authority: Authority | None = None, executes: bool = True, **given: Any
+        project: Project,
+        *,
+        authority: Callable[[Store], Authority] | None = None,
+        executes: bool = True,
+        **given: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
         home = tmp_path / "state"
         db = os.environ.get("LAMPWORK_DB")
@@ -38,7 +52,8 @@ def serve(tmp_path: Path) -> Serve:
             else Door.opened(project, Settings(home=home, db=db, **given))
         )
         async with door as door:
-            app = build(Serving.at(door), authority or AnyoneHere())
+            knows = authority(door.store) if authority is not None else AnyoneHere()
+            app = build(Serving.at(door), knows)
             with bound("127.0.0.1", 0) as at:
                 url = f"http://127.0.0.1:{at.getsockname()[1]}"
                 async with serving(app, at), httpx.AsyncClient(base_url=url, timeout=20) as api:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from pathlib import Path
 
 import click
 
@@ -17,22 +18,21 @@ from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
 from lampwork.door import Door
-from lampwork.errors import FolderInUse
+from lampwork.errors import AccountsLacking, FolderInUse
 from lampwork.logs import LogFormat
 from lampwork.place import Place
 from lampwork.project import Project
 
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
-def _loopback(_context: click.Context, _parameter: click.Parameter, host: str) -> str:
+
+def _address(_context: click.Context, _parameter: click.Parameter, host: str) -> str:
     try:
-        if host == "localhost" or ip_address(host).is_loopback:
-            return "127.0.0.1" if host == "localhost" else host
-    except ValueError:
-        pass
-    raise click.BadParameter(
-        f"{host} can be reached from other machines, and there is nothing yet that says who may "
-        "use the server. Listen at 127.0.0.1."
-    )
+        return str(ip_address("127.0.0.1" if host == "localhost" else host))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{host} is no address of this machine. Listen at 127.0.0.1, or at 0.0.0.0 for all."
+        ) from error
 
 
 @click.command(
@@ -44,8 +44,8 @@ def _loopback(_context: click.Context, _parameter: click.Parameter, host: str) -
     "--host",
     default="127.0.0.1",
     show_default=True,
-    callback=_loopback,
-    help="The address to listen at, of this machine alone.",
+    callback=_address,
+    help="The address to listen at; one that others reach takes accounts, and TLS or a proxy.",
 )
 @click.option(
     "--port",
@@ -54,6 +54,9 @@ def _loopback(_context: click.Context, _parameter: click.Parameter, host: str) -
     show_default=True,
     help="0 is any that is free.",
 )
+@click.option("--behind-proxy", is_flag=True, help="A proxy is before it, which speaks TLS.")
+@click.option("--tls-cert", type=_FILE, metavar="FILE", help="Its certificate, in PEM.")
+@click.option("--tls-key", type=_FILE, metavar="FILE", help="The key of that.")
 @click.option("--no-worker", is_flag=True, help="Execute nothing; other processes do.")
 @log_option
 @shared
@@ -61,6 +64,9 @@ def command(
     project: str | None,
     host: str,
     port: int,
+    behind_proxy: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     no_worker: bool,
     log_format: LogFormat,
     options: Options,
@@ -68,32 +74,67 @@ def command(
     """Serve the HTTP API, and execute jobs, until SIGTERM or Ctrl-C.
 
     Requests that are answered then, and what executes, get some seconds to end. What there is of
-    the API says /openapi.json.
+    the API says /openapi.json. At loopback it works at once; where others can reach it, it takes
+    accounts, and TLS or a proxy.
     """
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("A certificate has a key: give --tls-cert and --tls-key, or none.")
+    listen = _Listen(host, port, behind_proxy, tls_cert, tls_key)
+    if not (listen.is_alone or behind_proxy or tls_cert):
+        raise click.UsageError(
+            f"{host} can be reached from other machines, where anybody between would hear "
+            "passwords and keys. Give --tls-cert and --tls-key, or --behind-proxy if one before it "
+            "speaks TLS; or listen at 127.0.0.1."
+        )
     log = Log(log_format)
     try:
-        return asyncio.run(_serve(load(project), host, port, options, log, executes=not no_worker))
+        return asyncio.run(_serve(load(project), listen, options, log, executes=not no_worker))
     finally:
         log.let_go()
 
 
+@dataclass(frozen=True, slots=True)
+class _Listen:
+    """Where a server listens, and how it is reached there."""
+
+    host: str
+    port: int
+    behind_proxy: bool
+    tls_cert: Path | None
+    tls_key: Path | None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody on another machine reaches it."""
+        return ip_address(self.host).is_loopback and not self.behind_proxy
+
+    def url(self, port: int) -> str:
+        """Its address, with the port that it got."""
+        scheme = "http" if self.tls_cert is None else "https"
+        return f"{scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{port}"
+
+
 async def _serve(
-    project: Project, host: str, port: int, options: Options, log: Log, *, executes: bool
+    project: Project, listen: _Listen, options: Options, log: Log, *, executes: bool
 ) -> int:
     from lampwork.server.app import build  # 0.3 s, which help does without
-    from lampwork.server.authority import AnyoneHere
-    from lampwork.server.running import bound, serving
+    from lampwork.server.authority import KnownCallers
+    from lampwork.server.running import Reached, bound, serving
     from lampwork.server.serving import Serving
 
     settings = replace(options.settings, triggers=executes)
     opened = App.opened if executes else Door.opened
-    with stop_signals() as stopped, bound(host, port) as at:
-        url = f"http://{f'[{host}]' if ':' in host else host}:{at.getsockname()[1]}"
+    reached = Reached(listen.behind_proxy, listen.tls_cert, listen.tls_key)
+    with stop_signals() as stopped, bound(listen.host, listen.port) as at:
+        url = listen.url(at.getsockname()[1])
         try:
             async with opened(project, settings) as door:
                 served = Serving.at(door)
-                async with serving(build(served, AnyoneHere()), at):
+                link = await _link(door, listen, url, options)
+                known = KnownCallers(door.store, on_loopback=listen.is_alone)
+                async with serving(build(served, known), at, reached):
                     _say_started(url, settings.place, project, options, log, executes=executes)
+                    _say_link(link, options)
                     await stopped.wait()
                     served.draining = True
                     log.tell(
@@ -107,6 +148,28 @@ async def _serve(
                 f"{error.message} To serve the API beside it, type: {to_type}", **error.fields
             ) from error
     return 0
+
+
+async def _link(door: Door, listen: _Listen, url: str, options: Options) -> str | None:
+    """The one-time link for a browser here. Raises AccountsLacking where others reach it."""
+    from lampwork.people import accounts, links
+
+    if listen.is_alone:
+        token = await links.offer(door.store)
+        return None if token is None else f"{url}/#link={token}"
+    if not await accounts.are_there(door.store):
+        made = options.to_type("account", "ann@example.org", "add", "--role", "admin")
+        raise AccountsLacking(
+            f"{listen.host} can be reached from other machines, and nobody has an account. "
+            f"Make one first: {made}"
+        )
+    return None
+
+
+def _say_link(link: str | None, options: Options) -> None:
+    """Said to whoever has started it, and in no log: for a while it opens the door."""
+    if link is not None and not options.as_json:
+        output.say(f"Nobody has an account. For a browser here, once, within 15 minutes: {link}")
 
 
 def _say_started(

@@ -14,7 +14,7 @@
     ├── RoleLacking                 what a caller of the server may not do
     ├── SignInNeeded                nobody knows who calls
     │   ├── SignInRefused · LinkInvalid
-    ├── TooManySignIns
+    ├── TooManySignIns · AccountsLacking
     ├── DeliveryRefused · TooManyDeliveries     what comes to a webhook
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
@@ -131,6 +131,7 @@ from lampwork.errors.models import (
     ScriptEnded,
 )
 from lampwork.errors.people import (
+    AccountsLacking,
     DeliveryRefused,
     LinkInvalid,
     RoleLacking,
@@ -182,6 +183,7 @@ from lampwork.errors.wording import (
 __all__ = [
     "AccountExists",
     "AccountNotFound",
+    "AccountsLacking",
     "AddressInUse",
     "AlreadyAnswered",
     "ArtifactInvalid",

@@ -28,6 +28,10 @@ class TooManySignIns(LampworkError):
     status = 429
 
 
+class AccountsLacking(LampworkError):
+    """A server that others can reach, while nobody has an account."""
+
+
 class DeliveryRefused(LampworkError):
     """A delivery to a webhook that is not genuine, or too old. Fields: `reason`."""
 

@@ -5,13 +5,28 @@ A route says `who: May.start` and gets the caller, or is not run at all.
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from collections.abc import AsyncGenerator
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated, Protocol
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from lampwork.people import Caller, Role
+from lampwork.acting import acting
+from lampwork.errors import SignInNeeded
+from lampwork.people import Caller, Role, accounts, keys, sessions
 
-__all__ = ["AnyoneHere", "Authority", "May", "who"]
+if TYPE_CHECKING:
+    from lampwork.store.store import Store
+
+__all__ = ["COOKIE", "Authority", "KnownCallers", "May", "Who", "address_of"]
+
+COOKIE = "lampwork_session"
+"""The cookie with the token of a session."""
+
+_CSRF = "x-csrf-token"
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_CHANGES_NOTHING = ("GET", "HEAD", "OPTIONS")
 
 
 class Authority(Protocol):
@@ -22,17 +37,81 @@ class Authority(Protocol):
         ...
 
 
-class AnyoneHere:
-    """On loopback without accounts: whoever reaches the server is an admin of everything."""
+class KnownCallers:
+    """Knows programs by their API keys and people by their sessions.
+
+    While nobody has an account, `on_loopback`, whoever reaches the server is its admin: but for
+    pages of other sites, which a browser on this machine would let in.
+    """
+
+    def __init__(self, store: Store, *, on_loopback: bool) -> None:
+        self._store = store
+        self._on_loopback = on_loopback
+        self._has_accounts = False
 
     async def caller(self, request: Request) -> Caller:
-        return Caller("local", everywhere="admin")
+        if (given := request.headers.get("authorization")) is not None:
+            scheme, _, key = given.partition(" ")
+            if scheme.lower() != "bearer":
+                raise SignInNeeded("Send an API key as `Authorization: Bearer lw_…`.")
+            return await keys.of_text(self._store, key.strip())
+        if (token := request.cookies.get(COOKIE)) is not None:
+            return await self._of_session(request, token)
+        if self._on_loopback and _is_of_this_machine(request) and not await self._anybody():
+            return Caller("local", everywhere="admin")
+        raise SignInNeeded(
+            "Send an API key as `Authorization: Bearer lw_…` (lampwork key NAME new), or sign in."
+        )
+
+    async def _of_session(self, request: Request, token: str) -> Caller:
+        session = await sessions.of_token(self._store, token)
+        if request.method not in _CHANGES_NOTHING:
+            given = request.headers.get(_CSRF, "")
+            if not sessions.csrf_fits(token, given):
+                raise SignInNeeded(
+                    f"A change in a session takes its {_CSRF} header, which GET /api/session tells."
+                )
+        return session.caller
+
+    async def _anybody(self) -> bool:
+        """Whether somebody has an account: once that is so, it is not asked again."""
+        self._has_accounts = self._has_accounts or await accounts.are_there(self._store)
+        return self._has_accounts
 
 
-async def who(request: Request) -> Caller:
-    """Who calls. Raises SignInNeeded."""
+def _is_of_this_machine(request: Request) -> bool:
+    """Whether it came past no proxy, and by no page of another site, whatever name that has."""
+    if any(name in request.headers for name in _OF_PROXIES):
+        return False
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    site = request.headers.get("sec-fetch-site", "none")
+    origin = request.headers.get("origin")
+    own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    return _is_loopback(host) and own and site in ("none", "same-origin")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from."""
+    return "unknown" if request.client is None else request.client.host
+
+
+async def _who(request: Request) -> AsyncGenerator[Caller]:
+    """Who calls; what is changed meanwhile is in their name. Raises SignInNeeded."""
     authority: Authority = request.app.state.authority
-    return await authority.caller(request)
+    caller = await authority.caller(request)
+    with acting(caller.name, address=address_of(request)):
+        yield caller
+
+
+Who = Annotated[Caller, Depends(_who)]
+"""Who calls, whatever they may do."""
 
 
 class _Needs:
@@ -41,7 +120,7 @@ class _Needs:
     def __init__(self, role: Role) -> None:
         self.role: Role = role
 
-    async def __call__(self, request: Request, who: Annotated[Caller, Depends(who)]) -> Caller:
+    async def __call__(self, request: Request, who: Who) -> Caller:
         who.require(request.app.state.project, self.role)
         return who
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -82,10 +83,15 @@ def problem(error: LampworkError, headers: Mapping[str, str] | None = None) -> J
 
 async def _lampwork_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LampworkError)
+    headers: dict[str, str] = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if (wait := error.fields.get("retry_after")) is not None:
+        headers["Retry-After"] = str(math.ceil(wait))
     if error.status == 500:
         facts = {"event": "server.failed"}
         _log.error("a request failed: %s", error, exc_info=error, extra=facts)
-    return problem(error, {"WWW-Authenticate": "Bearer"} if error.status == 401 else None)
+    return problem(error, headers)
 
 
 async def _not_valid(_request: Request, error: Exception) -> JSONResponse:

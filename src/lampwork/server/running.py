@@ -6,16 +6,31 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 from lampwork.errors import AddressInUse
 
-__all__ = ["bound", "serving"]
+__all__ = ["ON_LOOPBACK", "Reached", "bound", "serving"]
 
 _GRACE = 5
 """Seconds that requests get to end when the server closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How requests get to a server: of this machine, past a proxy, or by TLS."""
+
+    behind_proxy: bool = False
+    """Whether whoever speaks to it is a proxy, which says who speaks to that."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+ON_LOOPBACK = Reached()
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -53,7 +68,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, at: socket.socket) -> AsyncGenerator[None]:
+async def serving(
+    app: FastAPI, at: socket.socket, reached: Reached = ON_LOOPBACK
+) -> AsyncGenerator[None]:
     """Answer requests inside the block; those that are answered at its end get some seconds."""
     config = uvicorn.Config(
         app,
@@ -61,6 +78,11 @@ async def serving(app: FastAPI, at: socket.socket) -> AsyncGenerator[None]:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Else whoever is on this machine could name any address as their own.
+        proxy_headers=reached.behind_proxy,
+        forwarded_allow_ips="*" if reached.behind_proxy else None,
+        ssl_certfile=reached.tls_cert,
+        ssl_keyfile=reached.tls_key,
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config)

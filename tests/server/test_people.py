@@ -1,0 +1,179 @@
+"""Who calls: programs by their keys, people by their sessions, anybody on this machine at first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from lampwork import Job, Project
+from lampwork.people import accounts, audit_log, keys, links, passwords
+from lampwork.server.authority import COOKIE, KnownCallers
+from lampwork.store.store import Store
+
+from .conftest import Serve
+
+ANN, WORD = "ann@example.org", "correct horse battery"
+JOBS = "/api/projects/shop/recipes/add/jobs"
+project = Project("shop")
+
+
+@project.recipe()
+async def add(job: Job, a: int = 1) -> int:
+    return a + 1
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords that are hashed in a millisecond."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    monkeypatch.setattr(passwords, "NOBODYS", hasher.hash("nobody's"))
+
+
+@dataclass
+class Served:
+    api: httpx.AsyncClient
+    store: Store
+
+    async def sign_in(self) -> dict[str, str]:
+        """Begin a session; what its changes send."""
+        begun = await self.api.post("/api/session", json={"email": ANN, "password": WORD})
+        assert begun.status_code == 201, begun.text
+        return {"X-CSRF-Token": begun.json()["csrf"]}
+
+    async def status(self, method: str, path: str, **more: Any) -> int:
+        return (await self.api.request(method, path, **more)).status_code
+
+
+@asynccontextmanager
+async def served(serve: Serve, *, on_loopback: bool = True) -> AsyncIterator[Served]:
+    stores: list[Store] = []
+
+    def knows(store: Store) -> KnownCallers:
+        stores.append(store)
+        return KnownCallers(store, on_loopback=on_loopback)
+
+    async with serve(project, authority=knows) as api:
+        yield Served(api, stores[0])
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def test_a_program_shows_its_key_and_may_what_its_role_says(serve: Serve) -> None:
+    async with served(serve, on_loopback=False) as on:
+        viewer, _ = await keys.make(on.store, "see", project="shop", role="viewer")
+        builder, key = await keys.make(on.store, "ci", project="shop", role="builder")
+        foreign, _ = await keys.make(on.store, "ci", project="bank", role="admin")
+
+        told = [
+            (
+                await on.status("GET", "/api/jobs", headers=headers),
+                await on.status("POST", JOBS, headers=headers, json={}),
+            )
+            for headers in ({}, bearer("lw_x"), bearer(foreign), bearer(viewer), bearer(builder))
+        ]
+
+        assert told == [(401, 401), (401, 401), (404, 404), (200, 403), (200, 202)]
+        assert await on.status("GET", "/api/jobs", headers={"Authorization": "Basic eA=="}) == 401
+        [entry] = await audit_log.newest(on.store)
+        assert (entry.action, entry.who) == ("job.start", f"key ci ({key.prefix})")
+        assert entry.address == "127.0.0.1"
+
+
+async def test_a_person_signs_in_changes_something_and_signs_out(serve: Serve) -> None:
+    async with served(serve) as on:
+        await accounts.add(on.store, ANN, WORD, role="builder", project="shop")
+        assert await on.status("GET", "/api/jobs") == 401
+
+        csrf = await on.sign_in()
+        me = (await on.api.get("/api/session")).json()
+        assert (me["name"], me["role"], me["csrf"]) == (ANN, "builder", csrf["X-CSRF-Token"])
+        assert await on.status("POST", JOBS, headers=csrf, json={}) == 202
+        assert await on.status("DELETE", "/api/session", headers=csrf) == 204
+        assert await on.status("GET", "/api/jobs") == 401
+
+        done = [(each.action, each.who) for each in await audit_log.newest(on.store)]
+        assert done == [("session.end", ANN), ("job.start", ANN), ("session.begin", ANN)]
+
+
+async def test_a_change_that_a_page_of_another_site_sends_is_refused(serve: Serve) -> None:
+    async with served(serve) as on:
+        await accounts.add(on.store, ANN, WORD, role="admin")
+        csrf = await on.sign_in()
+
+        for wrong in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": csrf["X-CSRF-Token"][:-1]}):
+            assert await on.status("POST", JOBS, headers=wrong, json={}) == 401
+        assert await on.status("GET", "/api/jobs") == 200
+
+
+async def test_the_cookie_is_of_no_use_to_scripts_and_other_sites(serve: Serve) -> None:
+    async with served(serve) as on:
+        await accounts.add(on.store, ANN, WORD)
+        given = {"email": ANN, "password": WORD}
+        begun = await on.api.post("/api/session", json=given)
+
+        cookie = begun.headers["set-cookie"]
+        assert cookie.startswith(f"{COOKIE}=")
+        assert all(each in cookie for each in ("HttpOnly", "SameSite=lax", "Path=/"))
+        assert begun.cookies[COOKIE] not in begun.text
+
+
+async def test_guesses_are_refused_alike_and_then_have_to_wait(serve: Serve) -> None:
+    async with served(serve) as on:
+        await accounts.add(on.store, ANN, WORD)
+        given = {"email": ANN, "password": "a wrong password"}
+        told = [await on.api.post("/api/session", json=given) for _ in range(11)]
+
+        assert [each.status_code for each in told] == [401] * 10 + [429]
+        assert 0 < int(told[-1].headers["retry-after"]) <= 60
+
+
+async def test_until_there_are_accounts_whoever_is_on_this_machine_is_let_in(
+    serve: Serve,
+) -> None:
+    async with served(serve) as on:
+        assert (await on.api.get("/api/session")).json() == {"name": "local", "role": "admin"}
+        assert await on.status("POST", JOBS, json={}) == 202
+
+        await accounts.add(on.store, ANN, WORD)
+        assert await on.status("GET", "/api/session") == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"X-Forwarded-For": "203.0.113.7"},
+        {"Forwarded": "for=203.0.113.7"},
+    ],
+)
+async def test_pages_of_other_sites_and_what_comes_past_a_proxy_are_not(
+    serve: Serve, headers: dict[str, str]
+) -> None:
+    async with served(serve) as on:
+        assert await on.status("POST", JOBS, headers=headers, json={}) == 401
+        assert await on.status("GET", "/api/jobs", headers=headers) == 401
+
+
+async def test_the_link_of_a_server_without_accounts_begins_one_session(serve: Serve) -> None:
+    async with served(serve, on_loopback=False) as on:
+        token = await links.offer(on.store)
+        begun = await on.api.post("/api/session/link", json={"token": token})
+
+        assert (begun.status_code, begun.json()["role"]) == (201, "admin")
+        assert await on.status("GET", "/api/jobs") == 200
+        assert await on.status("POST", "/api/session/link", json={"token": token}) == 401
+        await accounts.add(on.store, ANN, WORD)
+        assert await on.status("GET", "/api/jobs") == 401
