@@ -29,6 +29,8 @@ class AnyoneHere:
         return Caller("local", everywhere="admin")
 
 
+ANYONE = AnyoneHere()
+
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
@@ -40,7 +42,7 @@ def serve(tmp_path: Path) -> Serve:
     async def serve(
         project: Project,
         *,
-        authority: Callable[[Store], Authority] | None = None,
+        authority: Authority | Callable[[Store], Authority] = ANYONE,
         executes: bool = True,
         **given: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
@@ -52,7 +54,7 @@ def serve(tmp_path: Path) -> Serve:
             else Door.opened(project, Settings(home=home, db=db, **given))
         )
         async with door as door:
-            knows = authority(door.store) if authority is not None else AnyoneHere()
+            knows = authority(door.store) if callable(authority) else authority
             app = build(Serving.at(door), knows)
             with bound("127.0.0.1", 0) as at:
                 url = f"http://127.0.0.1:{at.getsockname()[1]}"
