@@ -77,7 +77,7 @@ def make(place: Place, revision: str) -> None:
 
 
 def differences(place: Place) -> list[object]:
-    """What is not as `schema.py` says: tables, columns, types, defaults, indexes."""
+    """What is not as `schema` says: tables, columns, types, defaults, indexes."""
     with connected(place) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return compare_metadata(context, schema.metadata)

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from lampwork.store import budgets, conversations, places
 from lampwork.store.budgets import Chain, Limit, LimitMet
 from lampwork.store.conversations import StaleEpoch
-from lampwork.store.schema import LARGE, entries, reservations, tasks
 from lampwork.store.schema import budgets as table
+from lampwork.store.schema import entries, reservations, tasks
+from lampwork.store.schema.base import LARGE
 
 __all__ = [
     "USUAL_OUTPUT",
