@@ -189,7 +189,7 @@ async def test_what_is_acknowledged_is_synced(store: Store) -> None:
     assert await store.write(pragmas) == ("wal", full, 8192)
 
 
-async def test_numbers_of_messages_firings_and_places_in_line_are_never_used_again(store: Store) -> None:
+async def test_numbers_of_what_came_in_line_are_never_used_again(store: Store) -> None:
     def numbered(connection: sa.Connection) -> list[str]:
         query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
         return list(connection.exec_driver_sql(query).scalars())
