@@ -41,6 +41,12 @@ _log = logging.getLogger("lampwork.worker")
 _PATIENCE = 5.0
 """Seconds beyond the grace that a database has to take what is to be written at the close."""
 
+_LOOK_FOR_ENDS = 1.0
+"""Seconds between two looks at whether others have ended jobs that are waited for here."""
+
+_CHUNK = 500
+"""Jobs in one query."""
+
 _one_per_process = threading.Lock()
 
 
@@ -130,6 +136,8 @@ class App(Door):
             asyncio.create_task(recovery.keep_counting(self.worker)),
             asyncio.create_task(self._presence.keep_beating(self._others_gone, self._found_gone)),
         ]
+        if self._presence.beats:
+            self._regularly.append(asyncio.create_task(self._look_for_ends()))
         whole = self.settings.trees is None and self.settings.kept_code is None
         if (retention := self.project.retention) is not None and whole:
             of = self.store, self.project.name, retention, lambda: self._presence.id
@@ -230,6 +238,17 @@ class App(Door):
             return await asyncio.wrap_future(waiter)
         finally:
             self._stop_waiting(job_id, waiter)
+
+    async def _look_for_ends(self) -> None:
+        """Hear of jobs that were accepted here, and that another process has ended."""
+        while True:
+            await asyncio.sleep(_LOOK_FOR_ENDS)
+            awaited = [each for each in list(self._waiters) if each not in self.worker.runs]
+            with suppress(StoreUnavailable):  # the next round says as much
+                for start in range(0, len(awaited), _CHUNK):
+                    some = awaited[start : start + _CHUNK]
+                    for ended in await self.store.read(jobs.ended_among, some):
+                        self._job_ended(ended)
 
     def _stop_waiting(self, job_id: str, waiter: Future[jobs.EndedJob]) -> None:
         waiting = self._waiters.get(job_id, set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +107,14 @@ def outcomes(
         (row.id, row.status, row.outcome and blobs.unfold(connection, row.outcome))
         for row in found.all()
     ]
+
+
+def ended_among(connection: sa.Connection, job_ids: Sequence[str]) -> list[EndedJob]:
+    """How those of the jobs ended that have."""
+    query = sa.select(jobs.c.id, jobs.c.status, jobs.c.outcome).where(
+        jobs.c.id.in_(job_ids), jobs.c.status.in_(ENDED), jobs.c.erased_at.is_(None)
+    )
+    return [EndedJob(*row) for row in connection.execute(query).all()]
 
 
 def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -> Begun:
