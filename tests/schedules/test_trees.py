@@ -223,6 +223,43 @@ async def test_a_cancelled_delegation_ends_at_all_depths_and_names_what_nobody_k
     """*Cancel in the middle of a delegation tree*, three genies deep. The one at the bottom pays,
     and does not come back within the grace; another bank has hung up on the one in the middle."""
     gate = threading.Event()
+    root = three_deep(project, gate)
+
+    async with opened(project, home, grace=0.05) as app:
+        job_id = (await app.start(root)).job_id
+        await eventually(lambda: len(begun) == 4)
+        await eventually(lambda: unknown(app), "nobody was asked about the wire")
+        await eventually(lambda: noted(app), "what was noted is on no record")
+        mid, low = f"{job_id}.1.2.0", f"{job_id}.1.2.0.1.2.0"
+        before = await rows(app, "select count(*) from entries")
+        await app.cancel(job_id)
+        for each in (job_id, mid, low):
+            await status(app, each, "cancelled")
+        with pytest.raises(JobFailed) as failed:
+            await result(app, job_id)
+        gate.set()
+        await drained(app)
+        error = failed.value.error
+        wired, paid = f"t{mid[1:]}.1", f"t{low[1:]}.1"
+        assert error["fields"]["effects"] == [
+            {"task": wired, "skill": "wire", "arguments": {}, "key": f"{wired}.2.1"},
+            {"task": paid, "skill": "pay", "arguments": {}, "key": f"{paid}.2.0"},
+        ]
+        assert error["message"].endswith(
+            f"Nobody knows whether this happened: wire ({wired}.2.1), pay ({paid}.2.0)"
+        )
+        assert await rows(app, "select distinct status from tasks") == [("cancelled",)]
+        ended = await rows(app, "select id from jobs order by ended_at")
+        assert [each for (each,) in ended] == [low, mid, job_id]
+        assert await rows(app, "select count(*) from entries") == before
+        assert await rows(app, "select count(*) from conversations where holder is not null") == [
+            (0,)
+        ]
+    assert sorted(begun) == ["look", "note", "pay", "wire"]
+
+
+def three_deep(project, gate):
+    """A recipe whose genie delegates to one that delegates to one that pays."""
 
     @project.skill()
     def pay() -> str:
@@ -268,48 +305,7 @@ async def test_a_cancelled_delegation_ends_at_all_depths_and_names_what_nobody_k
     async def root(job: Job) -> str:
         return (await job.assign_task(top, "Pay.")).output
 
-    async with opened(project, home, grace=0.05) as app:
-        job_id = (await app.start(root)).job_id
-        await eventually(lambda: len(begun) == 4)
-        await eventually(lambda: unknown(app), "nobody was asked about the wire")
-        await eventually(lambda: noted(app), "what was noted is on no record")
-        mid, low = f"{job_id}.1.2.0", f"{job_id}.1.2.0.1.2.0"
-        before = await rows(app, "select count(*) from entries")
-        await app.cancel(job_id)
-        for each in (job_id, mid, low):
-            await status(app, each, "cancelled")
-        with pytest.raises(JobFailed) as failed:
-            await result(app, job_id)
-        gate.set()
-        await drained(app)
-        error = failed.value.error
-        tasks = {name: f"t{job[1:]}.1" for name, job in (("middle", mid), ("bottom", low))}
-        assert error["fields"]["effects"] == [
-            {
-                "task": tasks["middle"],
-                "skill": "wire",
-                "arguments": {},
-                "key": f"{tasks['middle']}.2.1",
-            },
-            {
-                "task": tasks["bottom"],
-                "skill": "pay",
-                "arguments": {},
-                "key": f"{tasks['bottom']}.2.0",
-            },
-        ]
-        assert error["message"].endswith(
-            f"Nobody knows whether this happened: wire ({tasks['middle']}.2.1), "
-            f"pay ({tasks['bottom']}.2.0)"
-        )
-        assert await rows(app, "select distinct status from tasks") == [("cancelled",)]
-        ended = await rows(app, "select id from jobs order by ended_at")
-        assert [each for (each,) in ended] == [low, mid, job_id]
-        assert await rows(app, "select count(*) from entries") == before
-        assert await rows(app, "select count(*) from conversations where holder is not null") == [
-            (0,)
-        ]
-    assert sorted(begun) == ["look", "note", "pay", "wire"]
+    return root
 
 
 async def noted(app):

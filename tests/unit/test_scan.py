@@ -42,6 +42,45 @@ class Said(BaseModel):
     mood: Literal["CANARY-answer", "fine"]
 
 
+CARRIED = {
+    ("canaries.job", "job description", 3),
+    ("canaries.instructions", "instructions", 3),
+    ("canaries.data", "data", 3),
+    ("canaries.problem", "on_problem", 3),
+    ("canaries.doc", "schema of skill look", 3),
+    ("canaries.argument", "schema of skill look", 3),
+    ("canaries.choice", "schema of skill look", 3),
+    ("canaries.answer", "schema of answer", 3),
+    ("canaries.before", "earlier task t0.1: instructions", 3),
+    ("canaries.came_before", "earlier task t0.1: result of skill earlier", 3),
+    ("canaries.given", "arguments of skill look", 2),
+    ("canaries.result", "result of skill look", 2),
+    ("canaries.error", "error of skill look", 2),
+    ("canaries.text", "said by the genie", 2),
+    ("canaries.thinking", "said by the genie", 2),
+    ("canaries.again", "said by the genie", 1),
+    ("canaries.again", "what was wrong with the answer", 1),
+    ("canaries.answer", "what was wrong with the answer", 1),
+}
+"""Of each part of the requests: which value it carries, what it is, and in how many."""
+
+
+@playbook
+def before(turn: Turn) -> Call | Answer:
+    return Call("earlier") if turn.number == 1 else Answer("done")
+
+
+@playbook
+def decides(turn: Turn) -> Calls | Answer:
+    match turn.number:
+        case 1:
+            return Calls(Call("look", what=CANARIES["given"]), Call("look", what="fail"))
+        case 2:
+            return Answer({"mood": CANARIES["again"]})
+        case _:
+            return Answer({"mood": "fine"})
+
+
 async def test_every_part_of_a_request_is_scanned(desk):
     def look(
         what: Annotated[str, Field(description=f"Not {CANARIES['argument']}.")],
@@ -63,20 +102,6 @@ async def test_every_part_of_a_request_is_scanned(desk):
         """Look."""
         return CANARIES["came_before"]
 
-    @playbook
-    def before(turn: Turn):
-        return Call("earlier") if turn.number == 1 else Answer("done")
-
-    @playbook
-    def decides(turn: Turn):
-        match turn.number:
-            case 1:
-                return Calls(Call("look", what=CANARIES["given"]), Call("look", what="fail"))
-            case 2:
-                return Answer({"mood": CANARIES["again"]})
-            case _:
-                return Answer({"mood": "fine"})
-
     first = await desk.assign(
         genie_of(desk, before, [earlier], name="before"), f"Do {CANARIES['before']}.", job="j0"
     )
@@ -96,26 +121,8 @@ async def test_every_part_of_a_request_is_scanned(desk):
         output=Said,
     )
 
-    assert {(each.key, each.source, each.requests) for each in answer.proof.carried} == {
-        ("canaries.job", "job description", 3),
-        ("canaries.instructions", "instructions", 3),
-        ("canaries.data", "data", 3),
-        ("canaries.problem", "on_problem", 3),
-        ("canaries.doc", "schema of skill look", 3),
-        ("canaries.argument", "schema of skill look", 3),
-        ("canaries.choice", "schema of skill look", 3),
-        ("canaries.answer", "schema of answer", 3),
-        ("canaries.before", "earlier task t0.1: instructions", 3),
-        ("canaries.came_before", "earlier task t0.1: result of skill earlier", 3),
-        ("canaries.given", "arguments of skill look", 2),
-        ("canaries.result", "result of skill look", 2),
-        ("canaries.error", "error of skill look", 2),
-        ("canaries.text", "said by the genie", 2),
-        ("canaries.thinking", "said by the genie", 2),
-        ("canaries.again", "said by the genie", 1),
-        ("canaries.again", "what was wrong with the answer", 1),
-        ("canaries.answer", "what was wrong with the answer", 1),
-    }
+    found = {(each.key, each.source, each.requests) for each in answer.proof.carried}
+    assert found == CARRIED
 
 
 def carrier(desk: Any, *results: Any, name: str = "lister") -> Any:

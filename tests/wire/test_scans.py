@@ -6,7 +6,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -118,9 +118,22 @@ async def test_the_proof_names_every_part_that_carries_a_value(aimock, tmp_path,
     by_place: dict[str, set[str]] = {}
     for each in answer.proof.carried:
         by_place.setdefault(each.key.removeprefix("canaries."), set()).add(each.source)
-    skill, before_it = CANARIES["skill"], f"earlier task {before.task_id}"
+    assert by_place == carriers(before.task_id)
+    thoughts = "encrypted thoughts of the genie"
+    unread = {"image photo.png"}
+    if wire == "openai":
+        unread |= {thoughts, f"earlier task {before.task_id}: {thoughts}"}
+    assert answer.proof.not_scanned == dict.fromkeys(unread, "it can't be read")
+    sent = "".join(request.text for request in server.sent)
+    assert [place for place, canary in CANARIES.items() if canary not in sent] == []
+    assert all_else(server.sent[2:], scanned) == []
+
+
+def carriers(before: str) -> dict[str, set[str]]:
+    """Which parts of the requests carry each value, after that earlier task."""
+    skill, before_it = CANARIES["skill"], f"earlier task {before}"
     wrong = "what was wrong with the answer"
-    assert by_place == {
+    return {
         "job": {"job description"},
         "skill": {f"{what} of skill {skill}" for what in ("schema", "arguments", "error")}
         | {f"error of skill {CANARIES['unknown']}"},
@@ -146,19 +159,15 @@ async def test_the_proof_names_every_part_that_carries_a_value(aimock, tmp_path,
         "found": {f"{before_it}: result of skill find"},
         "said": {f"{before_it}: said by the genie"},
     }
-    thoughts = "encrypted thoughts of the genie"
-    unread = {"image photo.png"}
-    if wire == "openai":
-        unread |= {thoughts, f"{before_it}: {thoughts}"}
-    assert answer.proof.not_scanned == dict.fromkeys(unread, "it can't be read")
-    sent = "".join(request.text for request in server.sent)
-    assert [place for place, canary in CANARIES.items() if canary not in sent] == []
-    # What is sent beside: words of the protocol, the image, and what frames a file.
+
+
+def all_else(requests: Sequence[Any], scanned: Sequence[str]) -> list[str]:
+    """What was sent and not scanned, but for words of the protocol, the image, and what frames a
+    file."""
     known = "\n".join(scanned)
-    for request in server.sent[2:]:
-        sent_texts = {text for text in texts(request.body) if decoded(text) != PIXEL}
-        missed = {text for text in sent_texts if text not in known}
-        assert [text for text in missed if not _OF_THE_WIRE.fullmatch(text)] == []
+    sent = {text for request in requests for text in texts(request.body) if decoded(text) != PIXEL}
+    missed = {text for text in sent if text not in known}
+    return [text for text in missed if not _OF_THE_WIRE.fullmatch(text)]
 
 
 _OF_THE_WIRE = re.compile(
