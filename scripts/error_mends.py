@@ -59,6 +59,7 @@ MENDS: dict[type[LampworkError], str] = {
         "what is proposed there."
     ),
     errors.AddressInUse: "Name another `--host` or `--port`; `--port 0` takes any that is free.",
+    errors.RangeInvalid: "Ask for bytes that the file has, or for all of it.",
     errors.BodyTooLarge: "Send less, or upload what is large as a file.",
     errors.SignInNeeded: "Send a valid API key, or sign in.",
     errors.SignInRefused: (

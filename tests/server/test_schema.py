@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from tests.support import eventually
 
-from lampwork import Answer, Call, Job, Metadata, Project, Turn, playbook
+from lampwork import Answer, Call, Cron, Job, Metadata, Project, Turn, playbook
 
 from .conftest import Serve
 
@@ -34,7 +34,7 @@ def clerk(turn: Turn) -> Call | Answer:
 finance = project.genie("finance", model=clerk, job_description="You check.", skills=[approve])
 
 
-@project.recipe()
+@project.recipe(triggers=[Cron("0 6 * * *")])
 async def review(job: Job, invoice: str = "I-1") -> str:
     task = await job.assign_task(finance, "Check it.", metadata={"invoice_id": invoice})
     return task.response + await job.wait_for("go", str)
@@ -48,9 +48,15 @@ allow-x00 = false
 "path.project" = "shop"
 "path.recipe" = "review"
 "path.job_id" = "{job_id}"
+"path.genie" = "finance"
+"path.task_id" = "{task_id}"
+"path.conversation_id" = "{conversation_id}"
 """
 
-FITS_BY_CODE = ("start_job", "send_event", "resolve_job", "plan_fork", "fork_job")
+FITS_BY_CODE = (
+    *("start_job", "send_event", "resolve_job", "plan_fork", "fork_job"),
+    *("assign_task", "send_message", "answer_task"),
+)
 """What fits is for the project's code, or the job's record, to say: 422 is no surprise there."""
 
 OF_ONE = """
@@ -61,11 +67,13 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 410, 422]
 
 
 async def test_every_answer_is_as_the_description_says(serve: Serve, tmp_path: Path) -> None:
-    async with serve(project) as api:
-        job_id = await waiting(api)
+    async with serve(project, triggers=True) as api:
+        job = await waiting(api)
+        task = job["calls"][0]["task"]
+        known = {each: task[each] for each in ("task_id", "conversation_id")}
         config = tmp_path / "schemathesis.toml"
         by_code = [OF_ONE.format(operation=each) for each in FITS_BY_CODE]
-        config.write_text("".join([CONFIG.format(job_id=job_id), *by_code]))
+        config.write_text("".join([CONFIG.format(job_id=job["job_id"], **known), *by_code]))
         words = ["--config-file", str(config), "run", f"{api.base_url}/openapi.json"]
         bounds = ["--max-time", str(SECONDS), "--seed", "1", "--checks", "all", "--no-color"]
         run = await asyncio.create_subprocess_exec(
@@ -79,13 +87,13 @@ async def test_every_answer_is_as_the_description_says(serve: Serve, tmp_path: P
     assert run.returncode == 0, said.decode()
 
 
-async def waiting(api: httpx.AsyncClient) -> str:
+async def waiting(api: httpx.AsyncClient) -> Any:
     """A job that has done something, and waits."""
     started = await api.post("/api/projects/shop/recipes/review/jobs", json={})
     job_id: str = started.json()["job_id"]
 
     async def suspended() -> Any:
-        return (await api.get(f"/api/jobs/{job_id}")).json()["status"] == "suspended"
+        job = (await api.get(f"/api/jobs/{job_id}")).json()
+        return job if job["status"] == "suspended" else None
 
-    await eventually(suspended)
-    return job_id
+    return await eventually(suspended)

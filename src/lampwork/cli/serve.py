@@ -129,7 +129,7 @@ async def _serve(
         url = listen.url(at.getsockname()[1])
         try:
             async with opened(project, settings) as door:
-                served = Serving.at(door)
+                served = Serving.at(door, model=settings.model)
                 link = await _link(door, listen, url, options)
                 known = KnownCallers(door.store, on_loopback=listen.is_alone)
                 async with serving(build(served, known), at, reached):

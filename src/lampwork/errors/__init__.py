@@ -10,6 +10,7 @@
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid · BodyTooLarge
+    │   ├── RangeInvalid
     ├── UserNotAllowed              what belongs to another user
     ├── RoleLacking                 what a caller of the server may not do
     ├── SignInNeeded                nobody knows who calls
@@ -102,6 +103,7 @@ from lampwork.errors.inputs import (
     MetadataInvalid,
     MetadataUnknown,
     OutputTypeInvalid,
+    RangeInvalid,
     TooManyFiles,
     UserNotAllowed,
 )
@@ -250,6 +252,7 @@ __all__ = [
     "ProjectNotFound",
     "ProposalChanged",
     "QueueFull",
+    "RangeInvalid",
     "RecipeNotFound",
     "RecordingDiffers",
     "RestoreRefused",

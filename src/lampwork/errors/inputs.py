@@ -70,6 +70,12 @@ class BodyTooLarge(InputInvalid):
     status = 413
 
 
+class RangeInvalid(InputInvalid):
+    """A range of bytes that a file does not have. Fields: `size`, of the file."""
+
+    status = 416
+
+
 class UserNotAllowed(LampworkError):
     """A chat, or a decision, that belongs to another user. Fields: `user`, who asked for it."""
 

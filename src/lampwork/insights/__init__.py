@@ -15,7 +15,7 @@ from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNo
 from lampwork.insights import belonging
 from lampwork.insights.conversations import conversation_details, page_of_conversations
 from lampwork.insights.executors import WorkerView, holder_of, liveness, workers
-from lampwork.insights.genies import genie_views, paused_in
+from lampwork.insights.genies import genie_views, paused_in, skill_view
 from lampwork.insights.jobs import (
     Depth,
     Finished,
@@ -27,8 +27,17 @@ from lampwork.insights.jobs import (
     read_rows,
     restoration_view,
 )
-from lampwork.insights.operations import Operations, Process, Spend, Timing, operations_of
+from lampwork.insights.operations import (
+    Operations,
+    Process,
+    Spend,
+    SpendOfDay,
+    Timing,
+    operations_of,
+    usage_by_day,
+)
 from lampwork.insights.places import check_conversation, check_job
+from lampwork.insights.recipes import recipe_details, recipe_views
 from lampwork.insights.recording import recording
 from lampwork.insights.records import (
     AskedAgain,
@@ -44,6 +53,7 @@ from lampwork.insights.records import (
     TranscriptPart,
     Unanswered,
 )
+from lampwork.insights.tasks import task_details
 from lampwork.insights.triggers import (
     TriggerDetails,
     TriggerView,
@@ -64,8 +74,12 @@ from lampwork.insights.views import (
     JobView,
     Page,
     PauseView,
+    RecipeDetails,
+    RecipeView,
     RestorationView,
     SkillCard,
+    SkillView,
+    TaskDetails,
     TaskView,
     WaitingOn,
     to_json,
@@ -101,13 +115,18 @@ __all__ = [
     "Page",
     "PauseView",
     "Process",
+    "RecipeDetails",
+    "RecipeView",
     "Refusal",
     "RefusedAnswer",
     "RestorationView",
     "Said",
     "SkillCard",
+    "SkillView",
     "Spend",
+    "SpendOfDay",
     "Summarised",
+    "TaskDetails",
     "TaskEnd",
     "TaskRecord",
     "TaskView",
@@ -282,12 +301,16 @@ class Insights:
     async def workers(self) -> tuple[WorkerView, ...]:
         """The processes that execute here, and those gone lately; the last to start first."""
         holder = await asyncio.to_thread(holder_of, self.store.place)
-        return await self.store.read(workers, holder)
+        return await self.store.read(workers, holder, self.project)
 
     async def operations(self, *, seconds: float = 86400.0) -> Operations:
         """How the whole is doing, with what was spent in these last seconds."""
         holder = await asyncio.to_thread(holder_of, self.store.place)
-        return await self.store.read(operations_of, seconds, holder)
+        return await self.store.read(operations_of, seconds, holder, self.project)
+
+    async def usage(self, *, days: int = 30) -> tuple[SpendOfDay, ...]:
+        """What was spent on each of these last days in UTC, by genie and model."""
+        return await self.store.read(usage_by_day, days, self.project)
 
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""
@@ -346,6 +369,27 @@ class Insights:
                 outcome = None
         blob = folded.partition(":")[2] if outcome is None else None
         return Finished(number, label, started_at, ended_at, outcome, blob, kept_from)
+
+    # --- recipes ---
+
+    def recipes(self, project: Project) -> tuple[RecipeView, ...]:
+        """The recipes of a project."""
+        return recipe_views(project)
+
+    def recipe(self, project: Project, name: str) -> RecipeDetails:
+        """A recipe, with what it takes and returns. Raises RecipeNotFound."""
+        return recipe_details(project, project.find_recipe(name))
+
+    def skills(self, project: Project) -> tuple[SkillView, ...]:
+        """The skills of a project."""
+        return tuple(map(skill_view, project.skills.values()))
+
+    # --- tasks ---
+
+    async def task(self, task_id: str) -> TaskDetails:
+        """A task in full. Raises TaskNotFound."""
+        await self.require_task(task_id)
+        return await self.store.read(task_details, task_id)
 
     # --- genies ---
 

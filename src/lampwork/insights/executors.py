@@ -76,9 +76,11 @@ def liveness(row: Row, holder: str | None) -> Liveness:
     return "alive" if str(row.pid) == holder else "gone"
 
 
-def workers(connection: sa.Connection, holder: str | None) -> tuple[WorkerView, ...]:
+def workers(
+    connection: sa.Connection, holder: str | None, project: str | None
+) -> tuple[WorkerView, ...]:
     """Those that execute, and those gone lately; the last to start first."""
-    rows = executors.since(connection, clock.now() - _LATELY, _AT_MOST)
+    rows = executors.since(connection, clock.now() - _LATELY, project, _AT_MOST)
     in_charge: dict[str, dict[str, int]] = defaultdict(dict)
     for executor, status, count in executors.jobs_in_charge(connection):
         in_charge[executor][status] = count

@@ -40,7 +40,7 @@ def _view(genie: Genie, pause: PauseView | None, model: str | None) -> GenieView
         model=resolve(genie.model, model).name,
         project=genie.project.name,
         job_description=genie.job_description,
-        skills=tuple(map(_skill, genie.skills)),
+        skills=tuple(map(skill_view, genie.skills)),
         knowledge=tuple(base.name for base in genie.knowledge),
         obstacles=tuple(
             f'skill "{each.skill}" {each.why}' for each in eligibility.obstacles(genie)
@@ -49,7 +49,8 @@ def _view(genie: Genie, pause: PauseView | None, model: str | None) -> GenieView
     )
 
 
-def _skill(skill: Skill[..., object]) -> SkillView:
+def skill_view(skill: Skill[..., object]) -> SkillView:
+    """What there is to know of a skill."""
     return SkillView(
         name=skill.name,
         doc=skill.doc,

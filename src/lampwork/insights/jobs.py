@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork import values
 from lampwork.insights.budgets import budgets_of
-from lampwork.insights.conversations import error_view, refusals, skill_cards, withheld_in
+from lampwork.insights.conversations import error_view
+from lampwork.insights.tasks import shown_of_task
 from lampwork.insights.views import (
     BudgetView,
     CallView,
@@ -326,21 +327,5 @@ def _came_of(over: Finished) -> dict[str, Json]:
 
 
 def _task(rows: Rows, task: queries.Row) -> TaskView:
-    outcome: dict[str, Json] = task.outcome or {}
-    return TaskView(
-        task_id=task.id,
-        genie=task.genie,
-        status=task.status,
-        conversation_id=task.conversation_id,
-        instructions=task.instructions,
-        created_at=moment(task.created_at),
-        ended_at=moment_or_none(task.ended_at),
-        skill_calls=skill_cards(rows.entries[task.id]),
-        refused=refusals(rows.entries[task.id]),
-        withheld=withheld_in(rows.entries[task.id]),
-        usage=rows.usage[task.id],
-        error=error_view(outcome["error"]) if "error" in outcome else None,
-        budget=rows.budgets.get(task.budget_id),
-        deadline=moment_or_none(task.deadline),
-        answered_by=outcome.get("by"),
-    )
+    budget = rows.budgets.get(task.budget_id)
+    return TaskView(**shown_of_task(task, rows.entries[task.id], rows.usage[task.id], budget))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, get_args
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, get_args
 
 from lampwork import clock
 from lampwork.counters import Times
@@ -19,11 +19,20 @@ if TYPE_CHECKING:
 
     from lampwork.store.queries import Row
 
-__all__ = ["Operations", "Process", "Spend", "Timing", "operations_of"]
+__all__ = [
+    "Operations",
+    "Process",
+    "Spend",
+    "SpendOfDay",
+    "Timing",
+    "operations_of",
+    "usage_by_day",
+]
 
 _OPEN = ("working", "waiting")
 _NEEDING_PEOPLE = 10
 _PROCESSES = 50
+_DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,14 @@ class Spend:
     """None: of calls that brought no reply."""
     usage: dict[str, int]
     """As in a task's answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendOfDay(Spend):
+    """What they have used on one day."""
+
+    day: date
+    """In UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,18 +112,30 @@ class Operations:
     """That execute, or have executed in that time."""
 
 
-def operations_of(connection: sa.Connection, seconds: float, holder: str | None) -> Operations:
+def usage_by_day(
+    connection: sa.Connection, days: int, project: str | None
+) -> tuple[SpendOfDay, ...]:
+    """What was spent on each of these last days, today included, in UTC; the oldest first."""
+    first = clock.now() // _DAY - days + 1
+    rows = operations.spent(connection, first * _DAY, project, by_day=True)
+    return tuple(SpendOfDay(day=moment(row.day * _DAY).date(), **_spend(row)) for row in rows)
+
+
+def operations_of(
+    connection: sa.Connection, seconds: float, holder: str | None, project: str | None
+) -> Operations:
     """How the whole is doing, with what was spent in these last seconds.
 
     `holder` is who holds the lock of a folder.
     """
     now = clock.now()
     since = now - seconds
-    by_status, open_tasks = operations.jobs_by_status(connection), operations.open_tasks(connection)
-    counting = operations.processes(connection, since, _PROCESSES)
+    by_status = operations.jobs_by_status(connection, project)
+    open_tasks = operations.open_tasks(connection, project)
+    counting = operations.processes(connection, since, project, _PROCESSES)
     attention = page_of_jobs(
         connection,
-        project=None,
+        project=project,
         status="needs_attention",
         recipe=None,
         roots=False,
@@ -116,11 +145,11 @@ def operations_of(connection: sa.Connection, seconds: float, holder: str | None)
     return Operations(
         at=moment(now),
         jobs={status: by_status.get(status, 0) for status in get_args(JobStatus)},
-        oldest_queued_at=moment_or_none(operations.queued_since(connection)),
+        oldest_queued_at=moment_or_none(operations.queued_since(connection, project)),
         tasks={status: open_tasks.get(status, 0) for status in _OPEN},
         attention=attention.items,
         since=moment(since),
-        spend=tuple(map(_spend, operations.spent(connection, since))),
+        spend=tuple(Spend(**_spend(row)) for row in operations.spent(connection, since, project)),
         processes=tuple(_process(row, liveness(row, holder)) for row in counting),
     )
 
@@ -140,9 +169,10 @@ def nothing_yet(seconds: float) -> Operations:
     )
 
 
-def _spend(row: Row) -> Spend:
+def _spend(row: Row) -> dict[str, Any]:
+    """The fields of a Spend."""
     usage = {name: int(count) for name in operations.SPENT if (count := getattr(row, name))}
-    return Spend(project=row.project, genie=row.genie, model=row.model, usage=usage)
+    return {"project": row.project, "genie": row.genie, "model": row.model, "usage": usage}
 
 
 def _process(row: Row, state: Liveness) -> Process:

@@ -238,6 +238,22 @@ class TaskView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDetails(TaskView):
+    """All of a task but what was said in it, which is in its conversation."""
+
+    job: str
+    call: int
+    """The number of the job's call that assigned it."""
+    data: Json
+    on_problem: str | None
+    metadata: dict[str, Json]
+    """Which skills get, and no model."""
+    output_schema: Json
+    answer: dict[str, Json] | None
+    """Once it is answered: `output`, `response`, `actions`, `proof`, `artifacts`, `usage`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
     """One call of a job: finished and recorded, or begun."""
 
@@ -361,6 +377,30 @@ class SkillView:
     """The keys that it reads."""
     recipe: str | None
     """The recipe that a call starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeView:
+    """A recipe of a project."""
+
+    recipe: str
+    doc: str
+    project: str
+    triggers: tuple[str, ...]
+    """Their names, as `lampwork triggers` lists them."""
+    concurrency: int | None
+    """How many of its jobs run at a time."""
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeDetails(RecipeView):
+    """All of a recipe."""
+
+    input_schema: dict[str, Json] | None
+    """The JSON Schema of its input, if its types have one."""
+    output_schema: dict[str, Json] | None
+    """That of what it returns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,17 @@ from lampwork.server.authority import Authority
 from lampwork.server.openapi import describe_with_problems
 from lampwork.server.problems import respond_with_problems
 from lampwork.server.requests import BoundedBodies
-from lampwork.server.routes import health, jobs, recipes, sessions
+from lampwork.server.routes import (
+    conversations,
+    genies,
+    health,
+    jobs,
+    recipes,
+    sessions,
+    system,
+    tasks,
+    triggers,
+)
 from lampwork.server.serving import Serving
 
 __all__ = ["BODY_LIMIT", "build"]
@@ -19,7 +29,13 @@ __all__ = ["BODY_LIMIT", "build"]
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a JSON body."""
 
-_ROUTERS = (jobs.router, recipes.router, sessions.router, health.router)
+_ROUTERS = [
+    each.router
+    for each in (
+        *(jobs, recipes, genies, tasks, conversations, triggers, system),
+        *(sessions, health),
+    )
+]
 
 _ABOUT = (
     "Durable recipes that put autonomous genies to work. Errors are RFC 9457 problem documents."

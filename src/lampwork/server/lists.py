@@ -1,15 +1,18 @@
-"""The parameters of lists, and of what starts work."""
+"""What lists take and give, and what is answered where work was started."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
 
 from fastapi import Header, Query, Response
 
-from lampwork.insights import JobView
+from lampwork.insights import JobView, Page
 from lampwork.server.serving import Here
 
-__all__ = ["After", "IdempotencyKey", "Limit", "accepted"]
+__all__ = ["After", "IdempotencyKey", "Limit", "accepted", "whole"]
+
+T = TypeVar("T")
 
 After = Annotated[str | None, Query(description="The `next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -23,6 +26,11 @@ IdempotencyKey = Annotated[
         description="The same key within 24 hours leads to the same job.",
     ),
 ]
+
+
+def whole(items: Sequence[T]) -> Page[T]:
+    """A list that is never so long that it would have pages."""
+    return Page(tuple(items), None)
 
 
 async def accepted(here: Here, job_id: str, response: Response) -> JobView:

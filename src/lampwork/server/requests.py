@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from datetime import datetime
+from typing import Annotated, Any, cast
 
 from fastapi import Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +19,7 @@ from lampwork.errors import BodyTooLarge, InputInvalid, NotFound, one_of, quoted
 from lampwork.server.problems import problem
 from lampwork.types import Json
 
-__all__ = ["Body", "BoundedBodies", "ExactRoute"]
+__all__ = ["Body", "BoundedBodies", "ExactRoute", "Moment"]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -27,6 +28,21 @@ class Body(BaseModel):
     """A JSON body: no field that nobody reads, and no text that is taken for a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _moment(given: Any) -> datetime:
+    """A moment of RFC 3339, with its time zone."""
+    try:
+        moment = datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None or "T" not in given:
+        raise ValueError("give a moment with its time zone, as 2026-01-31T18:00:00Z")
+    return moment
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A moment in a request."""
 
 
 class _ExactRequest(Request):

@@ -13,7 +13,7 @@ from lampwork.errors import NotFound, quoted
 from lampwork.insights import Insights
 from lampwork.project import Project
 
-__all__ = ["Here", "JobId", "ProjectName", "Serving"]
+__all__ = ["ConversationId", "Here", "JobId", "ProjectName", "Serving", "TaskId"]
 
 
 @dataclass(slots=True)
@@ -23,13 +23,15 @@ class Serving:
     door: Door
     insights: Insights
     """Of this project alone."""
+    model: str | None = None
+    """A model id that stands in for every genie's own."""
     draining: bool = False
     """Whether the server takes its leave."""
 
     @classmethod
-    def at(cls, door: Door) -> Serving:
+    def at(cls, door: Door, *, model: str | None = None) -> Serving:
         """The project behind a door."""
-        return cls(door, Insights(door.store, project=door.project.name))
+        return cls(door, Insights(door.store, project=door.project.name), model)
 
     @property
     def project(self) -> Project:
@@ -56,6 +58,24 @@ async def _job_here(job_id: str, here: Here) -> str:
 
 JobId = Annotated[str, Depends(_job_here)]
 """The id of a job of this project. Raises JobNotFound, for another project's as for none."""
+
+
+async def _task_here(task_id: str, here: Here) -> str:
+    await here.insights.require_task(task_id)
+    return task_id
+
+
+TaskId = Annotated[str, Depends(_task_here)]
+"""The id of a task of this project. Raises TaskNotFound, as for a JobId."""
+
+
+async def _conversation_here(conversation_id: str, here: Here) -> str:
+    await here.insights.require_conversation(conversation_id)
+    return conversation_id
+
+
+ConversationId = Annotated[str, Depends(_conversation_here)]
+"""The id of a conversation of this project. Raises ConversationNotFound, as for a JobId."""
 
 
 async def _project_here(project: str, here: Here) -> Project:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.store import limits, news
+from lampwork.store.queries import is_wanted
 from lampwork.store.schema import conversations, executors, jobs, leases, tasks, waits
 from lampwork.store.share import Share, newest_code, not_closed
 from lampwork.types import ENDED, Json
@@ -95,11 +96,14 @@ def alive(connection: sa.Connection) -> dict[str, str]:
     return {row.id: row.version for row in connection.execute(query)}
 
 
-def since(connection: sa.Connection, moment: float, limit: int) -> Sequence[sa.Row[Any]]:
+def since(
+    connection: sa.Connection, moment: float, project: str | None, limit: int
+) -> Sequence[sa.Row[Any]]:
     """Executors that have not been closed, or not before that; the last to start first."""
     return connection.execute(
         sa.select(executors)
         .where(sa.or_(not_closed, executors.c.closed_at >= moment))
+        .where(is_wanted(executors.c.project, project))
         .order_by(executors.c.started_at.desc(), executors.c.id.desc())
         .limit(limit)
     ).all()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from lampwork.errors import ConversationNotFound, JobNotFound, NotFound
+from lampwork.errors import ConversationNotFound, JobNotFound, NotFound, TaskNotFound
 from lampwork.store.schema import (
     calls,
     conversations,
@@ -80,7 +80,7 @@ def page_of_jobs(
     Raises NotFound when there is no such job to go on after.
     """
     query = sa.select(*_IN_A_LIST).order_by(jobs.c.root_id.desc(), *_IN_A_TREE).limit(limit)
-    query = query.where(_is(jobs.c.project, project))
+    query = query.where(is_wanted(jobs.c.project, project))
     if status is not None:
         query = query.where(jobs.c.status == status)
     if recipe is not None:
@@ -92,7 +92,7 @@ def page_of_jobs(
     if after is not None:
         last = connection.execute(
             sa.select(jobs.c.root_id, *_IN_A_TREE).where(
-                jobs.c.id == after, _is(jobs.c.project, project)
+                jobs.c.id == after, is_wanted(jobs.c.project, project)
             )
         ).first()
         if last is None:
@@ -209,6 +209,14 @@ def tasks_of(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]
     ).all()
 
 
+def task(connection: sa.Connection, task_id: str) -> Row:
+    """One task. Raises TaskNotFound."""
+    row = connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).first()
+    if row is None:
+        raise TaskNotFound(f"There is no task {task_id}.")
+    return row
+
+
 def begun_calls(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[Row]:
     """The calls of these jobs that were written down when they began."""
     return connection.execute(sa.select(calls).where(calls.c.job_id.in_(job_ids))).all()
@@ -314,13 +322,13 @@ def page_of_conversations(
     """
     order = (conversations.c.created_at, conversations.c.id)
     query = sa.select(conversations).order_by(*(each.desc() for each in order)).limit(limit)
-    query = query.where(_is(conversations.c.project, project))
+    query = query.where(is_wanted(conversations.c.project, project))
     if genie is not None:
         by_genie = sa.select(tasks.c.conversation_id).where(tasks.c.genie == genie)
         query = query.where(conversations.c.id.in_(by_genie))
     if after is not None:
         begun = sa.select(*order).where(
-            conversations.c.id == after, _is(conversations.c.project, project)
+            conversations.c.id == after, is_wanted(conversations.c.project, project)
         )
         last = connection.execute(begun).first()
         if last is None:
@@ -391,7 +399,7 @@ def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Seq
     return found[::-1]
 
 
-def _is(column: sa.Column[str], wanted: str | None) -> sa.ColumnElement[bool]:
+def is_wanted(column: sa.Column[str], wanted: str | None) -> sa.ColumnElement[bool]:
     """That a column has a value, if one is wanted."""
     return sa.true() if wanted is None else column == wanted
 

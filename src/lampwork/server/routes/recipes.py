@@ -1,18 +1,32 @@
-"""Recipes: what can be started, with which input."""
+"""Recipes: what can be started, and with which input."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from lampwork.insights import JobView
+from lampwork.insights import JobView, Page, RecipeDetails, RecipeView
 from lampwork.server.authority import May
-from lampwork.server.lists import IdempotencyKey, accepted
+from lampwork.server.lists import IdempotencyKey, accepted, whole
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, ProjectName
 from lampwork.types import Json
 
-router = APIRouter(route_class=ExactRoute, tags=["recipes"])
+router = APIRouter(
+    route_class=ExactRoute, tags=["recipes"], prefix="/api/projects/{project}/recipes"
+)
+
+
+@router.get("")
+async def list_recipes(who: May.see, project: ProjectName, here: Here) -> Page[RecipeView]:
+    """The recipes of a project."""
+    return whole(here.insights.recipes(project))
+
+
+@router.get("/{recipe}")
+async def get_recipe(who: May.see, project: ProjectName, here: Here, recipe: str) -> RecipeDetails:
+    """A recipe, with the JSON Schemas of what it takes and returns."""
+    return here.insights.recipe(project, recipe)
 
 
 class NewJob(Body):
@@ -23,7 +37,7 @@ class NewJob(Body):
     )
 
 
-@router.post("/api/projects/{project}/recipes/{recipe}/jobs", status_code=202)
+@router.post("/{recipe}/jobs", status_code=202)
 async def start_job(
     who: May.build,
     project: ProjectName,

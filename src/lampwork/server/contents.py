@@ -1,0 +1,59 @@
+"""The content of files in responses: whole, in part (RFC 9110 §14), or known to the caller already.
+
+It is a user's or a model's, so it is never shown by a browser as a page of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+
+from lampwork.errors import RangeInvalid
+from lampwork.insights import FileView
+
+__all__ = ["DESCRIBED", "content"]
+
+_RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.ASCII)
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All of it, in its media type", "content": {"*/*": {}}},
+    206: {"description": "The range that was asked for", "content": {"*/*": {}}},
+    304: {"description": "It is what the caller has (If-None-Match)"},
+}
+"""For /openapi.json."""
+
+
+def content(request: Request, file: FileView, whole: bytes) -> Response:
+    """A file, as a request wants it. Raises RangeInvalid."""
+    tag = f'"{file.digest}"'
+    headers = {
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
+        "Content-Type": file.media_type,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+    if tag in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers={"ETag": tag})
+    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if wanted is None or request.headers.get("If-Range", tag) != tag:
+        return Response(whole, headers=headers)  # other units, several ranges: all of it
+    first, last = _span(wanted["first"], wanted["last"], len(whole))
+    part = {"Content-Range": f"bytes {first}-{last}/{len(whole)}"}
+    return Response(whole[first : last + 1], 206, headers | part)
+
+
+def _span(first: str, last: str, size: int) -> tuple[int, int]:
+    """The first and the last byte; `last` alone is how many from the end. Raises RangeInvalid."""
+    begin = int(first) if first else max(0, size - int(last or 0))
+    end = min(int(last), size - 1) if first and last else size - 1
+    if not begin <= end < size:
+        raise RangeInvalid(
+            f"bytes={first}-{last} is no part of {size} bytes. Ask for bytes=0-{size - 1}.",
+            size=size,
+        )
+    return begin, end

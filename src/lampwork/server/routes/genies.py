@@ -1,0 +1,168 @@
+"""Genies: who takes tasks, and why one does not; tasks, and messages of its users."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Base64Bytes, Field
+
+from lampwork import Budget, File, Sealed
+from lampwork.insights import GenieView, JobView, Page, SkillView
+from lampwork.server.authority import May
+from lampwork.server.lists import IdempotencyKey, accepted, whole
+from lampwork.server.requests import Body, ExactRoute, Moment
+from lampwork.server.serving import Here, ProjectName
+from lampwork.types import Json
+
+router = APIRouter(route_class=ExactRoute, tags=["genies"], prefix="/api/projects/{project}")
+
+
+@router.get("/genies")
+async def list_genies(who: May.see, project: ProjectName, here: Here) -> Page[GenieView]:
+    """The genies of a project; `obstacles` say what keeps one from tasks in the background."""
+    return whole(await here.insights.genies(list(project.genies.values()), here.model))
+
+
+@router.get("/genies/{genie}")
+async def get_genie(who: May.see, project: ProjectName, here: Here, genie: str) -> GenieView:
+    """One genie."""
+    [shown] = await here.insights.genies([project.find_genie(genie)], here.model)
+    return shown
+
+
+@router.get("/skills")
+async def list_skills(who: May.see, project: ProjectName, here: Here) -> Page[SkillView]:
+    """The skills of a project."""
+    return whole(here.insights.skills(project))
+
+
+class Why(Body):
+    """Why something is done, for the record."""
+
+    why: str = ""
+
+
+@router.post("/genies/{genie}/pause")
+async def pause_genie(
+    who: May.administer, project: ProjectName, here: Here, genie: str, said: Why
+) -> GenieView:
+    """Let a genie take no new tasks; those that it works on go on."""
+    await here.door.pause_genie(genie, by=who.name, why=said.why)
+    return await get_genie(who, project, here, genie)
+
+
+@router.post("/genies/{genie}/start")
+async def start_genie(
+    who: May.administer, project: ProjectName, here: Here, genie: str
+) -> GenieView:
+    """Let a paused genie take tasks again."""
+    await here.door.start_genie(genie, by=who.name)
+    return await get_genie(who, project, here, genie)
+
+
+class GivenFile(Body):
+    """A file for a genie to read."""
+
+    name: str
+    content: Annotated[Base64Bytes, Field(strict=False, description="In base64.")]
+    media_type: str | None = None
+
+
+_Limit = Annotated[int, Field(gt=0, le=1_000_000_000)]
+_Amount = Annotated[float, Field(gt=0, le=1_000_000_000)]
+
+
+class Limits(Body):
+    """What a task, and all that it delegates, may spend. One limit at least."""
+
+    tokens: _Limit | None = None
+    dollars: _Amount | None = None
+    model_calls: _Limit | None = None
+    skill_calls: _Limit | None = None
+    seconds: _Amount | None = None
+    depth: _Limit | None = None
+
+
+class _Terms(Body):
+    conversation: str | None = Field(None, description="The one to continue.")
+    metadata: dict[str, Json] | None = Field(
+        None, description="For the skills, and never for the model."
+    )
+    sealed: list[str] = Field(
+        default_factory=list[str],
+        description="The metadata without whose values a request is sent, or not at all.",
+    )
+    files: list[GivenFile] = Field(default_factory=list[GivenFile], max_length=10)
+    when_busy: Literal["wait", "fail"] = "wait"
+    when_paused: Literal["wait", "fail"] = "fail"
+    budget: Limits | None = None
+    deadline: Moment | None = None
+
+    def as_given(self) -> dict[str, Any]:
+        """As the door takes them."""
+        given = self.metadata or {}
+        budget = None if self.budget is None else Budget(**self.budget.model_dump())
+        return {
+            "conversation": self.conversation,
+            "metadata": {
+                key: Sealed(value) if key in self.sealed else value for key, value in given.items()
+            },
+            "files": [File(each.name, each.content, each.media_type) for each in self.files],
+            "when_busy": self.when_busy,
+            "when_paused": self.when_paused,
+            "budget": budget,
+            "deadline": self.deadline,
+        }
+
+
+class NewTask(_Terms):
+    """What a genie is asked to do."""
+
+    instructions: str = Field(min_length=1)
+    data: Json = Field(None, description="What the task is about; the genie is shown it.")
+    on_problem: str | None = None
+    output: dict[str, Json] | None = Field(
+        None, description="The JSON Schema of the answer; without it, text."
+    )
+    knowledge: Literal["public_only"] | None = None
+
+
+@router.post("/genies/{genie}/tasks", status_code=202)
+async def assign_task(
+    who: May.build,
+    project: ProjectName,
+    here: Here,
+    genie: str,
+    new: NewTask,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> JobView:
+    """Give a task to a genie, without a recipe: the job that carries it."""
+    task = new.model_dump(include={"instructions", "data", "on_problem", "output", "knowledge"})
+    job = await here.door.assign(genie, **task, **new.as_given(), idempotency_key=key)
+    return await accepted(here, job.job_id, response)
+
+
+class Message(_Terms):
+    """What its user says to a genie."""
+
+    message: str = Field(min_length=1)
+
+
+@router.post("/chat/{genie}/messages", status_code=202)
+async def send_message(
+    who: May.build,
+    project: ProjectName,
+    here: Here,
+    genie: str,
+    said: Message,
+    response: Response,
+    key: IdempotencyKey = None,
+) -> JobView:
+    """Say something to a genie as one of its users, who is the caller: the job that carries it."""
+    terms = said.as_given()
+    job = await here.door.send_message(
+        genie, said.message, user=who.name, idempotency_key=key, **terms
+    )
+    return await accepted(here, job.job_id, response)

@@ -1,0 +1,92 @@
+"""What the code defines, over HTTP: recipes with their input, skills, triggers, who executes."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from tests.support import eventually
+
+from lampwork import Cron, Job, Metadata, Project
+
+from .conftest import Serve
+
+project = Project("shop", "The shop")
+RECIPES = "/api/projects/shop/recipes"
+TRIGGERS = "/api/projects/shop/triggers"
+
+
+class Order(BaseModel):
+    """What was ordered."""
+
+    item: str
+    count: int = 1
+
+
+@project.recipe()
+async def deliver(job: Job, order: Order, to: str = "home") -> int:
+    """Deliver an order."""
+    return order.count
+
+
+@project.recipe(triggers=[Cron("0 6 * * *")])
+async def report(job: Job) -> str:
+    return "all well"
+
+
+@project.skill(effect="read")
+def look_up(item: str, customer: Metadata[str]) -> int:
+    """Look a price up."""
+    return 7
+
+
+async def test_a_recipe_says_what_it_takes(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        listed = (await api.get(RECIPES)).json()["items"]
+        recipe = (await api.get(f"{RECIPES}/deliver")).json()
+        missing = await api.get(f"{RECIPES}/delivr")
+
+    assert [each["recipe"] for each in listed] == ["deliver", "report"]
+    assert recipe["doc"] == "Deliver an order."
+    schema = recipe["input_schema"]
+    assert schema["required"] == ["order"]
+    assert schema["$defs"]["Order"]["properties"]["count"]["default"] == 1
+    assert recipe["output_schema"] == {"type": "integer"}
+    assert "deliver" in missing.json()["detail"]
+
+
+async def test_skills_are_listed_with_the_metadata_that_they_read(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        [skill] = (await api.get("/api/projects/shop/skills")).json()["items"]
+
+    assert (skill["name"], skill["effect"], skill["metadata"]) == ("look_up", "read", ["customer"])
+
+
+async def test_a_trigger_is_paused_started_and_fired(serve: Serve) -> None:
+    async with serve(project, triggers=True) as api:
+        paused = await api.post(f"{TRIGGERS}/report/pause", json={"why": "holidays"})
+        [while_paused] = (await api.get(TRIGGERS)).json()["items"]
+        await api.post(f"{TRIGGERS}/report/start", json={})
+        fired = await api.post(f"{TRIGGERS}/report/fire", json={})
+
+        async def jobs() -> list[object]:
+            found = await api.get("/api/jobs", params={"status": "succeeded"})
+            return found.json()["items"]
+
+        [job] = await eventually(jobs)
+        none = await api.post(f"{TRIGGERS}/deliver/fire", json={})
+
+    assert paused.json()["items"][0]["paused"]["why"] == "holidays"
+    assert while_paused["next_at"] is None
+    assert fired.status_code == 202
+    assert job["recipe"] == "report"
+    assert (none.status_code, none.json()["code"]) == (404, "trigger_not_found")
+
+
+async def test_the_project_its_workers_and_how_it_stands(serve: Serve) -> None:
+    async with serve(project) as api:
+        [shown] = (await api.get("/api/projects")).json()["items"]
+        [worker] = (await api.get("/api/workers")).json()["items"]
+        status = (await api.get("/api/status")).json()
+
+    assert (shown["title"], shown["executes"], shown["role"]) == ("The shop", True, "admin")
+    assert (worker["project"], worker["state"]) == ("shop", "alive")
+    assert status["jobs"]["running"] == 0

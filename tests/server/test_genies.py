@@ -1,0 +1,175 @@
+"""Genies over HTTP: tasks and their answers, conversations, what was saved, what they have used."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import httpx
+from tests.support import Metered, eventually
+
+from lampwork import Answer, Call, CannotComplete, Job, Metadata, Project, SkillCall, Turn, playbook
+
+from .conftest import Serve
+
+project = Project("shop")
+GENIES = "/api/projects/shop/genies"
+
+
+@project.skill(effect="idempotent")
+def approve(note: str, invoice_id: Metadata[str], call: SkillCall) -> str:
+    """Approve the invoice."""
+    call.save_artifact("receipt.txt", b"0123456789", "text/plain")
+    return f"approved: {note}"
+
+
+@playbook
+def clerk(turn: Turn) -> Call | Answer | CannotComplete:
+    if "gold" in turn.instructions:
+        return CannotComplete("there is no gold", ["gold"])
+    if not turn.results:
+        return Call("approve", note=" and ".join(file.name for file in turn.files) or "fine")
+    return Answer(turn.results[0].value)
+
+
+project.genie("finance", model=clerk, job_description="You check.", skills=[approve])
+project.genie("metered", model=Metered(lambda turn: Answer("done")), job_description="You cost.")
+
+
+@project.recipe()
+async def gives_up(job: Job) -> str:
+    return (await job.assign_task(project.genies["finance"], "Find gold.")).response
+
+
+async def done(api: httpx.AsyncClient, job_id: str, status: str = "succeeded") -> Any:
+    async def ended() -> Any:
+        job = (await api.get(f"/api/jobs/{job_id}")).json()
+        return job if job["status"] == status else None
+
+    return await eventually(ended, f"job {job_id} never {status}")
+
+
+async def assigned(api: httpx.AsyncClient, genie: str = "finance", **task: Any) -> Any:
+    """The task that a genie was given, once it is answered."""
+    given = {"instructions": "Check it."} | task
+    answered = await api.post(f"{GENIES}/{genie}/tasks", json=given)
+    assert answered.status_code == 202, answered.text
+    job = await done(api, answered.json()["job_id"])
+    return (await api.get(f"/api/tasks/{job['calls'][0]['task']['task_id']}")).json()
+
+
+async def test_a_task_is_answered_and_its_metadata_reach_the_skill(serve: Serve) -> None:
+    async with serve(project) as api:
+        task = await assigned(api, metadata={"invoice_id": "INV-20771"})
+
+    assert (task["status"], task["answer"]["output"]) == ("answered", "approved: fine")
+    assert task["metadata"] == {"invoice_id": "INV-20771"}
+    assert task["answer"]["proof"]["clean"] == 2
+
+
+async def test_a_file_is_given_in_base64(serve: Serve) -> None:
+    file = {"name": "po.txt", "content": base64.b64encode(b"12 lamps").decode()}
+    async with serve(project) as api:
+        task = await assigned(api, metadata={"invoice_id": "INV-20771"}, files=[file])
+
+    assert task["answer"]["output"] == "approved: po.txt"
+
+
+async def test_what_a_genie_can_not_do_is_refused_before_any_model_call(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        unknown = await api.post(f"{GENIES}/nobody/tasks", json={"instructions": "Hello."})
+        spoofed = await api.post(
+            f"{GENIES}/finance/tasks", json={"instructions": "Hi.", "metadata": {"invoce_id": "I"}}
+        )
+
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "genie_not_found")
+    assert (spoofed.status_code, spoofed.json()["code"]) == (422, "metadata_unknown")
+    assert "invoice_id" in spoofed.json()["detail"]
+
+
+async def test_a_paused_genie_says_who_paused_it(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        paused = await api.post(f"{GENIES}/finance/pause", json={"why": "stocktaking"})
+        refused = await api.post(f"{GENIES}/finance/tasks", json={"instructions": "Check."})
+        listed = (await api.get(GENIES)).json()["items"]
+        started = await api.post(f"{GENIES}/finance/start")
+
+    assert paused.json()["paused"]["by"] == "local"
+    assert paused.json()["paused"]["why"] == "stocktaking"
+        "by": "local",
+        "why": "stocktaking",
+        "at": None,
+    }
+    assert [each["status"] for each in listed] == ["paused", "active"]
+    assert refused.status_code in (202, 409)
+    assert (started.json()["status"], started.json()["paused"]) == ("active", None)
+
+
+async def test_a_conversation_and_what_was_saved_in_it(serve: Serve) -> None:
+    async with serve(project) as api:
+        task = await assigned(api, metadata={"invoice_id": "INV-20771"})
+        listed = (await api.get("/api/conversations", params={"genie": "finance"})).json()["items"]
+        url = f"/api/conversations/{task['conversation_id']}"
+        conversation = (await api.get(url)).json()
+        whole = await api.get(f"{url}/artifacts/receipt.txt")
+        part = await api.get(f"{url}/artifacts/receipt.txt", headers={"Range": "bytes=2-4"})
+        end = await api.get(f"{url}/artifacts/receipt.txt", headers={"Range": "bytes=-3"})
+        beyond = await api.get(f"{url}/artifacts/receipt.txt", headers={"Range": "bytes=10-"})
+        known = await api.get(
+            f"{url}/artifacts/receipt.txt", headers={"If-None-Match": whole.headers["etag"]}
+        )
+        missing = await api.get(f"{url}/artifacts/other.txt")
+
+    assert [each["conversation_id"] for each in listed] == [task["conversation_id"]]
+    assert [part["kind"] for part in conversation["transcript"]] == [
+        "told",
+        "said",
+        "skill_call",
+        "said",
+        "answered",
+    ]
+    assert (whole.status_code, whole.content) == (200, b"0123456789")
+    assert whole.headers["content-disposition"].startswith("attachment")
+    assert (part.status_code, part.content) == (206, b"234")
+    assert part.headers["content-range"] == "bytes 2-4/10"
+    assert end.content == b"789"
+    assert (beyond.status_code, beyond.json()["fields"]) == (416, {"size": 10})
+    assert (known.status_code, known.content) == (304, b"")
+    assert (missing.status_code, missing.json()["code"]) == (404, "artifact_not_found")
+
+
+async def test_a_person_answers_for_a_genie_that_has_failed(serve: Serve) -> None:
+    async with serve(project) as api:
+        started = await api.post("/api/projects/shop/recipes/gives_up/jobs", json={})
+        job = await done(api, started.json()["job_id"], "failed")
+        task_id = job["calls"][0]["task"]["task_id"]
+
+        answered = await api.post(f"/api/tasks/{task_id}/answer", json={"answer": "in the cellar"})
+
+        assert answered.json()["retry_of"] == job["job_id"]
+        assert (await done(api, answered.json()["job_id"]))["output"] == "in the cellar"
+
+
+async def test_usage_is_told_by_day_genie_and_model(serve: Serve) -> None:
+    async with serve(project) as api:
+        await assigned(api, "metered")
+
+        usage = (await api.get("/api/usage", params={"days": 2})).json()["items"]
+        metrics = (await api.get("/metrics")).text
+
+    [spent] = usage
+    assert (spent["genie"], spent["usage"]["requests"]) == ("metered", 1)
+    assert 'lampwork_jobs{status="succeeded"} 1' in metrics
+    assert "lampwork_model_call_seconds_count 1" in metrics
+
+
+async def test_a_chat_is_its_callers(serve: Serve) -> None:
+    async with serve(project) as api:
+        said = await api.post(
+            "/api/projects/shop/chat/metered/messages", json={"message": "Hello."}
+        )
+        await done(api, said.json()["job_id"])
+
+        [chat] = (await api.get("/api/conversations")).json()["items"]
+
+    assert (chat["kind"], chat["user"]) == ("chat", "local")
