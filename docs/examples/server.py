@@ -29,7 +29,7 @@ def main(api: str) -> None:
     url = f"{api}/api/jobs/{job['job_id']}"
     while not (order := call("GET", url))["waiting_on"]:
         time.sleep(0.1)  # a page would look again
-    print(order["status"], order["waiting_on"][0]["what"])
+    print("waits for", order["waiting_on"][0]["what"])
 
     call("POST", f"{url}/events/colour", {"value": "red"})
     while (order := call("GET", url))["status"] != "succeeded":

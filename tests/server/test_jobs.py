@@ -203,7 +203,9 @@ async def test_another_projects_job_is_as_little_there_as_none(serve: Serve) -> 
                 told.append((answered.status_code, answered.text.replace(job_id, "j0")))
             assert told[0] == told[1], path
             assert told[0][0] == 404, path
-        assert (await api.get("/api/jobs")).json()["items"] == []
+        for path in ("/api/jobs", "/api/conversations", "/api/workers"):
+            assert (await api.get(path)).json()["items"] == []
+        assert sum((await api.get("/api/status")).json()["jobs"].values()) == 0
         assert (await api.get("/api/jobs", params={"after": theirs})).status_code == 404
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import Base64Bytes, Field
+from pydantic import AfterValidator, Base64Bytes, Field
 
-from lampwork import Budget, File, Sealed
+from lampwork import Budget, File, Sealed, clock
 from lampwork.insights import GenieView, JobView, Page, SkillView
 from lampwork.server.authority import May
 from lampwork.server.lists import IdempotencyKey, accepted, whole
@@ -84,6 +85,12 @@ class Limits(Body):
     depth: _Limit | None = None
 
 
+def _to_come(deadline: datetime) -> datetime:
+    if deadline.timestamp() <= clock.now():
+        raise ValueError("it has passed")
+    return deadline
+
+
 class _Terms(Body):
     conversation: str | None = Field(None, description="The one to continue.")
     metadata: dict[str, Json] | None = Field(
@@ -97,7 +104,7 @@ class _Terms(Body):
     when_busy: Literal["wait", "fail"] = "wait"
     when_paused: Literal["wait", "fail"] = "fail"
     budget: Limits | None = None
-    deadline: Moment | None = None
+    deadline: Annotated[Moment, AfterValidator(_to_come)] | None = None
 
     def as_given(self) -> dict[str, Any]:
         """As the door takes them."""
