@@ -41,6 +41,9 @@ _log = logging.getLogger("lampwork.worker")
 _PATIENCE = 5.0
 """Seconds beyond the grace that a database has to take what is to be written at the close."""
 
+_BEGIN_AGAIN = 1.0
+"""Seconds until a process that was found gone, and can't begin anew, tries again."""
+
 _LOOK_FOR_ENDS = 1.0
 """Seconds between two looks at whether others have ended jobs that are waited for here."""
 
@@ -175,11 +178,22 @@ class App(Door):
         try:
             await self.worker.end_all("deposed")
             await asyncio.to_thread(engine.stop)
-            await self._presence.begin_anew()
-            engine.launch(self.worker.execution.execute, executor_id=self._presence.id)
+            while not await self._has_begun_anew(engine):  # noqa: ASYNC110
+                await asyncio.sleep(_BEGIN_AGAIN)
         finally:
             self.worker.closing = False
         self.worker.background(recovery.recover(self.worker))
+
+    async def _has_begun_anew(self, engine: Engine) -> bool:
+        try:
+            await self._presence.begin_anew()
+            engine.launch(self.worker.execution.execute, executor_id=self._presence.id)
+        except StoreUnavailable as error:
+            # Half of it would be a process that is alive, as others see it, and executes nothing.
+            facts = {"event": "worker.not_begun"}
+            _log.warning("this process can't begin anew yet: %s", error, extra=facts)
+            return False
+        return True
 
     def on_text(self, listener: Callable[[TextDelta], object]) -> AbstractContextManager[None]:
         """Tell what genies say while they say it: `with app.on_text(show): …`.

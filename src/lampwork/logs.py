@@ -59,6 +59,7 @@ EVENTS = {
     "worker.beat_failed": "the database did not take a heartbeat; the next one is tried",
     "worker.closing": "the process was told to end",
     "worker.found_gone": "others have found this process gone, and it begins anew",
+    "worker.not_begun": "it could not begin anew, and tries again",
     "worker.gave_up": "the process closes without a server that does not answer",
     "worker.left_alone": "unfinished jobs that this process does not execute",
     "worker.others_gone": "others have shown no heartbeat: their jobs go on",
