@@ -16,17 +16,20 @@ hypothesis.settings.load_profile("here")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is marked as true of a folder alone, at the other place."""
+    """Leave out what is marked as true of one place alone, at the other."""
     items[:] = [
         each
         for each in items
-        if each.get_closest_marker("folder") is None or "server" not in _parameters(each)
+        if not any(each.get_closest_marker(elsewhere) for elsewhere in _ELSEWHERE[_place(each)])
     ]
 
 
-def _parameters(item: pytest.Item) -> tuple[object, ...]:
+_ELSEWHERE = {"folder": ["server"], "server": ["folder"], None: []}
+
+
+def _place(item: pytest.Item) -> str | None:
     called = getattr(item, "callspec", None)
-    return () if called is None else tuple(called.params.values())
+    return None if called is None else called.params.get("place")
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,12 @@
-"""Whether every row of a folder belongs to something that is there."""
+"""Whether every row of a place belongs to something that is there."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
+
+from tests.behind import rows
+
+from lampwork.place import Place
 
 BELONGS = (
     ("jobs.root_id", "jobs.id"),
@@ -15,7 +17,6 @@ BELONGS = (
     ("calls.kept_from", "jobs.id"),
     ("waits.job_id", "jobs.id"),
     ("inbox.wait_id", "waits.id"),
-    ("inbox.substr(topic, 1, instr(topic, ':') - 1)", "jobs.id"),
     ("conversations.id", "tasks.conversation_id"),
     ("conversations.copied_from", "conversations.id"),
     ("entries.conversation_id", "conversations.id"),
@@ -39,6 +40,11 @@ OWNERLESS = """
     and owner not in (select task_id || '.' || call || '/' || name from artifacts)
 """
 
+TO_NOBODY = """
+    select topic from inbox where topic is not null and not exists
+    (select 1 from jobs where substr(topic, 1, length(jobs.id) + 1) = jobs.id || ':')
+"""
+
 # A task goes with the later of the two.
 OF_NOTHING = """
     select id from tasks where job_id not in (select id from jobs)
@@ -46,10 +52,11 @@ OF_NOTHING = """
 """
 
 
-def dangling(home: Path) -> dict[str, list[object]]:
-    """What rows of a folder name and is not there, and what is left to prune."""
+def dangling(place: Path | Place) -> dict[str, list[object]]:
+    """What rows of a place name and is not there, and what is left to prune."""
     queries = {
         "owners of blobs": OWNERLESS,
+        "messages to nobody": TO_NOBODY,
         "tasks of nothing": OF_NOTHING,
         "left to prune": "select id from pruned",
     }
@@ -59,15 +66,11 @@ def dangling(home: Path) -> dict[str, list[object]]:
             f"select {column} from {table} where {column} is not null"
             f" and {column} not in (select {key} from {parent})"
         )
-    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
-        found = {what: [row[0] for row in connection.execute(q)] for what, q in queries.items()}
-    return {what: rows for what, rows in found.items() if rows}
+    found = {what: [first for first, *_ in rows(place, query)] for what, query in queries.items()}
+    return {what: named for what, named in found.items() if named}
 
 
-def stray_records(home: Path) -> set[str]:
+def stray_records(place: Path | Place) -> set[str]:
     """The engine's records of jobs that there are not."""
-    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
-        connection.execute("attach ? as engine", (str(home / "engine.db"),))
-        query = "select workflow_uuid from engine.workflow_status"
-        recorded = {row[0] for row in connection.execute(query)}
-        return recorded - {row[0] for row in connection.execute("select id from jobs")}
+    recorded = rows(place, "select workflow_uuid from workflow_status", "dbos")
+    return {each for (each,) in recorded} - {each for (each,) in rows(place, "select id from jobs")}

@@ -100,6 +100,13 @@ class Cluster:
         """Let a paused server go on."""
         self._signal_all(signal.SIGCONT)
 
+    def end_sessions(self) -> None:
+        """End all sessions of ours, as a failing over does; the server takes new ones."""
+        with self.connect("postgres") as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lamp'"
+            )
+
     def remove(self) -> None:
         """End the server and delete what it has written."""
         if self._server.poll() is None:
@@ -119,15 +126,22 @@ class Cluster:
     # --- databases ---
 
     @contextmanager
-    def database(self, *, empty: bool = False) -> Iterator[str]:
+    def database(self, *, empty: bool = False, like: str | None = None) -> Iterator[str]:
         """The URL of a new database, with our tables unless it is to be empty; dropped in the end.
 
-        Its owner is no superuser.
+        Its owner is no superuser. `like` is the URL of one to copy, which nobody is in.
         """
         name = f"t{uuid.uuid4().hex}"
         template = "template1" if empty else self._template
         with self.connect("postgres") as connection:
-            connection.execute(f"create database {name} template {template} owner lamp")
+            if like is not None:
+                template = like.rpartition("/")[2]
+                # Their processes have ended, and the server may not have noticed yet.
+                ended = "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+                connection.execute(f"{ended} where datname = %s", [template])
+            connection.execute(
+                f"create database {name} template {template} owner lamp strategy file_copy"
+            )
         try:
             yield self.url(name)
         finally:

@@ -11,12 +11,13 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from tests.behind import place_at, tables
 
 from lampwork import (
     Answer,
@@ -33,9 +34,10 @@ from lampwork import (
 )
 from lampwork.models import Ask, Playbook, Reply
 from lampwork.models.ask import size
+from lampwork.place import Server
 from lampwork.runs.flow import EndReason, RunEnded
 from lampwork.runs.run import Run
-from lampwork.store import jobs
+from lampwork.store import executors, jobs
 from lampwork.store.store import Store
 
 T = TypeVar("T")
@@ -91,10 +93,11 @@ async def status(app: App, job_id: str, *expected: str) -> Any:
     return await eventually(reached, f"job {job_id} never got {expected}")
 
 
-async def rows(app: App, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    """What a query of `lampwork.db` gives."""
+async def rows(app: App, query: str | sa.Select[Any], **values: Any) -> list[tuple[Any, ...]]:
+    """What a query of our tables gives."""
+    statement = sa.text(query) if isinstance(query, str) else query
     return await app.store.read(
-        lambda connection: [tuple(each) for each in connection.execute(sa.text(statement), values)]
+        lambda connection: [tuple(each) for each in connection.execute(statement, values)]
     )
 
 
@@ -106,7 +109,7 @@ async def rows_of(store: Store, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def sql(app: App, statement: str, **values: Any) -> None:
-    """Change `lampwork.db` behind everyone's back."""
+    """Change our tables behind everyone's back."""
     await app.store.write(
         lambda connection: connection.execute(sa.text(statement), values) and None
     )
@@ -184,15 +187,32 @@ async def drained(app: App) -> None:
 
 
 def crash(home: Path, before: dict[str, int] | None = None) -> None:
-    """Make a closed folder look as if its process had crashed: what executed was executing.
+    """Make a closed place look as if its process had crashed: what executed was executing.
 
     `before` is how often these jobs had been crashed before.
     """
-    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
-        connection.execute("update executors set closed_at = null")
-        for job_id, crashes in (before or {}).items():
-            connection.execute("update jobs set crashes = ? where id = ?", (crashes, job_id))
-        connection.commit()
+    crashes = sa.text("update jobs set crashes = :crashes where id = :id")
+    place = place_at(home)
+    with tables(place) as connection:
+        connection.execute(sa.text("update executors set closed_at = null"))
+        for job_id, count in (before or {}).items():
+            connection.execute(crashes, {"crashes": count, "id": job_id})
+    if isinstance(place, Server):  # in a folder the next process knows that it is gone
+        _bury_all(place)
+
+
+def _bury_all(place: Server) -> None:
+    """Let all processes that have executed be found gone."""
+
+    def bury(connection: sa.Connection) -> None:
+        found = executors.others(connection, "nobody")
+        executors.bury(connection, {each: beats for each, (beats, _) in found.items()})
+
+    store = Store(place)
+    try:
+        store.submit(bury).result()
+    finally:
+        store.close()
 
 
 @contextmanager

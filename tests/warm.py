@@ -27,6 +27,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
+from lampwork import failpoint
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -284,6 +286,7 @@ def _begin(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     sys.stdin = sys.__stdin__ = os.fdopen(0, encoding="utf-8", closefd=False)
+    importlib.reload(failpoint)  # which looks at the environment when it is imported
     for at, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
         buffering = 1 if at == 2 or os.isatty(at) else -1
         file = os.fdopen(at, "w", buffering, "utf-8", errors, closefd=False)

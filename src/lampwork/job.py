@@ -195,7 +195,7 @@ class Job(SideBySide):
             read=read,
             digest=_digest(assignment.instructions, assignment.conversation, takes),
             opens=True,
-            conversation=assignment.conversation,
+            line=assignment.conversation,
         )
 
     async def read_artifact(self, artifact: Artifact) -> bytes:
@@ -383,7 +383,8 @@ class Job(SideBySide):
         async def body(run: Run, number: int) -> values.Outcome:
             return await event.receive(run, number, name, type, timeout)
 
-        return self._call("wait_for", name, body, annotation=type, opens=True)
+        line = event.topic_of(self.id, name)
+        return self._call("wait_for", name, body, annotation=type, opens=True, line=line)
 
     # --- the world, recorded ---
 
@@ -449,7 +450,7 @@ class Job(SideBySide):
         read: Callable[[Any], Any] | None = None,
         digest: str = "",
         opens: bool = False,
-        conversation: str | None = None,
+        line: str | None = None,
     ) -> Call[Any]:
         if self._options is not None and kind != "step":
             raise InputInvalid(f"options are for job.step; {kind} takes none of them.")
@@ -462,7 +463,7 @@ class Job(SideBySide):
             read=read,
             digest=digest,
             opens=opens,
-            conversation=conversation,
+            line=line,
         )
 
 

@@ -7,18 +7,17 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
+from tests.behind import rows
 from tests.crash import service
 from tests.crash.load import AT_MOST_ONCE, EFFECTS, NEVER_DONE, REPLY, RESULT, USER
 
@@ -214,16 +213,6 @@ class Undisturbed:
         assert again.keys() & AT_MOST_ONCE == set(), "an at_most_once effect was done again"
 
 
-def rows(home: Home, query: str, file: str = "lampwork.db") -> list[tuple[Any, ...]]:
-    """Of our tables, or the engine's, in SQL that both databases take."""
-    if isinstance(home, Server):
-        with psycopg.connect(home.url) as server:
-            server.execute(f"set search_path to {'dbos' if file == 'engine.db' else 'lampwork'}")
-            return server.execute(query).fetchall()
-    with closing(sqlite3.connect(f"file:{home / file}?mode=ro", uri=True)) as connection:
-        return connection.execute(query).fetchall()
-
-
 def open_in(home: Home) -> dict[str, Any]:
     """What has not ended."""
     return {
@@ -235,7 +224,7 @@ def open_in(home: Home) -> dict[str, Any]:
         "engine": rows(
             home,
             "select workflow_uuid, status from workflow_status where status != 'SUCCESS'",
-            "engine.db",
+            "dbos",
         ),
     }
 
@@ -250,7 +239,7 @@ def check_records(home: Home) -> None:
     """Nothing is open, the engine has our jobs and no others, and the records are whole."""
     assert {what: found for what, found in open_in(home).items() if found} == {}
     ours = {job_id for (job_id,) in rows(home, "select id from jobs")}
-    theirs = rows(home, "select workflow_uuid from workflow_status", "engine.db")
+    theirs = rows(home, "select workflow_uuid from workflow_status", "dbos")
     assert ours == {job_id for (job_id,) in theirs}
     check_blobs(home)
     answered = rows(home, "select wait_id, count(*) from inbox group by 1 having count(*) > 1")

@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from tests.behind import place_at, tables
 from tests.crash import service
 from tests.crash.around import (
+    DEADLINE,
+    ROOT,
     Undisturbed,
     Workers,
     outside,
     served,
     tree,
 )
+from tests.postgres import Cluster
+from tests.warm import Command, Warm
 
 from lampwork.failpoint import POINTS
+
+PRUNABLE = "tests/crash/prunable.py"
 
 
 @pytest.fixture(scope="session")
@@ -77,17 +82,62 @@ def undisturbed(
     return quiet
 
 
-PRUNABLE = Path(__file__).with_name("prunable.py")
+# --- commands ---
+
+
+class Run:
+    """`run("-m", "lampwork", …)`: what came of a process, killed at its failpoints or not."""
+
+    def __init__(self, warm: Warm) -> None:
+        self._warm = warm
+
+    def __call__(self, *words: str, home: Path, failpoints: str = "") -> CompletedProcess[str]:
+        process = self.start(*words, home=home, failpoints=failpoints)
+        out, err = process.communicate(timeout=DEADLINE)
+        return CompletedProcess(words, process.wait(), out, err)
+
+    def start(self, *words: str, home: Path, failpoints: str = "") -> Command:
+        """One whose end is not waited for."""
+        environment = {"LAMPWORK_HOME": str(home), "LAMPWORK_FAILPOINTS": failpoints}
+        return self._warm.start(words, cwd=ROOT, env=os.environ | environment)
+
+
+@pytest.fixture
+def run(warm: Warm) -> Run:
+    return Run(warm)
+
+
+# --- what may be pruned ---
+
 MONTHS = 90 * 86400
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose jobs have all ended 90 days ago, but those that wait."""
     home = tmp_path_factory.mktemp("filled") / "home"
+    fill(Run(warm), home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def filled_server(
+    warm: Warm, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """A database like that, and the folder with what is noted beside it."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    with cluster.database() as url, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LAMPWORK_DB", url)
+        fill(Run(warm), home)
+        environment.undo()
+        yield url, home
+
+
+def fill(run: Run, home: Path) -> None:
     home.mkdir()
-    subprocess.run([sys.executable, PRUNABLE, home], check=True, timeout=90)
-    with closing(sqlite3.connect(home / "lampwork.db")) as connection:
+    done = run(PRUNABLE, str(home), home=home)
+    assert done.returncode == 0, done.stderr
+    with tables(place_at(home)) as connection:
         for ago in (
             "jobs set ended_at = ended_at - :ago, created_at = created_at - :ago",
             "conversations set created_at = created_at - :ago",
@@ -95,12 +145,19 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "blobs set put_at = put_at - :ago",
             "writers set at = at - :ago",
         ):
-            connection.execute(f"update {ago}", {"ago": MONTHS})
-        connection.commit()
-    return home
+            connection.execute(sa.text(f"update {ago}"), {"ago": MONTHS})
 
 
 @pytest.fixture
-def aged(filled: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    return Path(shutil.copytree(filled, tmp_path / "home"))
+def aged(
+    place: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Path]:
+    """A copy of it, at both places."""
+    if "LAMPWORK_DB" not in os.environ:
+        yield Path(shutil.copytree(request.getfixturevalue("filled"), tmp_path / "home"))
+        return
+    url, home = request.getfixturevalue("filled_server")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    with cluster.database(like=url) as copy:
+        monkeypatch.setenv("LAMPWORK_DB", copy)
+        yield Path(shutil.copytree(home, tmp_path / "home"))

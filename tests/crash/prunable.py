@@ -1,4 +1,6 @@
-"""Fills a folder with what may be pruned, and what may not: `python prunable.py HOME [go-on]`.
+"""Fills a place with what may be pruned, and what may not: `python prunable.py HOME [go-on]`.
+
+The place is HOME, or the database that LAMPWORK_DB names; notes for later are in HOME.
 
 Half a minute of life in which everything is written that a job can leave behind. `go-on` lets the
 job go on that waited meanwhile, and does again what was kept.
@@ -7,12 +9,26 @@ job go on that waited meanwhile, and does again what was kept.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from lampwork import Answer, Budget, Call, File, Job, Metadata, Project, SkillCall, Turn, playbook
+from lampwork import (
+    Answer,
+    App,
+    Budget,
+    Call,
+    File,
+    Job,
+    Metadata,
+    Project,
+    Settings,
+    SkillCall,
+    Turn,
+    playbook,
+)
 from lampwork.errors import JobFailed
 
 project = Project("prunable")
@@ -101,8 +117,12 @@ async def patient(job: Job, conversation: str) -> str:
     return task.conversation_id
 
 
+def opened(home: Path) -> AbstractAsyncContextManager[App]:
+    return project.open(settings=Settings(home=home, db=os.environ.get("LAMPWORK_DB")))
+
+
 async def fill(home: Path) -> None:
-    async with project.open(home) as app:
+    async with opened(home) as app:
         for name in ("a", "b", CANARY):
             await app.run(review, name=name)
         try:
@@ -122,7 +142,7 @@ async def fill(home: Path) -> None:
 
 
 async def go_on(home: Path) -> Any:
-    async with project.open(home) as app:
+    async with opened(home) as app:
         job_id = (home / "waiting").read_text()
         await app.send_event(job_id, "name", "late")
         print(await app.result(job_id))

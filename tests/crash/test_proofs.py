@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.crash.around import ROOT
-
-
-def live(home: Path, failpoints: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.crash.prover", str(home)],
-        cwd=ROOT,
-        env=os.environ | {"LAMPWORK_FAILPOINTS": failpoints},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+from tests.crash.conftest import Run
 
 
 @pytest.mark.parametrize(
@@ -43,11 +28,12 @@ def live(home: Path, failpoints: str = "") -> subprocess.CompletedProcess[str]:
     ids=lambda each: " then ".join(each) if isinstance(each, tuple) else str(each),
 )
 def test_a_killed_request_is_counted_as_one_that_may_have_been_made(
-    tmp_path: Path, kills: tuple[str, ...], cut_off: int
+    run: Run, tmp_path: Path, kills: tuple[str, ...], cut_off: int
 ) -> None:
+    live = ("-m", "tests.crash.prover", str(tmp_path))
     for kill in kills:
-        assert live(tmp_path, kill).returncode == -signal.SIGKILL
-    done = live(tmp_path)
+        assert run(*live, home=tmp_path, failpoints=kill).returncode == -signal.SIGKILL
+    done = run(*live, home=tmp_path)
     assert done.returncode == 0, done.stderr
 
     made = len((tmp_path / "asked").read_text())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
+from tests.behind import holding
 
 from lampwork import (
     Answer,
@@ -138,33 +137,6 @@ def new_patients(cursor: Any) -> Polled:
 async def welcome(job: Job, new: dict[str, str]) -> str:
     task = await job.assign_task(desk, "welcome", metadata={"patient": new["name"]})
     return task.response
-
-
-def holding(home: Path, what: str) -> list[str]:
-    """The files of a folder, or the tables of a server, that hold it in their bytes."""
-    if (url := os.environ.get("LAMPWORK_DB")) is not None:
-        return _tables_holding(url, what)
-    return [
-        file.name
-        for file in sorted(home.rglob("*"))
-        if file.is_file() and what.encode() in file.read_bytes()
-    ]
-
-
-def _tables_holding(url: str, what: str) -> list[str]:
-    with psycopg.connect(url) as server:
-        tables = server.execute(
-            "select table_schema, table_name from information_schema.tables"
-            " where table_schema in ('lampwork', 'dbos') and table_type = 'BASE TABLE'"
-        ).fetchall()
-        assert len(tables) > 20
-        query = 'select count(*) from "{}"."{}" as one where one::text like %s or one::text like %s'
-        like = [f"%{what}%", f"%{what.encode().hex()}%"]  # as text, and as bytes are shown
-        return [
-            name
-            for schema, name in tables
-            if server.execute(query.format(schema, name), like).fetchall() != [(0,)]
-        ]
 
 
 async def treated(app: App, *names: str, key: str | None = None) -> str:

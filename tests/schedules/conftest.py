@@ -11,10 +11,9 @@ from lampwork import Project
 from lampwork.worker import execution
 
 
-@pytest.fixture
-def on_server(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A schedule that there is on a server alone."""
-    monkeypatch.setenv("LAMPWORK_DB", server)
+@pytest.fixture(autouse=True)
+def _at_both_places(place: None) -> None:
+    """Each schedule is kept in a folder and on a server, unless it is marked as one of theirs."""
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import sqlalchemy as sa
 from tests.support import eventually, inside, opened, rows
 
 from lampwork import App, Project
 from lampwork import clock as clocks
+from lampwork.store import schema
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 HOUR = 3600.0
@@ -28,13 +31,26 @@ class Clock(clocks.Clock):
 
 
 @asynccontextmanager
-async def executing(project: Project, home: Path, clock: Clock) -> AsyncIterator[App]:
-    """The project, executing by this clock, after its first look."""
+async def executing(
+    project: Project, home: Path, clock: Clock, *, hears: bool = False
+) -> AsyncIterator[App]:
+    """The project, executing by this clock, after its first look.
+
+    Unless it hears what others tell it looks when the test does, and at no other time.
+    """
     with clocks.using(clock):
         async with opened(project, home) as app:
+            if not hears:
+                app._look = lambda _topics: None  # type: ignore[method-assign]
+                await inside(app, _looked(app))
             await inside(app, app.schedule.begin())
             await polled(app)
             yield app
+
+
+async def _looked(app: App) -> None:
+    if app._looking is not None:
+        await app._looking
 
 
 async def look(app: App) -> None:
@@ -55,15 +71,16 @@ async def at(app: App, clock: Clock, hours: float) -> list[float]:
 
 
 async def fired(app: App) -> list[float]:
-    found = await rows(
-        app,
-        "select json_extract(\"trigger\", '$.scheduled_at') from jobs "
-        "where json_extract(\"trigger\", '$.kind') = 'cron' order by id",
-    )
-    return [(datetime.fromisoformat(each).timestamp() - NOON) / HOUR for (each,) in found]
+    times = [by["scheduled_at"] for by in await triggered(app) if by["kind"] == "cron"]
+    return [(datetime.fromisoformat(each).timestamp() - NOON) / HOUR for each in times]
 
 
 async def started(app: App) -> list[str]:
     """The keys of items for which there are jobs, in the order of their jobs."""
-    found = await rows(app, "select json_extract(\"trigger\", '$.key') from jobs order by id")
-    return [key for (key,) in found]
+    return [by.get("key") for by in await triggered(app)]
+
+
+async def triggered(app: App) -> list[dict[str, Any]]:
+    """What has started each job, in their order."""
+    found = await rows(app, sa.select(schema.jobs.c.trigger).order_by(schema.jobs.c.id))
+    return [by for (by,) in found]

@@ -15,7 +15,7 @@ from tests.support import eventually, opened, park, result, rows, status
 from lampwork import Cron, Job, clock
 from lampwork.errors import WaitTimedOut
 
-pytestmark = pytest.mark.usefixtures("on_server")
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture

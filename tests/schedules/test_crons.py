@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.schedules.scheduling import HOUR, NOON, Clock, at, executing, fired, look
+import sqlalchemy as sa
+from tests.schedules.scheduling import HOUR, NOON, Clock, at, executing, fired, look, triggered
 from tests.support import armed, away, eventually, once, rows, status
 
 from lampwork import App, Cron, Job, Project
 from lampwork.errors import TriggerNotFound
+from lampwork.store import schema
 from lampwork.triggers import schedule
 from lampwork.worker.presence import Presence
 
@@ -189,8 +190,7 @@ async def test_a_cron_is_fired_by_hand_paused_or_not_and_keeps_its_times(
         clock.hours = 0.5
         [job] = await app.fire(project.recipes["nightly"], by="ben")
         assert await fired(app) == [0.5]
-        [(by,)] = await rows(app, "select json_extract(\"trigger\", '$.by') from jobs")
-        assert by == "ben"
+        assert [by["by"] for by in await triggered(app)] == ["ben"]
         await status(app, job, "succeeded")
         assert await at(app, clock, 1.5) == [0.5], "it is paused still"
         await app.start_trigger("nightly", by="ann")
@@ -201,8 +201,8 @@ async def test_a_pause_says_who_and_why_until_it_is_over(
     project: Project, home: Path, clock: Clock
 ) -> None:
     async def orders() -> list[tuple[Any, ...]]:
-        found = await rows(app, "select paused, started from triggers")
-        return [tuple(each and json.loads(each) for each in row) for row in found]
+        of = schema.triggers.c
+        return await rows(app, sa.select(of.paused, of.started))
 
     cron(project)
     async with executing(project, home, clock) as app:

@@ -13,7 +13,7 @@ from lampwork.place import Server
 from lampwork.store import endings
 from lampwork.store.store import Store
 
-pytestmark = pytest.mark.usefixtures("on_server")
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture

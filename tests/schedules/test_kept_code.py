@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.behind import place_at
 from tests.support import (
     crash,
     drained,
@@ -23,7 +24,6 @@ from lampwork import Job, Project
 from lampwork.door import Door
 from lampwork.errors import Conflict
 from lampwork.insights import Insights
-from lampwork.place import Folder
 from lampwork.store import kept, unfinished
 from lampwork.worker import recovery
 
@@ -63,7 +63,7 @@ async def test_other_code_neither_starts_nor_wakes_a_kept_job(tmp_path: Path) ->
         await park(app, f"{parked}.1")
         await park(app, parked)
         await keep(app, waiting, parked)
-    async with Insights.opened(Folder(tmp_path)) as insights:
+    async with Insights.opened(place_at(tmp_path)) as insights:
         queued = (await Door(project, insights.store).start(asks)).job_id
         await keep(insights, queued)
     async with opened(project, tmp_path) as app:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from tests.behind import place_at, tables
 from tests.support import NEVER, eventually, inside, opened, park, result, row, sql
 
 from lampwork import Job
@@ -16,16 +16,15 @@ from lampwork.worker.presence import Presence
 
 def claim_without_a_run(home: Path, job_id: str, like: str) -> None:
     """What is on disk after a start whose commit was made and whose answer was lost."""
-    with closing(sqlite3.connect(home / "engine.db")) as connection:
-        connection.row_factory = sqlite3.Row
+    with tables(place_at(home), "dbos") as connection:
         for table in ("workflow_status", "workflow_input"):
-            query = f"select * from {table} where workflow_uuid = ?"
-            row = dict(connection.execute(query, [like]).fetchone()) | {"workflow_uuid": job_id}
-            columns, marks = ", ".join(row), ", ".join("?" * len(row))
-            connection.execute(f"insert into {table} ({columns}) values ({marks})", [*row.values()])
+            query = sa.text(f"select * from {table} where workflow_uuid = :id")
+            row = connection.execute(query, {"id": like}).mappings().one()
+            marks = ", ".join(f":{column}" for column in row)
+            insert = sa.text(f"insert into {table} ({', '.join(row)}) values ({marks})")
+            connection.execute(insert, {**row, "workflow_uuid": job_id})
         claimed = "update workflow_status set status = 'PENDING', output = null"
-        connection.execute(f"{claimed} where workflow_uuid = ?", [job_id])
-        connection.commit()
+        connection.execute(sa.text(f"{claimed} where workflow_uuid = :id"), {"id": job_id})
 
 
 async def test_a_start_whose_answer_was_lost_is_made_good_for_while_the_worker_lives(
@@ -55,7 +54,7 @@ async def test_a_start_whose_answer_was_lost_is_made_good_for_while_the_worker_l
         assert engine.start == start
 
 
-@pytest.mark.usefixtures("on_server")
+@pytest.mark.server
 async def test_a_claim_that_is_lost_where_another_process_has_charge_is_made_good_for(
     project, home, monkeypatch: pytest.MonkeyPatch
 ):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
+from tests.behind import place_at, tables
 from tests.support import (
     NEVER,
     armed,
@@ -327,11 +327,9 @@ async def test_a_job_that_the_engine_gave_up_is_taken_up_again(project, home):
     async with opened(project, home) as app:
         job_id = (await app.start(patient)).job_id
         await park(app, job_id)
-    with closing(sqlite3.connect(home / "engine.db")) as engine:
-        engine.execute(
-            "update workflow_status set status = 'ERROR' where workflow_uuid = ?", (job_id,)
-        )
-        engine.commit()
+    with tables(place_at(home), "dbos") as connection:
+        given_up = "update workflow_status set status = 'ERROR' where workflow_uuid = :id"
+        connection.execute(sa.text(given_up), {"id": job_id})
     async with opened(project, home) as app:
         await app.send_event(job_id, "go", "hello")
         await inside(app, recovery.sweep(app.worker))

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydantic import BaseModel
+from tests.behind import place_at
 from tests.schedules.scheduling import HOUR, Clock, executing, fired, look, started
-from tests.support import armed, away, eventually, inside, once, opened, rows, sql, status
+from tests.support import (
+    armed,
+    away,
+    eventually,
+    inside,
+    once,
+    opened,
+    rows,
+    sql,
+    status,
+)
 
 from lampwork import App, Cron, Job, Poll, Polled, Project
 from lampwork.door import Door
 from lampwork.errors import PollFailed
-from lampwork.place import Folder
+from lampwork.store import schema
 from lampwork.store.store import Store
 
 shop: list[Any] = []
@@ -67,9 +78,9 @@ def order(number: int, item: str = "lamp") -> dict[str, Any]:
 
 
 async def the_error(app: App, recipe: str = "ship") -> str | None:
-    query = "select json_extract(error, '$.message') from triggers where recipe = :recipe"
-    [(message,)] = await rows(app, query, recipe=recipe)
-    return message
+    query = sa.select(schema.triggers.c.error).where(schema.triggers.c.recipe == recipe)
+    [(error,)] = await rows(app, query)
+    return error and error["message"]
 
 
 async def rejected(app: App) -> dict[str, str]:
@@ -103,9 +114,7 @@ async def test_each_item_starts_one_job_ever(project: Project, home: Path, clock
     clock.hours = 9
     async with executing(project, home, clock) as app:
         assert await started(app) == ["1", "2", "3"], "nor after a restart"
-        [(job_id,)] = await rows(
-            app, "select id from jobs where json_extract(input, '$.order.id') = 3"
-        )
+        *_, (job_id,) = await rows(app, "select id from jobs order by id")
         row = await status(app, job_id, "succeeded")
         assert row.trigger == {"kind": "poll", "trigger": f"poll {__name__}:orders", "key": "3"}
         assert await app.result(job_id) == "lamp 3"
@@ -117,9 +126,9 @@ async def test_items_of_any_type_are_recorded_and_may_be_typed(
     poll(project)
     shop.append(Order(id=7, item="vase"))
     async with executing(project, home, clock) as app:
-        [job] = await rows(app, "select id, input from jobs")
-        assert json.loads(job[1]) == {"order": {"id": 7, "item": "vase"}}
-        await status(app, job[0], "succeeded")
+        [(job_id, given)] = await rows(app, sa.select(schema.jobs.c.id, schema.jobs.c.input))
+        assert given == {"order": {"id": 7, "item": "vase"}}
+        await status(app, job_id, "succeeded")
 
 
 async def test_several_parameters_are_fields_of_the_item(
@@ -128,8 +137,8 @@ async def test_several_parameters_are_fields_of_the_item(
     poll(project, of=ship_item, key=lambda each: each["number"])
     shop.extend([{"number": 1, "item": "lamp", "gift": True, "more": "is left out"}, {"number": 2}])
     async with executing(project, home, clock) as app:
-        [(given,)] = await rows(app, "select input from jobs")
-        assert json.loads(given) == {"item": "lamp", "gift": True}
+        [(given,)] = await rows(app, sa.select(schema.jobs.c.input))
+        assert given == {"item": "lamp", "gift": True}
         assert await rejected(app) == {"2": "The input of ship_item does not fit: item: missing."}
 
 
@@ -356,9 +365,9 @@ async def test_what_another_process_asks_for_is_done_at_once(
 ) -> None:
     poll(project)
     cron(project)
-    async with executing(project, home, clock) as app:
+    async with executing(project, home, clock, hears=True) as app:
         shop.append(order(1))
-        store = await asyncio.to_thread(Store, Folder(home))
+        store = await asyncio.to_thread(Store, place_at(home))
         try:
             door = Door(project, store)
             for recipe in project.recipes:

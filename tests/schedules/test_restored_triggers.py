@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
 from tests.schedules.scheduling import Clock, at, executing, fired
 from tests.support import eventually, rows
 
 from lampwork import App, Cron, Job, Poll, Project, backup, restore
 from lampwork import clock as clocks
 from lampwork.place import Folder
+from lampwork.store import schema
 
 arrived: list[dict[str, int]] = []
 
@@ -34,13 +37,12 @@ def defined(project: Project) -> None:
 
 async def started(app: App) -> dict[str, Any]:
     """By what has started each job: what the keys of its effects begin with, and its mark."""
-    query = (
-        "select coalesce(json_extract(\"trigger\", '$.scheduled_at'), "
-        "json_extract(\"trigger\", '$.key')), keyed_as, restoration from jobs"
-    )
-    return {by: (keyed_as, mark) for by, keyed_as, mark in await rows(app, query)}
+    of = schema.jobs.c
+    found = await rows(app, sa.select(of.trigger, of.keyed_as, of.restoration))
+    return {by.get("scheduled_at") or by["key"]: (keyed_as, mark) for by, keyed_as, mark in found}
 
 
+@pytest.mark.folder
 async def test_times_and_items_start_their_jobs_again_under_the_same_keys(
     project: Project, home: Path, tmp_path: Path, clock: Clock
 ) -> None:

@@ -40,7 +40,7 @@ async def test_a_job_counts_from_when_it_is_started_until_its_run_is_there(
         await eventually(lambda: app.worker.admission.room == 1, "it still counts")
 
 
-@pytest.mark.usefixtures("on_server")
+@pytest.mark.server
 async def test_what_finds_no_room_is_anybodys(project, home):
     """Whoever has room for it first takes charge of it; here that is nobody else."""
     gate = asyncio.Event()

@@ -21,7 +21,11 @@ from lampwork.store import schema
 from lampwork.store import store as store_module
 from lampwork.store.store import Store
 
-pytestmark = pytest.mark.usefixtures("on_server")
+pytestmark = pytest.mark.server
+
+AFTER_COMMIT = "store.after_commit"
+
+Writing = asyncio.Task[int]
 
 
 @pytest.fixture
@@ -41,17 +45,27 @@ def kept(connection: sa.Connection) -> list[int]:
     return sorted(connection.execute(sa.select(schema.logs.c.number)).scalars())
 
 
-def end_sessions(cluster: Cluster) -> None:
-    with cluster.connect("postgres") as connection:
-        connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lamp'"
-        )
+async def in_doubt(store: Store, cluster: Cluster, moment: str = AFTER_COMMIT) -> Writing:
+    """A change at whose commit the server dies: before it is told to, or before it answers."""
+    died = threading.Event()
+
+    def die() -> None:
+        failpoint.disarm(moment)
+        cluster.kill()
+        died.set()
+        if moment == AFTER_COMMIT:
+            raise ConnectionResetError("no answer")
+
+    failpoint.arm(moment, die)
+    writing = asyncio.create_task(store.write(keep, 1))
+    await asyncio.to_thread(died.wait, 10)
+    return writing
 
 
 async def test_a_connection_that_was_lost_in_a_pause_is_not_noticed(store: Store, cluster: Cluster):
     """Nothing had been told to commit, so it is simply done again on another connection."""
     await store.write(keep, 1)
-    end_sessions(cluster)
+    cluster.end_sessions()
     assert await store.write(keep, 2) == 2
     assert await store.write(keep, 3) == 3
 
@@ -72,26 +86,15 @@ async def test_while_the_server_is_away_changes_are_refused_and_nothing_hangs(
     assert await store.read(kept) == [1, 3]
 
 
-@pytest.mark.parametrize("moment", ["store.before_commit", "store.after_commit"])
+@pytest.mark.parametrize("moment", ["store.before_commit", AFTER_COMMIT])
 async def test_a_server_that_dies_in_a_commit_is_asked_when_it_is_back(
     store: Store, cluster: Cluster, moment: str
 ):
     """Nobody is told anything before it is known; then what was told is true."""
-    died = threading.Event()
-
-    def die() -> None:
-        failpoint.disarm(moment)
-        cluster.kill()
-        died.set()
-        if moment == "store.after_commit":
-            raise ConnectionResetError("no answer")
-
-    failpoint.arm(moment, die)
-    writing = asyncio.create_task(store.write(keep, 1))
-    await asyncio.to_thread(died.wait, 10)
+    writing = await in_doubt(store, cluster, moment)
     assert not writing.done()
     cluster.start()
-    if moment == "store.after_commit":
+    if moment == AFTER_COMMIT:
         assert await writing == 1
         assert await store.read(kept) == [1]
     else:
@@ -132,24 +135,14 @@ async def test_what_is_submitted_while_a_commit_is_not_known_is_refused_at_once(
     store: Store, cluster: Cluster
 ):
     """*The database is down at submit: 503 within its deadline.* Only the commit in doubt waits."""
-    died = threading.Event()
-
-    def die() -> None:
-        failpoint.disarm("store.after_commit")
-        cluster.kill()
-        died.set()
-        raise ConnectionResetError("no answer")
-
-    failpoint.arm("store.after_commit", die)
-    in_doubt = asyncio.create_task(store.write(keep, 1))
-    await asyncio.to_thread(died.wait, 10)
+    writing = await in_doubt(store, cluster)
     try:
         with pytest.raises(StoreUnavailable, match="can't be reached"):
             await asyncio.wait_for(store.write(keep, 2), 10)
-        assert not in_doubt.done()
+        assert not writing.done()
     finally:
         cluster.start()
-    assert await in_doubt == 1
+    assert await writing == 1
     assert await store.read(kept) == [1]
 
 
@@ -185,17 +178,7 @@ async def test_a_commit_that_is_not_known_when_the_store_closes_is_told_so(
     server: str, cluster: Cluster
 ):
     store = Store(Server(server))
-    died = threading.Event()
-
-    def die() -> None:
-        failpoint.disarm("store.after_commit")
-        cluster.kill()
-        died.set()
-        raise ConnectionResetError("no answer")
-
-    failpoint.arm("store.after_commit", die)
-    writing = asyncio.create_task(store.write(keep, 1))
-    await asyncio.to_thread(died.wait, 10)
+    writing = await in_doubt(store, cluster)
     try:
         await asyncio.wait_for(asyncio.to_thread(store.close), 10)
         with pytest.raises(StoreUnavailable, match="it may have it, or not"):
@@ -228,7 +211,7 @@ async def test_a_process_that_is_slower_than_the_server_allows_begins_again(
         keep(connection, number)
         frozen += 1
         if frozen == 1:
-            end_sessions(cluster)
+            cluster.end_sessions()
         return number
 
     assert await store.write(freeze, 2) == 2
@@ -252,7 +235,7 @@ async def test_a_session_that_was_ended_before_a_read_is_not_noticed(
 ):
     await store.write(keep, 1)
     assert await store.read(kept) == [1]
-    end_sessions(cluster)
+    cluster.end_sessions()
     assert await store.read(kept) == [1]
 
 
@@ -292,7 +275,7 @@ async def test_a_server_that_takes_no_changes_any_more_is_told_as_a_standby(
     name = server.rpartition("/")[2]
     with cluster.connect("postgres") as connection:
         connection.execute(f"alter database {name} set default_transaction_read_only = on")
-    end_sessions(cluster)
+    cluster.end_sessions()
 
     with pytest.raises(DatabaseNotWritable, match="name the primary"):
         await store.write(keep, 1)
@@ -308,7 +291,7 @@ async def test_a_job_that_is_sent_again_under_its_key_is_one_job(store: Store, c
         return number
 
     def lose_the_answer() -> None:
-        failpoint.disarm("store.after_commit")
+        failpoint.disarm(AFTER_COMMIT)
         cluster.kill()
         cluster.start()
         raise ConnectionResetError("no answer")
@@ -318,7 +301,7 @@ async def test_a_job_that_is_sent_again_under_its_key_is_one_job(store: Store, c
     with pytest.raises(StoreUnavailable):
         await door.start(order, idempotency_key="one", number=1)
     cluster.start()
-    failpoint.arm("store.after_commit", lose_the_answer)
+    failpoint.arm(AFTER_COMMIT, lose_the_answer)
     first = await door.start(order, idempotency_key="one", number=1)
     assert await door.start(order, idempotency_key="one", number=1) == first
     count = sa.select(sa.func.count()).select_from(schema.jobs)

@@ -22,7 +22,7 @@ from lampwork.errors import StoreUnavailable
 from lampwork.place import Server
 from lampwork.store.store import Store
 
-pytestmark = pytest.mark.usefixtures("on_server")
+pytestmark = pytest.mark.server
 
 begun: list[str] = []
 gate = threading.Event()
@@ -34,13 +34,6 @@ def _nothing_begun() -> Iterator[None]:
     gate.clear()
     yield
     gate.set()
-
-
-def end_sessions(cluster: Cluster) -> None:
-    with cluster.connect("postgres") as connection:
-        connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lamp'"
-        )
 
 
 def stop(cluster: Cluster) -> None:
@@ -59,7 +52,7 @@ def pause(cluster: Cluster) -> None:
     cluster.go_on()
 
 
-BAD_TIMES = [stop, kill, pause, end_sessions]
+BAD_TIMES = [stop, kill, pause, Cluster.end_sessions]
 
 
 def held(name: str) -> str:
@@ -102,7 +95,7 @@ async def test_jobs_that_execute_meanwhile_come_to_their_results(
         assert found == ["a done", "b done", "c done"]
 
 
-@pytest.mark.parametrize("bad_time", [kill, end_sessions])
+@pytest.mark.parametrize("bad_time", [kill, Cluster.end_sessions])
 async def test_an_effect_is_not_started_twice_by_it(
     project, home, cluster: Cluster, bad_time: Callable[[Cluster], None]
 ):
@@ -148,7 +141,7 @@ async def test_what_others_write_is_heard_again_afterwards(
         await status(app, hot, "suspended")
         store = Store(Server(server))
         try:
-            end_sessions(cluster)
+            cluster.end_sessions()
             await Door(project, store).send_event(parked, "word", "at once")
             assert await result(app, parked, 15) == "at once"
             await Door(project, store).send_event(hot, "word", "later")
@@ -181,7 +174,7 @@ async def test_a_session_that_is_ended_while_the_project_opens_is_not_noticed(
 ):
     """Seen on a machine with much else to do: the process rested for 3 s in a transaction."""
     register = engines.DBOSClient.register_queue
-    end_once = once(lambda: end_sessions(cluster))
+    end_once = once(cluster.end_sessions)
 
     def register_slowly(self, *words, **options):
         with self._sys_db.engine.begin() as connection:

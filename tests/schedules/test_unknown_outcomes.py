@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 
 import pytest
+import sqlalchemy as sa
 from tests.support import (
     NEVER,
     armed,
@@ -24,6 +24,7 @@ from tests.support import (
 
 from lampwork import Job, NotDone, Project
 from lampwork.errors import AlreadyAnswered, InputInvalid, JobFailed
+from lampwork.store import schema
 from lampwork.worker import parking
 
 begun: list[str] = []
@@ -227,8 +228,9 @@ async def test_a_result_of_a_type_that_has_changed_is_asked_for_again(project, h
 
         await eventually(asked_again)
         await park(app, job_id)
-        ((subject,),) = await rows(app, "select subject from waits where not answered")
-        why = json.loads(subject)["why"]
+        of = schema.waits.c
+        ((subject,),) = await rows(app, sa.select(of.subject).where(of.answered.is_(False)))
+        why = subject["why"]
         assert why.startswith("the process ended while it was executing; ann said that it happened")
         assert "'eleven'" in why.replace('"', "'")
         assert "does not fit its type" in why

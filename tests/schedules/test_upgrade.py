@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from tests.behind import place_at
 from tests.support import (
     armed,
     clerk,
@@ -29,7 +31,7 @@ from tests.support import (
 
 from lampwork import App, Job, Project
 from lampwork.door import Door
-from lampwork.place import Folder
+from lampwork.store import schema
 from lampwork.store.store import Store
 from lampwork.upgrade import Rehearsed, rehearse_all
 
@@ -168,7 +170,7 @@ def define(project: Project) -> None:
 
 
 async def rehearsed(project: Project, home: Path) -> dict[str, Rehearsed]:
-    return {each.job_id: each async for each in rehearse_all(project, Folder(home))}
+    return {each.job_id: each async for each in rehearse_all(project, place_at(home))}
 
 
 async def begin(app: App, recipe: str, **input: str) -> str:
@@ -195,8 +197,10 @@ async def has_waits(app: App) -> bool:
 
 async def wake(app: App) -> None:
     """Answer all that is waited for."""
-    for topic, subject in await rows(app, "select topic, subject from waits where topic not null"):
-        value = 1 if "integer" in subject else "x"
+    of = schema.waits.c
+    events = sa.select(of.topic, of.subject).where(of.topic.is_not(None))
+    for topic, subject in await rows(app, events):
+        value = 1 if "integer" in str(subject) else "x"
         job_id, _, name = topic.rpartition(":")
         await app.send_event(job_id, name, value)
 
@@ -296,7 +300,7 @@ async def test_a_job_of_which_nothing_has_begun_needs_its_recipe_and_no_more(
     project: Project, home: Path
 ) -> None:
     define(project)
-    store = Store(Folder(home))
+    store = Store(place_at(home))
     try:
         job_id = await Door(project, store).start_named("order", {}, kind="test")
     finally:
@@ -405,5 +409,5 @@ async def test_a_recipe_that_never_comes_to_where_its_job_stands_is_given_up(
         await park(app, job_id)
         assert (await row(app, job_id)).want == "parked"
     slow = True
-    [found] = [each async for each in rehearse_all(project, Folder(home), patience=0.05)]
+    [found] = [each async for each in rehearse_all(project, place_at(home), patience=0.05)]
     assert (found.goes_on, "within 0.05 s" in (found.why or "")) == (False, True)

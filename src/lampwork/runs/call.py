@@ -36,8 +36,9 @@ class Call(Generic[T]):
     digest: str = ""
     opens: bool = False
     """Whether it is written down before it begins, because a change of code must find it."""
-    conversation: str | None = None
-    """The conversation in whose line it takes a place: calls side by side do so in their order."""
+    line: str | None = None
+    """The conversation, or the events, that it gets in line for: calls side by side in their order.
+    """
 
     @property
     def label(self) -> str:

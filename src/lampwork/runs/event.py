@@ -34,7 +34,10 @@ async def receive(
     Raises WaitTimedOut.
     """
     due_at = None if seconds is None else clock.now() + seconds
-    passed_over = 0
+    topic, passed_over = topic_of(run.job_id, name), 0
+    await run.lines.turn(topic, number)
+    # Already, for waits are written in the order in which they are submitted, and several at once.
+    run.lines.leave(topic, number)
     while True:
         wait = Wait(
             id=wait_id(run.job_id, number, f"{passed_over}" if passed_over else ""),
@@ -42,7 +45,7 @@ async def receive(
             call=number,
             kind="event",
             subject={"name": name, "schema": schema_of(annotation)},
-            topic=topic_of(run.job_id, name),
+            topic=topic,
             due_at=due_at,
         )
         answer = await run.until(wait)

@@ -237,8 +237,8 @@ class Flow(ABC):
     async def perform(self, call: Call[T]) -> T:
         """Do a call, or read its record; its value, or its error raised."""
         try:
-            if call.conversation is not None:
-                self.lines.join(call.conversation, call.number)
+            if call.line is not None:
+                self.lines.join(call.line, call.number)
             envelope = await self.store.unfold(await self._envelope(call))
         except StoreUnavailable as error:
             raise self.unavailable(error) from error
@@ -250,8 +250,8 @@ class Flow(ABC):
             )
             raise self.interrupted from None
         finally:
-            if call.conversation is not None:
-                self.lines.leave(call.conversation, call.number)
+            if call.line is not None:
+                self.lines.leave(call.line, call.number)
         text = values.text_of(values.read(envelope))
         try:
             value = values.decode(text, call.annotation, call.label)
