@@ -15,6 +15,8 @@ from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from lampwork import (
     Answer,
     App,
@@ -139,6 +141,10 @@ async def fill(home: Path) -> None:
         waiting = await app.start(patient, conversation=talk[0])
         await app.send_event((await app.start(patient, conversation=talk[1])).job_id, "other", 1)
         (home / "waiting").write_text(waiting.job_id)
+        open_ends = sa.text("select id from jobs where ended_at is null and callable <> 'patient'")
+        while left := await app.store.read(lambda each: each.execute(open_ends).scalars().all()):
+            for job_id in left:
+                await app.ended(job_id)
 
 
 async def go_on(home: Path) -> Any:

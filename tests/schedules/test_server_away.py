@@ -249,7 +249,7 @@ async def test_the_calls_of_a_job_are_read_again_if_a_session_ends_in_the_middle
         sa.event.listen(engine, "before_cursor_execute", lambda *_: cut())
         return engine
 
-    cut = once(lambda: end_sessions(cluster))
+    cut = once(cluster.end_sessions)
     monkeypatch.setattr(history, "open_tables", to_be_cut)
     assert history.recorded_calls(Server(server), ["j1"]) == {"j1": []}
 
