@@ -11,7 +11,7 @@ from lampwork import Job, app
 from lampwork.errors import StoreUnavailable
 from lampwork.store import executors
 
-pytestmark = pytest.mark.usefixtures("on_server")
+pytestmark = pytest.mark.server
 
 
 async def test_one_that_cannot_launch_its_engine_tries_again_until_it_can(
