@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from lampwork import pruning
 from lampwork.door import Door
 from lampwork.engine import Engine
 from lampwork.engine.loop import LoopThread
@@ -29,6 +28,7 @@ from lampwork.store.audit import Act, nothing, recorded
 from lampwork.store.store import Store
 from lampwork.triggers.schedule import Schedule
 from lampwork.types import JobRef
+from lampwork.upkeep import pruning
 from lampwork.worker import Worker, recovery
 from lampwork.worker.presence import Presence
 

@@ -12,9 +12,8 @@ from typing import Any, TypeVar, overload
 
 from typing_extensions import TypeForm
 
-from lampwork import by_hand, copies, erasing, values
+from lampwork import by_hand, copies, values
 from lampwork.copies import CopyPlan
-from lampwork.erasing import Erasure
 from lampwork.errors import InputInvalid, ResultNotRecordable
 from lampwork.genies.output import Output, describe
 from lampwork.runs import event
@@ -26,6 +25,8 @@ from lampwork.store.audit import Act, nothing, recorded
 from lampwork.store.prune import Amount
 from lampwork.store.store import Store
 from lampwork.types import JobRef, Json, new_job_id
+from lampwork.upkeep import erasing
+from lampwork.upkeep.erasing import Erasure
 
 T = TypeVar("T")
 

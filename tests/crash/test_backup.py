@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.crash.around import outside
 
-from lampwork import backup, restore
 from lampwork.place import Folder
+from lampwork.upkeep import backup, restore
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -23,7 +23,6 @@ from lampwork import (
     SkillCall,
     Turn,
     playbook,
-    pruning,
 )
 from lampwork.errors import (
     ConversationNotFound,
@@ -36,6 +35,7 @@ from lampwork.errors import (
 from lampwork.insights import Insights
 from lampwork.place import Place
 from lampwork.store.store import Store
+from lampwork.upkeep import pruning
 
 from ..support import status
 from .conftest import Open

@@ -28,12 +28,11 @@ from lampwork import (
     Settings,
     SkillCall,
     Turn,
-    backup,
     playbook,
-    restore,
 )
 from lampwork.insights import Insights, JobDetails, JobView
 from lampwork.place import Folder, Place, Server
+from lampwork.upkeep import backup, restore
 
 project = Project("restored")
 

@@ -25,13 +25,13 @@ from lampwork import (
     Turn,
     clock,
     playbook,
-    pruning,
 )
 from lampwork.engine import recorded_calls
 from lampwork.errors import JobNotFound
 from lampwork.insights import Insights
 from lampwork.models.ask import Told
 from lampwork.store import leases, schema
+from lampwork.upkeep import pruning
 
 from ..support import DEADLINE, eventually, status
 from .conftest import Open

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from tests.schedules.scheduling import Clock, at, executing, fired
 from tests.support import eventually, rows
 
-from lampwork import App, Cron, Job, Poll, Project, backup, restore
+from lampwork import App, Cron, Job, Poll, Project
 from lampwork import clock as clocks
 from lampwork.place import Folder
 from lampwork.store import schema
+from lampwork.upkeep import backup, restore
 
 arrived: list[dict[str, int]] = []
 

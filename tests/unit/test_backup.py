@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lampwork import backup, failpoint, restore
+from lampwork import failpoint
 from lampwork.errors import (
     BackupInvalid,
     BackupRefused,
@@ -26,6 +26,7 @@ from lampwork.lock import FolderLock
 from lampwork.place import Folder
 from lampwork.store import blobs
 from lampwork.store.store import Store
+from lampwork.upkeep import backup, restore
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ from lampwork.errors import (
     LampworkError,
     StoreUnavailable,
 )
-from lampwork.migration import Migrated, migrate
 from lampwork.place import Folder, Place, Server
 from lampwork.store import migrations, schema
 from lampwork.store.migrations import HEAD, server
 from lampwork.store.store import Store
+from lampwork.upkeep.migration import Migrated, migrate
 
 _VERSIONS = Path(migrations.__file__).parent / "versions"
 EARLIER = sorted(file.name[:4] for file in _VERSIONS.glob("0*.py"))[:-1]

@@ -17,12 +17,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.integrity import dangling
 
-from lampwork import pruning
 from lampwork.place import Folder
 from lampwork.store import prune, quiet, schema
 from lampwork.store.prune import Search
 from lampwork.store.quiet import Mentioned
 from lampwork.store.store import Store
+from lampwork.upkeep import pruning
 
 NOW = 1_000_000_000.0
 CUTOFF = NOW - 30 * 86400

@@ -22,7 +22,7 @@ def command(to: Path, options: Options) -> int:
 
     Whoever executes goes on: the backup shows both databases as they are at one moment.
     """
-    from lampwork import backup
+    from lampwork.upkeep import backup
 
     made = backup.make(place_to_read(options), to)
     made_at = datetime.fromtimestamp(made.made_at, UTC)

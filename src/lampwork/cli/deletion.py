@@ -10,14 +10,14 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from lampwork import pruning
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.reading import reading
 from lampwork.insights import Insights, to_json
 from lampwork.place import Server
-from lampwork.pruning import Amount, Space
 from lampwork.types import Json
+from lampwork.upkeep import pruning
+from lampwork.upkeep.pruning import Amount, Space
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,8 +8,8 @@ from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import home_to_read
 from lampwork.insights import to_json
-from lampwork.migration import Migrated, migrate
 from lampwork.place import Folder
+from lampwork.upkeep.migration import Migrated, migrate
 
 
 @click.command(

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import click
 
-from lampwork import pruning
 from lampwork.cli import output
 from lampwork.cli.deletion import Deletion, Doomed, asked_first
 from lampwork.cli.limits import length_of_time
 from lampwork.cli.options import Options, examples, shared
 from lampwork.insights import Insights, to_json
-from lampwork.pruning import Amount
+from lampwork.upkeep import pruning
+from lampwork.upkeep.pruning import Amount
 
 
 @click.command(

@@ -25,7 +25,7 @@ def command(folder: Path, replace: bool, options: Options) -> int:
     What was done after the backup is not known then. Jobs that had not ended go on, with the same
     keys; an effect that may happen at most once is asked for first.
     """
-    from lampwork import restore
+    from lampwork.upkeep import restore
 
     done = restore.restore(folder, options.settings.place, by=me(), replace=replace)
     if done.replaced is not None and not options.as_json:

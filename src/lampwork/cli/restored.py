@@ -15,7 +15,7 @@ from lampwork.insights import Insights, to_json
 from lampwork.insights.jobs import restoration_view
 
 if TYPE_CHECKING:
-    from lampwork.restore import Restored
+    from lampwork.upkeep.restore import Restored
 
 
 def _moment(_context: Any, _parameter: Any, given: str | None) -> datetime | None:
@@ -51,7 +51,7 @@ def command(at: datetime | None, close: bool, options: Options) -> int:
     `restore` marks what it restores. Mark what you have copied back by yourself, before a worker
     starts: --at. When you have made sure of what was done, let all jobs go on as usual: --close.
     """
-    from lampwork import restore
+    from lampwork.upkeep import restore
 
     if at is not None and close:
         raise click.UsageError("Either --at or --close.")

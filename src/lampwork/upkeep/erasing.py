@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from lampwork import failpoint, pruning
+from lampwork import failpoint
 from lampwork.errors import ErasureRefused, InputInvalid
 from lampwork.store import audit, erase, prune, quiet
 from lampwork.store.erase import Found, Person
 from lampwork.store.prune import Amount, Group
 from lampwork.store.store import Store
 from lampwork.types import Json
+from lampwork.upkeep import pruning
 
 __all__ = ["Erasure", "Person", "carry_out", "person", "plan"]
 

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lampwork import clock, failpoint
-from lampwork.backup import CODE, copy_verified, read, sync, sync_one
 from lampwork.errors import DatabaseTooNew, InputInvalid, RestoreRefused
 from lampwork.lock import FolderLock
 from lampwork.place import Folder, Place, Server
@@ -24,6 +23,7 @@ from lampwork.store.migrations.folder import MOVING
 from lampwork.store.restorations import Restoration
 from lampwork.store.snapshot import DATABASES
 from lampwork.store.store import Store
+from lampwork.upkeep.backup import CODE, copy_verified, read, sync, sync_one
 
 __all__ = ["Restored", "close", "mark", "restore"]
 
