@@ -34,6 +34,9 @@ Home = Path | Server
 DEADLINE = 60.0
 """Seconds for a life."""
 
+DEEPER = int(os.environ.get("LAMPWORK_DEEPER", "1")) > 1
+"""Whether more is tried than in CI."""
+
 
 @dataclass(frozen=True)
 class Life:

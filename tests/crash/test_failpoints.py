@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 
 import pytest
-from tests.crash.around import outside
+from tests.crash.around import DEEPER, outside
 from tests.crash.load import AT_MOST_ONCE
 
 from lampwork.failpoint import POINTS
@@ -18,7 +17,6 @@ SEED = 7
 
 
 WHENS = ("first", "later")
-DEEPER = int(os.environ.get("LAMPWORK_DEEPER", "1")) > 1
 
 BOUNDARIES = [
     (name, when)
