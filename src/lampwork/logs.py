@@ -43,6 +43,7 @@ EVENTS = {
     "retention.failed": "what is old could not be deleted; tried again later",
     "retention.pruned": "what is older than the project keeps was deleted, and how much",
     "server.failed": "a request of the API met an error that is nobody's who asked",
+    "server.hints_late": "the database is away, and who follows what happens hears of it later",
     "server.started": "a process serves the API of a project",
     "store.change_refused": "a change was wrong, and is undone alone",
     "store.commit_found": "a commit was answered with an error, and is on disk",

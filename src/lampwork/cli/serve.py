@@ -136,7 +136,7 @@ async def _serve(
                     _say_started(url, settings.place, project, options, log, executes=executes)
                     _say_link(link, options)
                     await stopped.wait()
-                    served.draining = True
+                    served.drain()
                     log.tell(
                         f"Closing: what executes gets up to {settings.grace:g} s. Again: at once.",
                         "worker.closing",

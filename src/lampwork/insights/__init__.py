@@ -6,7 +6,7 @@ It reads the tables and the engine's record of finished calls, in any process, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,7 @@ from lampwork.insights.views import (
     to_json,
 )
 from lampwork.place import Place, Server
-from lampwork.store import artifacts, by_hand, executors, kept, queries, restorations
+from lampwork.store import artifacts, by_hand, changes, executors, kept, queries, restorations
 from lampwork.store.store import Store
 from lampwork.types import Json
 
@@ -311,6 +311,20 @@ class Insights:
     async def usage(self, *, days: int = 30) -> tuple[SpendOfDay, ...]:
         """What was spent on each of these last days in UTC, by genie and model."""
         return await self.store.read(usage_by_day, days, self.project)
+
+    # --- what has changed ---
+
+    def on_change(self, hear: Callable[[], None]) -> Callable[[], None]:
+        """Call `hear`, in some thread, after each commit; what is returned ends that."""
+        return self.store.on_commit(hear)
+
+    async def jobs_since(self, moment: float, project: str) -> Mapping[str, float]:
+        """The jobs of a project that were changed after a moment, and when, in epoch seconds."""
+        return await self.store.read(changes.jobs_since, moment, project)
+
+    async def last_entries(self, conversations: Collection[str]) -> Mapping[str, int]:
+        """The number of the last entry of each of these conversations."""
+        return await self.store.read(changes.last_entries, conversations)
 
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""

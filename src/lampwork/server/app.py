@@ -13,6 +13,7 @@ from lampwork.server.problems import respond_with_problems
 from lampwork.server.requests import BoundedBodies
 from lampwork.server.routes import (
     conversations,
+    events,
     genies,
     health,
     jobs,
@@ -33,7 +34,7 @@ _ROUTERS = [
     each.router
     for each in (
         *(jobs, recipes, genies, tasks, conversations, triggers, system),
-        *(sessions, health),
+        *(events, sessions, health),
     )
 ]
 

@@ -19,7 +19,7 @@ from lampwork.people import Caller, Role, accounts, keys, sessions
 if TYPE_CHECKING:
     from lampwork.store.store import Store
 
-__all__ = ["COOKIE", "Authority", "KnownCallers", "May", "Who", "address_of"]
+__all__ = ["COOKIE", "Authority", "KnownCallers", "May", "Who", "address_of", "require"]
 
 COOKIE = "lampwork_session"
 """The cookie with the token of a session."""
@@ -112,6 +112,13 @@ async def _who(request: Request) -> AsyncGenerator[Caller]:
 
 Who = Annotated[Caller, Depends(_who)]
 """Who calls, whatever they may do."""
+
+
+async def require(request: Request, role: Role) -> None:
+    """Raise SignInNeeded, RoleLacking or NotFound if who once called may not do it any more."""
+    authority: Authority = request.app.state.authority
+    caller = await authority.caller(request)
+    caller.require(request.app.state.project, role)
 
 
 class _Needs:

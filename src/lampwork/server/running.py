@@ -91,5 +91,6 @@ async def serving(
         await server.listening.wait()
         yield
     finally:
+        app.state.serving.drain()
         server.should_exit = True
         await running

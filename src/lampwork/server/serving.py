@@ -12,6 +12,7 @@ from lampwork.door import Door
 from lampwork.errors import NotFound, quoted
 from lampwork.insights import Insights
 from lampwork.project import Project
+from lampwork.server.live import Hints
 
 __all__ = ["ConversationId", "Here", "JobId", "ProjectName", "Serving", "TaskId"]
 
@@ -23,7 +24,8 @@ class Serving:
     door: Door
     insights: Insights
     """Of this project alone."""
-    model: str | None = None
+    hints: Hints
+    model: str | None
     """A model id that stands in for every genie's own."""
     draining: bool = False
     """Whether the server takes its leave."""
@@ -31,7 +33,14 @@ class Serving:
     @classmethod
     def at(cls, door: Door, *, model: str | None = None) -> Serving:
         """The project behind a door."""
-        return cls(door, Insights(door.store, project=door.project.name), model)
+        project = door.project.name
+        insights = Insights(door.store, project=project)
+        return cls(door, insights, Hints(insights, project), model)
+
+    def drain(self) -> None:
+        """Take no more work, and let go of those who follow what happens."""
+        self.draining = True
+        self.hints.close()
 
     @property
     def project(self) -> Project:

@@ -83,6 +83,8 @@ class Store:
         self._applied: list[Applied] = []
         """What its changes gave."""
         self._given_up = threading.Event()
+        self._hear_commits: list[Callable[[], None]] = []
+        self._hears_others = False
         self._connection: sa.Connection | None = None
         self._database.look(self._connected())
         self._thread = threading.Thread(target=self._run, name="lampwork-writer", daemon=True)
@@ -155,6 +157,21 @@ class Store:
         """
         self._database.is_here = is_here
         self._database.watch(hear)
+
+    def on_commit(self, hear: Callable[[], None]) -> Callable[[], None]:
+        """Call `hear`, in some thread, after each commit here, and those of others.
+
+        What is returned ends that.
+        """
+        self._hear_commits.append(hear)
+        if len(self._hear_commits) == 1 and not self._hears_others:
+            self._hears_others = True
+            self._database.watch(lambda _topics: self._committed())
+        return lambda: self._hear_commits.remove(hear)
+
+    def _committed(self) -> None:
+        for hear in list(self._hear_commits):
+            hear()
 
     def compact(self) -> None:
         """Give free space back to the disk, while nobody writes; blocks.
@@ -236,6 +253,7 @@ class Store:
                 facts = {"event": "store.change_refused"}
                 _log.error("a change was wrong and is refused", exc_info=error, extra=facts)
         _answer([(change, *each) for change, each in zip(changes, applied, strict=True)])
+        self._committed()
         return None
 
     def _transact(self, changes: list[_Change]) -> list[Applied]:

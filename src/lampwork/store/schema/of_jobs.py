@@ -48,6 +48,7 @@ jobs = sa.Table(
     sa.Index("jobs_by_root", "root_id"),
     sa.Index("jobs_by_key", "project", "idempotency_key"),
     sa.Index("jobs_by_end", "ended_at", "id", **where("parent_id is null")),
+    sa.Index("jobs_by_change", "changed_at"),
     sa.Index("jobs_by_copy", "copy_of", **where("copy_of is not null")),
     sa.Index("jobs_by_kept_code", "kept_code", **where("kept_code is not null")),
     sa.Index(

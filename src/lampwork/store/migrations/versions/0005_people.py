@@ -11,6 +11,7 @@ def upgrade() -> None:
     _people()
     _audit()
     _firings()
+    op.create_index("jobs_by_change", "jobs", ["changed_at"])
 
 
 def _people() -> None:

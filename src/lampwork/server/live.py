@@ -1,0 +1,207 @@
+"""Live hints: "job J is at version 12", told to readers that then fetch what they show.
+
+A hint holds no content, so nothing is lost with one: who connects, or has fallen behind, is told to
+fetch everything. One look at the database serves all readers, and each takes from the same last
+batches as fast as it reads: a slow one holds nobody up, and costs no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from lampwork import clock
+from lampwork.errors import StoreUnavailable
+from lampwork.insights import Insights
+
+__all__ = ["HEARTBEAT", "Hints", "Reader"]
+
+_log = logging.getLogger("lampwork.server")
+
+_APART = 0.1
+"""Seconds between two looks, in which changes are gathered."""
+
+_ANYWAY = 0.5
+"""Seconds after which one looks without having heard of a commit: on a server, processes that
+execute tell of no change that is theirs alone."""
+
+_LATE = 5.0
+"""Seconds for which a change is looked for: its time is taken before it is committed."""
+
+_KEPT = 64
+"""Batches behind which a reader may be before it is told to fetch everything."""
+
+EVERYTHING = b"event: everything\ndata: {}\n\n"
+HEARTBEAT = b": heartbeat\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What has changed between two looks: ids, with the version that each is at."""
+
+    number: int
+    jobs: Mapping[str, int]
+    conversations: Mapping[str, int]
+    written: list[bytes] = field(default_factory=list[bytes])
+    """All of the jobs, as most readers want them: written once."""
+
+    def all_jobs(self) -> bytes:
+        if not self.written:
+            self.written.append(b"".join(_events("job", self.jobs)))
+        return self.written[0]
+
+
+class Hints:
+    """What readers are told of a project. One for a server."""
+
+    def __init__(self, insights: Insights, project: str) -> None:
+        self._insights = insights
+        self._project = project
+        self.batches: deque[_Batch] = deque(maxlen=_KEPT)
+        self.number = 0
+        """Of the last batch."""
+        self.changed = asyncio.Event()
+        """Set, and another one put in its place, with each batch."""
+        self.closed = False
+        self._conversations: Counter[str] = Counter()
+        """Those that readers follow."""
+        self._readers = 0
+        self._looking: asyncio.Task[None] | None = None
+        self._jobs_at: Mapping[str, float] = {}
+        self._entries_at: Mapping[str, int] = {}
+
+    @asynccontextmanager
+    async def reading(
+        self, jobs: frozenset[str] | None, conversations: frozenset[str]
+    ) -> AsyncGenerator[Reader]:
+        """A reader of these jobs, with those below them, or of all; and of conversations."""
+        self._readers += 1
+        self._conversations.update(conversations)
+        if self._looking is None and not self.closed:
+            self._jobs_at = await self._insights.jobs_since(clock.now() - _LATE, self._project)
+            self._looking = self._looking or asyncio.create_task(self._keep_looking())
+        try:
+            yield Reader(self, jobs, conversations)
+        finally:
+            self._readers -= 1
+            self._conversations -= Counter(conversations)
+            if self._readers == 0 and self._looking is not None:
+                self._looking.cancel()
+                self._looking = None
+
+    def close(self) -> None:
+        """End what is being read."""
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def _keep_looking(self) -> None:
+        committed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def hear() -> None:
+            if not committed.is_set() and not loop.is_closed():
+                loop.call_soon_threadsafe(committed.set)
+
+        stop_hearing = self._insights.on_change(hear)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(_ANYWAY):
+                        await committed.wait()
+                except TimeoutError:
+                    pass
+                committed.clear()
+                try:
+                    await self._look()
+                except StoreUnavailable as error:
+                    facts = {"event": "server.hints_late"}
+                    _log.warning("live hints are late: %s", error.message, extra=facts)
+                await asyncio.sleep(_APART)
+        finally:
+            stop_hearing()
+
+    async def _look(self) -> None:
+        jobs_at = await self._insights.jobs_since(self._since(), self._project)
+        followed = list(self._conversations)
+        entries_at: Mapping[str, int] = {}
+        if followed:
+            entries_at = await self._insights.last_entries(followed)
+        jobs = {
+            each: int(at * 1_000_000)
+            for each, at in jobs_at.items()
+            if self._jobs_at.get(each) != at
+        }
+        entries = {each: at for each, at in entries_at.items() if self._entries_at.get(each) != at}
+        self._jobs_at, self._entries_at = jobs_at, entries_at
+        if jobs or entries:
+            self.number += 1
+            self.batches.append(_Batch(self.number, jobs, entries))
+            self._wake()
+
+    def _since(self) -> float:
+        """From when on changes may not have been seen; also when a clock was set back."""
+        return min(clock.now(), max(self._jobs_at.values(), default=clock.now())) - _LATE
+
+
+class Reader:
+    """What one connection was told."""
+
+    def __init__(
+        self, hints: Hints, jobs: frozenset[str] | None, conversations: frozenset[str]
+    ) -> None:
+        self._hints = hints
+        self._jobs = jobs
+        self._conversations = conversations
+        self._told: int | None = None
+        """The last batch."""
+
+    async def next(self, patience: float) -> bytes | None:
+        """The next hints, as Server-Sent Events; after `patience` a heartbeat; None at the end."""
+        if self._told is None:
+            self._told = self._hints.number
+            return EVERYTHING
+        try:
+            async with asyncio.timeout(patience):
+                while not self._hints.closed:
+                    if found := self._untold(self._told):
+                        return found
+                    await self._hints.changed.wait()
+        except TimeoutError:
+            return HEARTBEAT
+        return None
+
+    def _untold(self, told: int) -> bytes:
+        self._told = self._hints.number
+        batches = [each for each in self._hints.batches if each.number > told]
+        if len(batches) < self._told - told:
+            return EVERYTHING
+        if self._jobs is None and not self._conversations and len(batches) == 1:
+            return batches[0].all_jobs()
+        jobs: dict[str, int] = {}
+        entries: dict[str, int] = {}
+        for batch in batches:
+            jobs |= {each: at for each, at in batch.jobs.items() if self._wants(each)}
+            entries |= batch.conversations
+        mine = {each: at for each, at in entries.items() if each in self._conversations}
+        return b"".join([*_events("job", jobs), *_events("conversation", mine)])
+
+    def _wants(self, job_id: str) -> bool:
+        """Whether it is one of those, or below one: an id begins with that of its parent."""
+        if self._jobs is None:
+            return True
+        parts = job_id.split(".")
+        return any(".".join(parts[:length]) in self._jobs for length in range(1, len(parts) + 1))
+
+
+def _events(kind: str, changed: Mapping[str, int]) -> Iterator[bytes]:
+    for each, version in changed.items():
+        data = json.dumps({"id": each, "version": version})
+        yield f"event: {kind}\ndata: {data}\n\n".encode()

@@ -1,0 +1,115 @@
+"""Live hints, as Server-Sent Events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from lampwork.errors import InputInvalid, LampworkError
+from lampwork.server.authority import May, require
+from lampwork.server.live import HEARTBEAT
+from lampwork.server.requests import ExactRoute
+from lampwork.server.serving import Here, Serving
+
+router = APIRouter(route_class=ExactRoute, tags=["live"])
+
+_HEARTBEAT = 15.0
+"""Seconds between two signs of life, with which the caller's right is looked at again."""
+
+_STUCK = 30.0
+"""Seconds that a reader may take for what is sent, before its connection is closed."""
+
+_MOST = 200
+
+_DESCRIBED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events `everything`, `job` and `conversation`, the latter two with "
+        '`{"id": …, "version": …}`',
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+Ids = Annotated[str | None, Query(description="Ids, with commas between them.", max_length=20_000)]
+
+
+@router.get("/api/events", response_class=Response, responses=_DESCRIBED)
+async def follow_events(
+    who: May.see, here: Here, request: Request, jobs: Ids = None, conversations: Ids = None
+) -> Response:
+    """What has changed: all jobs, or these and those below them; and conversations."""
+    follows = _ids("conversations", conversations)
+    for each in follows:
+        await here.insights.require_conversation(each)
+    return _Stream(here, request, None if jobs is None else _ids("jobs", jobs), follows)
+
+
+def _ids(name: str, given: str | None) -> frozenset[str]:
+    found = frozenset(filter(None, (given or "").split(",")))
+    if len(found) > _MOST:
+        raise InputInvalid(
+            f"{name} names {len(found)} ids. Name {_MOST} at the most.",
+            problems=[f"{name}: more than {_MOST} ids"],
+        )
+    return found
+
+
+class _Stream(Response):
+    """Hints for as long as somebody reads them, and may."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        here: Serving,
+        request: Request,
+        jobs: frozenset[str] | None,
+        conversations: frozenset[str],
+    ) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["Content-Length"]
+        self._here = here
+        self._request = request
+        self._jobs = jobs
+        self._conversations = conversations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the reader goes, is stuck, or may read no more, or the server closes."""
+        headers = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **headers})
+        telling = asyncio.create_task(self._tell(send))
+        gone = asyncio.create_task(_gone(receive))
+        await asyncio.wait({telling, gone}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (telling, gone):
+            each.cancel()
+        await asyncio.gather(telling, gone, return_exceptions=True)
+
+    async def _tell(self, send: Send) -> None:
+        async for told in self._told():
+            async with asyncio.timeout(_STUCK):
+                await send({"type": "http.response.body", "body": told, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _told(self) -> AsyncGenerator[bytes]:
+        async with self._here.hints.reading(self._jobs, self._conversations) as reader:
+            while (told := await reader.next(_HEARTBEAT)) is not None:
+                if told is HEARTBEAT and not await self._still_may():
+                    return
+                yield told
+
+    async def _still_may(self) -> bool:
+        """Whether the caller's key or session lives, and the role."""
+        try:
+            await require(self._request, "viewer")
+        except LampworkError:
+            return False
+        return True
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

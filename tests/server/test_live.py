@@ -1,0 +1,247 @@
+"""Live hints: who follows what happens is told what to fetch, and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from tests.support import DEADLINE, eventually
+
+from lampwork import Answer, Call, Job, Project, Turn, playbook
+from lampwork.errors import SignInNeeded
+from lampwork.people import Caller
+from lampwork.server.live import EVERYTHING, Hints
+from lampwork.server.routes import events
+
+from .conftest import Serve
+
+project = Project("shop")
+
+
+@project.recipe()
+async def asks(job: Job) -> str:
+    return await job.wait_for("go", str)
+
+
+@project.recipe()
+async def calls_asks(job: Job) -> str:
+    return await job.call(asks)
+
+
+@project.skill(effect="read")
+def look() -> str:
+    """Look."""
+    return "seen"
+
+
+@playbook
+def clerk(turn: Turn) -> Call | Answer:
+    return Answer("done") if turn.results else Call("look")
+
+
+finance = project.genie("finance", model=clerk, job_description="You check.", skills=[look])
+
+
+@project.recipe()
+async def checks(job: Job) -> str:
+    await job.wait_for("go", str)
+    return (await job.assign_task(finance, "Check it.")).response
+
+
+bank = Project("bank")
+
+
+@bank.recipe()
+async def pays(job: Job) -> None:
+    return None
+
+
+@asynccontextmanager
+async def following(api: httpx.AsyncClient, query: str = "") -> AsyncIterator[AsyncIterator[Any]]:
+    """What a reader is told, after the first word: to fetch everything."""
+    async with api.stream("GET", f"/api/events{query}") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        told = _told(stream)
+        assert await anext(told) == ("everything", {})
+        yield told
+
+
+async def _told(stream: httpx.Response) -> AsyncIterator[tuple[str, Any]]:
+    kind = ""
+    async for line in stream.aiter_lines():
+        if line.startswith("event: "):
+            kind = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield kind, json.loads(line.removeprefix("data: "))
+
+
+async def start(api: httpx.AsyncClient, recipe: str, of: str = "shop") -> str:
+    answered = await api.post(f"/api/projects/{of}/recipes/{recipe}/jobs", json={})
+    return answered.json()["job_id"]
+
+
+async def shown(api: httpx.AsyncClient, job_id: str, status: str) -> None:
+    async def there() -> bool:
+        return (await api.get(f"/api/jobs/{job_id}")).json()["status"] == status
+
+    await eventually(there, f"job {job_id} never {status}")
+
+
+async def until(api: httpx.AsyncClient, told: AsyncIterator[Any], job_id: str, status: str) -> int:
+    """Fetch a job whenever a hint says to, until it shows a status; its last version."""
+    async with asyncio.timeout(DEADLINE):
+        async for kind, hint in told:
+            if (kind, hint.get("id")) == ("job", job_id):
+                job = (await api.get(f"/api/jobs/{job_id}")).json()
+                if job["status"] == status:
+                    return hint["version"]
+    raise AssertionError("the stream has ended")
+
+
+async def test_a_reader_is_told_of_each_state_that_a_job_comes_to(serve: Serve) -> None:
+    async with serve(project) as api, following(api) as told:
+        job_id = await start(api, "asks")
+        waits = await until(api, told, job_id, "suspended")
+        await api.post(f"/api/jobs/{job_id}/events/go", json={"value": "now"})
+        done = await until(api, told, job_id, "succeeded")
+
+    assert done > waits
+
+
+async def test_who_follows_a_job_hears_of_those_below_it_and_no_others(serve: Serve) -> None:
+    async with serve(project) as api:
+        job_id = await start(api, "calls_asks")
+        await shown(api, f"{job_id}.1", "suspended")
+        other = await start(api, "asks")
+        async with following(api, f"?jobs={job_id}") as told:
+            for each in (other, f"{job_id}.1"):
+                await api.post(f"/api/jobs/{each}/events/go", json={"value": "now"})
+
+            heard = set[str]()
+            async with asyncio.timeout(DEADLINE):
+                while job_id not in heard or f"{job_id}.1" not in heard:
+                    heard.add((await anext(told))[1]["id"])
+
+    assert heard == {job_id, f"{job_id}.1"}
+
+
+async def test_who_follows_a_conversation_hears_of_its_entries(serve: Serve) -> None:
+    async with serve(project) as api:
+        said = await api.post(
+            "/api/projects/shop/genies/finance/tasks", json={"instructions": "Check it."}
+        )
+        await shown(api, said.json()["job_id"], "succeeded")
+        [conversation] = (await api.get("/api/conversations")).json()["items"]
+        followed = conversation["conversation_id"]
+        async with following(api, f"?jobs=&conversations={followed}") as told:
+            await api.post(
+                "/api/projects/shop/genies/finance/tasks",
+                json={"instructions": "Once more.", "conversation": followed},
+            )
+            async with asyncio.timeout(DEADLINE):
+                kind, hint = await anext(told)
+        entries = (await api.get(f"/api/conversations/{followed}")).json()["transcript"]
+        missing = await api.get("/api/events?conversations=c0")
+
+    assert (kind, hint["id"]) == ("conversation", followed)
+    assert hint["version"] <= entries[-1]["seq"]
+    assert missing.status_code == 404
+
+
+async def test_what_other_processes_do_is_heard_of_and_no_other_project(serve: Serve) -> None:
+    async with serve(project, executes=False) as api, following(api) as told:
+        async with serve(bank, executes=False) as theirs:
+            await start(theirs, "pays", of="bank")
+        async with serve(project, executes=False) as elsewhere:
+            job_id = await start(elsewhere, "asks")
+        async with asyncio.timeout(DEADLINE):
+            kind, hint = await anext(told)
+
+    assert (kind, hint["id"]) == ("job", job_id)
+
+
+async def test_a_server_that_closes_lets_its_readers_go(serve: Serve) -> None:
+    async def follow(url: httpx.URL, reads: asyncio.Event) -> None:
+        async with httpx.AsyncClient(base_url=url) as api, following(api) as told:
+            reads.set()
+            assert [each async for each in told] == []
+
+    reads = asyncio.Event()
+    async with serve(project, executes=False) as api:
+        reader = asyncio.create_task(follow(api.base_url, reads))
+        await asyncio.wait_for(reads.wait(), DEADLINE)
+        began = time.monotonic()
+
+    await asyncio.wait_for(reader, DEADLINE)
+    assert time.monotonic() - began < 4.0  # what a connection gets that does not end
+
+
+class Revocable:
+    """Knows one caller, until they are not to be known any more."""
+
+    revoked = False
+
+    async def caller(self, request: Any) -> Caller:
+        if self.revoked:
+            raise SignInNeeded("The key was revoked.")
+        return Caller("ann", {"shop": "viewer"})
+
+
+async def test_a_reader_whose_key_is_revoked_is_let_go(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_HEARTBEAT", 0.05)
+    authority = Revocable()
+    async with (
+        serve(project, executes=False, authority=authority) as api,
+        following(api) as told,
+    ):
+        authority.revoked = True
+
+        async with asyncio.timeout(DEADLINE):
+            assert [each async for each in told] == []
+
+
+class Changing:
+    """What a read model says has changed: as many jobs as a test wants, at once."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, float] = {}
+        self.hear: Any = None
+
+    def on_change(self, hear: Any) -> Any:
+        self.hear = hear
+        return lambda: None
+
+    async def jobs_since(self, moment: float, project: str) -> dict[str, float]:
+        return dict(self.jobs)
+
+
+async def test_a_reader_that_falls_behind_is_told_to_fetch_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lampwork.server.live._APART", 0.0)
+    changing: Any = Changing()
+    hints = Hints(changing, "shop")
+    async with (
+        hints.reading(None, frozenset()) as fast,
+        hints.reading(None, frozenset()) as slow,
+    ):
+        for reader in (fast, slow):
+            assert await reader.next(DEADLINE) == EVERYTHING
+        await eventually(lambda: changing.hear)
+        for number in range(100):
+            changing.jobs[f"j{number}"] = float(number)
+            changing.hear()
+            assert f'"j{number}"'.encode() in (await fast.next(DEADLINE) or b"")
+
+        assert await slow.next(DEADLINE) == EVERYTHING
+        changing.jobs["j100"] = 100.0
+        changing.hear()
+        assert b'"j100"' in (await slow.next(DEADLINE) or b"")
