@@ -74,6 +74,13 @@ MENDS: dict[type[LampworkError], str] = {
         "it within five minutes. `lampwork trigger RECIPE` lists what was refused."
     ),
     errors.TooManyDeliveries: "Wait for as long as `retry_after` says; mend what was refused.",
+    errors.OutboundError: "Look at what is at that address.",
+    errors.OutboundRefused: (
+        "If the host is meant to be reached, name it: `Project(allow_hosts=[…])`. For files by "
+        'address, `"*"` allows all public hosts.'
+    ),
+    errors.OutboundTooLarge: "Ask for less, or pass `largest=` to `call.http`.",
+    errors.OutboundTooSlow: "Pass `seconds=` to `call.http`, or try again later.",
     errors.RoleLacking: "Ask an admin of the project for the role that the message names.",
     errors.NotFound: "Correct the name or the id.",
     errors.RecipeNotFound: "Correct the name; the message lists the recipes.",

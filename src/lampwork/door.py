@@ -278,6 +278,7 @@ class Door(JobsDoor):
                 assignment.files,
                 caps=self.reading,
                 project=self.project.name,
+                hosts=self.project.allowed_hosts,
                 model=model,
                 job_id=None,
             )

@@ -32,6 +32,7 @@ from lampwork.genies.skill import Skill, SkillOptions
 from lampwork.job import Job
 from lampwork.models import Model, Playbook
 from lampwork.models.rate_limit import RateLimit
+from lampwork.outbound.hosts import AllowedHosts
 from lampwork.recipe import Recipe
 from lampwork.retention import Retention
 from lampwork.settings import Settings
@@ -63,12 +64,15 @@ class Project:
         max_queued: int | None = None,
         rate_limits: Mapping[str, RateLimit] | None = None,
         retention: Retention | None = None,
+        allow_hosts: Iterable[str] = (),
     ) -> None:
         """`max_queued` is how many of its jobs may wait to begin before new ones are refused.
 
         `rate_limits` are by provider, `openai`, by model, `openai:gpt-5.2`, or by the host of a
         `Model(base_url=…)`. `retention` says what is deleted by itself, and when; without it
-        nothing is. Raises ProjectError.
+        nothing is. `allow_hosts` are those that skills reach by `call.http` though they are not
+        public, and from which files may be given by address (`*`: all public ones). Raises
+        ProjectError.
         """
         if max_queued is not None and max_queued < 1:
             raise ProjectError(
@@ -80,6 +84,7 @@ class Project:
         self.title: str = title or name
         self.max_queued = max_queued
         self.rate_limits: Mapping[str, RateLimit] = MappingProxyType(dict(rate_limits or {}))
+        self.allowed_hosts: AllowedHosts = AllowedHosts.of(name, allow_hosts)
         self._recipes: dict[str, Recipe[..., Any]] = {}
         self._genies: dict[str, Genie] = {}
         self._skills: dict[str, Skill[..., Any]] = {}

@@ -142,7 +142,7 @@ async def test_what_is_no_file_is_refused_by_name(opened: Open, tmp_path: Path) 
         (Path("/dev/zero"), "it is no ordinary file"),
         (tmp_path / "large.txt", "it has 101 bytes, and 100 is the most"),
         (File("large.txt", b"x" * 101), "it has 101 bytes, and 100 is the most"),
-        ("https://example.com/po.pdf", "addresses are not fetched"),
+        ("https://example.com/po.pdf", "the project does not allow files from example.com"),
         (File("x.txt", "text"), "its content is str, not bytes"),  # type: ignore[arg-type]
         (File("../etc/passwd", b"x"), "a name is no path"),
         (File("a\\b", b"x"), "a name is no path"),

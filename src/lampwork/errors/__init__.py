@@ -17,6 +17,8 @@
     │   ├── SignInRefused · LinkInvalid
     ├── TooManySignIns · AccountsLacking
     ├── DeliveryRefused · TooManyDeliveries     what comes to a webhook
+    ├── OutboundError               what is not reached over HTTP
+    │   ├── OutboundRefused · OutboundTooLarge · OutboundTooSlow
     ├── NotFound
     │   ├── RecipeNotFound · GenieNotFound · GenieNotInProject · JobNotFound
     │   ├── ConversationNotFound · WaitNotFound · TaskNotFound · ArtifactNotFound
@@ -132,6 +134,12 @@ from lampwork.errors.models import (
     ScriptCallInvalid,
     ScriptEnded,
 )
+from lampwork.errors.outbound import (
+    OutboundError,
+    OutboundRefused,
+    OutboundTooLarge,
+    OutboundTooSlow,
+)
 from lampwork.errors.people import (
     AccountsLacking,
     DeliveryRefused,
@@ -245,6 +253,10 @@ __all__ = [
     "NotFound",
     "NotImportable",
     "OrderCycle",
+    "OutboundError",
+    "OutboundRefused",
+    "OutboundTooLarge",
+    "OutboundTooSlow",
     "OutputInvalid",
     "OutputTypeInvalid",
     "PollFailed",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, PlainSerializer
 
@@ -17,7 +18,7 @@ from lampwork.files import names
 from lampwork.files.artifact import Artifact
 from lampwork.files.snapshot import Snapshot
 
-__all__ = ["AT_MOST", "File", "Given", "Source", "check"]
+__all__ = ["AT_MOST", "Address", "File", "Given", "Source", "check"]
 
 AT_MOST = 10
 """Files of one task."""
@@ -50,13 +51,36 @@ class File:
 
 
 Given = str | os.PathLike[str] | File | Artifact
-"""What `files=` takes: a path, a file by its content, an artifact of an earlier task."""
+"""What `files=` takes: a path or an address, a file by its content, an artifact of a task."""
 
-Source = Path | File | Artifact | Snapshot
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A file by its address, which is fetched when it is taken, if the project allows it."""
+
+    url: str
+    name: str
+    """The last part of the path."""
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """An address as it was given. Raises FileRejected."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname
+        except ValueError as error:
+            raise _rejected(url, f"it is no address: {error}") from error
+        if parts.scheme.lower() not in ("http", "https") or not host:
+            raise _rejected(url, "only http:// and https:// addresses are fetched")
+        name = unquote(parts.path.rstrip("/").rpartition("/")[2])
+        return cls(url, _plain(name or host))
+
+
+Source = Path | File | Artifact | Address | Snapshot
 """A file as it was given, checked; a Snapshot where it has been taken already."""
 
 
-def check(given: Iterable[Given | Snapshot]) -> tuple[Source, ...]:
+def check(given: Iterable[Given | Source]) -> tuple[Source, ...]:
     """The files of an assignment. No disk is looked at. Raises TooManyFiles, FileRejected."""
     if isinstance(given, str | bytes | os.PathLike | File | Artifact):
         raise InputInvalid("files= takes a list, also of one file: files=[…].")
@@ -77,7 +101,7 @@ def check(given: Iterable[Given | Snapshot]) -> tuple[Source, ...]:
 
 def _source(given: Any) -> Source:
     match given:
-        case Snapshot():
+        case Snapshot() | Address():
             return given
         case File() | Artifact():
             if isinstance(given, File) and not isinstance(cast(Any, given.content), bytes):
@@ -90,9 +114,7 @@ def _source(given: Any) -> Source:
         case str() | os.PathLike():
             text = os.fspath(cast("str | os.PathLike[str]", given))
             if _URL.match(text):
-                raise _rejected(
-                    text, "addresses are not fetched. Fetch it in a step, and pass File(name, …)"
-                )
+                return Address.of(text)
             path = Path(text)
             _plain(path.name)
             return path

@@ -15,14 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
-from lampwork.errors import FileRejected
+from lampwork.errors import FileRejected, OutboundError, OutboundTooLarge
 from lampwork.files import kinds, names, reading
 from lampwork.files.artifact import Artifact
-from lampwork.files.file import File, Given, Source, check
+from lampwork.files.file import Address, File, Given, Source, check
 from lampwork.files.kinds import Kind
 from lampwork.files.reads import Broken, over
 from lampwork.files.snapshot import Snapshot
+from lampwork.outbound.hosts import AllowedHosts
 from lampwork.settings import ReadingCaps
 from lampwork.store import artifacts, blobs, files
 
@@ -47,6 +49,7 @@ async def take(
     *,
     caps: ReadingCaps,
     project: str,
+    hosts: AllowedHosts,
     model: LanguageModel,
     job_id: str | None,
 ) -> tuple[Snapshot, ...]:
@@ -54,7 +57,7 @@ async def take(
 
     Raises TooManyFiles, FileRejected, ArtifactNotFound: of several the first in their order.
     """
-    keeper = _Keeper(store, caps, project, job_id)
+    keeper = _Keeper(store, caps, project, hosts, job_id)
     room = _rooms.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
 
     async def one(source: Source) -> Snapshot:
@@ -77,13 +80,15 @@ class _Keeper:
     store: Store
     caps: ReadingCaps
     project: str
+    hosts: AllowedHosts
+    """From which files may be given by address."""
     job_id: str | None
 
 
 async def _take(keeper: _Keeper, source: Source) -> Snapshot:
     if isinstance(source, Snapshot):
         return source
-    declared = None if isinstance(source, Path) else source.media_type
+    declared = None if isinstance(source, Path | Address) else source.media_type
     try:
         content = await _content(keeper, source)
         digest = await asyncio.to_thread(blobs.digest_of, content)
@@ -98,13 +103,15 @@ async def _take(keeper: _Keeper, source: Source) -> Snapshot:
     return Snapshot(name, media_type, digest, len(content), text, notes)
 
 
-async def _content(keeper: _Keeper, source: Path | File | Artifact) -> bytes:
+async def _content(keeper: _Keeper, source: Path | File | Artifact | Address) -> bytes:
     caps = keeper.caps
     match source:
         case Path():
             content = await asyncio.to_thread(_of_path, source, caps)
         case File():
             content = source.content
+        case Address():
+            content = await _of_address(source, keeper)
         case Artifact():
             content = await keeper.store.read(artifacts.content, keeper.project, source.digest)
     if not content:
@@ -112,6 +119,28 @@ async def _content(keeper: _Keeper, source: Path | File | Artifact) -> bytes:
     if len(content) > caps.file_bytes:
         raise over("file_bytes", caps, f"it has {len(content):,} bytes")
     return content
+
+
+async def _of_address(source: Address, keeper: _Keeper) -> bytes:
+    parts = urlsplit(source.url)
+    host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    if not keeper.hosts.gives_files(host, port):
+        raise Broken(
+            f'the project does not allow files from {host}: Project(allow_hosts=["{host}"])'
+        )
+    import httpx  # 0.1 s, with what follows, for those alone who fetch something
+
+    from lampwork.outbound.http import fetch
+
+    caps = keeper.caps
+    try:
+        return await fetch(source.url, keeper.hosts, largest=caps.file_bytes, seconds=caps.seconds)
+    except OutboundTooLarge:
+        raise over("file_bytes", caps, "it has more") from None
+    except OutboundError as error:
+        raise Broken(f"it can't be fetched: {error.message}") from error
+    except httpx.HTTPError as error:
+        raise Broken(f"it can't be fetched: {error or type(error).__name__}") from error
 
 
 def _of_path(path: Path, caps: ReadingCaps) -> bytes:
@@ -167,8 +196,14 @@ def _check_sight(snapshots: Sequence[Snapshot], model: LanguageModel) -> None:
             )
 
 
-def _rejected(source: Path | File | Artifact, broken: Broken) -> FileRejected:
-    name = str(source) if isinstance(source, Path) else source.name
+def _rejected(source: Path | File | Artifact | Address, broken: Broken) -> FileRejected:
+    match source:
+        case Path():
+            name = str(source)
+        case Address():
+            name = source.url
+        case _:
+            name = source.name
     do = "Give another file."
     if broken.cap is not None:
         do = f"Give a smaller one, or raise ReadingCaps.{broken.cap} in the Settings."

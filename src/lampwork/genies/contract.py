@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NoReturn, NotRequired, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, NotRequired, cast, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -19,9 +19,13 @@ from lampwork.errors import SkillInvalid
 from lampwork.files.artifact import Artifact, Saved, Saving
 from lampwork.genies.json_schema import fields_at
 from lampwork.metadata import Key, is_metadata, mentions_metadata
+from lampwork.outbound.hosts import NONE, AllowedHosts
 from lampwork.recipe import is_job
 from lampwork.types import Json
 from lampwork.values import UNTYPED
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Contract", "SkillCall", "problems_of"]
 
@@ -44,6 +48,22 @@ class SkillCall:
     connection: str | None = None
     saving: Saving | None = field(default=None, repr=False, compare=False)
     """Where artifacts go; None where the skill is called without a task, as in a unit test."""
+    allowed_hosts: AllowedHosts = field(default=NONE, repr=False, compare=False)
+    """What is reached beside what is public."""
+
+    def http(self, *, largest: int = 10 * 1024 * 1024, seconds: float = 30.0) -> httpx.AsyncClient:
+        """A client of HTTP that reaches public hosts, and those that the project allows.
+
+        >>> async with call.http() as http:
+        ...     response = await http.get("https://example.org/rates.json")
+
+        It follows up to five redirects. A response has up to `largest` bytes (10 MiB), and takes
+        `seconds` (30) at the most. Its requests raise OutboundRefused, OutboundTooLarge,
+        OutboundTooSlow, and httpx's errors.
+        """
+        from lampwork.outbound.http import client  # 0.1 s, for those alone who fetch something
+
+        return client(self.allowed_hosts, largest=largest, seconds=seconds)
 
     def save_artifact(self, name: str, content: bytes, media_type: str) -> Saved:
         """Save a file that the skill has produced; one of this call's of the same name gives way.

@@ -98,6 +98,7 @@ async def _take_files(
         assignment.files,
         caps=run.worker.settings.reading,
         project=new.project,
+        hosts=run.project.allowed_hosts,
         model=model,
         job_id=run.job_id,
     )

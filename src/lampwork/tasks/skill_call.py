@@ -414,7 +414,8 @@ class SkillCalls:
 
     def _facts(self, intent: Intent, saving: Saving | None = None) -> SkillCall:
         names = intent.key, self.hold.task_id, self.hold.conversation_id
-        return SkillCall(*names, user=self.user, saving=saving)
+        hosts = self.run.project.allowed_hosts
+        return SkillCall(*names, user=self.user, saving=saving, allowed_hosts=hosts)
 
 
 def _same_effects(intents: list[Intent]) -> list[list[Intent]]:

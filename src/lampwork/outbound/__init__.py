@@ -1,0 +1,1 @@
+"""What code here reaches elsewhere over HTTP: `hosts` says which, `http` goes there."""
