@@ -39,6 +39,7 @@ EVENTS = {
     "job.woken": "a parked job goes on",
     "model.failed": "a model did not answer usefully, after all its tries",
     "model.tried_again": "a model did not answer usefully, and is asked again",
+    "people.sign_in_refused": "somebody could not sign in, and from which address",
     "playbook.raised": "the function that plays a genie has raised an error",
     "retention.failed": "what is old could not be deleted; tried again later",
     "retention.pruned": "what is older than the project keeps was deleted, and how much",
@@ -56,7 +57,8 @@ EVENTS = {
     "task.failed": "a task has ended without an answer, and what that took",
     "trigger.failed": "a trigger could not be looked at, or its function has failed",
     "trigger.fired": "a trigger has started jobs, or skipped what was due",
-    "trigger.rejected": "items of a poll that are no input of its recipe",
+    "trigger.rejected": "items of a poll that are no input of its recipe; a delivery or a call that "
+    "was refused",
     "worker.beat_failed": "the database did not take a heartbeat; the next one is tried",
     "worker.closing": "the process was told to end",
     "worker.found_gone": "others have found this process gone, and it begins anew",

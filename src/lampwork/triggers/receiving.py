@@ -236,7 +236,8 @@ async def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -
     try:
         given = await call_function(webhook.verify, headers, body)
     except Exception as error:  # whatever the user's function raises
-        _log.error("%s: its verify raised", webhook.identity, exc_info=error)
+        facts = {"event": "trigger.failed", "trigger": webhook.identity}
+        _log.error("%s: its verify raised", webhook.identity, exc_info=error, extra=facts)
         given, why = None, f"its verification raised {type(error).__name__}"
     if given is not None and not (isinstance(given, str) and 0 < len(given) <= 200):
         given, why = None, "verify gave no id: a text of up to 200 characters"
