@@ -18,6 +18,7 @@ from tests.crash import service
 from tests.crash.around import (
     DEADLINE,
     ROOT,
+    Home,
     Undisturbed,
     Workers,
     outside,
@@ -28,6 +29,7 @@ from tests.postgres import Cluster
 from tests.warm import Command, Warm
 
 from lampwork.failpoint import POINTS
+from lampwork.place import Server
 
 PRUNABLE = "tests/crash/prunable.py"
 
@@ -63,6 +65,14 @@ def empty_folder(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def home(empty_folder: Path, tmp_path: Path) -> Path:
     return shutil.copytree(empty_folder, tmp_path / "home")
+
+
+@pytest.fixture(params=["folder", "server"])
+def somewhere(request: pytest.FixtureRequest) -> Home:
+    """Both places, with all tables and no job."""
+    if request.param == "server":
+        return Server(request.getfixturevalue("server"))
+    return request.getfixturevalue("home")
 
 
 @pytest.fixture(scope="session")

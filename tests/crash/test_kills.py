@@ -11,17 +11,18 @@ from tests.crash.around import ROOT, outside, rows
 
 
 async def test_a_job_killed_between_its_acceptance_and_its_start_is_started(
-    workers, undisturbed, home
+    workers, undisturbed, somewhere
 ):
+    home, load = somewhere, f"accepted in a {type(somewhere).__name__}"
     async with outside(home):
-        killed = await workers.live(home, "accepted", dies="accepted", settings={"max_live": 0})
+        killed = await workers.live(home, load, dies="accepted", settings={"max_live": 0})
         assert killed.code == -signal.SIGKILL, workers.stderr.read_text()
         (job_id,) = killed["job_id"]
         assert rows(home, "select id, status from jobs") == [(job_id, "queued")]
-        assert rows(home, "select * from workflow_status", "engine.db") == []
-        life = await workers.live(home, "accepted")
+        assert rows(home, "select * from workflow_status", "dbos") == []
+        life = await workers.live(home, load)
         assert life["job_id"] == [job_id]
-    undisturbed.check(home, "accepted", life)
+    undisturbed.check(home, load, life)
 
 
 async def test_two_loads_survive_a_kill_that_hits_both(workers, undisturbed, home):

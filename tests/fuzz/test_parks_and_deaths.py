@@ -6,7 +6,6 @@ A seed that fails is in the message; `LAMPWORK_FUZZ_SEED=<seed> pytest tests/fuz
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from dbos import DBOS
 from tests.fuzz.programs import Maker, Program, effects, events_of, play, project
 from tests.support import armed, inside, opened, rows
@@ -22,11 +22,13 @@ from tests.support import armed, inside, opened, rows
 from lampwork import App, values
 from lampwork.errors import JobEnded
 from lampwork.runs.flow import RunEnded
+from lampwork.store import schema
 
 PROGRAMS = 6
 """Played side by side, in one process."""
 
 SEEDS = [int(os.environ["LAMPWORK_FUZZ_SEED"])] if "LAMPWORK_FUZZ_SEED" in os.environ else range(6)
+"""The first one is played at both places."""
 
 DEADLINE = 60.0
 
@@ -51,7 +53,11 @@ BOUNDARIES = (
 )
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(each, marks=[pytest.mark.folder] if n else []) for n, each in enumerate(SEEDS)],
+)
 async def test_parks_and_deaths_at_random_change_neither_outcome_nor_effects(
     home: Path, seed: int
 ) -> None:
@@ -180,8 +186,9 @@ async def answer_some(app: App, sent: set[tuple[str, str]], trouble: Calm | Trou
 
 
 async def open_jobs(app: App) -> list[tuple[str, Any]]:
-    found = await rows(app, "select id, input from jobs where ended_at is null")
-    return [(id, json.loads(input)) for id, input in found]
+    of = schema.jobs.c
+    found = await rows(app, sa.select(of.id, of.input).where(of.ended_at.is_(None)))
+    return [(id, input) for id, input in found]
 
 
 async def outcome_of(app: App, job_id: str) -> tuple[str, str, dict[str, str]]:

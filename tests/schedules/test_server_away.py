@@ -269,6 +269,25 @@ async def test_a_role_that_lost_its_rights_is_told_so_and_no_outcome(
     assert await store.write(keep, 3) == 3
 
 
+async def test_a_server_whose_disk_is_full_takes_nothing_and_says_so(
+    store: Store, server: str, cluster: Cluster
+):
+    await store.write(keep, 1)
+    with cluster.connect(server.rpartition("/")[2]) as connection:
+        connection.execute(
+            "create function no_room() returns trigger language plpgsql as $$ begin raise "
+            "'could not extend file: No space left on device' using errcode = 'disk_full'; end $$"
+        )
+        full = "no_room before insert on lampwork.logs for each row execute function no_room()"
+        connection.execute(f"create trigger {full}")
+        with pytest.raises(StoreUnavailable, match=r"(?s)No space left on device.* Try again"):
+            await store.write(keep, 2)
+        assert await store.read(kept) == [1]
+        connection.execute("drop trigger no_room on lampwork.logs")
+    assert await store.write(keep, 3) == 3
+    assert await store.read(kept) == [1, 3]
+
+
 async def test_a_server_that_takes_no_changes_any_more_is_told_as_a_standby(
     store: Store, server: str, cluster: Cluster
 ):
