@@ -16,6 +16,7 @@ from lampwork.server.routes import (
     events,
     genies,
     health,
+    hooks,
     jobs,
     recipes,
     sessions,
@@ -34,7 +35,7 @@ _ROUTERS = [
     each.router
     for each in (
         *(jobs, recipes, genies, tasks, conversations, triggers, system),
-        *(events, sessions, health),
+        *(hooks, events, sessions, health),
     )
 ]
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from lampwork import clock, engine, failpoint
+from lampwork.acting import actor
 from lampwork.errors import FolderInUse
 from lampwork.lock import FolderLock
 from lampwork.place import Server
 from lampwork.retention import Retention
 from lampwork.store import blobs, briefings, firings, leases, prune, quiet, remains
+from lampwork.store.audit import Act, nothing, recorded
 from lampwork.store.prune import Amount, Search
 from lampwork.store.quiet import Mentioned
 from lampwork.store.store import Store
@@ -129,6 +131,8 @@ async def delete(
     await turns.write(briefings.collect)
     while await turns.write(blobs.collect, search.now):
         failpoint.hit("prune.collected")
+    if actor() is not None:
+        await store.write(recorded(Act("jobs.prune", None, project, {"jobs": gone.jobs}), nothing))
     return gone + Amount(bytes=max(0, before - await _used(store)))
 
 

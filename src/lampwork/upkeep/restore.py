@@ -19,6 +19,7 @@ from lampwork.errors import DatabaseTooNew, InputInvalid, RestoreRefused
 from lampwork.lock import FolderLock
 from lampwork.place import Folder, Place, Server
 from lampwork.store import migrations, restorations
+from lampwork.store.audit import Act, recorded
 from lampwork.store.migrations.folder import MOVING
 from lampwork.store.restorations import Restoration
 from lampwork.store.snapshot import DATABASES
@@ -102,15 +103,16 @@ def close(place: Place) -> int:
     """
     store = Store(place)
     try:
-        return store.submit(restorations.close).result()
+        return store.submit(recorded(Act("restore.close"), restorations.close)).result()
     finally:
         store.close()
 
 
 def _marked(place: Place, backup_at: float, by: str) -> tuple[Restoration, int]:
     store = Store(place)
+    beginning = recorded(Act("restore.begin"), restorations.begin)
     try:
-        return store.submit(restorations.begin, backup_at=backup_at, by=by).result()
+        return store.submit(beginning, backup_at=backup_at, by=by).result()
     finally:
         store.close()
 
