@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support import NEVER, idle, inside, opened, result, rows
+import sqlalchemy as sa
+from tests.support import NEVER, eventually, idle, inside, opened, park, result, rows, sql
 
 from lampwork import Job, app
 from lampwork.errors import StoreUnavailable
 from lampwork.store import executors
+from lampwork.worker import recovery
 
 pytestmark = pytest.mark.server
 
@@ -42,3 +44,35 @@ async def test_one_that_cannot_launch_its_engine_tries_again_until_it_can(
         assert await result(here, job_id) == "hello"
         alive = await rows(here, "select id from executors where closed_at is null")
         assert (here.worker.presence.id,) in alive
+
+
+async def test_what_its_engine_is_handed_out_first_is_run(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*DBOS was launched a second time, and went on with the pool of its first life until it was
+    asked for something: what it had claimed by then was never run.*"""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async def asks_nothing(*_: Any) -> None: ...
+
+    async with opened(project, home, heartbeat=NEVER) as here:
+        job_id = (await here.start(patient)).job_id
+        await park(here, job_id)
+        await sql(here, "update jobs set want = 'run'")
+        queued = "update dbos.workflow_status set status = 'ENQUEUED', queue_name = 'lampwork'"
+        launch = here.worker.engine.launch
+
+        def launch_with_work(*words: Any, **more: Any) -> None:
+            here.store.submit(lambda each: each.execute(sa.text(queued)) and None).result()
+            launch(*words, **more)
+
+        monkeypatch.setattr(here.worker.engine, "launch", launch_with_work)
+        monkeypatch.setattr(recovery, "sweep", asks_nothing)
+        await here.store.write(executors.bury, {here.worker.presence.id: 0})
+        await inside(here, here._found_gone())
+        await eventually(lambda: job_id in here.worker.runs, "it was claimed, and is not run")
+        await here.send_event(job_id, "go", "hello")
+        assert await result(here, job_id) == "hello"

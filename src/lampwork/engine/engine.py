@@ -6,7 +6,9 @@ in tests/engine.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,6 +76,7 @@ class Engine:
         self._version = version
         self._url = url_of(place)
         self._database = open_tables(place)
+        self._first_threads = ThreadPoolExecutor(_THREADS[type(place)], "lampwork-engine")
         refuse_pickle()
         with told(place):
             persistently(lambda: prepare_tables(place))
@@ -86,6 +89,9 @@ class Engine:
         """
         global _execute
         _execute = execute
+        # DBOS makes its pool the loop's default one when it is first asked for something. What it
+        # hands out before would be lost to the pool of its last life, which is shut down.
+        asyncio.get_running_loop().set_default_executor(self._first_threads)
         with told(self._place):
             persistently(lambda: self._launch(executor_id))
 
@@ -121,6 +127,7 @@ class Engine:
     def close(self) -> None:
         """Stop, and let go of the database. Not on the event loop."""
         self.stop()
+        self._first_threads.shutdown(wait=False)
         self._database.dispose()
 
     def give_up(self) -> None:
