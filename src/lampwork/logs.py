@@ -57,8 +57,7 @@ EVENTS = {
     "task.failed": "a task has ended without an answer, and what that took",
     "trigger.failed": "a trigger could not be looked at, or its function has failed",
     "trigger.fired": "a trigger has started jobs, or skipped what was due",
-    "trigger.rejected": "items of a poll that are no input of its recipe; a delivery or a call that "
-    "was refused",
+    "trigger.rejected": "items of a poll, a delivery or a call that can start no job",
     "worker.beat_failed": "the database did not take a heartbeat; the next one is tried",
     "worker.closing": "the process was told to end",
     "worker.found_gone": "others have found this process gone, and it begins anew",
