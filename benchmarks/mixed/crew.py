@@ -24,9 +24,8 @@ OPEN_AT_MOST = 40
 STANDS_STILL = 60.0
 """Seconds in which, when it is to become quiet, something must move: else a job is stranded."""
 
-AT_MOST = 300.0
-"""Seconds in which all must have ended, however much moves: else a job goes round in circles, or
-the machine has too much to do."""
+NONE_ENDS = 300.0
+"""Seconds in which some job must end, however much moves: else they go round in circles."""
 
 LOOKS_EVERY = 2.0
 """Seconds between two looks at whether something moves."""
@@ -204,8 +203,8 @@ class Crew:
 
     def become_quiet(self) -> float:
         """Let everything come to its end; how many seconds that took."""
-        began = now = moved_at = time.monotonic()
-        looked_at, stood = 0.0, None
+        began = now = moved_at = ended_at = time.monotonic()
+        looked_at, stood, ended = 0.0, None, -1
         self._lull.touch()
         arrived = processes.told_service(self._url, "/lull", {"on": True})["arrived"]
         for _, life in self.thaws:
@@ -221,10 +220,10 @@ class Crew:
                 looked_at = now
                 if stood != (stood := self._standing()):
                     moved_at = now
-            if now > min(moved_at + STANDS_STILL, began + AT_MOST):
-                what = (
-                    "stands still" if now > moved_at + STANDS_STILL else "moves, and does not end"
-                )
+                if ended != (ended := self._ended()):
+                    ended_at = now
+            if now > min(moved_at + STANDS_STILL, ended_at + NONE_ENDS):
+                what = "stands still" if now > moved_at + STANDS_STILL else "moves, and none ends"
                 self.ledger.wrong.append(f"{what}: {self._open()}")
                 break
         return time.monotonic() - began
@@ -242,6 +241,9 @@ class Crew:
             and all(int(last or 0) >= arrived for (last,) in self.ground.rows(polled))
             and not self._unfinished()
         )
+
+    def _ended(self) -> int:
+        return self.ground.rows("select count(ended_at) from jobs")[0][0]
 
     def _unfinished(self) -> int:
         return self.ground.rows("select count(*) from jobs where ended_at is null")[0][0]
