@@ -19,7 +19,7 @@ from lampwork.errors import BodyTooLarge, InputInvalid, NotFound, one_of, quoted
 from lampwork.server.problems import problem
 from lampwork.types import Json
 
-__all__ = ["Body", "BoundedBodies", "ExactRoute", "Moment"]
+__all__ = ["AnyQueryRoute", "Body", "BoundedBodies", "ExactRoute", "Moment", "read_json"]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -49,18 +49,35 @@ class _ExactRequest(Request):
     """Reads JSON as RFC 8259 has it: no NaN, no half of a surrogate pair."""
 
     async def json(self) -> Any:
-        body = await self.body()
         try:
-            read = from_json(body, allow_inf_nan=False)
+            return _read(await self.body())
         except ValueError as error:
             raise json.JSONDecodeError(str(error), "", 0) from error
-        if rb"\u0000" in body and _holds_nul(read):
-            raise json.JSONDecodeError("text with a NUL character can't be kept", "", 0)
-        return read
+
+
+def read_json(body: bytes) -> Json:
+    """A body, where no route's signature says that there is one. Raises InputInvalid."""
+    try:
+        return _read(body)
+    except ValueError as error:
+        raise InputInvalid(
+            f"The body is no JSON: {error}. Nothing was changed.",
+            problems=[f"body: this is no JSON: {error}"],
+        ) from error
+
+
+def _read(body: bytes) -> Json:
+    """JSON. Raises ValueError."""
+    read = from_json(body, allow_inf_nan=False)
+    if rb"\u0000" in body and _holds_nul(read):
+        raise ValueError("text with a NUL character can't be kept")
+    return read
 
 
 class ExactRoute(APIRoute):
     """A route that refuses query parameters that it does not read."""
+
+    any_query = False
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -70,15 +87,21 @@ class ExactRoute(APIRoute):
 
         async def exactly(given: Request) -> Response:
             request = _ExactRequest(given.scope, given.receive)
-            _check_address(request, known)
-            if takes_json:
-                try:
+            _check_address(request, None if self.any_query else known)
+            try:
+                if takes_json:
                     await request.body()  # FastAPI would make a 400 of what this raises
-                except ClientDisconnect:
-                    return Response(status_code=400)  # for nobody
-            return await handle(request)
+                return await handle(request)
+            except ClientDisconnect:
+                return Response(status_code=400)  # for nobody
 
         return exactly
+
+
+class AnyQueryRoute(ExactRoute):
+    """A route whose query parameters are for the project's own code to read."""
+
+    any_query = True
 
 
 def _holds_nul(value: Json) -> bool:
@@ -94,12 +117,12 @@ def _holds_nul(value: Json) -> bool:
             return False
 
 
-def _check_address(request: Request, known: list[str]) -> None:
+def _check_address(request: Request, known: list[str] | None) -> None:
     if "\0" in request.url.path:
         raise NotFound("There is nothing whose name has a NUL character.")
     given = [name for name, _ in request.query_params.multi_items()]
     for name in given:
-        if name not in known:
+        if known is not None and name not in known:
             raise InputInvalid(
                 f"There is no query parameter {quoted(name)} here. {one_of(name, known)}",
                 problems=[f"{name}: there is no such query parameter"],

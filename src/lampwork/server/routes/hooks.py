@@ -7,17 +7,18 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from pydantic_core import from_json, to_jsonable_python
 
-from lampwork.errors import InputInvalid, NotFound
+from lampwork.errors import JobFailed
+from lampwork.insights import to_json
 from lampwork.server.authority import May, address_of
 from lampwork.server.lists import IdempotencyKey
+from lampwork.server.problems import problem
+from lampwork.server.requests import AnyQueryRoute, read_json
 from lampwork.server.serving import Here, ProjectName
 from lampwork.triggers.endpoint import METHODS
-from lampwork.types import Json
 
 # Not described: each project has paths of its own, with what they take.
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=AnyQueryRoute, include_in_schema=False)
 
 
 class Received(BaseModel):
@@ -30,7 +31,6 @@ class Received(BaseModel):
 @router.post("/hooks/{project}/{path:path}", status_code=202)
 async def receive(project: ProjectName, path: str, request: Request, here: Here) -> Received:
     """Take a delivery to a webhook; its signature is what lets it in."""
-    _require_text(request)
     body = await request.body()
     firing = await here.door.receive(path, request.headers, body, address=address_of(request))
     return Received(job_id=firing.job_id, is_new=firing.is_new)
@@ -45,13 +45,13 @@ async def call(
     key: IdempotencyKey = None,
 ) -> Response:
     """Call an endpoint: what its job returned, or 202 and where the job is."""
-    _require_text(request)
+    content = await request.body()
     firing = await here.door.call_endpoint(
         request.method,
         path,
         query=request.query_params,
         headers=request.headers,
-        body=await _body(request),
+        body=read_json(content) if content else None,
         address=address_of(request),
         idempotency_key=key,
     )
@@ -60,9 +60,11 @@ async def call(
         # The job goes on whatever becomes of who waits here.
         async with asyncio.timeout(firing.wait):
             returned = await here.door.result(firing.job_id)
+    except JobFailed as error:
+        return problem(error, at)
     except TimeoutError:
         view = await here.insights.view(firing.job_id)
-        return JSONResponse(to_jsonable_python(view), status_code=202, headers=at)
+        return JSONResponse(to_json(view), status_code=202, headers=at)
     return JSONResponse(returned, headers=at)
 
 
@@ -74,20 +76,3 @@ for _method in METHODS:
         name=f"call_{_method.lower()}",
         response_model=None,
     )
-
-
-async def _body(request: Request) -> Json:
-    """The JSON of a body; None without one. Raises InputInvalid."""
-    content = await request.body()
-    if not content:
-        return None
-    try:
-        return from_json(content, allow_inf_nan=False)
-    except ValueError as error:
-        raise InputInvalid(f"The body is no JSON: {error}.", problems=[f"body: {error}"]) from error
-
-
-def _require_text(request: Request) -> None:
-    """Raise NotFound for an address that names nothing: none has a NUL character."""
-    if "\0" in request.url.path or any("\0" in each for each in request.query_params.values()):
-        raise NotFound("There is nothing whose name has a NUL character.")
