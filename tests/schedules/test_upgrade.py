@@ -33,7 +33,7 @@ from lampwork import App, Job, Project
 from lampwork.door import Door
 from lampwork.store import schema
 from lampwork.store.store import Store
-from lampwork.upgrade import Rehearsed, rehearse_all
+from lampwork.versioning.upgrade import Rehearsed, rehearse_all
 
 happened: list[str] = []
 

@@ -13,7 +13,7 @@ from lampwork.cli.dev.misfits import Decision, Misfit, carry_out, misfits, witho
 from lampwork.cli.dev.voice import Voice
 from lampwork.insights import Insights
 from lampwork.place import Folder
-from lampwork.upgrade import Rehearsed
+from lampwork.versioning.upgrade import Rehearsed
 
 project = Project("misfits")
 

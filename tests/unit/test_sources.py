@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from lampwork import sources
-from lampwork.sources import SourceFile, Sources
+from lampwork.versioning import sources
+from lampwork.versioning.sources import SourceFile, Sources
 
 LOOK = """
 import importlib, json, sys
 from dataclasses import asdict
-from lampwork import sources
+from lampwork.versioning import sources
 sys.path.insert(0, sys.argv[1])
 reading = sources.Reading()
 module = importlib.import_module(sys.argv[2])
@@ -85,7 +85,7 @@ def test_each_edit_makes_another_code_and_going_back_the_same(project: Path) -> 
 FROM_COPY = """
 import importlib, json, sys, traceback
 from pathlib import Path
-from lampwork import sources
+from lampwork.versioning import sources
 copies = Path(sys.argv[1])
 read = sources.read_copy(copies, sys.argv[2])
 sys.path.insert(0, str(sources.import_from_copy(copies, read)))

@@ -20,8 +20,8 @@ from lampwork.cli.lifeline import Lifeline
 from lampwork.errors import LampworkError, ProjectError
 from lampwork.place import Place
 from lampwork.project import Project
-from lampwork.rehearsal import Difference, not_in_time
-from lampwork.upgrade import Rehearsed, Unfinished, came_of, rehearse_all
+from lampwork.versioning.rehearsal import Difference, not_in_time
+from lampwork.versioning.upgrade import Rehearsed, Unfinished, came_of, rehearse_all
 
 _LOADING = 60.0
 """Seconds that the project gets to be imported."""

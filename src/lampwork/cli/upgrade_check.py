@@ -20,7 +20,7 @@ from lampwork.cli.project import load
 from lampwork.cli.reading import home_to_read
 from lampwork.cli.rehearsing import Found
 from lampwork.errors import LampworkError
-from lampwork.upgrade import PATIENCE, copy_databases
+from lampwork.versioning.upgrade import PATIENCE, copy_databases
 
 _PROVES = (
     "This proves what is on record of each job; what its code does after that was not rehearsed."

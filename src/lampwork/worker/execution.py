@@ -13,8 +13,8 @@ from lampwork.runs.flow import RunEnded
 from lampwork.runs.progress import say_ended
 from lampwork.runs.run import Run, in_hand
 from lampwork.store import endings, jobs
-from lampwork.tracing import trace_end
 from lampwork.types import ENDED
+from lampwork.worker.tracing import trace_end
 
 if TYPE_CHECKING:
     from lampwork.worker.worker import Worker

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from lampwork import kept as kept_jobs
-from lampwork import sources
 from lampwork.app import App
 from lampwork.checks import Finding
 from lampwork.cli import lifeline, rehearsing
@@ -24,7 +22,9 @@ from lampwork.errors import LampworkError
 from lampwork.insights.genies import genie_views
 from lampwork.place import Folder
 from lampwork.project import Project
-from lampwork.upgrade import PATIENCE
+from lampwork.versioning import kept as kept_jobs
+from lampwork.versioning import sources
+from lampwork.versioning.upgrade import PATIENCE
 
 _AT_REST_AFTER = 0.2
 """Seconds after which a kept job that only waits is parked, so that the turn of its code ends."""

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from lampwork import kept
 from lampwork.cli import output
 from lampwork.cli.dev.voice import Voice
 from lampwork.cli.screen import tree
@@ -20,7 +19,8 @@ from lampwork.errors import LampworkError
 from lampwork.insights import Insights, JobView
 from lampwork.jobs_door import JobsDoor
 from lampwork.types import Json
-from lampwork.upgrade import Rehearsed
+from lampwork.versioning import kept
+from lampwork.versioning.upgrade import Rehearsed
 
 Decision = Literal["keep", "fork", "discard", "leave"]
 """`leave` lets it be stopped as `needs_attention` when it comes to that code."""

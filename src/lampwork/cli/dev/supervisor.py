@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lampwork import kept, sources
 from lampwork.cli import exit_code, output, rehearsing
 from lampwork.cli.dev.child import copies_in
 from lampwork.cli.dev.edits import Edits
@@ -29,7 +28,8 @@ from lampwork.cli.stopping import stop_signals
 from lampwork.errors import LampworkError
 from lampwork.insights import Insights
 from lampwork.lock import Charge, FolderLock
-from lampwork.upgrade import PATIENCE, copy_databases
+from lampwork.versioning import kept, sources
+from lampwork.versioning.upgrade import PATIENCE, copy_databases
 
 _STAY = 2.0
 """Seconds that the code of today executes at the least between two turns of older code."""

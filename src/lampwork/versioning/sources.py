@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from lampwork.code_of_then import load_from_copies
+from lampwork.versioning.code_of_then import load_from_copies
 
 _LARGEST = 1024 * 1024
 """Bytes of the largest file which is read at import that is taken for a part of the code."""
@@ -136,7 +136,7 @@ def sources_of(project: str, module: ModuleType, name: str, read: Iterable[Path]
 
 
 _FOREIGN = (
-    Path(__file__).parent,
+    Path(__file__).parents[1],
     *(Path(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib", "purelib", "platlib")),
 )
 

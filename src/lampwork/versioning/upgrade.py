@@ -16,11 +16,11 @@ from lampwork import metadata
 from lampwork.errors import NotImportable
 from lampwork.genies.eligibility import in_words, obstacles
 from lampwork.place import Folder, Place
-from lampwork.rehearsal import Difference, Rehearsal, rehearse
 from lampwork.store import unfinished
 from lampwork.store.blobs import digest_at, is_folded
 from lampwork.store.snapshot import copy_databases
 from lampwork.store.store import Store
+from lampwork.versioning.rehearsal import Difference, Rehearsal, rehearse
 
 if TYPE_CHECKING:
     from lampwork.engine import RecordedCall
