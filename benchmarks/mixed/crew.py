@@ -254,7 +254,7 @@ class Crew:
             *self.ground.rows("select count(*), count(ended_at), max(changed_at) from jobs"),
             *self.ground.rows("select count(*) from entries"),
             *self.ground.rows("select count(*), max(id) from inbox"),
-            *self.ground.engine_rows("select count(*) from operation_outputs"),
+            *self.ground.rows("select count(envelope) from calls"),
         ]
 
     def _open(self) -> list[Any]:

@@ -7,7 +7,6 @@ stays as it is.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
@@ -15,14 +14,12 @@ from typing import TYPE_CHECKING, Literal
 
 from lampwork import values
 from lampwork.errors import InputInvalid
-from lampwork.place import Place
 from lampwork.store import by_hand, copies
 from lampwork.store.audit import Act, recorded
 from lampwork.store.calls import Finished, finished
 from lampwork.types import ENDED, CopyKind, Effect
 
 if TYPE_CHECKING:
-    from lampwork.engine import RecordedCall
     from lampwork.origin import Origin
     from lampwork.store.store import Store
 
@@ -131,7 +128,7 @@ async def plan(store: Store, job_id: str, kind: CopyKind, *, at: int | None = No
     """
     original = await store.read(copies.original, job_id, kind, at_most=_LOOKED_INTO)
     ids = [job_id, *(row.id for row in original.below)]
-    record = await _record(store, original, ids)
+    record = _record(original, ids)
     numbers = record[job_id].keys() | {row.number for row in original.begun if row.job_id == job_id}
     if kind == "fork":
         _check_at(job_id, at, numbers, original, record)
@@ -197,7 +194,7 @@ async def new_copy(store: Store, plan: CopyPlan, job_id: str) -> copies.NewCopy:
     of = plan.original
     wanted = {each.number for each in plan.kept}
     original = await store.read(copies.original, of, plan.kind, at_most=0)
-    record = await _record(store, original, [of])
+    record = _record(original, [of])
     kept = [record[of][number] for number in sorted(wanted)]
     return copies.NewCopy(
         id=job_id, of=of, kind=plan.kind, at=plan.at, kept=kept, messages=plan.events
@@ -210,33 +207,13 @@ async def failed_by(store: Store, job_id: str) -> tuple[int, ...]:
     return () if origin is None else origin.calls
 
 
-async def _record(store: Store, original: copies.Original, job_ids: list[str]) -> Record:
-    """What is on record of these jobs, with the engine and in our own tables."""
-    record = await asyncio.to_thread(_recorded, store.place, job_ids)
+def _record(original: copies.Original, job_ids: list[str]) -> Record:
+    """What is on record of these jobs."""
+    record: Record = {job_id: {} for job_id in job_ids}
     for row in original.begun:
         if (call := finished(row)) is not None:
             record[row.job_id][row.number] = call
     return record
-
-
-def _recorded(place: Place, job_ids: list[str]) -> Record:
-    """What the engine has on record. Blocks."""
-    from lampwork.engine import recorded_calls  # 0.2 s to import
-
-    def of_engine(job_id: str, call: RecordedCall) -> Finished:
-        return Finished(
-            number=call.number,
-            label=call.name,
-            envelope=call.envelope,
-            made_by=job_id,
-            started_at=call.started_at,
-            ended_at=call.ended_at,
-        )
-
-    return {
-        job_id: {call.number: of_engine(job_id, call) for call in found}
-        for job_id, found in recorded_calls(place, job_ids).items()
-    }
 
 
 def _check_at(

@@ -46,15 +46,6 @@ class Launched:
 
         await eventually(there, f"{job_id} never came to {status}")
 
-    async def runs_again(self, job_id: str) -> None:
-        """Take the job from its run, then let it run anew."""
-        await self.call(self.engine.cancel(job_id))
-        await self.call(self.engine.requeue(job_id))
-
-    async def calls(self, job_id: str) -> list[tuple[int, str, str]]:
-        found = await self.call(self.engine.recorded(job_id))
-        return [(each.number, each.name, each.envelope) for each in found]
-
     async def reaches(self, event: asyncio.Event) -> None:
         await asyncio.wait_for(self.call(event.wait()), 10)
 

@@ -14,15 +14,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from lampwork.engine import recorded_calls, reserve
-from lampwork.place import Folder
-
 
 async def execute(job_id: str) -> str:
-    async def body() -> str:
-        return '{"value":"größer"}'
-
-    return await reserve().run("step a", body)
+    return '{"value":"größer"}'
 
 
 async def finished(engine: Any) -> None:
@@ -52,8 +46,7 @@ async def test_every_row_is_json_and_says_so(launched, home):
         home,
         "select serialization, inputs, output, error from workflow_status union all "
         "select null, inputs, null, null from workflow_input union all "
-        "select null, output, error, null from workflow_output union all "
-        "select serialization, output, error, null from operation_outputs",
+        "select null, output, error, null from workflow_output",
     )
     named = {name for name, *_ in found if name is not None}
     assert named == {"lampwork_json"}
@@ -78,17 +71,6 @@ def poison(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     assert made.exists(), "the poison has no effect"
     made.unlink()
     return payload, made
-
-
-async def test_a_pickled_record_of_a_call_is_never_unpickled(launched, home, poison):
-    payload, made = poison
-    async with launched(execute) as engine:
-        await finished(engine)
-        poisoned = "update operation_outputs set output = ?, serialization = 'py_pickle'"
-        assert change(home, poisoned, payload)
-        assert await engine.calls("j1") == [(1, "step a", payload)]
-        assert [each.envelope for each in recorded_calls(Folder(home), ["j1"])["j1"]] == [payload]
-    assert not made.exists()
 
 
 async def test_a_pickled_outcome_is_never_unpickled(launched, home, poison):
@@ -135,7 +117,7 @@ async def test_every_connection_uses_the_write_ahead_log_and_syncs_each_commit(l
         sa.event.listen(sa.pool.Pool, "checkout", look)
         try:
             await finished(engine)
-            await engine.calls("j1")
+            await engine.call(engine.engine.outcome("j1"))
         finally:
             sa.event.remove(sa.pool.Pool, "checkout", look)
         assert (home / "engine.db-wal").exists()

@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 from tests.support import eventually
 
-from lampwork.engine import CallsDiffer, Deposed, RecordedElsewhere, prove_ownership, reserve
-from lampwork.engine.steps import outside
+from lampwork.engine import Deposed, prove_ownership
+from lampwork.engine.ownership import outside
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -54,19 +54,11 @@ async def test_what_a_run_returns_is_on_record_as_the_jobs_outcome(launched):
         assert await engine.call(engine.engine.outcome("j1")) == '{"value":"of j1, ü"}'
 
 
-@pytest.mark.parametrize("where", ["in a call", "between calls"])
-async def test_a_run_that_ends_by_a_base_exception_has_no_outcome(launched, where):
+async def test_a_run_that_ends_by_a_base_exception_has_no_outcome(launched):
     runs: list[asyncio.Task] = []
 
     async def execute(job_id: str) -> str:
         runs.append(asyncio.current_task())
-
-        async def body() -> str:
-            if where == "in a call":
-                raise Over
-            return await one()
-
-        await reserve().run("step a", body)
         raise Over
 
     async with launched(execute) as engine:
@@ -74,30 +66,19 @@ async def test_a_run_that_ends_by_a_base_exception_has_no_outcome(launched, wher
         await eventually(lambda: runs and runs[0].done())
         assert isinstance(runs[0].exception(), Over)
         assert await engine.status("j1") == "pending"
-        recorded = [] if where == "in a call" else [(1, "step a", await one())]
-        assert await engine.calls("j1") == recorded
         assert len(runs) == 1
 
 
-async def test_a_job_that_is_cancelled_and_requeued_keeps_its_recorded_calls(launched):
-    bodies: list[str] = []
+async def test_a_job_that_is_cancelled_and_requeued_runs_again(launched):
+    runs: list[str] = []
     reached, never = asyncio.Event(), asyncio.Event()
 
     async def execute(job_id: str) -> str:
-        async def first() -> str:
-            bodies.append("first")
-            return await one()
-
-        async def second() -> str:
-            bodies.append("second")
-            if bodies.count("second") == 1:
-                reached.set()
-                await never.wait()
-            return await two()
-
-        got = await reserve().run("step a", first)
-        await reserve().run("step b", second)
-        return got
+        runs.append(job_id)
+        if len(runs) == 1:
+            reached.set()
+            await never.wait()
+        return await two()
 
     async with launched(execute) as engine:
         await engine.start("j1")
@@ -106,57 +87,37 @@ async def test_a_job_that_is_cancelled_and_requeued_keeps_its_recorded_calls(lau
         assert await engine.status("j1") == "cancelled"
         await engine.call(engine.engine.requeue("j1"))
         await engine.comes_to("j1", "success")
-        assert bodies == ["first", "second", "second"]
-        assert await engine.calls("j1") == [(1, "step a", await one()), (2, "step b", await two())]
-        assert await engine.call(engine.engine.outcome("j1")) == await one()
-
-
-async def test_numbers_that_are_never_run_leave_no_gap_that_matters(launched):
-    """A copy of a job has the results of its kept calls from elsewhere: the engine never hears of
-    their numbers, neither in the copy's first run nor in a later one."""
-    over = asyncio.Event()
-
-    async def execute(job_id: str) -> str:
-        _kept, first, _kept_too, second = (reserve() for _ in range(4))
-        await first.run("step a", one)
-        if not over.is_set():
-            over.set()
-            await asyncio.Event().wait()
-        return await second.run("step b", two)
-
-    async with launched(execute) as engine:
-        await engine.start("j1")
-        await engine.reaches(over)
-        await engine.runs_again("j1")
-        await engine.comes_to("j1", "success")
-        assert await engine.calls("j1") == [(2, "step a", await one()), (4, "step b", await two())]
+        assert runs == ["j1", "j1"]
+        assert await engine.call(engine.engine.outcome("j1")) == await two()
 
 
 @pytest.mark.parametrize("successor", [False, True], ids=["cancelled", "with a successor"])
-async def test_a_run_that_lost_its_job_can_neither_prove_nor_record(launched, successor):
-    refused: list[str] = []
+async def test_a_run_that_lost_its_job_can_not_prove_that_it_owns_it(launched, successor):
+    """Each run can as long as it does, however often others of the job have: a proof leaves no
+    record, from which DBOS would answer the next one without asking."""
+    said: list[str] = []
     entered = [asyncio.Event(), asyncio.Event()]
     go_on = [asyncio.Event(), asyncio.Event()]
     runs: list[asyncio.Task] = []
 
+    async def proven(who: int) -> bool:
+        try:
+            await prove_ownership()
+        except Deposed:
+            said.append(f"{who} does not")
+            return False
+        said.append(f"{who} does")
+        return True
+
     async def execute(job_id: str) -> str:
         me = len(runs)
         runs.append(asyncio.current_task())
-
-        async def body() -> str:
-            entered[me].set()
-            await go_on[me].wait()
-            try:
-                await prove_ownership()
-            except Deposed:
-                refused.append(f"proof of {me}")
-            return f'"{me}"'
-
-        try:
-            return await reserve().run("step a", body)
-        except Deposed:
-            refused.append(f"record of {me}")
-            raise Over from None
+        await proven(me)
+        entered[me].set()
+        await go_on[me].wait()
+        if not await proven(me):
+            raise Over
+        return await one()
 
     async with launched(execute) as engine:
         await engine.start("j1")
@@ -167,13 +128,11 @@ async def test_a_run_that_lost_its_job_can_neither_prove_nor_record(launched, su
             await engine.reaches(entered[1])
         engine.set(go_on[0])
         await eventually(lambda: runs[0].done())
-        assert refused == ["proof of 0", "record of 0"]
-        assert await engine.calls("j1") == []
+        assert said == ["0 does", *(["1 does"] if successor else []), "0 does not"]
         if successor:
             engine.set(go_on[1])
             await engine.comes_to("j1", "success")
-            assert await engine.calls("j1") == [(1, "step a", '"1"')]
-        assert refused == ["proof of 0", "record of 0"]
+            assert said[-1] == "1 does"
 
 
 async def test_a_run_that_lost_its_job_can_record_no_outcome(launched):
@@ -285,24 +244,15 @@ async def test_a_new_process_takes_every_unfinished_job(launched, home):
     assert sorted(entered) == ["queued", "running", "running again"]
 
 
-async def test_what_is_asked_of_the_engine_inside_a_run_takes_no_number(launched):
-    """Not in the recipe's flow, and not inside a call; a job started there is nobody's child."""
-    numbers: list[int] = []
+async def test_what_is_asked_of_the_engine_inside_a_run_is_no_part_of_it(launched):
+    """A job that is started there is nobody's child, and the run proves what it is after that."""
     ask = None
 
     async def execute(job_id: str) -> str:
-        if job_id != "j1":
-            return await one()
-
-        async def body() -> str:
-            await ask("from a call")
-            return await one()
-
-        for _ in range(2):
-            call = reserve()
-            numbers.append(call.number)
-            await call.run("step a", body)
-            await ask("from the flow")
+        if job_id == "j1":
+            await prove_ownership()
+            await ask("started inside")
+            await prove_ownership()
         return await one()
 
     async with launched(execute) as engine:
@@ -310,15 +260,11 @@ async def test_what_is_asked_of_the_engine_inside_a_run_takes_no_number(launched
         async def ask(job_id: str) -> None:
             await engine.engine.start(job_id)
             await engine.engine.status(job_id)
-            await engine.engine.recorded(job_id)
             await engine.engine.cancel("nobody")
 
         await engine.start("j1")
         await engine.comes_to("j1", "success")
-        assert numbers == [1, 2]
-        assert [number for number, _, _ in await engine.calls("j1")] == [1, 2]
-        await engine.comes_to("from a call", "success")
-        await engine.comes_to("from the flow", "success")
+        await engine.comes_to("started inside", "success")
 
 
 async def test_a_call_from_outside_returns_what_it_gives_and_raises_what_it_raises(launched):
@@ -334,68 +280,3 @@ async def test_a_call_from_outside_returns_what_it_gives_and_raises_what_it_rais
         assert await engine.call(engine.engine.outcome("j1")) == await one()
         with pytest.raises(LookupError, match="not here"):
             await engine.call(outside(refuses()))
-
-
-async def test_numbers_belong_to_the_order_of_making_not_of_doing(launched):
-    async def execute(job_id: str) -> str:
-        first, second = reserve(), reserve()
-        got = await second.run("step b", two)
-        await first.run("step a", one)
-        return got
-
-    async with launched(execute) as engine:
-        await engine.start("j1")
-        await engine.comes_to("j1", "success")
-        assert await engine.calls("j1") == [(1, "step a", await one()), (2, "step b", await two())]
-
-
-async def test_a_call_under_another_name_than_the_recorded_one_is_told_and_not_done(launched):
-    entered = asyncio.Event()
-    bodies: list[str] = []
-    told: list[Exception] = []
-
-    async def execute(job_id: str) -> str:
-        name = "step new" if entered.is_set() else "step old"
-
-        async def body() -> str:
-            bodies.append(name)
-            return await one()
-
-        try:
-            await reserve().run(name, body)
-        except CallsDiffer as error:
-            told.append(error)
-        entered.set()
-        raise Over
-
-    async with launched(execute) as engine:
-        await engine.start("j1")
-        await engine.reaches(entered)
-        await engine.runs_again("j1")
-        await eventually(lambda: told)
-        assert bodies == ["step old"]
-        assert "step old" in str(told[0])
-        assert "step new" in str(told[0])
-        assert await engine.calls("j1") == [(1, "step old", await one())]
-
-
-async def test_a_call_that_is_recorded_elsewhere_leaves_a_gap_and_its_job_goes_on(launched):
-    """DBOS lets an exception that is no `Exception` out of a step unrecorded, and does not mind
-    that a number is missing, on a replay either."""
-    bodies: list[str] = []
-
-    async def execute(job_id: str) -> str:
-        async def elsewhere() -> str:
-            bodies.append("elsewhere")
-            raise RecordedElsewhere("ours")
-
-        got = await reserve().run("step a", one)
-        ours = await reserve().run("task b", elsewhere)
-        last = await reserve().run("step c", two)
-        return f"{got}, {ours}, {last}"
-
-    async with launched(execute) as engine:
-        await engine.start("j1")
-        await engine.comes_to("j1", "success")
-        assert await engine.calls("j1") == [(1, "step a", await one()), (3, "step c", await two())]
-        assert bodies == ["elsewhere"]

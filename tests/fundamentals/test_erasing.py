@@ -34,6 +34,7 @@ from lampwork.errors import (
 )
 from lampwork.insights import Insights
 from lampwork.place import Place
+from lampwork.store import calls
 from lampwork.store.store import Store
 from lampwork.upkeep import pruning
 
@@ -218,6 +219,9 @@ async def test_a_tombstone_says_what_it_is_to_whoever_asks(opened: Open) -> None
             await app.chat(chats, "on", user=CANARY, conversation=said.conversation_id)
         listed = await Insights(app.store).jobs()
         assert {each.job_id for each in listed.items if each.erased_at} >= {job_id}
+        # What a process would record that was frozen in the job's last call.
+        late = (calls.Leading(job_id, 1), 2, "step", "fails", 0.0, CANARY)
+        assert not await app.store.write(calls.finish, *late)
 
 
 async def test_what_has_not_ended_refuses_it_or_is_cancelled_first(opened: Open) -> None:

@@ -26,14 +26,13 @@ from lampwork import (
     clock,
     playbook,
 )
-from lampwork.engine import recorded_calls
 from lampwork.errors import JobNotFound
 from lampwork.insights import Insights
 from lampwork.models.ask import Told
 from lampwork.store import leases, schema
 from lampwork.upkeep import pruning
 
-from ..support import DEADLINE, eventually, status
+from ..support import DEADLINE, eventually, inside, status
 from .conftest import Open
 
 DAY = 86400.0
@@ -128,6 +127,7 @@ async def test_what_ended_long_enough_ago_is_deleted_by_itself(opened: Open, ahe
     async with opened(project) as app:
         done = await app.start(work, name="old")
         talk = await app.result(done)
+        await status(app, f"{done}.0.1", "succeeded")  # what runs after it
         waiting = await app.start(waits, name="x")
         await status(app, waiting, "suspended")
     ahead.days = 29
@@ -135,6 +135,7 @@ async def test_what_ended_long_enough_ago_is_deleted_by_itself(opened: Open, ahe
         await pruned(app, after=29)
         recent = await app.start(work, name="recent")
         await app.result(recent)
+        await status(app, f"{recent}.0.1", "succeeded")
         assert not await is_gone(app, done)
     ahead.days = 31
     async with opened(project) as app:
@@ -142,7 +143,7 @@ async def test_what_ended_long_enough_ago_is_deleted_by_itself(opened: Open, ahe
         assert await is_gone(app, done)
         assert not await is_gone(app, recent)
         assert not await is_gone(app, waiting)
-        assert (await asyncio.to_thread(recorded_calls, app.store.place, [done]))[done] == []
+        assert await inside(app, app.worker.engine.standings([done])) == {}
 
         details = await Insights(app.store).conversation(talk)
         assert [each.name for each in details.artifacts] == ["chart.txt"]

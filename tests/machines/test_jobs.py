@@ -381,9 +381,6 @@ class JobMachine(RuleBasedStateMachine):
             for row in rows:
                 count = keys.get(kind, 1)
                 found[kind, *row[:count]] = tuple(row[count:])
-        for id in ids:
-            for each in await inside(self.app, self.app.worker.engine.recorded(id)):
-                found["step", id, each.number] = each
         return found
 
     def _effects_are_those_of_its_calls(self, known: Known) -> None:

@@ -110,7 +110,7 @@ class TaskMachine(RuleBasedStateMachine):
         new = [new_jobs.NewJob(id, self.project, "recipe", "v", {}, {}, id) for id in ids]
         self.ground.write(new_jobs.create, new)
         for id in ids:
-            self.ground.write(calls.begin, id, CALL, "task", "clerk", "digest")
+            self.ground.write(calls.begin, calls.Leading(id, 0), CALL, "task", "clerk", "digest")
         first, *more, self.free = ids[0], ids[1], ids[2], ids[3:]
         willing = {"waits": True, "patient": True}
         opened = [self._open(self._new(first, "", False, **willing))]

@@ -115,3 +115,27 @@ async def test_a_run_that_begins_while_its_job_is_taken_back_is_left_alone(
         await app.send_event(job_id, "go", "hello")
         assert await result(app, job_id) == "hello"
         assert begun == 2
+
+
+async def test_a_job_that_has_its_place_and_was_not_started_is_started(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """ "A recipe's place is taken before a job is handed to the engine": who dies in between left a
+    job queued that was in its own way, and in that of all behind it."""
+
+    @project.recipe(concurrency=1, ordered=True)
+    async def one(job: Job, number: int) -> int:
+        return number
+
+    async with opened(project, home, sweep_interval=0.1) as app:
+        engine = app.worker.engine
+        start = engine.start
+
+        async def die(job_id: str) -> None:
+            monkeypatch.setattr(engine, "start", start)
+            raise ConnectionResetError("no answer")
+
+        monkeypatch.setattr(engine, "start", die)
+        jobs = [await app.start(one, number=number) for number in range(2)]
+        assert [await result(app, each.job_id) for each in jobs] == [0, 1]
+        assert engine.start == start

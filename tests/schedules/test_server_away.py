@@ -9,14 +9,12 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 from tests.postgres import Cluster
-from tests.support import eventually, once
+from tests.support import eventually
 
 from lampwork import Job, Project, failpoint
 from lampwork.door import Door
-from lampwork.engine import history
-from lampwork.engine.database import open_tables
 from lampwork.errors import DatabaseNotWritable, StoreUnavailable
-from lampwork.place import Place, Server
+from lampwork.place import Server
 from lampwork.store import schema
 from lampwork.store import store as store_module
 from lampwork.store.store import Store
@@ -237,21 +235,6 @@ async def test_a_session_that_was_ended_before_a_read_is_not_noticed(
     assert await store.read(kept) == [1]
     cluster.end_sessions()
     assert await store.read(kept) == [1]
-
-
-async def test_the_calls_of_a_job_are_read_again_if_a_session_ends_in_the_middle(
-    server: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-):
-    """*Who retried a job from outside saw an exception of the database's own.*"""
-
-    def to_be_cut(place: Place) -> sa.Engine:
-        engine = open_tables(place)
-        sa.event.listen(engine, "before_cursor_execute", lambda *_: cut())
-        return engine
-
-    cut = once(cluster.end_sessions)
-    monkeypatch.setattr(history, "open_tables", to_be_cut)
-    assert history.recorded_calls(Server(server), ["j1"]) == {"j1": []}
 
 
 async def test_a_role_that_lost_its_rights_is_told_so_and_no_outcome(

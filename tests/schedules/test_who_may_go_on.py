@@ -25,7 +25,7 @@ from tests.support import (
 
 from lampwork import Answer, Call, Job, SkillCall, Turn, playbook
 from lampwork.errors import StepFailed
-from lampwork.store import openings, tasks
+from lampwork.store import jobs, openings, tasks
 
 happened: list[str] = []
 
@@ -167,6 +167,72 @@ async def test_a_zombie_that_comes_back_late_records_nothing(project, home):
         assert len(set(happened)) == 1
         assert asked == [1, 2]
         assert await rows(app, "select count(*) from entries where kind = 'result'") == [(1,)]
+
+
+async def test_what_a_step_of_an_older_run_gives_is_not_recorded_for_the_newer_one(project, home):
+    """It comes back while its successor is in the same step: what is on record would no longer be
+    what the run that leads has seen, and the recipe would get what a step gave that it never had.
+    """
+    first, second = Gate(), Gate()
+
+    async def work() -> int:
+        if not first.passed:
+            await first.hold_first()
+            return 1
+        await second.hold_first()
+        return 2
+
+    @project.recipe()
+    async def worker(job: Job) -> int:
+        return await job.step(work)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(worker)).job_id
+        await eventually(lambda: first.passed)
+        zombie = await take_over(app, job_id)
+        await eventually(lambda: second.passed)
+        first.open()
+        await gone(zombie)
+        assert zombie.ended == "deposed"
+        assert await rows(app, "select * from calls") == []
+        second.open()
+        assert await result(app, job_id) == 2
+
+
+async def test_a_run_that_begins_after_its_successor_goes_no_further(project, home, monkeypatch):
+    """*It was claimed, and froze before it began; meanwhile another one was claimed, and began.* It
+    began last and would lead, but the engine would never take its outcome, and wait for that of the
+    other one for ever."""
+    in_first, in_step = Gate(), Gate()
+
+    async def work() -> int:
+        note("works")
+        await in_step.hold_first()
+        return len(happened)
+
+    @project.recipe()
+    async def worker(job: Job) -> int:
+        return await job.step(work)
+
+    async with opened(project, home) as app:
+        write = app.store.write
+
+        async def freeze_first(change, *args, **kwargs):
+            if change is jobs.begin:
+                await in_first.hold_first()
+            return await write(change, *args, **kwargs)
+
+        monkeypatch.setattr(app.store, "write", freeze_first)
+        job_id = (await app.start(worker)).job_id
+        await eventually(lambda: in_first.passed)
+        await inside(app, app.worker.engine.cancel(job_id))
+        await inside(app, app.worker.engine.requeue(job_id))
+        await eventually(lambda: in_step.passed)
+        in_first.open()
+        await eventually(lambda: app.worker.runs[job_id].ended, "the successor leads on")
+        in_step.open()
+        assert await result(app, job_id) == 2
+        assert await rows(app, "select run from jobs") == [(3,)]
 
 
 async def test_a_deposed_runs_cleanup_does_not_run(project, home):

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
-from lampwork import Metadata, SkillCall, values
+from lampwork import Metadata, SkillCall, clock, values
 from lampwork.counters import Work
 from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
@@ -25,7 +26,7 @@ from lampwork.runs.flow import RunEnded
 from lampwork.runs.line import Lines
 from lampwork.runs.wait import Answer, Wait
 from lampwork.settings import ReadingCaps
-from lampwork.store import calls, inbox, schema
+from lampwork.store import inbox, schema
 from lampwork.store.lineage import Lineage
 from lampwork.store.store import Store
 from lampwork.tasks.answer import TaskAnswer
@@ -36,6 +37,14 @@ from lampwork.tasks.work import work
 from lampwork.types import task_id
 
 from .clerk import Effects
+
+
+def _begin(connection: sa.Connection, job: str, call: int, genie: str) -> None:
+    """Write a task's call down, as the run that leads its job does."""
+    same = {"kind": "task", "name": genie, "digest": "", "opened_at": clock.now()}
+    connection.execute(
+        insert(schema.calls).values(job_id=job, number=call, **same).on_conflict_do_nothing()
+    )
 
 
 class DeskRun:
@@ -132,7 +141,7 @@ class Desk:
         """Do a task, as `job.assign_task` would."""
         assignment = check_assignment(self.project, Assignment(genie, instructions, **inputs))
         resolve(genie.model).check()
-        await self.store.write(calls.begin, job, call, "task", genie.name, "")
+        await self.store.write(_begin, job, call, genie.name)
         recorded = await work(run or self.run(job), assignment, call)  # type: ignore[arg-type]
         envelope = values.read(await self.store.unfold(recorded.envelope))
         return TaskAnswer.from_json(json.loads(values.text_of(envelope)), assignment.output)

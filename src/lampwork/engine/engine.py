@@ -16,9 +16,8 @@ from dbos import DBOS, DBOSClient, SetWorkflowID, WorkflowStatus
 
 from lampwork.connections import cut
 from lampwork.engine.database import open_tables, url_of
-from lampwork.engine.history import RecordedCall, recorded
+from lampwork.engine.ownership import outside
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
-from lampwork.engine.steps import outside
 from lampwork.engine.tables import prepare_tables
 from lampwork.place import Folder, Place, Server
 from lampwork.refusals import persistently, told
@@ -164,7 +163,7 @@ class Engine:
         await outside(DBOS.cancel_workflow_async(job_id))
 
     async def requeue(self, job_id: str, version: str | None = None) -> None:
-        """Let a cancelled job run again, with all its recorded calls, wherever there is room.
+        """Let a cancelled job run again, wherever there is room.
 
         It is run by that version of the code, this one's if none is named.
 
@@ -179,10 +178,6 @@ class Engine:
                 queue_name=_QUEUE,
             )
         )
-
-    async def recorded(self, job_id: str) -> list[RecordedCall]:
-        """The finished calls of a job, in the order of their numbers."""
-        return recorded(await outside(DBOS.list_workflow_steps_async(job_id)))
 
     def reclaim(self) -> None:
         """Take every job from whoever ran it. Before the launch, when no other process runs.

@@ -1,6 +1,6 @@
 """The one read model that the CLI, the API and the console share.
 
-It reads the tables and the engine's record of finished calls, in any process, and changes nothing.
+It reads the tables, in any process, and changes nothing.
 """
 
 from __future__ import annotations
@@ -90,7 +90,6 @@ from lampwork.store.store import Store
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.engine import RecordedCall
     from lampwork.genies.genie import Genie
     from lampwork.insights.requests import RequestView
     from lampwork.project import Project
@@ -339,42 +338,18 @@ class Insights:
         return await self.store.read(kept.unfinished, project)
 
     async def _finished(self, rows: Rows) -> dict[str, list[Finished]]:
-        """The finished calls of the jobs in a tree: the engine's records and our own."""
-        wanted = [each for each in rows.with_calls if each not in self._ended]
-        found = await asyncio.to_thread(_recorded, self.store.place, wanted)
+        """The finished calls of the jobs in a tree."""
         calls = {
-            each: [
-                await self._call(c.number, c.name, c.envelope, c.started_at, c.ended_at)
-                for c in found[each]
-            ]
-            + [
-                await self._call(
-                    row.number,
-                    f"{row.kind} {row.name}",
-                    row.envelope,
-                    row.opened_at,
-                    row.ended_at,
-                    row.kept_from,
-                )
-                for row in rows.begun[each]
-                if row.envelope is not None
-            ]
-            for each in wanted
+            each: [await self._call(row) for row in rows.begun[each] if row.envelope is not None]
+            for each in rows.with_calls
+            if each not in self._ended
         }
         if len(self._ended) < _KEPT:
-            self._ended |= {each: calls[each] for each in wanted if each in rows.ended}
+            self._ended |= {each: calls[each] for each in calls if each in rows.ended}
         return calls | {each: self._ended[each] for each in rows.with_calls if each not in calls}
 
-    async def _call(
-        self,
-        number: int,
-        label: str,
-        folded: str,
-        started_at: float | None,
-        ended_at: float | None,
-        kept_from: str | None = None,
-    ) -> Finished:
-        outcome = None
+    async def _call(self, row: queries.Row) -> Finished:
+        outcome, folded = None, row.envelope
         if folded not in self._too_large:
             text = await self.store.unfold(folded)
             outcome = values.read(text)
@@ -382,7 +357,7 @@ class Insights:
                 self._too_large.add(folded)
                 outcome = None
         blob = folded.partition(":")[2] if outcome is None else None
-        return Finished(number, label, started_at, ended_at, outcome, blob, kept_from)
+        return Finished(row.number, row.ended_at, outcome, blob, row.kept_from)
 
     # --- recipes ---
 
@@ -485,10 +460,3 @@ class Insights:
             )
         file = saved[name]
         return file, await self.store.read(artifacts.content, found.project, file.digest)
-
-
-def _recorded(place: Place, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
-    """What the engine has on record of these jobs. Blocks."""
-    from lampwork.engine import recorded_calls  # 0.2 s; lists do without it
-
-    return recorded_calls(place, job_ids)

@@ -39,12 +39,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A finished call, from the engine's file."""
+    """What came of a finished call."""
 
     number: int
-    label: str
-    """`kind name`."""
-    started_at: float | None
     ended_at: float | None
     outcome: values.Outcome | None
     """None when it is a value too large to be read here; `blob` is its digest then."""
@@ -104,12 +101,12 @@ def _shown(row: queries.Row, waits: tuple[WaitingOn, ...]) -> dict[str, Any]:
     }
 
 
-# --- trees: our rows first, on one snapshot; then what the engine has recorded of them ---
+# --- trees: the rows first, on one snapshot; then large values that they name ---
 
 
 @dataclass(slots=True)
 class Rows:
-    """Our rows of a job and the jobs below it."""
+    """The rows of a job and the jobs below it."""
 
     root: queries.Row
     with_calls: Sequence[str]
@@ -255,12 +252,9 @@ def _outcome(rows: Rows, row: queries.Row) -> values.Outcome | None:
 
 def _branch(rows: Rows, row: queries.Row, finished: Calls) -> dict[str, Any]:
     """The fields of a JobTree."""
-    begun = {call.number: call for call in rows.begun[row.id]}
     over = {each.number: each for each in finished.get(row.id, ())}
-    calls = [
-        _call(rows, row, begun.get(number), over.get(number), finished)
-        for number in sorted(begun.keys() | over.keys())
-    ]
+    begun = sorted(rows.begun[row.id], key=lambda call: call.number)
+    calls = [_call(rows, row, each, over.get(each.number), finished) for each in begun]
     outcome = _outcome(rows, row)
     failed = isinstance(outcome, values.Failure)
     return _shown(row, rows.waits[row.id]) | {
@@ -275,21 +269,18 @@ def _branch(rows: Rows, row: queries.Row, finished: Calls) -> dict[str, Any]:
 def _call(
     rows: Rows,
     job: queries.Row,
-    begun: queries.Row | None,
+    begun: queries.Row,
     over: Finished | None,
     finished: Calls,
 ) -> CallView:
-    number, kind, name = _name(begun, over)
-    place = (job.id, number)
+    place = (job.id, begun.number)
     task = rows.tasks.get(place)
     total, ended, failed = rows.counts.get(place, (0, 0, 0))
-    # The engine's time is that of the run that recorded it, after a park or a restart a later one.
-    opened_at = begun.opened_at if begun is not None else over.started_at if over else None
     return CallView(
-        number=number,
-        kind=kind,
-        name=name,
-        started_at=moment_or_none(opened_at),
+        number=begun.number,
+        kind=begun.kind,
+        name=begun.name,
+        started_at=moment_or_none(begun.opened_at),
         ended_at=moment_or_none(over.ended_at if over else job.ended_at),
         task=None if task is None else _task(rows, task),
         jobs=tuple(JobTree(**_branch(rows, child, finished)) for child in rows.children[place]),
@@ -299,14 +290,6 @@ def _call(
         kept_from=None if over is None else over.kept_from,
         **(_came_of(over) if over is not None else _open(job, unknown=place in rows.unknown)),
     )
-
-
-def _name(begun: queries.Row | None, over: Finished | None) -> tuple[int, str, str]:
-    if begun is not None:
-        return begun.number, begun.kind, begun.name
-    assert over is not None
-    kind, _, name = over.label.partition(" ")
-    return over.number, kind, name
 
 
 def _open(job: queries.Row, *, unknown: bool) -> dict[str, Json]:

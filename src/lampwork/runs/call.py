@@ -42,7 +42,7 @@ class Call(Generic[T]):
 
     @property
     def label(self) -> str:
-        """How the engine's record names it."""
+        """How its record names it."""
         return f"{self.kind} {self.name}"
 
     def differs_from(self, begun: str) -> str:

@@ -26,7 +26,6 @@ from lampwork.runs.line import Lines
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.engine import RecordedCall
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
@@ -58,7 +57,7 @@ class RunEnded(BaseException):
 class Flow(ABC):
     """One recipe of one job, on its way through its calls."""
 
-    def __init__(self, begun: jobs.Begun, recorded: dict[int, RecordedCall]) -> None:
+    def __init__(self, begun: jobs.Begun) -> None:
         self.job_id: str = begun.row.id
         self.row = begun.row
         self.lineage = begun.lineage
@@ -71,7 +70,6 @@ class Flow(ABC):
         """The number of the last call that was made."""
         self.lines = Lines()
         self._begun = begun.calls
-        self._recorded = recorded
         self._numbers: set[int] = set()
         self._busy = 1
         self._ignored = 0
@@ -91,10 +89,6 @@ class Flow(ABC):
     @abstractmethod
     def require_model(self, genie: Genie) -> None:
         """Raise ModelUnknown, ModelKeyMissing if the genie's model can't be asked from here."""
-
-    @abstractmethod
-    def _take_number(self) -> int:
-        """The number of the next call."""
 
     @abstractmethod
     async def _unrecorded(self, call: Call[Any]) -> str:
@@ -154,8 +148,9 @@ class Flow(ABC):
 
     @property
     def missing(self) -> list[int]:
-        """The numbers of calls that an earlier run had begun, and that were not made now."""
-        return sorted(self._begun.keys() - self._numbers)
+        """The numbers of calls that were written down when they began, and were not made now."""
+        opened = {number for number, row in self._begun.items() if row.attempts}
+        return sorted(opened - self._numbers)
 
     async def require_all_begun(self, outcome: values.Outcome) -> None:
         """The recipe has ended with that. Raises RunEnded if it is over, or if code is missing."""
@@ -217,7 +212,7 @@ class Flow(ABC):
         from run to run.
         """
         self.require_main("made")
-        self.made = self._take_number()
+        self.made += 1
         self._numbers.add(self.made)
         return self.made
 
@@ -267,8 +262,6 @@ class Flow(ABC):
     async def _envelope(self, call: Call[Any]) -> str:
         """The recorded envelope of a call, done first if there is none."""
         await self.alive()
-        if (recorded := self._recorded.get(call.number)) is not None:
-            return await self._on_record(call, recorded.name, recorded.envelope)
         begun = self._begun.get(call.number)
         if begun is not None and begun.envelope is not None:
             return await self._on_record(call, f"{begun.kind} {begun.name}", begun.envelope)

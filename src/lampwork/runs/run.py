@@ -14,20 +14,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, failpoint, values
-from lampwork.engine import (
-    CallsDiffer,
-    Deposed,
-    RecordedCall,
-    RecordedElsewhere,
-    ReservedCall,
-    prove_ownership,
-)
 from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person, need_user
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
 from lampwork.store import calls, endings, executors, inbox, jobs, new_jobs
+from lampwork.store.calls import Leading
 from lampwork.store.conversations import StaleEpoch
 from lampwork.types import Json, child_wait_id, task_id
 
@@ -60,11 +53,10 @@ in_hand: contextvars.ContextVar[Run | None] = contextvars.ContextVar("in_hand", 
 class Run(Flow):
     """The state of one run. Lives on the jobs' event loop."""
 
-    def __init__(
-        self, worker: Worker, begun: jobs.Begun, recorded: dict[int, RecordedCall]
-    ) -> None:
-        super().__init__(begun, recorded)
+    def __init__(self, worker: Worker, begun: jobs.Begun) -> None:
+        super().__init__(begun)
         self.worker = worker
+        self._leading = Leading(self.job_id, begun.row.run + 1)
         self._restoration = begun.restoration
         self._logged_before = begun.logged
         self._logged = 0
@@ -74,7 +66,6 @@ class Run(Flow):
         self.idle_since: float | None = None
         self.shown_waiting = False
         self._futures: set[asyncio.Future[Any]] = set()
-        self._reserved: dict[int, ReservedCall] = {}
         self._executing: set[str] = set()
         self.places: dict[str, Place] = {}
         """Of tasks whose genies work on so many at a time, by their ids."""
@@ -147,17 +138,15 @@ class Run(Flow):
                     future.exception()  # seen: whoever waits may have left by another way
 
     async def prove(self) -> None:
-        """Return only if this run owns its job. Raises RunEnded."""
+        """Return only if this run leads its job, which is in our charge. Raises RunEnded."""
         self.check()
         try:
-            await prove_ownership()
             executor = self.worker.presence.id
-            if not await self.store.read(executors.is_in_charge, self.job_id, executor):
-                raise Deposed(f"job {self.job_id} is not in the charge of {executor}")
-        except Deposed as error:
-            raise self._over("deposed") from error
+            leads = await self.store.read(executors.has_lead, self._leading, executor)
         except Exception as error:
             raise self.unavailable(error) from error
+        if not leads:
+            raise self._over("deposed")
 
     async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
         """The code no longer fits what was begun: a person must look. Returns what to raise."""
@@ -256,20 +245,27 @@ class Run(Flow):
 
     # --- calls ---
 
-    def _take_number(self) -> int:
-        reserved = ReservedCall()
-        if reserved.number not in self._recorded:
-            self._reserved[reserved.number] = reserved
-        return reserved.number
-
     async def _unrecorded(self, call: Call[Any]) -> str:
         """Do a call: one that must not be lost sight of is written down first."""
         await self._registered()
-        if call.opens and call.number not in self._begun:
-            await self.store.write(
-                calls.begin, self.job_id, call.number, call.kind, call.name, call.digest
-            )
-        return await self._record(call)
+        try:
+            named = (self._leading, call.number, call.kind, call.name)
+            if call.opens and call.number not in self._begun:
+                self._lead(await self.store.write(calls.begin, *named, call.digest))
+            began_at = clock.now()
+            outcome = await self._do(call)
+            if isinstance(outcome, values.Recorded):
+                return outcome.envelope
+            envelope = values.write(outcome)
+            self._lead(await self.store.write(calls.finish, *named, began_at, envelope))
+            return envelope
+        except Exception as error:
+            raise self.unavailable(error) from error
+
+    def _lead(self, leads: bool) -> None:
+        """Raise RunEnded for a run whose writing was refused, because another one leads."""
+        if not leads:
+            raise self._over("deposed")
 
     def attempts(self, number: int) -> int:
         """How often earlier runs had begun this call, as far as they wrote it down."""
@@ -279,20 +275,8 @@ class Run(Flow):
         """When this call began, in epoch seconds: at first, in whatever run that was."""
         return self._begun[number].opened_at if number in self._begun else clock.now()
 
-    async def _record(self, call: Call[Any]) -> str:
-        try:
-            return await self._reserved.pop(call.number).run(call.label, lambda: self._do(call))
-        except Deposed as error:
-            raise self._over("deposed") from error
-        except CallsDiffer as error:
-            raise await self.differ(str(error)) from error
-        except RunEnded:
-            raise
-        except Exception as error:
-            raise self.unavailable(error) from error
-
-    async def _do(self, call: Call[Any]) -> str:
-        """A call's body, as the engine sees it: it returns value or error, and never raises one."""
+    async def _do(self, call: Call[Any]) -> values.Outcome | values.Recorded:
+        """What came of a call's body: it returns value or error, and never raises one."""
         failpoint.hit("call.before")
         self._executing.add(call.label)
         try:
@@ -310,12 +294,7 @@ class Run(Flow):
         finally:
             self._executing.discard(call.label)
         failpoint.hit("call.after")
-        if isinstance(outcome, values.Recorded):
-            raise RecordedElsewhere(outcome.envelope)
-        try:
-            return await self.store.fold(values.write(outcome), self.job_id)
-        except StoreUnavailable as error:
-            raise self.unavailable(error) from error
+        return outcome
 
     def log(self, message: str) -> bool:
         """Keep a line that the recipe logged; False if an earlier run has, or this one is over."""

@@ -154,5 +154,4 @@ def insert_answered(
     files = [digest for each in task.files or () for digest in (each["digest"], each["text"])]
     blobs.own(connection, job_id, [digest for digest in files if digest])
     begun = calls.of_job(connection, task.job_id)[task.call]
-    calls.begin(connection, job_id, task.call, begun.kind, begun.name, begun.digest)
-    calls.record(connection, job_id, task.call, envelope)
+    calls.put(connection, job_id, begun, envelope)

@@ -1,8 +1,8 @@
-"""Calls that were begun, and the outcomes of those that are recorded here, not by the engine.
+"""Calls that were begun, and what came of them. Every function runs inside one transaction.
 
-A task's answer is on record in the transaction that ends the task; to record it as a step of the
-engine's too would cost as much again. What a copy of a job keeps comes with its row. Every function
-runs inside one transaction.
+The run that was begun last leads its job, and the row of the job has its number: what any other
+run wants to write down is refused in the same transaction. So what a run has read when it began
+stays all there is on record, but for what it adds itself.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from lampwork import clock
 from lampwork.store import blobs
-from lampwork.store.schema import calls
+from lampwork.store.schema import calls, jobs
 from lampwork.types import LARGEST_INLINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A finished call, wherever its outcome is on record."""
+    """A finished call."""
 
     number: int
     label: str
@@ -35,7 +35,24 @@ class Finished:
     ended_at: float | None
 
 
-_insert = insert(calls).on_conflict_do_nothing()
+def _in_the_lead(*columns: str) -> Insert:
+    """Inserts a call of the run that leads, and nothing of any other."""
+    named = ("job_id", "number", "kind", "name", *columns)
+    given = [sa.bindparam(f"the_{each}", type_=calls.c[each].type) for each in named]
+    leads = (jobs.c.id == given[0], jobs.c.run == sa.bindparam("the_run", type_=sa.Integer))
+    return insert(calls).from_select(named, sa.select(*given).where(*leads))
+
+
+_begin = _in_the_lead("digest", "attempts", "opened_at").on_conflict_do_update(
+    index_elements=["job_id", "number"],
+    set_={"attempts": calls.c.attempts},  # as it is, and counted as written
+)
+_finish = _in_the_lead("digest", "attempts", "opened_at", "envelope", "ended_at")
+_finish = _finish.on_conflict_do_update(
+    index_elements=["job_id", "number"],
+    set_={"envelope": _finish.excluded.envelope, "ended_at": _finish.excluded.ended_at},
+    where=calls.c.envelope.is_(None),
+)
 _of_job = sa.select(calls).where(calls.c.job_id == sa.bindparam("job"))
 _record = (
     sa.update(calls)
@@ -44,22 +61,53 @@ _record = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """A run, by whose lead of its job what it writes is judged."""
+
+    job_id: str
+    run: int
+    """Its number."""
+
+    def row(self, number: int, kind: str, name: str, **columns: Any) -> dict[str, Any]:
+        """A call's, as `_in_the_lead` takes it."""
+        row = {"job_id": self.job_id, "number": number, "kind": kind, "name": name, "run": self.run}
+        return {f"the_{column}": value for column, value in (row | columns).items()}
+
+
 def begin(
-    connection: sa.Connection, job_id: str, number: int, kind: str, name: str, digest: str
-) -> None:
-    """Write down that a call begins, before anything of it happens."""
-    connection.execute(
-        _insert,
-        {
-            "job_id": job_id,
-            "number": number,
-            "kind": kind,
-            "name": name,
-            "digest": digest,
-            "attempts": 1,
-            "opened_at": clock.now(),
-        },
-    )
+    connection: sa.Connection, by: Leading, number: int, kind: str, name: str, digest: str
+) -> bool:
+    """Write down that a call begins, before it does; False if the run does not lead."""
+    row = by.row(number, kind, name, digest=digest, attempts=1, opened_at=clock.now())
+    return connection.execute(_begin, row).rowcount == 1
+
+
+def finish(
+    connection: sa.Connection,
+    by: Leading,
+    number: int,
+    kind: str,
+    name: str,
+    began_at: float,
+    envelope: str,
+) -> bool:
+    """Record what came of a call; False if the run does not lead."""
+    if len(envelope) > LARGEST_INLINE:
+        envelope = blobs.fold(connection, envelope, by.job_id)
+    ended = {"opened_at": began_at, "envelope": envelope, "ended_at": clock.now()}
+    row = by.row(number, kind, name, digest="", attempts=0, **ended)
+    return connection.execute(_finish, row).rowcount == 1
+
+
+def put(connection: sa.Connection, job_id: str, begun: sa.Row[Any], envelope: str) -> None:
+    """Give a job a finished call that was begun so in another one."""
+    if len(envelope) > LARGEST_INLINE:
+        envelope = blobs.fold(connection, envelope, job_id)
+    now = clock.now()
+    same = {each: getattr(begun, each) for each in ("number", "kind", "name", "digest")}
+    finished = {"attempts": 1, "opened_at": now, "envelope": envelope, "ended_at": now}
+    connection.execute(sa.insert(calls).values(job_id=job_id, **same, **finished))
 
 
 def begin_again(connection: sa.Connection, job_id: str, number: int, nth: int) -> None:
@@ -72,7 +120,7 @@ def begin_again(connection: sa.Connection, job_id: str, number: int, nth: int) -
 
 
 def record(connection: sa.Connection, job_id: str, number: int, envelope: str) -> None:
-    """Record what came of a call, with all that its outcome rests on (see values.py)."""
+    """Record what came of a call that was begun, in one with the end of its task."""
     if len(envelope) > LARGEST_INLINE:
         envelope = blobs.fold(connection, envelope, job_id)
     connection.execute(

@@ -46,13 +46,13 @@ class SkillCallDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """A job as one who makes a copy of it must know it; its finished calls are with the engine."""
+    """A job as one who makes a copy of it must know it."""
 
     row: Row
     outcome: str | None
     """The envelope."""
     begun: Sequence[Row]
-    """The calls that were written down when they began, those of the jobs below too."""
+    """Its calls that were written down, begun or finished, and those of the jobs below."""
     copies: Sequence[Row]
     """The copies that were made of it before."""
     below: Sequence[Row]

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.store import limits, news
+from lampwork.store.calls import Leading
 from lampwork.store.queries import is_wanted
 from lampwork.store.schema import conversations, executors, jobs, leases, tasks, waits
 from lampwork.store.share import Share, newest_code, not_closed
@@ -214,11 +215,12 @@ def suspects(connection: sa.Connection, share: Share) -> Sequence[sa.Row[Any, An
     ).all()
 
 
-def is_in_charge(connection: sa.Connection, job_id: str, executor_id: str) -> bool:
-    """Whether an executor is alive and has a job in its charge."""
+def has_lead(connection: sa.Connection, by: Leading, executor_id: str) -> bool:
+    """Whether an executor is alive, has a job in its charge, and this run of it leads."""
     query = (
         sa.select(jobs.c.id)
         .join(executors, executors.c.id == jobs.c.executor)
-        .where(jobs.c.id == job_id, executors.c.id == executor_id, not_closed)
+        .where(jobs.c.id == by.job_id, jobs.c.run == by.run)
+        .where(executors.c.id == executor_id, not_closed)
     )
     return connection.execute(query).first() is not None

@@ -27,6 +27,7 @@ _begin_job = (
         want="run",
         status="running",
         executor=sa.bindparam("by"),
+        run=jobs.c.run + 1,
         started_at=sa.func.coalesce(jobs.c.started_at, sa.bindparam("now")),
         changed_at=sa.bindparam("now"),
     )
@@ -118,7 +119,7 @@ def ended_among(connection: sa.Connection, job_ids: Sequence[str]) -> list[Ended
 
 
 def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -> Begun:
-    """A run starts: a job that is wanted is running from here on; others are left as they are."""
+    """A run starts, and leads a job that is wanted; others are left as they are."""
     row = get(connection, job_id)
     if not is_alive(connection, executor):
         raise Conflict(f"{executor} was found to be gone, and may begin nothing.")

@@ -66,11 +66,14 @@ def _of(connection: sa.Connection, share: Share, name: str, limit: int) -> list[
     query = sa.select(jobs.c.id).where(_may_start, ours, jobs.c.callable == name)
     free = queues.free_places(connection, share.project, name)
     if free is None:
-        query = query.order_by(jobs.c.created_at, jobs.c.position, jobs.c.id).limit(limit)
+        found = [query.order_by(jobs.c.created_at, jobs.c.position, jobs.c.id).limit(limit)]
     else:
         query = query.join(places, places.c.holder == jobs.c.id).order_by(places.c.id)
-        query = query.limit(max(0, min(free, limit)))
-    return [Queued(job_id, name) for job_id in connection.execute(query).scalars()]
+        # Who was to start a job may have died when it had its place, and nothing more.
+        has_place = query.where(places.c.held.is_(True)).limit(limit)
+        in_line = query.where(places.c.held.is_(False)).limit(max(0, min(free, limit)))
+        found = [has_place, in_line]
+    return [Queued(job_id, name) for each in found for job_id in connection.execute(each).scalars()]
 
 
 def require_room(connection: sa.Connection, project: str, max_queued: int) -> None:

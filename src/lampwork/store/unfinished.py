@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lampwork.store import inbox, kept
 from lampwork.store import jobs as job_rows
 from lampwork.store.jobs import Begun
-from lampwork.store.schema import blobs, ends, entries, jobs, tasks
+from lampwork.store.schema import ends, entries, jobs, tasks
 from lampwork.types import ENDED, Effect, Json
 
 
@@ -57,12 +57,6 @@ def after_end(connection: sa.Connection, job_id: str) -> list[str]:
     """The functions that a job has registered to run when it has ended."""
     query = sa.select(ends.c.callable).where(ends.c.job_id == job_id).order_by(ends.c.number)
     return list(connection.execute(query).scalars())
-
-
-def stored(connection: sa.Connection, digests: Sequence[str]) -> set[str]:
-    """Those of these blobs that are here."""
-    query = sa.select(blobs.c.digest).where(blobs.c.digest.in_(digests))
-    return set(connection.execute(query).scalars())
 
 
 def open_task(connection: sa.Connection, job_id: str, call: int) -> OpenTask | None:

@@ -8,7 +8,6 @@ nor the network; what a recipe does outside of its job's calls happens, as on ev
 from __future__ import annotations
 
 import asyncio
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from lampwork.runs.flow import Flow, RunEnded
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.engine import RecordedCall
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
@@ -41,17 +39,10 @@ class Difference:
 class Rehearsal(Flow):
     """A recipe on its way to where its job stands."""
 
-    def __init__(
-        self,
-        project: Project,
-        store: Store,
-        begun: jobs.Begun,
-        recorded: dict[int, RecordedCall],
-    ) -> None:
-        super().__init__(begun, recorded)
+    def __init__(self, project: Project, store: Store, begun: jobs.Begun) -> None:
+        super().__init__(begun)
         self._project = project
         self._store = store
-        self._count = itertools.count(1)
         self.difference: Difference | None = None
         self.stands_at: list[Call[Any]] = []
         """The calls at which its branches have stopped."""
@@ -89,9 +80,6 @@ class Rehearsal(Flow):
         self.ended = "infrastructure"
         return RunEnded(self.job_id, "infrastructure")
 
-    def _take_number(self) -> int:
-        return next(self._count)
-
     async def _unrecorded(self, call: Call[Any]) -> str:
         self.stands_at.append(call)
         with self.paused():
@@ -103,7 +91,7 @@ class Rehearsal(Flow):
     @property
     def has_begun(self) -> bool:
         """Whether anything of the job is on record."""
-        return bool(self._begun or self._recorded)
+        return bool(self._begun)
 
     def not_made(self) -> Difference | None:
         """What it stands without, although it was begun; asked when it has come to rest."""

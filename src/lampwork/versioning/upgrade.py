@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from lampwork import metadata
@@ -17,22 +16,17 @@ from lampwork.errors import NotImportable
 from lampwork.genies.eligibility import in_words, obstacles
 from lampwork.place import Folder, Place
 from lampwork.store import unfinished
-from lampwork.store.blobs import digest_at, is_folded
 from lampwork.store.snapshot import copy_databases
 from lampwork.store.store import Store
 from lampwork.versioning.rehearsal import Difference, Rehearsal, rehearse
 
 if TYPE_CHECKING:
-    from lampwork.engine import RecordedCall
     from lampwork.project import Project
 
 __all__ = ["PATIENCE", "Rehearsed", "Unfinished", "came_of", "copy_databases", "rehearse_all"]
 
 PATIENCE = 10.0
 """Seconds that the recipe of one job gets to come to where the job stands."""
-
-_CHUNK = 200
-"""Jobs whose recorded calls are read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +70,9 @@ async def rehearse_all(
         return
     store = await asyncio.to_thread(Store, place)
     try:
-        remaining = islice(await store.read(unfinished.unfinished, project.name), after, None)
-        while chunk := list(islice(remaining, _CHUNK)):
-            recorded = await asyncio.to_thread(_recorded, place, chunk)
-            for job_id in chunk:
-                yield await _rehearsed(project, store, job_id, recorded[job_id], patience, on_begin)
+        found = await store.read(unfinished.unfinished, project.name)
+        for job_id in found[after:]:
+            yield await _rehearsed(project, store, job_id, patience, on_begin)
     finally:
         await asyncio.to_thread(store.close)
 
@@ -89,16 +81,14 @@ async def _rehearsed(
     project: Project,
     store: Store,
     job_id: str,
-    recorded: list[RecordedCall],
     patience: float,
     on_begin: Callable[[Unfinished], None],
 ) -> Rehearsed:
     begun = await store.read(unfinished.begun, job_id)
-    known = await _known(store, recorded)
     row = begun.row
     job = Unfinished(job_id=job_id, recipe=row.callable, status=row.status, version=row.version)
     on_begin(job)
-    rehearsal = Rehearsal(project, store, begun, {each.number: each for each in known})
+    rehearsal = Rehearsal(project, store, begun)
     notes: list[str] = []
     difference = await _difference(rehearsal, notes, patience=patience)
     return came_of(job, difference, notes)
@@ -116,25 +106,6 @@ def came_of(job: Unfinished, difference: Difference | None, notes: Sequence[str]
         why=None if difference is None else difference.why,
         notes=tuple(notes),
     )
-
-
-def _recorded(place: Place, job_ids: list[str]) -> dict[str, list[RecordedCall]]:
-    from lampwork.engine import recorded_calls  # 0.2 s to import
-
-    return recorded_calls(place, job_ids)
-
-
-async def _known(store: Store, recorded: list[RecordedCall]) -> list[RecordedCall]:
-    """The calls whose results are in this copy.
-
-    The engine's file was copied after ours, so it may name a large value that ours has not. That
-    call was recorded after the copy of ours was made, and nothing in it rests on that.
-    """
-    large = {each.number: digest_at(each.envelope) for each in recorded if is_folded(each.envelope)}
-    if not large:
-        return recorded
-    there = await store.read(unfinished.stored, list(large.values()))
-    return [each for each in recorded if each.number not in large or large[each.number] in there]
 
 
 # --- what keeps a job from going on ---

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint, values
-from lampwork.engine import RecordedCall
+from lampwork.engine import Deposed, prove_ownership
 from lampwork.outcome import outcome_of
 from lampwork.runs.flow import RunEnded
 from lampwork.runs.progress import say_ended
@@ -79,14 +79,16 @@ class Execution:
         begun = await worker.store.write(jobs.begin, job_id, worker.presence.id, worker.version)
         if begun.row.want not in ("run", "parked") or begun.row.status in ENDED:
             raise RunEnded(job_id, "cancelled")
-        recorded: dict[int, RecordedCall] = {}
-        if begun.row.started_at is not None:
-            recorded = {each.number: each for each in await worker.engine.recorded(job_id)}
-        run = Run(worker, begun, recorded)
         if (older := worker.runs.get(job_id)) is not None:
-            # The engine refuses the one of them that does not own the job.
             older.end("deposed")
-        worker.runs[job_id] = run
+        if begun.row.started_at is not None:
+            # The engine takes an outcome of its owner alone, so no other run may lead; of several
+            # that it claimed, one that begins late would. Whoever is deposed so is taken back.
+            try:
+                await prove_ownership()
+            except Deposed as error:
+                raise RunEnded(job_id, "deposed") from error
+        run = worker.runs[job_id] = Run(worker, begun)
         worker.missing.pop(job_id, None)
         failpoint.hit("job.begun")
         return run

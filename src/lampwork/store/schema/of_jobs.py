@@ -34,6 +34,7 @@ jobs = sa.Table(
     sa.Column("keyed_as", sa.Text),
     sa.Column("restoration", sa.Integer),  # after which its effects may have been done before
     sa.Column("executor", sa.Text),
+    sa.Column("run", sa.Integer, nullable=False, default=0),  # its last run, which leads it
     sa.Column("crashes", sa.Integer, nullable=False, default=0),
     sa.Column("idempotency_key", sa.Text),
     sa.Column("request_digest", sa.Text),
@@ -69,10 +70,10 @@ calls = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
-    # Of an at_most_once step how often it was begun; 0 for any other step, which a copy has kept.
+    # Of an at_most_once step how often it was begun; 0 for what was not written down before.
     sa.Column("attempts", sa.Integer, nullable=False, default=1),
     sa.Column("opened_at", sa.Float, nullable=False),
-    sa.Column("envelope", sa.Text),  # its outcome, if it is recorded here, see values.py
+    sa.Column("envelope", sa.Text),  # its outcome, once it is recorded, see values.py
     sa.Column("ended_at", sa.Float),
     sa.Column("kept_from", sa.Text),  # the job that made it, if this one, a copy, has kept it
 )

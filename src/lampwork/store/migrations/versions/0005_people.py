@@ -1,4 +1,4 @@
-"""Who may use a project from outside, what they have changed, and what comes to its triggers."""
+"""Who may use a project and what they change, what comes to its triggers, which run leads a job."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ def upgrade() -> None:
     _audit()
     _firings()
     op.create_index("jobs_by_change", "jobs", ["changed_at"])
+    _leading_runs()
 
 
 def _people() -> None:
@@ -105,3 +106,7 @@ def _firings() -> None:
         ("firings_by_job", ["job_id"]),
     ):
         op.create_index(name, "firings", columns, sqlite_where=has_job, postgresql_where=has_job)
+
+
+def _leading_runs() -> None:
+    op.add_column("jobs", sa.Column("run", sa.Integer(), nullable=False, server_default="0"))
