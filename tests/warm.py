@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,7 +61,7 @@ class Warm:
         stderr: int = subprocess.PIPE,
         controlled: bool = False,
     ) -> Command:
-        """`python` with these words: `-m module …` or `file …`, and pipes as in `subprocess`.
+        """`python` with these words, `-m module …` or `[-W action] file …`; pipes as in subprocess.
 
         `controlled`: by the terminal that is its stdin, from where Ctrl-C gets to it. An
         environment of which the start depends has a cold one.
@@ -79,7 +80,9 @@ class Warm:
         line = socket.socket(socket.AF_UNIX)
         line.connect(self._address)
         process = Process(line)
-        theirs = [process.end_of(each, at) for at, each in enumerate((stdin, stdout, stderr))]
+        theirs = [process.end_of(each, at) for at, each in enumerate((stdin, stdout))]
+        same = stderr == subprocess.STDOUT
+        theirs.append(os.dup(theirs[1]) if same else process.end_of(stderr, 2))
         order = {
             "words": list(words),
             "folder": str(cwd),
@@ -295,6 +298,9 @@ def _begin(order: dict[str, Any]) -> None:
 
 
 def _run(words: list[str]) -> None:
+    if words[0] == "-W":
+        warnings.simplefilter(words[1])
+        words = words[2:]
     if words[0] == "-m":
         sys.path[0] = os.getcwd()
         sys.argv[:] = words[1:]

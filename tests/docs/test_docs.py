@@ -13,13 +13,13 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pytest
+from tests.warm import Command, Warm
 
 from lampwork import Settings
 
@@ -78,24 +78,18 @@ def test_every_example_is_on_a_page() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
-def test_an_example_prints_what_its_page_says(example: Path, tmp_path: Path) -> None:
+def test_an_example_prints_what_its_page_says(example: Path, tmp_path: Path, warm: Warm) -> None:
     program = _PYTEST if "test_" in example.name else ["-W", "error"]
-    ran = subprocess.run(
-        [sys.executable, *program, example],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    process = warm.start([*program, str(example)], cwd=tmp_path)
+    out, errors = process.communicate(timeout=DEADLINE)
 
-    assert ran.returncode == 0, ran
+    assert process.returncode == 0, (out, errors)
     if program is _PYTEST:
-        assert re.search(r"\d+ passed", ran.stdout)
+        assert re.search(r"\d+ passed", out)
     else:
-        assert ran.stderr == ""
+        assert errors == ""
         printed = PRINTED.get(name_of(example))
-        assert ran.stdout == (printed.text if printed else "")
+        assert out == (printed.text if printed else "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -129,7 +123,7 @@ def steady(text: str) -> str:
     return text.strip()
 
 
-_PROGRAMS = {"lampwork": [sys.executable, "-m", "lampwork"], "python": [sys.executable]}
+_PROGRAMS = {"lampwork": ["-m", "lampwork"], "python": []}
 
 
 @dataclass
@@ -137,8 +131,9 @@ class Terminal:
     """Types a page's commands, with the ids of this run in place of those on the page."""
 
     folder: Path
+    warm: Warm
     ids: dict[str, str] = field(default_factory=dict)
-    background: list[subprocess.Popen[str]] = field(default_factory=list)
+    background: list[Command] = field(default_factory=list)
 
     def enter(self, line: str, shown: str) -> None:
         words = shlex.split(_ID.sub(lambda found: self.ids.get(found[0], found[0]), line))
@@ -178,14 +173,12 @@ class Terminal:
             self.ids = learned
         return text
 
-    def _popen(self, words: list[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def _popen(self, words: list[str]) -> Command:
+        return self.warm.start(
             _PROGRAMS[words[0]] + words[1:],
             cwd=self.folder,
             env={**os.environ, "LOGNAME": "ann"},
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
 
     def close(self) -> None:
@@ -195,12 +188,14 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+def terminal(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: Warm
+) -> Iterator[Terminal]:
     monkeypatch.delenv("LAMPWORK_HOME")
     own = DOCS / "examples" / Path(page).with_suffix(".py")
     example = own if own.exists() else DOCS / "examples" / "shop.py"
     (tmp_path / "project.py").write_text(example.read_text("utf-8"))
-    terminal = Terminal(tmp_path)
+    terminal = Terminal(tmp_path, warm)
     yield terminal
     terminal.close()
 
