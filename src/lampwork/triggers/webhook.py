@@ -39,7 +39,8 @@ _LONGEST_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Start a job for each delivery to `/hooks/{project}/{path}`: `Webhook("tickets", secret=…)`.
+    """Start a job for each delivery to `/hooks/{project}/{path}`:
+    `Webhook("tickets", secret_env="TICKETS_SECRET")`.
 
     Deliveries are signed as Standard Webhooks says, with `secret` (`whsec_…`), or with one of two
     while it is changed; `secret_env` names the variable that holds it, or both with a space
