@@ -62,6 +62,20 @@ async def test_a_task_is_answered_and_its_metadata_reach_the_skill(serve: Serve)
     async with serve(project) as api:
         task = await assigned(api, metadata={"invoice_id": "INV-20771"})
 
+        async def listed(**wanted: str) -> list[str]:
+            found = await api.get("/api/jobs", params=wanted)
+            return [job["job_id"] for job in found.json()["items"]]
+
+        assert await listed(genie="finance") == [task["job"]]
+        assert await listed(genie="metered") == []
+        assert await listed(metadata="invoice_id") == [task["job"]]
+        assert await listed(metadata="invoice_id=INV-20771") == [task["job"]]
+        assert await listed(metadata="invoice_id=INV-2") == []
+        assert await listed(text="check IT") == [task["job"]]
+        assert await listed(text="check%") == []
+        misfit = await api.get("/api/jobs", params={"metadata": 'a"b'})
+
+    assert misfit.status_code == 422
     assert (task["status"], task["answer"]["output"]) == ("answered", "approved: fine")
     assert task["metadata"] == {"invoice_id": "INV-20771"}
     assert task["answer"]["proof"]["clean"] == 2

@@ -136,6 +136,13 @@ async def test_a_list_takes_filters(serve: Serve) -> None:
         assert await listed(status="suspended") == [waits]
         assert await listed(recipe="calls_add") == [job_id]
         assert await listed(roots="true", status="succeeded") == [job_id]
+        assert await listed(waiting_on="event") == [waits]
+        assert await listed(waiting_on="timer") == []
+        assert await listed(text=job_id) == [job_id, f"{job_id}.1"]
+        assert await listed(text='"B":1') == [f"{job_id}.1"]
+        began = (await api.get(f"/api/jobs/{waits}")).json()["created_at"]
+        assert await listed(since=began) == [waits]
+        assert await listed(until=began) == [job_id, f"{job_id}.1"]
 
 
 async def test_a_cancelled_job_ends_so(serve: Serve) -> None:

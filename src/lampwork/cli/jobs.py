@@ -42,7 +42,7 @@ _Below = Mapping[str | None, Sequence[JobView]]
 @paged
 @shared
 def command(
-    status: str | None,
+    status: JobStatus | None,
     recipe: str | None,
     restored: bool,
     roots: bool,

@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import Unpack
+
 from lampwork import lock, values
 from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
 from lampwork.insights import belonging
@@ -27,6 +29,7 @@ from lampwork.insights.jobs import (
     read_rows,
     restoration_view,
 )
+from lampwork.insights.jobs_wanted import JobsWanted, job_filter
 from lampwork.insights.operations import (
     Operations,
     Process,
@@ -110,6 +113,7 @@ __all__ = [
     "JobDetails",
     "JobTree",
     "JobView",
+    "JobsWanted",
     "Operations",
     "Page",
     "PauseView",
@@ -179,28 +183,17 @@ class Insights:
     async def jobs(
         self,
         *,
-        status: str | None = None,
-        recipe: str | None = None,
-        roots: bool = False,
-        restored: bool = False,
         after: str | None = None,
         limit: int = 50,
+        **wanted: Unpack[JobsWanted],
     ) -> Page[JobView]:
-        """Jobs, the newest tree first, each from its root down; or the roots alone.
-
-        With `restored` those alone whose effects may have been done before a restore.
+        """Jobs, the newest tree first, each from its root down; or those that are wanted.
 
         Raises NotFound for an `after` that is no job's id.
         """
+        which = job_filter(wanted)
         return await self.store.read(
-            page_of_jobs,
-            project=self.project,
-            status=status,
-            recipe=recipe,
-            roots=roots,
-            restored=restored,
-            after=after,
-            limit=limit,
+            page_of_jobs, project=self.project, wanted=which, after=after, limit=limit
         )
 
     async def restoration(self) -> RestorationView | None:

@@ -12,6 +12,7 @@ from lampwork.insights.executors import Liveness, liveness
 from lampwork.insights.jobs import page_of_jobs
 from lampwork.insights.views import JobView, moment, moment_or_none
 from lampwork.store import operations
+from lampwork.store.job_filter import JobFilter
 from lampwork.types import JobStatus, Json
 
 if TYPE_CHECKING:
@@ -136,9 +137,7 @@ def operations_of(
     attention = page_of_jobs(
         connection,
         project=project,
-        status="needs_attention",
-        recipe=None,
-        roots=False,
+        wanted=JobFilter(status="needs_attention"),
         after=None,
         limit=_NEEDING_PEOPLE,
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from typing import Annotated, Any, cast
 
-from fastapi import Request, Response, params
-from fastapi.dependencies.utils import get_flat_params
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import from_json
@@ -81,8 +81,7 @@ class ExactRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        parameters = get_flat_params(self.dependant)
-        known = [each.alias for each in parameters if isinstance(each.field_info, params.Query)]
+        known = list(_query_names(self.dependant))
         takes_json = self.body_field is not None
 
         async def exactly(given: Request) -> Response:
@@ -102,6 +101,18 @@ class AnyQueryRoute(ExactRoute):
     """A route whose query parameters are for the project's own code to read."""
 
     any_query = True
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """The query parameters that a route reads, one by one or as fields of a model."""
+    for each in dependant.query_params:
+        annotation = each.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from annotation.model_fields
+        else:
+            yield each.alias
+    for each in dependant.dependencies:
+        yield from _query_names(each)
 
 
 def _holds_nul(value: Json) -> bool:

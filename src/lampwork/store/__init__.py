@@ -14,6 +14,6 @@ A task: opened (`openings`, `continued`), found by its runs (`claims`), below ot
 Who uses it from outside: `accounts`, `sessions`, `api_keys`; what they have changed: `audit`.
 
 Many processes: `executors`, `share`, `leases`, `news`. When jobs start: `triggers`, `firings`. What
-is shown: `queries`, `operations`, `changes`. Large values: `blobs`. What goes, and what stays of
-it: `prune`, `erase`, `quiet`, `remains`, `keys`; `restorations`.
+is shown: `queries` (`job_filter`), `operations`, `changes`. Large values: `blobs`. What goes, and
+what stays of it: `prune`, `erase`, `quiet`, `remains`, `keys`; `restorations`.
 """

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from lampwork.errors import ConversationNotFound, JobNotFound, NotFound, TaskNotFound
+from lampwork.store.job_filter import JobFilter
 from lampwork.store.schema import (
     calls,
     conversations,
@@ -68,27 +69,16 @@ def page_of_jobs(
     connection: sa.Connection,
     *,
     project: str | None,
-    status: str | None,
-    recipe: str | None,
-    roots: bool,
+    wanted: JobFilter,
     after: str | None,
     limit: int,
-    restored: bool = False,
 ) -> Sequence[Row]:
     """Jobs, the newest tree first, and each tree from its root down; `after` is a job's id.
 
     Raises NotFound when there is no such job to go on after.
     """
     query = sa.select(*_IN_A_LIST).order_by(jobs.c.root_id.desc(), *_IN_A_TREE).limit(limit)
-    query = query.where(is_wanted(jobs.c.project, project))
-    if status is not None:
-        query = query.where(jobs.c.status == status)
-    if recipe is not None:
-        query = query.where(jobs.c.callable == recipe)
-    if roots:
-        query = query.where(jobs.c.parent_id.is_(None))
-    if restored:
-        query = query.where(jobs.c.restoration.is_not(None))
+    query = query.where(is_wanted(jobs.c.project, project), *wanted.conditions())
     if after is not None:
         last = connection.execute(
             sa.select(jobs.c.root_id, *_IN_A_TREE).where(

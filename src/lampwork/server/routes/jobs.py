@@ -5,33 +5,49 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from lampwork.copies import CopyPlan
 from lampwork.insights import JobDetails, JobTree, JobView, Page
 from lampwork.server.authority import May
-from lampwork.server.lists import After, Limit, accepted
-from lampwork.server.requests import Body, ExactRoute
+from lampwork.server.lists import accepted
+from lampwork.server.requests import Body, ExactRoute, Moment
 from lampwork.server.serving import Here, JobId
-from lampwork.types import JobStatus, Json
+from lampwork.types import JobStatus, Json, WaitKind
 
 router = APIRouter(route_class=ExactRoute, tags=["jobs"])
+
+
+class _Wanted(BaseModel):
+    status: JobStatus | None = None
+    recipe: str | None = None
+    waiting_on: WaitKind | None = Field(None, description="The kind of what it waits for.")
+    genie: str | None = Field(None, description="That has a task of it.")
+    metadata: str | None = Field(
+        None,
+        description="A key that a task of it has, or `key=value`.",
+        pattern="^[A-Za-z_][A-Za-z0-9_]*(=[^\n\r]*)?$",
+    )
+    text: str | None = Field(
+        None,
+        description="That its id begins with, or its input or a task's instructions have.",
+        max_length=1000,
+    )
+    since: Moment | None = Field(None, description="Accepted then or later.")
+    until: Moment | None = Field(None, description="Accepted before that.")
+    roots: bool = Field(False, description="Without jobs that others have started.")
+    after: str | None = Field(None, description="The `next` of the page before.")
+    limit: int = Field(50, ge=1, le=1000)
 
 
 @router.get("/api/jobs")
 async def list_jobs(
     who: May.see,
     here: Here,
-    status: JobStatus | None = None,
-    recipe: str | None = None,
-    roots: Annotated[bool, Query(description="Without jobs that others have started.")] = False,
-    after: After = None,
-    limit: Limit = 50,
+    wanted: Annotated[_Wanted, Query()],
 ) -> Page[JobView]:
     """Jobs, the newest tree first, each from its root down."""
-    return await here.insights.jobs(
-        status=status, recipe=recipe, roots=roots, after=after, limit=limit
-    )
+    return await here.insights.jobs(**wanted.model_dump())
 
 
 @router.get("/api/jobs/{job_id}")

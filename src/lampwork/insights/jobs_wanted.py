@@ -1,0 +1,66 @@
+"""Which jobs somebody wants to see."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from typing_extensions import TypedDict
+
+from lampwork.errors import InputInvalid
+from lampwork.store.job_filter import JobFilter
+from lampwork.types import JobStatus, WaitKind
+
+_PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?", re.DOTALL)
+
+
+class JobsWanted(TypedDict, total=False):
+    """What is wanted of jobs; what is left out, or None, does not matter."""
+
+    status: JobStatus | None
+    recipe: str | None
+    waiting_on: WaitKind | None
+    """The kind of something that they wait for themselves."""
+    genie: str | None
+    """That has a task of theirs."""
+    metadata: str | None
+    """A key that a task of theirs has; or `key=value`, the value as text."""
+    text: str | None
+    """That their id begins with, or their input or a task's instructions have somewhere."""
+    since: datetime | None
+    """Accepted then or later."""
+    until: datetime | None
+    """Accepted before that."""
+    roots: bool
+    """Without jobs that others have started."""
+    restored: bool
+    """Those alone whose effects may have been done before a restore."""
+
+
+def job_filter(wanted: JobsWanted) -> JobFilter:
+    """For the query. Raises InputInvalid."""
+    since, until = wanted.get("since"), wanted.get("until")
+    return JobFilter(
+        status=wanted.get("status"),
+        recipe=wanted.get("recipe"),
+        waiting_on=wanted.get("waiting_on"),
+        genie=wanted.get("genie"),
+        metadata=_pair(wanted.get("metadata")),
+        text=wanted.get("text") or None,
+        since=None if since is None else since.timestamp(),
+        until=None if until is None else until.timestamp(),
+        roots=wanted.get("roots", False),
+        restored=wanted.get("restored", False),
+    )
+
+
+def _pair(given: str | None) -> tuple[str, str | None] | None:
+    if given is None:
+        return None
+    found = _PAIR.fullmatch(given)
+    if found is None:
+        raise InputInvalid(
+            f"metadata={given!r} names no key. Give a key, or key=value.",
+            problems=["metadata: give a key, or key=value"],
+        )
+    return found[1], found[2]
