@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, InternalError, OperationalError
 
 from lampwork.errors import (
     DatabaseNotWritable,
     DatabaseUrlInvalid,
+    InputInvalid,
     LampworkError,
     StoreUnavailable,
 )
@@ -27,6 +28,8 @@ TRIES = 3
 
 LOCK_NOT_AVAILABLE = "55P03"
 _MAY_NOT = "42501"
+_TOO_LARGE = "54"
+"""The class of what goes beyond a limit of the server's, as a key that no index takes."""
 
 
 @contextmanager
@@ -71,8 +74,25 @@ def sqlstate(error: BaseException) -> str | None:
 def is_refusal(error: Exception) -> bool:
     """Whether it is about the database, its connection or its rights, and not about what it was
     asked."""
+    state = sqlstate(error) or ""
     lost = isinstance(error, OperationalError | InterfaceError | InternalError)
-    return lost or sqlstate(error) == _MAY_NOT
+    return (lost and not state.startswith(_TOO_LARGE)) or state == _MAY_NOT
+
+
+def unfit(error: Exception) -> InputInvalid | None:
+    """What it is to people that a text can't be kept, or be looked for; None of other errors."""
+    if (sqlstate(error) or "").startswith(_TOO_LARGE):
+        return InputInvalid(
+            f"A text is longer than the database can keep it: {getattr(error, 'orig', error)}. "
+            "Give a shorter key or name, and what is long in the input."
+        )
+    is_nul = isinstance(error, DataError) and sqlstate(error) is None
+    if not is_nul and not isinstance(error, UnicodeEncodeError):
+        return None
+    return InputInvalid(
+        "A text has a NUL character, or half of a surrogate pair, which the database "
+        "does not keep. Leave it out, or give it encoded."
+    )
 
 
 def meaning_of(error: Exception, place: Place) -> LampworkError:

@@ -289,8 +289,8 @@ def users_traceback(error: BaseException) -> str | None:
 
 
 def storable(text: str) -> str:
-    """A text that can be written down; an exception's may hold half a surrogate pair."""
-    return text.encode(errors="backslashreplace").decode()
+    """A text that can be written down; an exception's may hold NUL, or half a surrogate pair."""
+    return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
 
 
 def write(outcome: Outcome) -> str:

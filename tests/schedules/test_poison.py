@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from tests.support import crash, eventually, inside, opened, result
+from tests.support import crash, eventually, inside, opened, result, sql
 
 from lampwork import Job
+from lampwork.door import Door
+from lampwork.store import executors
+from lampwork.store.executors import NewExecutor
 from lampwork.worker import recovery
 
 
@@ -66,3 +69,24 @@ async def test_a_process_that_closes_leaves_suspects_to_the_next_one(project, ho
     assert time.monotonic() - began < recovery._ALONE_FOR / 2
     gate.set()
     assert len(executing) == 1
+
+
+async def test_a_suspect_whose_process_others_found_gone_is_run(project, home, on_server):
+    """Whoever found its process gone executes another project, or was gone before it ran it."""
+
+    @project.recipe()
+    async def worker(job: Job) -> str:
+        return "done"
+
+    class Elsewhere(Door):
+        executor_id = "gone"
+
+    async with opened(project, home) as app:
+        gone = NewExecutor(id="gone", project="test", version="1", limited=False, interval=3.0)
+        await app.store.write(executors.start, gone)
+        job = (await Elsewhere(project, app.store).start(worker)).job_id
+        begun = "UPDATE jobs SET status = 'running', started_at = created_at, crashes = 1"
+        await sql(app, f"{begun} WHERE id = :job", job=job)
+        await app.store.write(executors.bury, {"gone": 0})
+        await inside(app, recovery.sweep(app.worker))
+        assert await result(app, job) == "done"

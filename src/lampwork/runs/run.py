@@ -301,7 +301,7 @@ class Run(Flow):
         self._logged += 1
         if self.ended is not None or self._logged <= self._logged_before:
             return False
-        self.store.submit(jobs.log, self.job_id, self._logged, message)
+        self.store.submit(jobs.log, self.job_id, self._logged, values.storable(message))
         return True
 
     def on_end(self, callable: str, input: Json) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from lampwork.place import Folder, Place
-from lampwork.refusals import is_refusal
+from lampwork.refusals import is_refusal, unfit
 
 Change = Callable[[sa.Connection], Any]
 """Something that writes, inside a transaction."""
@@ -112,7 +112,7 @@ def apply_alone(connection: sa.Connection, change: Change) -> Applied:
         if is_refusal(error):
             raise
         driver.execute("ROLLBACK TO change")
-        return None, error
+        return None, unfit(error) or error
     driver.execute("RELEASE change")
     return result, None
 

@@ -206,10 +206,10 @@ def _close_silent(connection: sa.Connection, executor_id: str, beats: int) -> bo
     return closed.rowcount == 1
 
 
-def suspects(connection: sa.Connection, share: Share) -> Sequence[sa.Row[Any, Any]]:
-    """Jobs of a share, `id` and `crashes`, that have crashed often without reaching a wait."""
+def suspects(connection: sa.Connection, share: Share) -> Sequence[sa.Row[Any, Any, Any]]:
+    """Jobs of a share, `id`, `crashes` and `executor`, that have crashed often without a wait."""
     return connection.execute(
-        sa.select(jobs.c.id, jobs.c.crashes).where(
+        sa.select(jobs.c.id, jobs.c.crashes, jobs.c.executor).where(
             _executing, jobs.c.crashes >= ALONE_AFTER, share.condition()
         )
     ).all()

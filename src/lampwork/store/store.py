@@ -28,7 +28,7 @@ from lampwork import clock, failpoint
 from lampwork.counters import Commits
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.place import Place
-from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently
+from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently, unfit
 from lampwork.store import blobs, schema
 from lampwork.store.database import Applied, Hear, open_database
 from lampwork.types import LARGEST_INLINE
@@ -130,9 +130,11 @@ class Store:
         def run() -> T:
             try:
                 return persistently(begin)
-            except DBAPIError as error:
-                if is_refusal(error):
+            except (DBAPIError, UnicodeEncodeError) as error:
+                if isinstance(error, DBAPIError) and is_refusal(error):
                     raise meaning_of(error, self.place) from error
+                if (wrong := unfit(error)) is not None:
+                    raise wrong from error
                 raise
 
         def begin() -> T:

@@ -220,8 +220,8 @@ def check_assignment(project: Project, assignment: Assignment) -> Assignment:
     return replace(
         assignment,
         deadline=check_deadline(assignment.deadline),
-        instructions=_as_json("instructions", assignment.instructions),
-        on_problem=_as_json("on_problem", assignment.on_problem),
+        instructions=_as_text("instructions", assignment.instructions),
+        on_problem=_as_text("on_problem", assignment.on_problem),
         data=_as_json("data", assignment.data),
         metadata=recorded,
         sealed=sealed,
@@ -268,6 +268,13 @@ def _require_known(verb: str, terms: Mapping[str, Any], known: Sequence[str]) ->
         raise InputInvalid(
             f"{verb}({name}=…): there is no such argument. {one_of(name, known)}", problems=[name]
         )
+
+
+def _as_text(name: str, value: Any) -> Any:
+    recorded = _as_json(name, value)
+    if isinstance(recorded, str) and "\0" in recorded:
+        raise InputInvalid(f"{name}= has a NUL character. Leave it out, or give it in data=.")
+    return recorded
 
 
 def _as_json(name: str, value: Any) -> Json:

@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 
 from lampwork import clock
-from lampwork.engine import NEVER_STARTED
+from lampwork.engine import NEVER_STARTED, Standing
 from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
@@ -41,16 +41,17 @@ async def recover(worker: Worker) -> None:
     it runs alone, so that it cannot take others with it, nor they be blamed for it; after five it
     needs attention.
     """
-    for suspect in await worker.store.read(executors.suspects, worker.share):
-        if suspect.id in worker.runs:
-            continue
-        if suspect.crashes >= _STOPPED_AFTER:
-            why = f"its process crashed {suspect.crashes} times while it was executing"
-            worker.deliver(await worker.store.write(wanted.need_attention, suspect.id, why))
-            need_person(suspect.id, why, "When that is mended", "go-on")
-        else:
-            await _run_alone(worker, suspect.id)
-    await sweep(worker)
+    async with worker.recovering:
+        for suspect in await worker.store.read(executors.suspects, worker.share):
+            if suspect.id in worker.runs:
+                continue
+            if suspect.crashes >= _STOPPED_AFTER:
+                why = f"its process crashed {suspect.crashes} times while it was executing"
+                worker.deliver(await worker.store.write(wanted.need_attention, suspect.id, why))
+                need_person(suspect.id, why, "When that is mended", "go-on")
+            else:
+                await _run_alone(worker, suspect.id)
+        await sweep(worker)
     worker.expiry.look_at(0)
 
 
@@ -98,6 +99,11 @@ async def _gets_on(worker: Worker, job_id: str, progressed: asyncio.Event) -> No
 async def sweep(worker: Worker) -> None:
     """Compare what is meant to happen with what does, and make good for the difference."""
     await worker.admission.start_queued()
+    if not worker.recovering.locked():
+        # Who found their process gone may be of another project, or gone itself by now.
+        suspects = await worker.store.read(executors.suspects, worker.share)
+        if any(each.executor != worker.presence.id for each in suspects):
+            worker.background(recover(worker))
     worker.end_cancelled(await worker.store.read(cancelled.to_cancel, worker.share))
     for job_id in await worker.store.read(inbox.movable_jobs, worker.share):
         worker.background(worker.waking.wake(job_id))
@@ -127,27 +133,39 @@ async def _sweep_running(worker: Worker) -> None:
         standings = await worker.engine.standings(chunk)
         for job_id in chunk:
             standing = standings.get(job_id, NEVER_STARTED)
-            match standing.status:
-                case "none" if job_id in waiting:
-                    pass
-                case "none" | "cancelled" | "success" | "error":
-                    await worker.waking.revive(job_id)
-                case "pending" if standing.executor == worker.presence.id:
-                    missing_since = worker.missing.get(job_id, now)
-                    if now - missing_since >= _LOST_AFTER:
-                        await worker.waking.revive(job_id, lost=True)
-                    else:
-                        stranded[job_id] = missing_since
-                case "pending" if standing.executor not in alive:
-                    await worker.waking.revive(job_id, lost=True)
-                case "pending" if standing.executor is not None:
-                    claimed = [job_id], standing.executor
-                    await worker.store.write(wanted.give_charge, *claimed, worker.share)
-                case "enqueued" if standing.version not in alive.values():
-                    await worker.waking.revive(job_id, lost=True)
-                case _:
-                    pass
+            if standing.status == "none" and job_id in waiting:
+                continue
+            if standing.status == "pending" and standing.executor == worker.presence.id:
+                missing_since = worker.missing.get(job_id, now)
+                if now - missing_since < _LOST_AFTER:
+                    stranded[job_id] = missing_since
+                    continue
+            try:
+                await _make_run(worker, job_id, standing, alive)
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # the others are none the worse for it
+                facts = {"event": "job.let_down", "job_id": job_id}
+                _log.error("job %s can't be run: %s", job_id, error, exc_info=error, extra=facts)
     worker.missing = stranded
+
+
+async def _make_run(worker: Worker, job_id: str, standing: Standing, alive: dict[str, str]) -> None:
+    """Run a job that is meant to run and has no run, unless others see to that."""
+    match standing.status:
+        case "none" | "cancelled" | "success" | "error":
+            await worker.waking.revive(job_id)
+        case "pending" if standing.executor == worker.presence.id:
+            await worker.waking.revive(job_id, lost=True)
+        case "pending" if standing.executor not in alive:
+            await worker.waking.revive(job_id, lost=True)
+        case "pending" if standing.executor is not None:
+            claimed = [job_id], standing.executor
+            await worker.store.write(wanted.give_charge, *claimed, worker.share)
+        case "enqueued" if standing.version not in alive.values():
+            await worker.waking.revive(job_id, lost=True)
+        case _:
+            pass
 
 
 async def keep_sweeping(worker: Worker) -> None:

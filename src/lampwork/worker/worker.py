@@ -79,6 +79,8 @@ class Worker:
         self.closing = False
         self.alone: str | None = None
         """A job that runs while no other one starts, see recovery.py."""
+        self.recovering = asyncio.Lock()
+        """Held while the jobs of processes that are gone are looked at."""
         self.missing: dict[str, float] = {}
         """Jobs that the last sweep found claimed here, without a run, and when it first did."""
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()

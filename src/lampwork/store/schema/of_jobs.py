@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from lampwork.store.schema.base import metadata, where
+from lampwork.store.schema.document import Document
 
 jobs = sa.Table(
     "jobs",
@@ -86,7 +87,7 @@ waits = sa.Table(
     sa.Column("call", sa.Integer, nullable=False),
     sa.Column("task_id", sa.Text),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject", sa.JSON, nullable=False),
+    sa.Column("subject", Document, nullable=False),
     sa.Column("topic", sa.Text),
     sa.Column("due_at", sa.Float),
     sa.Column("opened_at", sa.Float, nullable=False),

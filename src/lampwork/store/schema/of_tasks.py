@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from lampwork.store.schema.base import LARGE, metadata, where
+from lampwork.store.schema.document import Document
 
 tasks = sa.Table(
     "tasks",
@@ -32,7 +33,7 @@ tasks = sa.Table(
     sa.Column("deadline", sa.Float),  # the earliest of its own and all above
     sa.Column("deadline_budget", sa.Text),  # whose `seconds` that is, if no deadline= was it
     sa.Column("usage", sa.JSON),
-    sa.Column("outcome", sa.JSON),  # {"answered": its entry} or {"error": its record}
+    sa.Column("outcome", Document),  # {"answered": its entry} or {"error": its record}
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
@@ -76,7 +77,7 @@ entries = sa.Table(
     sa.Column("task_id", sa.Text, nullable=False),
     sa.Column("epoch", sa.Integer),  # of the task when it was written
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("body", Document, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
 
