@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
 from tests.support import crash, eventually, inside, opened, result, sql
 
 from lampwork import Job
@@ -71,7 +72,8 @@ async def test_a_process_that_closes_leaves_suspects_to_the_next_one(project, ho
     assert len(executing) == 1
 
 
-async def test_a_suspect_whose_process_others_found_gone_is_run(project, home, on_server):
+@pytest.mark.server
+async def test_a_suspect_whose_process_others_found_gone_is_run(project, home):
     """Whoever found its process gone executes another project, or was gone before it ran it."""
 
     @project.recipe()

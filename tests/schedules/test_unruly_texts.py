@@ -16,8 +16,6 @@ from lampwork.insights import Insights
 from lampwork.store.conversations import usage_below
 from lampwork.worker import recovery
 
-pytestmark = pytest.mark.usefixtures("place")
-
 NUL = "a\0b"
 # What looks like one, behind a backslash.
 ALMOST = r"\u0000"
@@ -115,9 +113,8 @@ async def test_where_it_can_not_stand_it_is_refused_before_anything_happens(home
         assert await rows(app, "SELECT id FROM jobs") == []
 
 
-async def test_a_key_that_is_too_long_takes_no_other_change_with_it(
-    home: Path, on_server: None
-) -> None:
+@pytest.mark.server
+async def test_a_key_that_is_too_long_takes_no_other_change_with_it(home: Path) -> None:
     async with opened(project, home) as app:
         keys = "one", LONG, "other"
         started = [app.start(logs, idempotency_key=key) for key in keys]
@@ -129,7 +126,8 @@ async def test_a_key_that_is_too_long_takes_no_other_change_with_it(
             await result(app, job.job_id)
 
 
-async def test_an_event_whose_name_is_too_long_fails_its_job(home: Path, on_server: None) -> None:
+@pytest.mark.server
+async def test_an_event_whose_name_is_too_long_fails_its_job(home: Path) -> None:
     async with opened(project, home) as app:
         job = await app.start(waits, name=LONG)
         with pytest.raises(JobFailed, match="longer than the database can keep"):
