@@ -21,15 +21,6 @@ _IDENTITY: dict[CallKind, str] = {
 """What a call's digest is of, beside its kind and name, for those that have one."""
 
 
-_LONGEST = 500
-"""Characters of a label: the engine keeps an index of them, which takes no more of any script."""
-
-
-def label_of(kind: str, name: str) -> str:
-    """How the engine's record names a call."""
-    return values.storable(f"{kind} {name}")[:_LONGEST]
-
-
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """A call that a recipe made: its number, what it is, how it is done and how it is read."""
@@ -52,7 +43,7 @@ class Call(Generic[T]):
     @property
     def label(self) -> str:
         """How its record names it."""
-        return label_of(self.kind, self.name)
+        return f"{self.kind} {self.name}"
 
     def differs_from(self, begun: str) -> str:
         """Why a job whose call at this number was begun as something else can't go on."""

@@ -22,7 +22,6 @@ from lampwork.errors import (
     StoreUnavailable,
     UnknownCall,
 )
-from lampwork.runs.call import label_of
 from lampwork.runs.line import Lines
 from lampwork.types import Json
 
@@ -265,7 +264,7 @@ class Flow(ABC):
         await self.alive()
         begun = self._begun.get(call.number)
         if begun is not None and begun.envelope is not None:
-            return await self._on_record(call, label_of(begun.kind, begun.name), begun.envelope)
+            return await self._on_record(call, f"{begun.kind} {begun.name}", begun.envelope)
         if begun is not None and (begun.kind, begun.name, begun.digest) != (
             call.kind,
             call.name,
