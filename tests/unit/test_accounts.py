@@ -128,13 +128,17 @@ async def test_a_disabled_account_has_no_sessions_and_begins_none(store: Store) 
     assert await sessions.sign_in(store, ANN, WORD, address=HERE)
 
 
-async def test_an_account_that_is_disabled_while_its_password_is_compared_begins_none(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", ["disable", "set_password"])
+async def test_an_account_that_is_changed_while_its_password_is_compared_begins_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     await accounts.add(store, ANN, WORD)
 
     async def fits(password: str, kept: str) -> bool:
-        await accounts.disable(store, ANN)
+        if change == "disable":
+            await accounts.disable(store, ANN)
+        else:
+            await accounts.set_password(store, ANN, "another " + WORD)
         return True
 
     monkeypatch.setattr(passwords, "fits", fits)
