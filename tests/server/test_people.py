@@ -177,3 +177,40 @@ async def test_the_link_of_a_server_without_accounts_begins_one_session(serve: S
         assert await on.status("POST", "/api/session/link", json={"token": token}) == 401
         await accounts.add(on.store, ANN, WORD)
         assert await on.status("GET", "/api/jobs") == 401
+
+
+# --- what admins do ---
+
+
+async def test_an_admin_makes_accounts_keys_and_reads_what_was_done(serve: Serve) -> None:
+    people, of_keys = "/api/projects/shop/people", "/api/projects/shop/keys"
+    async with served(serve) as on:
+        await accounts.add(on.store, ANN, WORD, role="admin", project="shop")
+        await accounts.add(on.store, "eve@example.org", WORD, role="admin", project="bank")
+        csrf = {"headers": await on.sign_in()}
+
+        new = {"email": "ben@example.org", "password": WORD, "role": "viewer"}
+        assert await on.status("POST", people, json=new, **csrf) == 201
+        assert await on.status("POST", people, json=new | {"everywhere": True}, **csrf) == 403
+        given = await on.api.put(f"{people}/ben@example.org", json={"role": "builder"}, **csrf)
+        assert given.json()["role"] == "builder"
+        listed = (await on.api.get(people)).json()["items"]
+        assert [each["email"] for each in listed] == [ANN, "ben@example.org"]
+
+        made = await on.api.post(of_keys, json={"name": "ci", "role": "builder"}, **csrf)
+        assert await on.status("POST", JOBS, headers=bearer(made.json()["key"]), json={}) == 202
+        _, foreign = await keys.make(on.store, "ci", project="bank", role="admin")
+        assert await on.status("DELETE", f"{of_keys}/{foreign.prefix}", **csrf) == 404
+        both = await on.api.delete(f"{of_keys}/none", **csrf)
+        assert (both.status_code, foreign.prefix in both.text) == (404, False)
+        prefix = made.json()["made"]["prefix"]
+        assert await on.status("DELETE", f"{of_keys}/{prefix}", **csrf) == 200
+        assert await on.status("POST", JOBS, headers=bearer(made.json()["key"]), json={}) == 401
+        assert made.json()["key"] not in (await on.api.get(of_keys)).text
+
+        page = (await on.api.get("/api/projects/shop/audit?limit=2")).json()
+        assert [each["action"] for each in page["items"]] == ["key.revoke", "job.start"]
+        rest = (await on.api.get(f"/api/projects/shop/audit?after={page['next']}")).json()
+        assert [each["action"] for each in rest["items"]] == [
+            *("key.make", "account.role", "account.add"),
+        ]

@@ -75,6 +75,13 @@ ROUTES: dict[str, Role | str | None] = {
     "POST /api/projects/{project}/genies/{genie}/start": "admin",
     "POST /api/projects/{project}/chat/{genie}/messages": "builder",
     "GET /api/projects/{project}/skills": "viewer",
+    "GET /api/projects/{project}/people": "admin",
+    "POST /api/projects/{project}/people": "admin",
+    "PUT /api/projects/{project}/people/{email}": "admin",
+    "GET /api/projects/{project}/keys": "admin",
+    "POST /api/projects/{project}/keys": "admin",
+    "DELETE /api/projects/{project}/keys/{prefix}": "admin",
+    "GET /api/projects/{project}/audit": "admin",
     "GET /api/projects/{project}/triggers": "viewer",
     "GET /api/projects/{project}/triggers/{recipe}": "viewer",
     "POST /api/projects/{project}/triggers/{recipe}/fire": "builder",
@@ -127,7 +134,7 @@ async def theirs(tmp_path: Any) -> dict[str, str]:
         "task_id": f"t{call}",
         "conversation_id": f"c{call}",
         "project": "bank",
-        **dict.fromkeys(("recipe", "genie", "name", "path"), "pays"),
+        **dict.fromkeys(("recipe", "genie", "name", "path", "email", "prefix"), "pays"),
     }
 
 

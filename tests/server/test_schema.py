@@ -54,6 +54,7 @@ allow-x00 = false
 """
 
 FITS_BY_CODE = (
+    *("add_person", "set_role", "make_key", "list_changes"),
     *("start_job", "send_event", "resolve_job", "plan_fork", "fork_job"),
     *("assign_task", "send_message", "answer_task"),
 )

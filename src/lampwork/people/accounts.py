@@ -77,7 +77,8 @@ async def add(
     kept = await passwords.hashed(password)
 
     given = {} if role is None else {"role": role, "project": project}
-    adding = recorded(Act("account.add", email, details=given), rows.add)
+    where = None if role is None or project == EVERYWHERE else project
+    adding = recorded(Act("account.add", email, where, given), rows.add)
     await store.write(adding, f"a{secrets.token_hex(8)}", email, kept, (project, role))
     return await get(store, email)
 

@@ -94,9 +94,12 @@ async def make(
     return text, await get(store, prefix)
 
 
-async def get(store: Store, which: str) -> ApiKey:
-    """A key by its prefix, or by its name if no other has it. Raises KeyNotFound."""
-    return ApiKey.of(await store.read(rows.meant, which))
+async def get(store: Store, which: str, *, project: str | None = None) -> ApiKey:
+    """A key by its prefix, or by its name if no other has it; of a project, if it is named.
+
+    Raises KeyNotFound.
+    """
+    return ApiKey.of(await store.read(rows.meant, which, project))
 
 
 async def list_all(store: Store, *, project: str | None = None) -> Sequence[ApiKey]:
@@ -104,9 +107,9 @@ async def list_all(store: Store, *, project: str | None = None) -> Sequence[ApiK
     return [ApiKey.of(row) for row in await store.read(rows.of_all, project)]
 
 
-async def revoke(store: Store, which: str) -> ApiKey:
-    """Let a key be used no more. Raises KeyNotFound."""
-    key = await get(store, which)
+async def revoke(store: Store, which: str, *, project: str | None = None) -> ApiKey:
+    """Let a key be used no more, named as `get` has it. Raises KeyNotFound."""
+    key = await get(store, which, project=project)
     act = Act("key.revoke", key.prefix, key.project, {"name": key.name})
     await store.write(recorded(act, rows.revoke), key.prefix)
     return await get(store, key.prefix)

@@ -18,6 +18,7 @@ from lampwork.server.routes import (
     health,
     hooks,
     jobs,
+    people,
     recipes,
     sessions,
     system,
@@ -35,7 +36,7 @@ _ROUTERS = [
     each.router
     for each in (
         *(jobs, recipes, genies, tasks, conversations, triggers, system),
-        *(hooks, events, sessions, health),
+        *(hooks, events, people, sessions, health),
     )
 ]
 

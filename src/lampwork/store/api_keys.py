@@ -55,8 +55,8 @@ def of_all(connection: sa.Connection, project: str | None) -> Sequence[Row]:
     return connection.execute(query).all()
 
 
-def meant(connection: sa.Connection, which: str) -> Row:
-    """A key by its prefix, or by its name if only one that is not revoked has it.
+def meant(connection: sa.Connection, which: str, project: str | None = None) -> Row:
+    """A key, of a project if it is named, by its prefix, or by a name that one in use has.
 
     Raises KeyNotFound.
     """
@@ -66,6 +66,8 @@ def meant(connection: sa.Connection, which: str) -> Row:
             sa.and_(api_keys.c.name == which, api_keys.c.revoked_at.is_(None)),
         )
     )
+    if project is not None:
+        query = query.where(api_keys.c.project == project)
     found = connection.execute(query).all()
     if len(found) == 1:
         return found[0]

@@ -1,0 +1,155 @@
+"""Who may do what in a project, with which keys, and what was done: for its admins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from lampwork.errors import InputInvalid, RoleLacking, quoted
+from lampwork.insights import Page
+from lampwork.people import Caller, Role, accounts, audit_log, keys
+from lampwork.people.accounts import EVERYWHERE, Account
+from lampwork.people.audit_log import Entry
+from lampwork.people.keys import ApiKey
+from lampwork.server.authority import May
+from lampwork.server.lists import After, Limit, whole
+from lampwork.server.requests import Body, ExactRoute
+from lampwork.server.serving import Here, ProjectName
+
+router = APIRouter(route_class=ExactRoute, tags=["people"], prefix="/api/projects/{project}")
+
+
+# --- people ---
+
+
+class Person(BaseModel):
+    """Somebody who has an account, and a role here."""
+
+    email: str
+    status: str
+    role: Role | None = Field(description="In this project.")
+    everywhere: Role | None = Field(description="In each project without another.")
+
+
+def _person(account: Account, project: ProjectName) -> Person:
+    everywhere = account.roles.get(EVERYWHERE)
+    role = account.roles.get(project.name)
+    return Person(email=account.email, status=account.status, role=role, everywhere=everywhere)
+
+
+@router.get("/people")
+async def list_people(who: May.administer, project: ProjectName, here: Here) -> Page[Person]:
+    """The people who have a role in this project."""
+    found = [_person(each, project) for each in await accounts.list_all(here.door.store)]
+    return whole([each for each in found if each.role or each.everywhere])
+
+
+class NewPerson(Body):
+    """Somebody who is to sign in."""
+
+    email: Annotated[str, Field(max_length=254)]
+    password: Annotated[str, Field(max_length=1024)]
+    role: Role
+    everywhere: bool = Field(False, description="In all projects; takes an admin of all of them.")
+
+
+@router.post("/people", status_code=201)
+async def add_person(
+    who: May.administer, project: ProjectName, here: Here, new: NewPerson
+) -> Person:
+    """Make an account, with a role in this project, or in all."""
+    if new.everywhere:
+        _require_everywhere(who)
+    where = EVERYWHERE if new.everywhere else project.name
+    account = await accounts.add(
+        here.door.store, new.email, new.password, role=new.role, project=where
+    )
+    return _person(account, project)
+
+
+class NewRole(Body):
+    """What somebody may do in this project from now on."""
+
+    role: Role | None = Field(description="None: no more than everywhere.")
+
+
+@router.put("/people/{email}")
+async def set_role(
+    who: May.administer, project: ProjectName, here: Here, email: str, given: NewRole
+) -> Person:
+    """Give somebody who has an account a role in this project, or take it."""
+    store = here.door.store
+    await accounts.set_role(store, email, given.role, project=project.name)
+    return _person(await accounts.get(store, email), project)
+
+
+def _require_everywhere(who: Caller) -> None:
+    if who.everywhere != "admin":
+        raise RoleLacking(
+            f"{who.name} is no admin of all projects, and this takes one. Leave everywhere out.",
+            role="admin",
+        )
+
+
+# --- keys ---
+
+
+class NewKey(Body):
+    """A key that is to be made."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    role: Role
+    expires_in: Annotated[
+        float | None, Field(gt=0, le=3.2e9, description="Seconds; for ever without it.")
+    ] = None
+
+
+class MadeKey(BaseModel):
+    """A key, shown this once."""
+
+    key: str
+    made: ApiKey
+
+
+@router.get("/keys")
+async def list_keys(who: May.administer, project: ProjectName, here: Here) -> Page[ApiKey]:
+    """The API keys of a project, without what is secret of them."""
+    return whole(await keys.list_all(here.door.store, project=project.name))
+
+
+@router.post("/keys", status_code=201)
+async def make_key(who: May.administer, project: ProjectName, here: Here, new: NewKey) -> MadeKey:
+    """Make an API key, and show it."""
+    text, made = await keys.make(
+        here.door.store, new.name, project=project.name, role=new.role, lasts=new.expires_in
+    )
+    return MadeKey(key=text, made=made)
+
+
+@router.delete("/keys/{prefix}")
+async def revoke_key(who: May.administer, project: ProjectName, here: Here, prefix: str) -> ApiKey:
+    """Let a key be used no more."""
+    return await keys.revoke(here.door.store, prefix, project=project.name)
+
+
+# --- the log ---
+
+
+@router.get("/audit")
+async def list_changes(
+    who: May.administer, project: ProjectName, here: Here, after: After = None, limit: Limit = 50
+) -> Page[Entry]:
+    """Who changed what in this project, the newest first."""
+    if after is not None and not (after.isdecimal() and after.isascii() and len(after) < 10):
+        raise InputInvalid(
+            f"{quoted(after)} is no `next` of a page.",
+            problems=["after: it is no `next` of a page"],
+        )
+    before = None if after is None else int(after)
+    found = await audit_log.newest(
+        here.door.store, project=project.name, before=before, limit=limit + 1
+    )
+    shown = tuple(found[:limit])
+    return Page(shown, str(shown[-1].number) if len(found) > limit else None)
