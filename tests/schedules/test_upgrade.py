@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,30 +73,87 @@ def tidy() -> None:
     happened.append("tidy")
 
 
+def mend() -> str:
+    """Mend it."""
+    happened.append("mend")
+    return "mended"
+
+
+async def mend_in_steps(job: Job) -> str:
+    """Mend it."""
+    return await job.step(str, "mended")
+
+
+async def inquire(job: Job) -> str:
+    """Inquire."""
+    return await job.wait_for("go", str)
+
+
+def look_into_it() -> str:
+    """Inquire."""
+    happened.append("looked into")
+    return "x"
+
+
+async def order(job: Job) -> str:
+    if "a start that is heard" in edits:
+        happened.append("started")
+    if "an inserted call" in edits:
+        await job.step(pay)
+    fetched = fetch_list if "another type of a recorded result" in edits else fetch
+    await job.step(look_up if "a renamed step" in edits else fetched)
+    if "a removed call" in edits:
+        return "removed"
+    word = await job.wait_for("go", str)
+    if "new code behind the waiting call" in edits:
+        await job.step(pay)
+    return word
+
+
+async def side_by_side(job: Job) -> str:
+    names = ["a", "b"]
+    if "a reordered branch" in edits:
+        names.reverse()
+    if "a removed branch" in edits:
+        names.pop()
+    return "".join(await job.gather(*[job.wait_for(name, str) for name in names]))
+
+
+async def each(job: Job) -> list[int]:
+    return await job.map(item, [1, 2, 3] if "another length of a map" in edits else [1, 2])
+
+
+async def repair(job: Job) -> str:
+    output = {"type": "integer" if "another type of an open task" in edits else "string"}
+    return (await job.assign_task("mender", "Mend it.", output=output)).output
+
+
+async def inquiry(job: Job) -> str:
+    words = "Inquire twice." if "other instructions of an open task" in edits else "Inquire."
+    return (await job.assign_task("inquirer", words)).response
+
+
+async def ending(job: Job) -> str:
+    if "a recipe that raises" in edits:
+        raise KeyError("a bug")
+    if "nothing after the end" not in edits:
+        job.on_end(tidy)
+    return await job.wait_for("go", str)
+
+
+async def greeting(job: Job, name: str) -> str:
+    return name + await job.wait_for("go", str)
+
+
+async def greeting_by_title(job: Job, title: str) -> str:
+    return title + await job.wait_for("go", str)
+
+
 def define(project: Project) -> None:
     """The recipes and genies, as the edits have left them."""
     project._recipes.clear()
     project._genies.clear()
     project._skills.clear()
-
-    def mend() -> str:
-        """Mend it."""
-        happened.append("mend")
-        return "mended"
-
-    async def mend_in_steps(job: Job) -> str:
-        """Mend it."""
-        return await job.step(str, "mended")
-
-    async def inquire(job: Job) -> str:
-        """Inquire."""
-        return await job.wait_for("go", str)
-
-    def look_into_it() -> str:
-        """Inquire."""
-        happened.append("looked into")
-        return "x"
-
     skills: dict[str, Any] = {"inquire": project.recipe(name="inquire")(inquire)}
     if "mend as a recipe" in edits:
         skills["mend"] = project.recipe(name="mend")(mend_in_steps)
@@ -108,65 +164,11 @@ def define(project: Project) -> None:
     for name, genie in (("mend", "mender"), ("inquire", "inquirer")):
         if f"no {name} genie" not in edits:
             clerk(project, *([skills[name]] if f"no {name}" not in edits else []), name=genie)
-
-    async def order(job: Job) -> str:
-        if "a start that is heard" in edits:
-            happened.append("started")
-        if "an inserted call" in edits:
-            await job.step(pay)
-        fetched = fetch_list if "another type of a recorded result" in edits else fetch
-        await job.step(look_up if "a renamed step" in edits else fetched)
-        if "a removed call" in edits:
-            return "removed"
-        word = await job.wait_for("go", str)
-        if "new code behind the waiting call" in edits:
-            await job.step(pay)
-        return word
-
-    async def side_by_side(job: Job) -> str:
-        names = ["a", "b"]
-        if "a reordered branch" in edits:
-            names.reverse()
-        if "a removed branch" in edits:
-            names.pop()
-        return "".join(await job.gather(*[job.wait_for(name, str) for name in names]))
-
-    async def each(job: Job) -> list[int]:
-        return await job.map(item, [1, 2, 3] if "another length of a map" in edits else [1, 2])
-
-    async def repair(job: Job) -> str:
-        output = {"type": "integer" if "another type of an open task" in edits else "string"}
-        return (await job.assign_task("mender", "Mend it.", output=output)).output
-
-    async def inquiry(job: Job) -> str:
-        words = "Inquire twice." if "other instructions of an open task" in edits else "Inquire."
-        return (await job.assign_task("inquirer", words)).response
-
-    async def ending(job: Job) -> str:
-        if "a recipe that raises" in edits:
-            raise KeyError("a bug")
-        if "nothing after the end" not in edits:
-            job.on_end(tidy)
-        return await job.wait_for("go", str)
-
-    async def greeting(job: Job, name: str) -> str:
-        return name + await job.wait_for("go", str)
-
-    async def greeting_by_title(job: Job, title: str) -> str:
-        return title + await job.wait_for("go", str)
-
-    recipes: dict[str, Callable[..., object]] = {
-        "order": order,
-        "side_by_side": side_by_side,
-        "each": each,
-        "repair": repair,
-        "inquiry": inquiry,
-        "ending": ending,
-        "greeting": greeting_by_title if "a renamed parameter" in edits else greeting,
-    }
+    recipes = {fn.__name__: fn for fn in (order, side_by_side, each, repair, inquiry, ending)}
+    recipes["greeting"] = greeting_by_title if "a renamed parameter" in edits else greeting
     for name, fn in recipes.items():
         if "a deleted recipe" not in edits or name != "order":
-            project.recipe(name=name)(fn)  # type: ignore[arg-type]
+            project.recipe(name=name)(fn)
 
 
 async def rehearsed(project: Project, home: Path) -> dict[str, Rehearsed]:
