@@ -104,14 +104,12 @@ async def test_what_a_genie_can_not_do_is_refused_before_any_model_call(serve: S
 async def test_a_paused_genie_says_who_paused_it(serve: Serve) -> None:
     async with serve(project, executes=False) as api:
         paused = await api.post(f"{GENIES}/finance/pause", json={"why": "stocktaking"})
-        refused = await api.post(f"{GENIES}/finance/tasks", json={"instructions": "Check."})
         listed = (await api.get(GENIES)).json()["items"]
         started = await api.post(f"{GENIES}/finance/start")
 
     assert paused.json()["paused"]["by"] == "local"
     assert paused.json()["paused"]["why"] == "stocktaking"
     assert [each["status"] for each in listed] == ["paused", "active"]
-    assert refused.status_code in (202, 409)
     assert (started.json()["status"], started.json()["paused"]) == ("active", None)
 
 

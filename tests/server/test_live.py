@@ -104,7 +104,10 @@ async def until(api: httpx.AsyncClient, told: AsyncIterator[Any], job_id: str, s
     raise AssertionError("the stream has ended")
 
 
-async def test_a_reader_is_told_of_each_state_that_a_job_comes_to(serve: Serve) -> None:
+async def test_a_reader_is_told_of_each_state_that_a_job_comes_to(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lampwork.server.live._ANYWAY", 2 * DEADLINE)  # commits are heard of
     async with serve(project) as api, following(api) as told:
         job_id = await start(api, "asks")
         waits = await until(api, told, job_id, "suspended")
