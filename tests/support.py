@@ -146,9 +146,11 @@ async def take_over(app: App, job_id: str) -> Run:
     zombie = await eventually(lambda: app.worker.runs.get(job_id))
 
     async def requeue() -> None:
-        del app.worker.runs[job_id]
-        await app.worker.engine.cancel(job_id)
-        await app.worker.engine.requeue(job_id)
+        # Locked, or who looks after what others have told wakes it in between.
+        async with app.worker.lock(job_id):
+            del app.worker.runs[job_id]
+            await app.worker.engine.cancel(job_id)
+            await app.worker.engine.requeue(job_id)
 
     await inside(app, requeue())
     await eventually(lambda: app.worker.runs.get(job_id))
