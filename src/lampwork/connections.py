@@ -16,7 +16,15 @@ from lampwork.errors import StoreUnavailable
 from lampwork.place import Server
 from lampwork.refusals import meaning_of
 
-__all__ = ["cut", "cut_off", "keep_track"]
+__all__ = ["FROZEN", "cut", "cut_off", "keep_track"]
+
+FROZEN = {
+    # A process that was frozen in a transaction blocks the others no longer than this, nor one
+    # that was frozen while it took in what it had asked for there.
+    "idle_in_transaction_session_timeout": "3000",
+    "tcp_user_timeout": "3000",
+}
+"""Settings of sessions that write."""
 
 
 def keep_track(engine: sa.Engine, place: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from lampwork.errors import DatabaseUrlInvalid
 
 __all__ = ["Folder", "Place", "Server"]
+
+_SHOWN = ("host", "hostaddr", "port", "sslmode", "connect_timeout", "target_session_attrs")
+"""Options of a URL that say where it leads; what is misspelt among the others may be a password."""
 
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -39,7 +43,7 @@ class Server:
             )
 
     def __str__(self) -> str:
-        """The URL without its passwords, for people and logs."""
+        """The URL without what may be a password, for people and logs."""
         url = _parsed(self.url)
         shown = url.create(
             "postgresql",
@@ -47,7 +51,7 @@ class Server:
             host=url.host,
             port=url.port,
             database=url.database,
-            query={name: value for name, value in url.query.items() if "pass" not in name},
+            query={name: value for name, value in url.query.items() if name in _SHOWN},
         )
         return shown.render_as_string()
 
@@ -60,6 +64,13 @@ class Server:
         return url.update_query_dict(
             {name: value for name, value in options.items() if name not in url.query}
         )
+
+    def session(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Arguments of the driver that begin a session with these settings, and the URL's own."""
+        given = _parsed(self.url).query.get("options", ())
+        theirs = (given,) if isinstance(given, str) else given
+        ours = (f"-c {name}={value}" for name, value in settings.items())
+        return {"options": " ".join((*theirs, *ours))}
 
 
 Place = Folder | Server

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from lampwork.connections import keep_track
+from lampwork.connections import FROZEN, keep_track
 from lampwork.place import Folder, Place, Server
 from lampwork.refusals import CONNECT_TIMEOUT
 
@@ -37,8 +37,7 @@ def _open_server(place: Server) -> sa.Engine:
         pool_size=6,  # for the threads that the engine is given, and its own that look about
         max_overflow=0,
         hide_parameters=True,  # they are users' values; an error's text is logged and shown
-        # A process that was frozen in a transaction blocks the others no longer than this.
-        connect_args={"options": "-c idle_in_transaction_session_timeout=3000"},
+        connect_args=place.session(FROZEN),
     )
     keep_track(engine, place)
     return engine

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from lampwork.connections import cut, cut_off, keep_track
+from lampwork.connections import FROZEN, cut, cut_off, keep_track
 from lampwork.place import Server
 from lampwork.refusals import CONNECT_TIMEOUT, is_refusal, persistently, told
 from lampwork.store import news
@@ -27,14 +27,16 @@ _LOOK_EVERY = 2.5
 """Seconds after which a notification that got lost is made good for."""
 
 _READING = {"search_path": SCHEMA}
-_WRITING = _READING | {
-    # A process that was frozen in a transaction blocks the others no longer than this. Who only
-    # reads blocks nobody, and may take its time between two queries.
-    "idle_in_transaction_session_timeout": "3000",
-    # Longer than that, so that the line of those who write moves on before it is left.
-    "lock_timeout": "10000",
-    "synchronous_commit": "on",
-}
+# Who only reads blocks nobody, and may take its time between two queries.
+_WRITING = (
+    _READING
+    | FROZEN
+    | {
+        # Longer than that, so that the line of those who write moves on before it is left.
+        "lock_timeout": "10000",
+        "synchronous_commit": "on",
+    }
+)
 
 
 def migrate(place: Server) -> str | None:
@@ -147,7 +149,7 @@ class Postgres:
     def _listen(self) -> None:
         while not self._closing.is_set():
             try:
-                with psycopg.connect(self._dsn(), autocommit=True) as connection:
+                with psycopg.connect(**self._how(), autocommit=True) as connection:
                     self._told_by = connection
                     connection.execute(f"LISTEN {SCHEMA}")
                     self._may_have_missed.set()
@@ -170,9 +172,9 @@ class Postgres:
         topics: frozenset[str] = frozenset()
         for _ in range(round(_LOOK_EVERY / 0.1)):
             for said in connection.notifies(timeout=0.1, stop_after=1):  # or more, come at once
-                writer, *words = said.payload.split()
+                writer, _, words = said.payload.partition(" ")  # anybody may send anything
                 if writer != self._writer_id:
-                    topics = topics.union(words)
+                    topics = topics.union(words.split())
             if self._closing.is_set():
                 return
             if topics or self._may_have_missed.is_set():
@@ -187,9 +189,10 @@ class Postgres:
         with told(self._place), self.writing.begin() as connection:
             self._time.measure(lambda: connection.exec_driver_sql(QUERY).scalar_one())
 
-    def _dsn(self) -> str:
+    def _how(self) -> Mapping[str, Any]:
         url = self._place.for_driver(connect_timeout=CONNECT_TIMEOUT)
-        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+        _, how = self.reading.dialect.create_connect_args(url)
+        return how
 
 
 _take_turn = sa.select(sa.func.pg_advisory_xact_lock(server.IN_TURN))
@@ -205,7 +208,6 @@ def _told_time(connection: psycopg.Connection[Any]) -> float:
 def _engine(
     place: Server, pool_size: int, isolation: Any, settings: Mapping[str, str]
 ) -> sa.Engine:
-    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     engine = sa.create_engine(
         place.for_driver(connect_timeout=CONNECT_TIMEOUT),
         pool_size=pool_size,
@@ -213,7 +215,7 @@ def _engine(
         isolation_level=isolation,
         json_serializer=to_json,
         hide_parameters=True,  # they are users' values; an error's text is logged and shown
-        connect_args={"options": options},
+        connect_args=place.session(settings),
         # Else an insert has a count of -1, whether its row was there already or not.
         execution_options={"preserve_rowcount": True},
     )
