@@ -145,16 +145,21 @@ async def take_over(app: App, job_id: str) -> Run:
     """
     zombie = await eventually(lambda: app.worker.runs.get(job_id))
 
-    async def requeue() -> None:
-        # Locked, or who looks after what others have told wakes it in between.
-        async with app.worker.lock(job_id):
-            del app.worker.runs[job_id]
-            await app.worker.engine.cancel(job_id)
-            await app.worker.engine.requeue(job_id)
+    async def forget() -> None:
+        del app.worker.runs[job_id]
+        await requeue(app, job_id)
 
-    await inside(app, requeue())
+    await inside(app, forget())
     await eventually(lambda: app.worker.runs.get(job_id))
     return zombie
+
+
+async def requeue(app: App, job_id: str) -> None:
+    """Let the engine hand a job out anew, whoever runs it. On the jobs' event loop."""
+    # Locked, or who looks after what others have told wakes it in between.
+    async with app.worker.lock(job_id):
+        await app.worker.engine.cancel(job_id)
+        await app.worker.engine.requeue(job_id)
 
 
 async def end_run(app: App, job_id: str, reason: EndReason = "infrastructure") -> None:

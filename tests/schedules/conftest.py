@@ -6,14 +6,25 @@ from pathlib import Path
 
 import pytest
 from tests.schedules.scheduling import Clock
+from tests.support import NEVER
 
 from lampwork import Project
+from lampwork.store import postgres
 from lampwork.worker import execution
 
 
 @pytest.fixture(autouse=True)
 def _at_both_places(place: None) -> None:
     """Each schedule is kept in a folder and on a server, unless it is marked as one of theirs."""
+
+
+@pytest.fixture(autouse=True)
+def _no_looks_for_what_was_lost(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a server a process looks at everything now and then; that is no part of a schedule."""
+    if request.node.get_closest_marker("server") is None:
+        monkeypatch.setattr(postgres, "_LOOK_EVERY", NEVER)
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from tests.support import (
     inside,
     opened,
     park,
+    requeue,
     result,
     row,
     rows,
@@ -225,8 +226,7 @@ async def test_a_run_that_begins_after_its_successor_goes_no_further(project, ho
         monkeypatch.setattr(app.store, "write", freeze_first)
         job_id = (await app.start(worker)).job_id
         await eventually(lambda: in_first.passed)
-        await inside(app, app.worker.engine.cancel(job_id))
-        await inside(app, app.worker.engine.requeue(job_id))
+        await inside(app, requeue(app, job_id))
         await eventually(lambda: in_step.passed)
         in_first.open()
         await eventually(lambda: app.worker.runs[job_id].ended, "the successor leads on")
