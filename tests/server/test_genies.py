@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import httpx
+import pytest
 from tests.support import Metered, eventually
 
 from lampwork import Answer, Call, CannotComplete, Job, Metadata, Project, SkillCall, Turn, playbook
@@ -58,6 +59,7 @@ async def assigned(api: httpx.AsyncClient, genie: str = "finance", **task: Any) 
     return (await api.get(f"/api/tasks/{job['calls'][0]['task']['task_id']}")).json()
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_task_is_answered_and_its_metadata_reach_the_skill(serve: Serve) -> None:
     async with serve(project) as api:
         task = await assigned(api, metadata={"invoice_id": "INV-20771"})
@@ -109,7 +111,7 @@ async def test_a_paused_genie_says_who_paused_it(serve: Serve) -> None:
 
     assert paused.json()["paused"]["by"] == "local"
     assert paused.json()["paused"]["why"] == "stocktaking"
-    assert [each["status"] for each in listed] == ["paused", "active"]
+    assert [each["status"] for each in listed] == ["paused", "active", "active"]
     assert (started.json()["status"], started.json()["paused"]) == ("active", None)
 
 
@@ -179,6 +181,7 @@ async def test_another_projects_tasks_and_conversations_are_not_there(serve: Ser
         assert (await api.get("/api/usage")).json()["items"] == []
 
 
+@pytest.mark.usefixtures("place")
 async def test_usage_is_told_by_day_genie_and_model(serve: Serve) -> None:
     async with serve(project) as api:
         await assigned(api, "metered")
@@ -190,6 +193,44 @@ async def test_usage_is_told_by_day_genie_and_model(serve: Serve) -> None:
     assert (spent["genie"], spent["usage"]["requests"]) == ("metered", 1)
     assert 'lampwork_jobs{status="succeeded"} 1' in metrics
     assert "lampwork_model_call_seconds_count 1" in metrics
+
+
+@project.skill(confirm=True, effect="idempotent")
+def order(item: str) -> str:
+    """Order an item."""
+    return f"ordered {item}"
+
+
+@playbook
+def shopkeeper(turn: Turn) -> Call | Answer:
+    if not turn.results:
+        return Call("order", item="lamp")
+    return Answer(str(turn.results[0].value))
+
+
+project.genie("keeper", model=shopkeeper, job_description="You order.", skills=[order])
+
+
+async def test_what_a_genie_proposes_is_done_when_its_user_has_confirmed_that(serve: Serve) -> None:
+    async with serve(project) as api:
+        said = await api.post("/api/projects/shop/chat/keeper/messages", json={"message": "Lamp."})
+        url = f"/api/jobs/{said.json()['job_id']}"
+
+        async def proposed() -> Any:
+            waits = (await api.get(url)).json()["waiting_on"]
+            return next((each for each in waits if each["kind"] == "confirmation"), None)
+
+        wait = await eventually(proposed)
+        seen = {"wait_id": wait["wait_id"], "digest": wait["subject"]["digest"]}
+        changed = await api.post(f"{url}/confirm", json=seen | {"digest": "0" * 64})
+        confirmed = await api.post(f"{url}/confirm", json=seen)
+        job = await done(api, said.json()["job_id"])
+        late = await api.post(f"{url}/reject", json=seen | {"reason": "too dear"})
+
+    assert (changed.status_code, changed.json()["code"]) == (409, "proposal_changed")
+    assert confirmed.status_code == 202
+    assert job["output"]["output"] == "ordered lamp"
+    assert late.status_code == 409
 
 
 async def test_a_chat_is_its_callers(serve: Serve) -> None:

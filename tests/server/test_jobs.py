@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from tests.support import eventually
 
 from lampwork import Job, NotDone, Project
@@ -108,6 +109,7 @@ async def test_an_event_is_what_a_job_waits_for(serve: Serve) -> None:
         assert (await ended(api, job_id))["output"] == "now"
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_list_is_read_page_by_page(serve: Serve) -> None:
     async with serve(project) as api:
         started = [await start(api, "add", a=number) for number in range(5)]
@@ -122,6 +124,7 @@ async def test_a_list_is_read_page_by_page(serve: Serve) -> None:
     assert listed == sorted(started, reverse=True)
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_list_takes_filters(serve: Serve) -> None:
     async with serve(project) as api:
         job_id = await start(api, "calls_add")

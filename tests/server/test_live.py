@@ -157,6 +157,7 @@ async def test_who_follows_a_conversation_hears_of_its_entries(serve: Serve) -> 
     assert missing.status_code == 404
 
 
+@pytest.mark.usefixtures("place")
 async def test_what_other_processes_do_is_heard_of_and_no_other_project(serve: Serve) -> None:
     async with serve(project, executes=False) as api, following(api) as told:
         async with serve(bank, executes=False) as theirs:

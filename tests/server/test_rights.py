@@ -53,6 +53,8 @@ ROUTES: dict[str, Role | str | None] = {
     "POST /api/jobs/{job_id}/cancel": "builder",
     "POST /api/jobs/{job_id}/events/{name}": "builder",
     "POST /api/jobs/{job_id}/resolve": "approver",
+    "POST /api/jobs/{job_id}/confirm": "builder",
+    "POST /api/jobs/{job_id}/reject": "builder",
     "POST /api/jobs/{job_id}/go-on": "builder",
     "GET /api/jobs/{job_id}/retry": "viewer",
     "POST /api/jobs/{job_id}/retry": "builder",

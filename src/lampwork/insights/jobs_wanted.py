@@ -14,6 +14,10 @@ from lampwork.types import JobStatus, WaitKind
 _PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?", re.DOTALL)
 
 
+_ROUNDED = 1e-6
+"""Seconds by which a time that was shown, and is given back, may be beside that of the row."""
+
+
 class JobsWanted(TypedDict, total=False):
     """What is wanted of jobs; what is left out, or None, does not matter."""
 
@@ -47,8 +51,8 @@ def job_filter(wanted: JobsWanted) -> JobFilter:
         genie=wanted.get("genie"),
         metadata=_pair(wanted.get("metadata")),
         text=wanted.get("text") or None,
-        since=None if since is None else since.timestamp(),
-        until=None if until is None else until.timestamp(),
+        since=None if since is None else since.timestamp() - _ROUNDED,
+        until=None if until is None else until.timestamp() - _ROUNDED,
         roots=wanted.get("roots", False),
         restored=wanted.get("restored", False),
     )

@@ -105,6 +105,35 @@ async def resolve_job(who: May.decide, job: JobId, here: Here, said: Resolution)
     return await here.insights.view(job)
 
 
+class Confirmation(Body):
+    """The word of a chat's user on what a genie proposes to do."""
+
+    wait_id: str
+    digest: str = Field(description="Of the proposal that the user has seen.")
+
+
+@router.post("/api/jobs/{job_id}/confirm", status_code=202)
+async def confirm_call(who: May.build, job: JobId, here: Here, said: Confirmation) -> JobView:
+    """Let a skill call be done that waits for its user, who is the caller."""
+    await here.insights.require_wait(job, said.wait_id)
+    await here.door.confirm(said.wait_id, by=who.name, digest=said.digest)
+    return await here.insights.view(job)
+
+
+class Rejection(Confirmation):
+    """That it is not to be done."""
+
+    reason: str = ""
+
+
+@router.post("/api/jobs/{job_id}/reject", status_code=202)
+async def reject_call(who: May.build, job: JobId, here: Here, said: Rejection) -> JobView:
+    """Let such a call not be done; the genie is told why."""
+    await here.insights.require_wait(job, said.wait_id)
+    await here.door.reject(**said.model_dump(), by=who.name)
+    return await here.insights.view(job)
+
+
 @router.post("/api/jobs/{job_id}/go-on", status_code=202)
 async def let_job_go_on(who: May.build, job: JobId, here: Here) -> JobView:
     """Let a job that needed attention run again, after its code was mended."""
