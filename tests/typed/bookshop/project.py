@@ -15,6 +15,7 @@ from lampwork import (
     CannotComplete,
     Cron,
     DidNotHappen,
+    Endpoint,
     File,
     Genie,
     Happened,
@@ -40,6 +41,7 @@ from lampwork import (
     Summary,
     TaskAnswer,
     Turn,
+    Webhook,
     playbook,
 )
 
@@ -197,6 +199,8 @@ async def post(job: Job, order: Order) -> Parcel:
     triggers=[
         Cron("0 3 * * *", timezone="Europe/Berlin", catch_up="once"),
         Poll(new_parcels, every=timedelta(minutes=5), key="tracking"),
+        Webhook("parcels", secret_env="CARRIER_SECRET"),
+        Endpoint("POST", "parcels", wait=10),
     ],
 )
 async def review(job: Job, parcel: Parcel | None = None) -> list[str]:
