@@ -152,8 +152,10 @@ class App(Door):
     async def _end(self) -> None:
         for each in self._regularly:
             each.cancel()
+        beating = asyncio.create_task(self._presence.keep_alive())
         await self.schedule.close()
         await self.worker.close()
+        beating.cancel()
         with suppress(StoreUnavailable):
             await recovery.count(self.worker)
             await self._presence.end()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.support import NEVER, eventually, idle, inside, opened, park, result, rows, sql
+from tests.support import DEADLINE, NEVER, eventually, idle, inside, opened, park, result, rows, sql
 
 from lampwork import Job, app
 from lampwork.errors import StoreUnavailable
@@ -76,3 +78,33 @@ async def test_what_its_engine_is_handed_out_first_is_run(
         await eventually(lambda: job_id in here.worker.runs, "it was claimed, and is not run")
         await here.send_event(job_id, "go", "hello")
         assert await result(here, job_id) == "hello"
+
+
+async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grace(project, home):
+    """*It said nothing more from SIGTERM on. The grace is longer than others wait for a heartbeat:
+    they did beside it what it was about to have done.*"""
+    at_work, go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        at_work.set()
+        assert go.wait(DEADLINE)
+
+    @project.recipe()
+    async def working(job: Job) -> None:
+        await job.step(work)
+
+    async with opened(project, home, heartbeat=0.1, grace=DEADLINE) as here:
+        await here.start(working)
+        await eventually(at_work.is_set, "the step has begun")
+        closing = asyncio.create_task(asyncio.to_thread(here.close))
+        try:
+            await eventually(lambda: here.worker.closing, "it is told to end")
+            [(before,)] = await rows(here, "select beats from executors")
+
+            async def beats() -> bool:
+                return await rows(here, "select beats from executors") >= [(before + 3,)]
+
+            await eventually(beats, "it beats", deadline=5)
+        finally:
+            go.set()
+            await closing

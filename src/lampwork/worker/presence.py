@@ -103,8 +103,20 @@ class Presence:
                 elif gone := await self._find_gone():
                     await on_gone(gone)
             except StoreUnavailable as error:
-                facts = {"event": "worker.beat_failed"}
-                _log.warning("can't say that this process is alive: %s", error, extra=facts)
+                _warn_of_silence(error)
+
+    async def keep_alive(self) -> None:
+        """Beat alone, while this process ends and what executes has its grace.
+
+        Else others would find it gone meanwhile, and do at once what it is about to have done.
+        """
+        while self.beats:
+            try:
+                if not await self._beat():
+                    return
+            except StoreUnavailable as error:
+                _warn_of_silence(error)
+            await asyncio.sleep(self._new.interval)
 
     async def _beat(self) -> bool:
         began = _passed()
@@ -128,6 +140,11 @@ class Presence:
     def _count(self, executor_id: str, beats: int) -> tuple[int, int]:
         before, same = self._seen.get(executor_id, (beats, -1))
         return beats, same + 1 if before == beats else 0
+
+
+def _warn_of_silence(error: StoreUnavailable) -> None:
+    facts = {"event": "worker.beat_failed"}
+    _log.warning("can't say that this process is alive: %s", error, extra=facts)
 
 
 def _passed() -> float:
