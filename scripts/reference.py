@@ -50,7 +50,9 @@ _CLI = """\
 project, `file.py:name` of several, or `module:name`. Without it, `lampwork.toml` (`project =
 "project.py"`) names it, then `./project.py`.
 
-**The state** is in `./.lampwork`, or in the folder that `--home` or `LAMPWORK_HOME` names.
+**The state** is in `./.lampwork`, or in the folder that `--home` or `LAMPWORK_HOME` names;
+or in the [Postgres](postgres.md) database that `--db` or `LAMPWORK_DB` names, which goes before
+`LAMPWORK_HOME`.
 
 **Every verb takes** `--json` (print JSON; lists are `{"items": […], "next": …}`, errors
 `{"error": {"code", "message", "fields"}}`), `--home` and `--help`.

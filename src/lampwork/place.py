@@ -85,8 +85,8 @@ def _wrong_with(url: str) -> str | None:
         parsed = _parsed(url)
     except ValueError:
         return "the port of this is no number"
-    if "@" in (parsed.host or ""):
-        return "in a password @ is written as %40"
+    if url.partition("?")[0].count("@") > 1:
+        return "in a password @ is written as %40, and / as %2F"
     if not parsed.database:
         return "this names no database"
     return None

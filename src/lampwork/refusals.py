@@ -124,7 +124,8 @@ def meaning_of(error: Exception, place: Place) -> LampworkError:
         case None:
             return StoreUnavailable(
                 f"{place} can't be reached: {_sentence(said)} Look at its address and port, at "
-                "the role and its password, and at whether it takes connections from here."
+                "whether it has that database, at the role and its password (in a URL @ is "
+                "written as %40, / as %2F), and at whether it takes connections from here."
             )
         case _:
             return StoreUnavailable(f"{place} did not do it: {said}.")

@@ -98,6 +98,7 @@ def test_a_server_that_has_no_ssl_where_it_is_demanded(lampwork: Any, server: st
         (f"postgresql://lamp:{SECRET}@localhost", "names no database"),
         (f"postgresql://lamp:{SECRET}@localhost:{SECRET}/shop", "the port of this is no number"),
         (f"postgresql://lamp:a@{SECRET}@localhost/shop", "in a password @ is written as %40"),
+        (f"postgresql://lamp:a@{SECRET}/b@localhost/shop", "@ is written as %40, and / as %2F"),
     ],
 )
 def test_what_is_no_url_of_a_database(lampwork: Any, url: str, said: str) -> None:

@@ -28,6 +28,12 @@ def test_it_lists_who_executes_with_the_jobs_in_its_charge(lampwork: Any, stop: 
     assert line.startswith(f"{found['worker'][:8]}  shop     {found['code'][:8]}  ")
     assert line.endswith("1 needs_attention, lets triggers fire")
 
+    assert lampwork.json("job", job_id)["worker"] == found["worker"]
+    counted = f" (worker {found['worker'][:8]}), for " if "LAMPWORK_DB" in os.environ else ", for "
+    assert f"Process {first.pid} of shop{counted}" in lampwork.eventually(
+        lambda: "Process " in (said := lampwork("status").out) and said
+    )
+
     stop(first)
     assert [each["state"] for each in lampwork.json("workers")["items"]] == ["closed"]
 
@@ -53,4 +59,5 @@ def test_one_that_was_killed_is_gone_and_its_successor_is_alive(lampwork: Any) -
     alive, *_ = lampwork.json("workers")["items"]
     assert (alive["pid"], alive["state"]) == (second.pid, "alive")
     queued = lampwork("run", "add", "--input", '{"a": 1}').out
-    assert f"Process {second.pid} executes it.\n" in queued
+    there = "A worker is there to execute it: lampwork workers\n"
+    assert (there if server else f"Process {second.pid} executes it.\n") in queued

@@ -71,7 +71,10 @@ class _Work:
             output.say(f"A worker executes it: {self.worker()}")
         else:
             lacking = executor_lacking(executor, job.project, self.worker())
-            output.say(lacking or f"Process {executor.pid} executes it.")
+            by = f"Process {executor.pid} executes it."
+            if self.options.settings.db is not None:
+                by = f"A worker is there to execute it: {self.options.to_type('workers')}"
+            output.say(lacking or by)
         output.say(f"Look at it: {self.options.to_type('job', job_id)}")
 
     def worker(self) -> str:

@@ -204,6 +204,11 @@ def budget(view: BudgetView) -> str:
     return ", ".join(parts)
 
 
+def short(name: str) -> str:
+    """As much of a worker's id, or of a version, as tells it from the others."""
+    return name[:8]
+
+
 def size(count: int) -> str:
     """How many bytes, in the unit that fits them."""
     for unit, step in (("MB", 1_000_000), ("kB", 1000)):

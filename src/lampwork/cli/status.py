@@ -59,7 +59,7 @@ def _say(found: Operations, options: Options) -> None:
         output.say(f"No model was asked in the last {last}.")
     for process in found.processes:
         output.say()
-        _say_process(process, found.at)
+        _say_process(process, found.at, on_server=options.settings.db is not None)
 
 
 def _line(name: str, text: str) -> None:
@@ -79,13 +79,15 @@ def _row(spend: Spend) -> tuple[str, str, str]:
     return genie, spend.model or "(no reply)", output.used(spend.usage)
 
 
-def _say_process(process: Process, now: datetime) -> None:
+def _say_process(process: Process, now: datetime, *, on_server: bool) -> None:
     until = process.closed_at or (now if process.state == "alive" else process.counted_at)
     ended = "" if process.state == "alive" else f", {process.state}"
     if process.closed_at is not None:
         ended += f" {output.away(process.closed_at)}"
+    named = f" (worker {output.short(process.executor)})" if on_server else ""
     output.say(
-        f"Process {process.pid} of {process.project}, for {output.span(process.started_at, until)}"
+        f"Process {process.pid} of {process.project}{named}, "
+        f"for {output.span(process.started_at, until)}"
         f"{ended}, as of {output.away(process.counted_at)}"
     )
     jobs = ", ".join(f"{count:,} {status}" for status, count in process.jobs_ended.items())

@@ -11,9 +11,6 @@ from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import reading
 from lampwork.insights import Insights, WorkerView, to_json
 
-_SHOWN = 8
-"""Characters of an id, and of a version."""
-
 
 @click.command("workers", epilog=examples("lampwork workers", "lampwork workers --json"))
 @shared
@@ -46,9 +43,9 @@ def _row(worker: WorkerView) -> list[str]:
     if worker.fires_triggers:
         notes.append("lets triggers fire")
     return [
-        worker.worker[:_SHOWN],
+        output.short(worker.worker),
         worker.project,
-        worker.code[:_SHOWN],
+        output.short(worker.code),
         worker.host,
         str(worker.pid),
         worker.state,

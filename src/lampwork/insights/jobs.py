@@ -221,6 +221,7 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
         forked_at=row.copied_at,
         kept_code=row.kept_code,
+        worker=row.executor,
         restored=None if rows.restoration is None else restoration_view(rows.restoration),
         copies=tuple(
             CopyView(**_shown(each, rows.waits[each.id]), answered=rows.answered[each.id])

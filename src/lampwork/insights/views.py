@@ -335,6 +335,8 @@ class JobDetails(JobTree):
     """The older code that alone executes it and all below it, see `lampwork dev`."""
     copies: tuple[CopyView, ...]
     """Its retries, reruns and forks."""
+    worker: str | None
+    """The id of the process that has charge of it, or had last: `lampwork workers` lists them."""
     restored: RestorationView | None = None
     """The restore after which its effects may have been done before."""
 

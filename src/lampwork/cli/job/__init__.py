@@ -333,7 +333,7 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
     yield f"Job {job.job_id}: {job.title}, {job.status}" + (
         " (being cancelled)" if job.cancelling else ""
     )
-    yield from _facts(job)
+    yield from _facts(job, on_server=options.settings.db is not None)
     if job.waiting_on:
         yield "\nWaits for"
         yield from _waits(job, options)
@@ -369,7 +369,7 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
         yield f"\nOutput\n{output.indented(output.pretty(job.output))}"
 
 
-def _facts(job: JobDetails) -> Iterator[str]:
+def _facts(job: JobDetails, *, on_server: bool) -> Iterator[str]:
     yield f"  input     {output.inline(job.input)}"
     at = job.trigger.get("at")
     moment = {} if at is None else {"at": output.local(datetime.fromisoformat(at))}
@@ -382,6 +382,8 @@ def _facts(job: JobDetails) -> Iterator[str]:
     if job.usage:
         yield f"  used      {output.used(job.usage)}"
     yield f"  version   {job.version} of {job.project}"
+    if on_server and job.status == "running" and job.worker is not None:
+        yield f"  worker    {output.short(job.worker)}"
     if job.kept_code is not None:
         yield f"  kept      on code {job.kept_code}, by lampwork dev"
     if job.restored is not None:
