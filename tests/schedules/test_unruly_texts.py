@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support import eventually, inside, opened, result, rows, status
 
-from lampwork import Answer, Call, Job, Project, Turn, playbook
+from lampwork import Answer, Call, Job, Metadata, Project, Turn, playbook
 from lampwork.errors import InputInvalid, JobFailed
 from lampwork.insights import Insights
 from lampwork.store.conversations import usage_below
@@ -28,9 +28,9 @@ got: list[str] = []
 
 
 @project.skill(effect="read")
-def look(text: str) -> str:
+def look(text: str, of: Metadata[str]) -> str:
     """Look."""
-    got.append(text)
+    got.extend((text, of))
     return text
 
 
@@ -58,7 +58,7 @@ async def logs(job: Job) -> None:
 
 @project.recipe()
 async def works(job: Job) -> str:
-    task = await job.assign_task(clerk, "Look.")
+    task = await job.assign_task(clerk, "Look.", metadata={"of": NUL})
     await job.wait_for("go")
     return task.response
 
@@ -88,11 +88,13 @@ async def test_what_a_model_says_with_it_reaches_skills_and_answers_as_it_is(hom
     async with opened(project, home) as app:
         job = await app.start(works)
         await status(app, job.job_id, "suspended")
-        assert got == [NUL + ALMOST]
+        assert got == [NUL + ALMOST, NUL]
         # All that asks for parts of what is on record.
         assert (await app.store.read(usage_below, job.job_id))["requests"] == 2
         [spent] = (await Insights(app.store).operations()).spend
         assert spent.genie == "clerk"
+        listed = await Insights(app.store).jobs(metadata="of")
+        assert [each.job_id for each in listed.items] == [job.job_id]
         retried = await app.rerun(job.job_id)
         await app.cancel(retried.job_id)
         await status(app, retried.job_id, "cancelled")

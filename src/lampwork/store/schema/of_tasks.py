@@ -23,7 +23,7 @@ tasks = sa.Table(
     sa.Column("instructions", sa.Text, nullable=False),
     sa.Column("on_problem", sa.Text),
     sa.Column("data", sa.JSON(none_as_null=False), nullable=False),
-    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("metadata", Document, nullable=False),
     sa.Column("sealed", sa.JSON, nullable=False, server_default="[]"),  # paths in the metadata
     sa.Column("output_schema", sa.JSON),
     sa.Column("output_type", sa.JSON(none_as_null=True)),  # see written_type.py
