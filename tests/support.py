@@ -159,7 +159,7 @@ async def requeue(app: App, job_id: str) -> None:
     # Locked, or who looks after what others have told wakes it in between.
     async with app.worker.lock(job_id):
         await app.worker.engine.cancel(job_id)
-        await app.worker.engine.requeue(job_id)
+        await app.worker.engine.restart(job_id)
 
 
 async def end_run(app: App, job_id: str, reason: EndReason = "infrastructure") -> None:

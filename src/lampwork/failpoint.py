@@ -61,6 +61,7 @@ POINTS = {
     "wait.opened": "a wait is on disk",
     "wake.committed": "a parked job is meant to run again, and does not yet",
     "wake.done": "a parked job is handed to the engine",
+    "wake.forgotten": "the engine knows nothing of a job any more that is meant to run",
 }
 """Every point of jobs, with what has happened when a process comes to it, and what has not."""
 

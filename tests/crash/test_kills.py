@@ -41,7 +41,7 @@ async def test_two_loads_survive_a_kill_that_hits_both(workers, undisturbed, hom
     [
         ("skill.after_effect=kill@3", "job.claimed=kill", "job.begun=kill"),
         ("step.after_effect=kill@3", "store.before_commit=kill@2", "store.after_commit=kill@2"),
-        ("park.committed=kill", "wake.committed=kill", "wake.done=kill"),
+        ("park.committed=kill", "wake.committed=kill", "wake.forgotten=kill", "wake.done=kill"),
         ("job.before_publish=kill@3", "job.before_publish=kill", "job.before_publish=kill"),
         ("model.after=kill@2", "task.opened=kill", "task.claimed=kill", "model.before=kill"),
     ],

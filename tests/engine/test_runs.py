@@ -69,7 +69,8 @@ async def test_a_run_that_ends_by_a_base_exception_has_no_outcome(launched):
         assert len(runs) == 1
 
 
-async def test_a_job_that_is_cancelled_and_requeued_runs_again(launched):
+@pytest.mark.parametrize("how", ["restart", "requeue"])
+async def test_a_job_that_was_cancelled_runs_again(launched, how):
     runs: list[str] = []
     reached, never = asyncio.Event(), asyncio.Event()
 
@@ -85,13 +86,13 @@ async def test_a_job_that_is_cancelled_and_requeued_runs_again(launched):
         await engine.reaches(reached)
         await engine.call(engine.engine.cancel("j1"))
         assert await engine.status("j1") == "cancelled"
-        await engine.call(engine.engine.requeue("j1"))
+        await engine.call(getattr(engine.engine, how)("j1"))
         await engine.comes_to("j1", "success")
         assert runs == ["j1", "j1"]
         assert await engine.call(engine.engine.outcome("j1")) == await two()
 
 
-@pytest.mark.parametrize("successor", [False, True], ids=["cancelled", "with a successor"])
+@pytest.mark.parametrize("successor", [None, "restart", "requeue"])
 async def test_a_run_that_lost_its_job_can_not_prove_that_it_owns_it(launched, successor):
     """Each run can as long as it does, however often others of the job have: a proof leaves no
     record, from which DBOS would answer the next one without asking."""
@@ -124,7 +125,7 @@ async def test_a_run_that_lost_its_job_can_not_prove_that_it_owns_it(launched, s
         await engine.reaches(entered[0])
         await engine.call(engine.engine.cancel("j1"))
         if successor:
-            await engine.call(engine.engine.requeue("j1"))
+            await engine.call(getattr(engine.engine, successor)("j1"))
             await engine.reaches(entered[1])
         engine.set(go_on[0])
         await eventually(lambda: runs[0].done())
@@ -154,7 +155,7 @@ async def test_a_run_that_lost_its_job_can_record_no_outcome(launched):
         engine.set(go_on)
         await eventually(lambda: runs[0].done())
         assert await engine.status("j1") == "cancelled"
-        await engine.call(engine.engine.requeue("j1"))
+        await engine.call(engine.engine.restart("j1"))
         await engine.comes_to("j1", "success")
         assert await engine.call(engine.engine.outcome("j1")) == await two()
 
@@ -237,7 +238,7 @@ async def test_a_new_process_takes_every_unfinished_job(launched, home):
     async with launched(again, executor_id="two", reclaim=True) as engine:
         found = await engine.statuses("running", "queued", "ended", "none")
         assert found == {"running": "cancelled", "queued": "cancelled", "ended": "success"}
-        await engine.call(engine.engine.requeue("running"))
+        await engine.call(engine.engine.restart("running"))
         await engine.comes_to("running", "success")
         assert await engine.status("queued") == "cancelled"
         assert await engine.status("none") == "none"

@@ -91,7 +91,10 @@ class Waking:
                 await worker.engine.start(job_id)
             case "cancelled" | "error":  # an error of the engine's is no outcome of the job
                 newest = await worker.store.read(executors.newest_version, worker.project.name)
-                await worker.engine.requeue(job_id, newest)
+                if newest in (None, worker.version) and worker.admission.room > 0:
+                    await worker.engine.restart(job_id)
+                else:
+                    await worker.engine.requeue(job_id, newest)
             case "success":
                 # Its process ended between the engine's record and ours.
                 await worker.execution.publish(job_id, await worker.engine.outcome(job_id))
