@@ -409,6 +409,26 @@ def test_a_database_on_a_server_is_looked_at(
     assert mend is None or mend in database["mend"]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("revoke update on lampwork.jobs from lamp", "may not write to the table lampwork.jobs"),
+        ("alter role lamp in database {} set default_transaction_read_only = on", "read only"),
+    ],
+)
+def test_a_server_that_takes_no_changes_is_a_problem(
+    lampwork: Any, server: str, change: str, said: str
+) -> None:
+    with psycopg.connect(server) as connection:
+        connection.execute(change.format(server.rpartition("/")[2]))
+
+    found = lampwork("doctor", "--json", "--db", server).json["items"]
+
+    [database] = [each for each in found if each["about"] == "database"]
+    assert database["state"] == "problem"
+    assert said in database["message"]
+
+
 def test_a_server_that_can_not_be_reached_is_a_problem(lampwork: Any) -> None:
     looked = lampwork("doctor", "--json", "--db", "postgresql://lamp@127.0.0.1:1/shop")
 

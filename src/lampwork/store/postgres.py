@@ -63,6 +63,31 @@ def revision(place: Server) -> str | None:
         engine.dispose()
 
 
+def why_not_writable(place: Server) -> str | None:
+    """Why the role may not write to tables that are there; None if it may. Blocks.
+
+    Raises StoreUnavailable.
+    """
+    engine = _engine(place, 1, "READ COMMITTED", _WRITING)
+    try:
+        with told(place), engine.begin() as connection:
+            if connection.exec_driver_sql("show transaction_read_only").scalar() == "on":
+                return "it takes no changes: it is a standby, or set to read only"
+            found = connection.execute(_not_writable).scalars().first()
+            return None if found is None else f"this role may not write to the table {found}"
+    finally:
+        engine.dispose()
+
+
+_not_writable = sa.text(
+    "select format('%I.%I', schemaname, tablename) from pg_tables"
+    " where schemaname in ('lampwork', 'dbos') and not ("
+    " has_table_privilege(format('%I.%I', schemaname, tablename), 'insert')"
+    " and has_table_privilege(format('%I.%I', schemaname, tablename), 'update'))"
+    " order by 1"
+)
+
+
 class Postgres:
     """The database at a URL."""
 
