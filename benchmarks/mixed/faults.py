@@ -27,7 +27,7 @@ WEIGHTS: dict[Database, dict[Kind, int]] = {
 LONGEST_FREEZE: dict[Database, float] = {"sqlite": 2.0, "postgres": 12.0}
 """Seconds; where another worker can take over, long enough for that."""
 
-HEARTBEATS = (0.5, 2.0)
+HEARTBEATS = (1.0, 3.0)
 """Seconds between those of a worker of several: short, for it does not live long, and who takes its
 jobs over must live long enough to see it gone."""
 

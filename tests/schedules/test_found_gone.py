@@ -14,6 +14,7 @@ from lampwork import Job, app
 from lampwork.errors import StoreUnavailable
 from lampwork.store import executors
 from lampwork.worker import recovery
+from lampwork.worker.presence import Presence
 
 pytestmark = pytest.mark.server
 
@@ -108,3 +109,27 @@ async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grac
         finally:
             go.set()
             await closing
+
+
+async def test_one_whose_heartbeats_do_not_get_through_begins_nothing_until_they_do(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*On a machine with far too much to do its runs were over as soon as they had begun, a hundred
+    times each, and that was most of what it had to do.*"""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home, heartbeat=NEVER) as here:
+        job_id = (await here.start(patient)).job_id
+        await park(here, job_id)
+        await sql(here, "update jobs set want = 'run'")
+        with monkeypatch.context() as unheard:
+            unheard.setattr(Presence, "holds", property(lambda _: False))
+            await inside(here, recovery.sweep(here.worker))
+            assert [run for (run,) in await rows(here, "select run from jobs")] == [1]
+            assert not await inside(here, here.worker.waking.revive(job_id, lost=True))
+        await inside(here, recovery.sweep(here.worker))
+        await here.send_event(job_id, "go", "hello")
+        assert await result(here, job_id) == "hello"

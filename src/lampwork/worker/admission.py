@@ -103,7 +103,7 @@ class Admission:
     async def start_queued(self) -> None:
         """Start jobs that were accepted, here or by other processes, as far as there is room."""
         worker, room = self._worker, self.room
-        if worker.alone or worker.closing:
+        if worker.alone or worker.closing or not worker.presence.holds:
             return
         if room <= 0:
             worker.parking.make_room()
