@@ -137,7 +137,7 @@ class App(Door):
             asyncio.create_task(recovery.keep_sweeping(self.worker)),
             asyncio.create_task(recovery.keep_collecting(self.worker)),
             asyncio.create_task(recovery.keep_counting(self.worker)),
-            asyncio.create_task(self._presence.keep_beating(self._others_gone, self._found_gone)),
+            asyncio.create_task(self._keep_beating()),
         ]
         if self._presence.beats:
             self._regularly.append(asyncio.create_task(self._look_for_ends()))
@@ -170,6 +170,14 @@ class App(Door):
         _log.warning("no heartbeat of %s: their jobs go on", ", ".join(gone), extra=facts)
         self.worker.background(recovery.recover(self.worker))
         self.worker.background(self.schedule.look())
+
+    async def _keep_beating(self) -> None:
+        told = self._others_gone, self._found_gone, self._heard_again
+        await self._presence.keep_beating(*told)
+
+    async def _heard_again(self) -> None:
+        """It was too slow to act for a while, and begins now what it has not begun."""
+        self.worker.background(recovery.sweep(self.worker))
 
     async def _found_gone(self) -> None:
         """Others took this process for dead: its runs are over, and it goes on as a new one."""

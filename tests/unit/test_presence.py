@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +55,20 @@ async def test_one_that_beats_again_is_there(store: Store) -> None:
         for _ in range(5):
             assert await us._find_gone() == []
         await store.write(executors.beat, other.id)
+
+
+async def test_one_that_was_too_slow_to_act_is_told_when_it_is_heard_again(store: Store) -> None:
+    us = Presence(store, "shop", "1", limited=False, interval=0.02)
+    heard = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    async def on_heard() -> None:
+        heard.set()
+
+    await us.begin()
+    us._holds_until = 0
+    beating = asyncio.create_task(us.keep_beating(never, never, on_heard))
+    await asyncio.wait_for(heard.wait(), 10)
+    beating.cancel()

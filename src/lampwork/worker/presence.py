@@ -92,14 +92,22 @@ class Presence:
         self,
         on_gone: Callable[[Sequence[str]], Awaitable[None]],
         on_lost: Callable[[], Awaitable[None]],
+        on_heard: Callable[[], Awaitable[None]],
     ) -> None:
-        """Beat, and look who else does. Tells who was found gone, and when one was found so."""
+        """Beat, and look who else does.
+
+        Tells who was found gone, when one was found so, and when one is heard again in time.
+        """
         looks = itertools.count()
         while self.beats:
             await asyncio.sleep(self._new.interval / 2)
             try:
-                if next(looks) % 2 and not await self._beat():
-                    await on_lost()
+                if next(looks) % 2:
+                    until = self._holds_until
+                    if not await self._beat():
+                        await on_lost()
+                    elif until <= _passed():
+                        await on_heard()
                 elif gone := await self._find_gone():
                     await on_gone(gone)
             except StoreUnavailable as error:

@@ -76,7 +76,7 @@ class Waking:
         if worker.closing or worker.alone not in (None, job_id) or self._has_run(job_id):
             return False
         if not worker.presence.holds:
-            return False  # its run would be over at once, again and again; the sweep sees to it
+            return False  # its run would be over at once, again and again
         return await worker.store.read(wanted.is_meant_to, job_id, want, worker.share)
 
     def _has_run(self, job_id: str) -> bool:
