@@ -240,7 +240,8 @@ def tree(home: Home) -> list[tuple[str, str, int]]:
 
 def check_records(home: Home) -> None:
     """Nothing is open, the engine has our jobs and no others, and the records are whole."""
-    assert {what: found for what, found in open_in(home).items() if found} == {}
+    left = {what: found for what, found in open_in(home).items() if found}
+    assert left == {}, left
     ours = {job_id for (job_id,) in rows(home, "select id from jobs")}
     theirs = rows(home, "select workflow_uuid from workflow_status", "dbos")
     assert ours == {job_id for (job_id,) in theirs}
