@@ -222,13 +222,18 @@ async def test_a_cancelled_job_leaves_its_places_and_its_turns_to_others(opened:
     assert sorted(counter.order) == ["0", "1", "3"]
 
 
-async def test_a_limit_that_is_raised_lets_those_in_who_wait(opened: Open) -> None:
+@pytest.mark.parametrize("while_parked", [True, False])
+async def test_a_limit_that_is_raised_lets_those_in_who_wait(
+    opened: Open, while_parked: bool
+) -> None:
     """The code that began to execute last says what the limits are."""
     counter.gate = asyncio.Event()
-    async with opened(project) as app:
+    async with opened(project, grace=0.0) as app:
         jobs = [await app.start(ask, what=f"{number}") for number in range(3)]
         await eventually(lambda: counter.now == 2)
-        await park(app, jobs[2].job_id)
+        await eventually(lambda: in_line(app, 1))
+        if while_parked:
+            await park(app, jobs[2].job_id)
     counter.__init__()
     counter.gate = asyncio.Event()
     more = Project("limited")
@@ -242,6 +247,7 @@ async def test_a_limit_that_is_raised_lets_those_in_who_wait(opened: Open) -> No
         await eventually(lambda: counter.now == 3)
         open_gate(app, counter)
         assert [await result(app, each.job_id) for each in jobs] == ["did: 0", "did: 1", "did: 2"]
+        assert await rows(app, "select id from waits where not answered") == []
 
 
 async def test_a_genie_without_a_limit_has_no_places(opened: Open) -> None:

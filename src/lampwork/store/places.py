@@ -90,6 +90,8 @@ def take(
     most = connection.execute(_most, genie).scalar()
     free = most is None or connection.execute(_held, genie).scalar_one() < most
     wait = None if free else _wait(connection, task, epoch, wanted, most or 1)
+    if free and epoch > 1:
+        _settle_earlier(connection, task, wanted)
     if row is None:
         connection.execute(
             _insert,
@@ -107,6 +109,19 @@ def take(
         _put(connection, task, held=free, wait=wait and wait.id)
     _show(connection, task, "working" if free else "waiting")
     return wait
+
+
+def _settle_earlier(connection: sa.Connection, task: str, wanted: Wanted) -> None:
+    """Answer the wait that an earlier run, which has ended in line, has left open."""
+    left = sa.select(waits.c.id).where(
+        waits.c.job_id == wanted.job_id,
+        waits.c.task_id == task,
+        waits.c.kind == "place",
+        waits.c.answered.is_(False),
+    )
+    for wait in connection.execute(left).scalars().all():
+        source = f"genie {wanted.genie}"
+        inbox.settle(connection, wait, wanted.job_id, {"place": True}, source=source)
 
 
 def require_current(connection: sa.Connection, task: str, epoch: int) -> None:
