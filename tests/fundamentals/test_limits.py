@@ -229,8 +229,9 @@ async def test_a_limit_that_is_raised_lets_those_in_who_wait(
     """The code that began to execute last says what the limits are."""
     counter.gate = asyncio.Event()
     async with opened(project, grace=0.0) as app:
-        jobs = [await app.start(ask, what=f"{number}") for number in range(3)]
+        jobs = [await app.start(ask, what=f"{number}") for number in range(2)]
         await eventually(lambda: counter.now == 2)
+        jobs.append(await app.start(ask, what="2"))
         await eventually(lambda: in_line(app, 1))
         if while_parked:
             await park(app, jobs[2].job_id)
