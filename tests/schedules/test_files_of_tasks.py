@@ -124,15 +124,16 @@ async def test_a_task_in_line_keeps_what_it_came_with(tmp_path, path, monkeypatc
         assert await result(app, second.job_id) == "notes.txt: before"
 
 
-async def test_the_files_of_a_task_that_waits_for_a_paused_genie_are_not_collected(tmp_path, path):
-    @project.recipe(name="patient")
-    async def patient(job: Job) -> str:
-        task = await job.assign_task(clerk, "Read.", files=[path], when_paused="wait")
-        return task.output
+@project.recipe()
+async def patient(job: Job, path: str) -> str:
+    task = await job.assign_task(clerk, "Read.", files=[Path(path)], when_paused="wait")
+    return task.output
 
+
+async def test_the_files_of_a_task_that_waits_for_a_paused_genie_are_not_collected(tmp_path, path):
     async with opened(project, tmp_path / "home") as app:
         await app.pause_genie(clerk, by="ann")
-        job = await app.start(patient)
+        job = await app.start(patient, path=str(path))
         await idle(app, job.job_id)
         await sql(app, "update blobs set put_at = 0")
         assert await inside(app, collect(app.worker)) == 0

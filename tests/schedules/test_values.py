@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from typing_extensions import TypedDict
 
 from lampwork import Job
 from lampwork.errors import ResultNotRecordable, StepFailed
+from lampwork.place import Place
 
 made: list[str] = []
 seen: list[Any] = []
@@ -211,11 +211,11 @@ async def test_a_result_of_any_size_is_the_same_and_the_rows_stay_small(project,
     assert room_of_tables(place_at(home), "dbos") < 2_000_000
 
 
-def room_of_tables(home: Path, of: Literal["lampwork", "dbos"]) -> int:
+def room_of_tables(place: Place, of: Literal["lampwork", "dbos"]) -> int:
     """Bytes of the tables of ours or of the engine."""
     page_count = "select page_count * page_size from pragma_page_count, pragma_page_size"
     sizes = "select sum(pg_total_relation_size(oid)) from pg_class where relnamespace = "
-    with tables(place_at(home), of) as connection:
+    with tables(place, of) as connection:
         query = (
             page_count if connection.dialect.name == "sqlite" else f"{sizes} '{of}'::regnamespace"
         )
