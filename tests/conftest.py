@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import hypothesis
 import pytest
 from tests.postgres import Cluster
 from tests.warm import Warm
+
+# Who starts the tests in the background may have Ctrl-C ignored, and so would all their processes.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time, however slow the machine: what fails, fails for everybody.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)

@@ -406,6 +406,7 @@ def test_code_is_not_loaded_before_its_worker_has_the_folder(lampwork: Any, dev:
     with (lampwork.folder / ".lampwork" / "lock").open("r+") as lock:
         (lampwork.folder / "text.md").write_text("new")
         fcntl.flock(lock, fcntl.LOCK_EX)  # between the old worker and the new one
+        lock.truncate(0)  # the old worker's number may be longer
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         assert f"Process {os.getpid()} executes" in started.event("worker_ended")["why"]
