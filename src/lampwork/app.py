@@ -309,6 +309,8 @@ class App(Door):
     def _look(self, topics: frozenset[str] | None) -> None:
         """Another process has committed. On the jobs' loop; one look at a time."""
         self._unseen.append(topics)
+        if self.worker.closing:  # nobody would await it: the loop may stop before it begins
+            return
         if self._looking is None or self._looking.done():
             self._looking = self.worker.background(self._look_while_unseen())
 

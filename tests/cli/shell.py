@@ -190,9 +190,22 @@ class Terminal:
         self._read = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
-    def until(self, text: str) -> str:
-        """Read on until this is there; what came up to it."""
+    def press(self, key: str, text: str) -> str:
+        """Press an interrupting key, as often as a person has to until this is there.
+
+        Python's readline looks for interrupts only while it waits: one that comes while it shows
+        a prompt or a key stays unnoticed until the next.
+        """
         until = time.monotonic() + DEADLINE
+        while True:
+            self.type(key)
+            with contextlib.suppress(AssertionError):
+                return self.until(text, within=1.0)
+            assert time.monotonic() < until, f"{text!r} never came: {self.shown!r}"
+
+    def until(self, text: str, within: float = DEADLINE) -> str:
+        """Read on until this is there; what came up to it."""
+        until = time.monotonic() + within
         while (found := self.shown.find(text, self._read)) < 0:
             left = until - time.monotonic()
             assert left > 0, f"{text!r} never came: {self.shown[self._read :]!r}"

@@ -251,10 +251,7 @@ def test_ctrl_c_while_the_genie_works_keeps_the_message(terminal: Open, lampwork
 def test_ctrl_c_at_the_prompt_ends_nothing(terminal: Open) -> None:
     chat = terminal("desk")
     chat.until("you: ")
-    chat.type("half of it")
-    chat.until("half of it")  # readline misses an interrupt between its prompt and its first key
-    chat.type(CTRL_C)
-    chat.until("Ctrl-D ends.\n")
+    chat.press(CTRL_C, "Ctrl-D ends.\n")
     chat.until("you: ")
     chat.type("hello\n")
     chat.until("desk: Message 1: hello\n")
