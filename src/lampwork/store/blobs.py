@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from lampwork import clock
 from lampwork.errors import StoreUnavailable
 from lampwork.store.schema import blob_owners, blobs, readings
+from lampwork.types import LARGEST_INLINE
 
 GRACE = 3600.0
 """Seconds that a blob without an owner is kept: between its content and its owner lies no more
@@ -140,7 +141,9 @@ _BLOB = "blob:"
 
 
 def fold(connection: sa.Connection, text: str, owner: str) -> str:
-    """Store a long text; its address, which stands for it in rows."""
+    """A text as rows hold it: a short one as it is; a long one is stored, and has an address."""
+    if len(text) <= LARGEST_INLINE:
+        return text
     content = text.encode()
     digest = digest_of(content)
     put(connection, digest, content)

@@ -17,7 +17,6 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from lampwork import clock
 from lampwork.store import blobs
 from lampwork.store.schema import calls, jobs
-from lampwork.types import LARGEST_INLINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +92,17 @@ def finish(
     envelope: str,
 ) -> bool:
     """Record what came of a call; False if the run does not lead."""
-    if len(envelope) > LARGEST_INLINE:
-        envelope = blobs.fold(connection, envelope, by.job_id)
-    ended = {"opened_at": began_at, "envelope": envelope, "ended_at": clock.now()}
+    folded = blobs.fold(connection, envelope, by.job_id)
+    ended = {"opened_at": began_at, "envelope": folded, "ended_at": clock.now()}
     row = by.row(number, kind, name, digest="", attempts=0, **ended)
     return connection.execute(_finish, row).rowcount == 1
 
 
 def put(connection: sa.Connection, job_id: str, begun: sa.Row[Any], envelope: str) -> None:
     """Give a job a finished call that was begun so in another one."""
-    if len(envelope) > LARGEST_INLINE:
-        envelope = blobs.fold(connection, envelope, job_id)
-    now = clock.now()
+    folded, now = blobs.fold(connection, envelope, job_id), clock.now()
     same = {each: getattr(begun, each) for each in ("number", "kind", "name", "digest")}
-    finished = {"attempts": 1, "opened_at": now, "envelope": envelope, "ended_at": now}
+    finished = {"attempts": 1, "opened_at": now, "envelope": folded, "ended_at": now}
     connection.execute(sa.insert(calls).values(job_id=job_id, **same, **finished))
 
 
@@ -121,10 +117,9 @@ def begin_again(connection: sa.Connection, job_id: str, number: int, nth: int) -
 
 def record(connection: sa.Connection, job_id: str, number: int, envelope: str) -> None:
     """Record what came of a call that was begun, in one with the end of its task."""
-    if len(envelope) > LARGEST_INLINE:
-        envelope = blobs.fold(connection, envelope, job_id)
+    folded = blobs.fold(connection, envelope, job_id)
     connection.execute(
-        _record, {"job": job_id, "nth": number, "folded": envelope, "now": clock.now()}
+        _record, {"job": job_id, "nth": number, "folded": folded, "now": clock.now()}
     )
 
 

@@ -144,7 +144,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
     async def fold(self, text: str, job_id: str) -> str:
-        """A short text as it is; a long one goes to the blobs, and its address stands for it."""
+        """A text as rows hold it, see `blobs.fold`: a short one costs no commit."""
         return text if len(text) <= LARGEST_INLINE else await self.write(blobs.fold, text, job_id)
 
     async def unfold(self, folded: str) -> str:
