@@ -37,7 +37,8 @@ from lampwork.models.ask import size
 from lampwork.place import Server
 from lampwork.runs.flow import EndReason, RunEnded
 from lampwork.runs.run import Run
-from lampwork.store import executors, jobs
+from lampwork.store.jobs import jobs
+from lampwork.store.processes import executors
 from lampwork.store.store import Store
 
 T = TypeVar("T")

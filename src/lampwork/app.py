@@ -23,8 +23,8 @@ from lampwork.place import Folder, Server
 from lampwork.recipe import Recipe
 from lampwork.runs.wait import Delivery
 from lampwork.settings import Settings
-from lampwork.store import inbox, jobs, limits
-from lampwork.store.audit import Act, nothing, recorded
+from lampwork.store.jobs import inbox, jobs, limits
+from lampwork.store.people.audit import Act, nothing, recorded
 from lampwork.store.store import Store
 from lampwork.triggers.schedule import Schedule
 from lampwork.types import JobRef

@@ -22,10 +22,12 @@ from lampwork.errors import (
 from lampwork.genies.output import Output
 from lampwork.metadata.needles import needles
 from lampwork.metadata.seal import Seal
-from lampwork.store import by_hand, cancelled, claims, conversations, reservations, tasks
-from lampwork.store import copies as copies_store
-from lampwork.store.audit import Act, recorded
-from lampwork.store.inbox import Delivery
+from lampwork.store.jobs import cancelled
+from lampwork.store.jobs import copies as copies_store
+from lampwork.store.jobs.inbox import Delivery
+from lampwork.store.people.audit import Act, recorded
+from lampwork.store.spending import reservations
+from lampwork.store.tasks import by_hand, claims, conversations, tasks
 from lampwork.tasks.answer import answer_record
 from lampwork.tasks.delegation import tasks_below
 from lampwork.tasks.transcript import Intent, Transcript, own_transcript

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 from lampwork import values
 from lampwork.errors import InputInvalid
-from lampwork.store import by_hand, copies
-from lampwork.store.audit import Act, recorded
-from lampwork.store.calls import Finished, finished
+from lampwork.store.jobs import copies
+from lampwork.store.jobs.calls import Finished, finished
+from lampwork.store.people.audit import Act, recorded
+from lampwork.store.tasks import by_hand
 from lampwork.types import ENDED, CopyKind, Effect
 
 if TYPE_CHECKING:

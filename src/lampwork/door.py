@@ -29,9 +29,11 @@ from lampwork.jobs_door import JobsDoor
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
 from lampwork.settings import ReadingCaps, Settings
-from lampwork.store import artifacts, conversations, new_jobs, pauses, requests, triggers
-from lampwork.store.audit import Act, recorded
+from lampwork.store.jobs import new_jobs, requests
+from lampwork.store.people.audit import Act, recorded
 from lampwork.store.store import Store
+from lampwork.store.tasks import artifacts, conversations, pauses
+from lampwork.store.triggers import triggers
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import (
     Assignment,

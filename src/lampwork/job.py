@@ -24,7 +24,8 @@ from lampwork.runs.call import Call
 from lampwork.runs.gather import JobCall, MapCall, OnError, SideBySide
 from lampwork.runs.step import Options, Retry, Step, name_of, step_key
 from lampwork.runs.wait import Wait
-from lampwork.store import artifacts, jobs
+from lampwork.store.jobs import jobs
+from lampwork.store.tasks import artifacts
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import Assignment, Terms, check_assignment, check_lineage
 from lampwork.tasks.work import work

@@ -19,11 +19,11 @@ from lampwork.genies.output import Output, describe
 from lampwork.runs import event
 from lampwork.runs import resolution as said
 from lampwork.runs.wait import Delivery
-from lampwork.store import by_hand as rows_by_hand
-from lampwork.store import cancelled, inbox, jobs, wanted
-from lampwork.store.audit import Act, nothing, recorded
-from lampwork.store.prune import Amount
+from lampwork.store.jobs import cancelled, inbox, jobs, wanted
+from lampwork.store.people.audit import Act, nothing, recorded
 from lampwork.store.store import Store
+from lampwork.store.tasks import by_hand as rows_by_hand
+from lampwork.store.upkeep.prune import Amount
 from lampwork.types import JobRef, Json, new_job_id
 from lampwork.upkeep import erasing
 from lampwork.upkeep.erasing import Erasure

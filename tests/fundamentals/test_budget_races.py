@@ -26,7 +26,7 @@ from lampwork.errors import (
     TaskDeadlineExceeded,
 )
 from lampwork.models import Ask, Reply
-from lampwork.store.reservations import Refused
+from lampwork.store.spending.reservations import Refused
 from lampwork.tasks.conversation import Hold
 from lampwork.testing import FakeClock
 

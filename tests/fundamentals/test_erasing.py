@@ -34,7 +34,7 @@ from lampwork.errors import (
 )
 from lampwork.insights import Insights
 from lampwork.place import Place
-from lampwork.store import calls
+from lampwork.store.jobs import calls
 from lampwork.store.store import Store
 from lampwork.upkeep import pruning
 

@@ -22,7 +22,7 @@ from lampwork.errors import (
     JobNotFound,
     WaitNotFound,
 )
-from lampwork.store import jobs
+from lampwork.store.jobs import jobs
 
 from .conftest import Open
 

@@ -10,7 +10,8 @@ from lampwork import Answer, App, Job, Project, Turn, playbook
 from lampwork.door import Door
 from lampwork.errors import GenieInactive, GenieNotFound, JobFailed
 from lampwork.insights import Insights, WaitingOn
-from lampwork.store import inbox, pauses
+from lampwork.store.jobs import inbox
+from lampwork.store.tasks import pauses
 
 from ..support import eventually, idle, park, result, row, status
 from .conftest import Open

@@ -13,7 +13,7 @@ import pytest
 from lampwork import Answer, Job, Project, RateLimit, Turn, clock, playbook, testing
 from lampwork.errors import JobFailed, ProjectError, TaskDeadlineExceeded
 from lampwork.insights import Insights
-from lampwork.store import rates
+from lampwork.store.spending import rates
 
 from ..support import Metered, row, rows
 

@@ -16,7 +16,7 @@ from lampwork.errors import (
     ResultNotRecordable,
     StepFailed,
 )
-from lampwork.store import jobs
+from lampwork.store.jobs import jobs
 
 from .conftest import Open
 

@@ -29,7 +29,8 @@ from lampwork import (
 from lampwork.errors import JobNotFound
 from lampwork.insights import Insights
 from lampwork.models.ask import Told
-from lampwork.store import leases, schema
+from lampwork.store import schema
+from lampwork.store.processes import leases
 from lampwork.upkeep import pruning
 
 from ..support import DEADLINE, eventually, inside, status

@@ -19,7 +19,7 @@ from lampwork.errors import (
     WaitTimedOut,
 )
 from lampwork.insights import Insights
-from lampwork.store import jobs
+from lampwork.store.jobs import jobs
 
 from ..support import park
 from .conftest import Open

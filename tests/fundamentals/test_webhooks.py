@@ -23,7 +23,7 @@ from lampwork.errors import (
     TriggerPaused,
 )
 from lampwork.insights import Insights
-from lampwork.store import erase
+from lampwork.store.upkeep import erase
 from lampwork.testing.clock import FakeClock
 
 from ..support import armed, rows

@@ -11,7 +11,7 @@ import pytest
 
 from lampwork import Answer, Calls, Job, Project, Settings, Turn, playbook
 from lampwork import Call as SkillCall
-from lampwork.store import jobs
+from lampwork.store.jobs import jobs
 from lampwork.types import ENDED
 
 from ..support import rows

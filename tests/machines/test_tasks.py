@@ -21,21 +21,12 @@ from hypothesis.stateful import (
 from tests.machines.ground import Ground, tries
 
 from lampwork.errors import ConversationBusy, GenieInactive
-from lampwork.store import (
-    calls,
-    cancelled,
-    endings,
-    inbox,
-    new_jobs,
-    openings,
-    pauses,
-    reservations,
-    schema,
-    tasks,
-    wanted,
-)
-from lampwork.store.conversations import StaleEpoch
-from lampwork.store.reservations import Granted, Refused, Spent, Wanted
+from lampwork.store import schema
+from lampwork.store.jobs import calls, cancelled, endings, inbox, new_jobs, wanted
+from lampwork.store.spending import reservations
+from lampwork.store.spending.reservations import Granted, Refused, Spent, Wanted
+from lampwork.store.tasks import openings, pauses, tasks
+from lampwork.store.tasks.conversations import StaleEpoch
 
 JOBS = 5
 TOKENS = 1000

@@ -28,9 +28,10 @@ from lampwork.errors import (
     UserNotAllowed,
     WaitNotFound,
 )
-from lampwork.store import endings, inbox, new_jobs, schema, wanted
-from lampwork.store.inbox import Wait
-from lampwork.store.share import Share
+from lampwork.store import schema
+from lampwork.store.jobs import endings, inbox, new_jobs, wanted
+from lampwork.store.jobs.inbox import Wait
+from lampwork.store.processes.share import Share
 from lampwork.types import WaitKind
 
 PROJECT = "waits"

@@ -20,7 +20,7 @@ from tests.support import (
 
 from lampwork import Job, failpoint
 from lampwork.errors import StoreUnavailable
-from lampwork.store import jobs
+from lampwork.store.jobs import jobs
 
 happened: list[str] = []
 

@@ -10,7 +10,7 @@ from tests.support import NEVER, opened, park
 
 from lampwork import Job, app, values
 from lampwork.place import Server
-from lampwork.store import endings
+from lampwork.store.jobs import endings
 from lampwork.store.store import Store
 
 pytestmark = pytest.mark.server

@@ -24,7 +24,7 @@ from lampwork import Answer, App, File, Job, Project, Turn, playbook
 from lampwork.files import reading
 from lampwork.files.reads import Read
 from lampwork.settings import ReadingCaps
-from lampwork.store import openings
+from lampwork.store.tasks import openings
 from lampwork.worker.recovery import collect
 
 project = Project("files of tasks")

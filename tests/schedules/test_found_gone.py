@@ -12,7 +12,7 @@ from tests.support import DEADLINE, NEVER, eventually, idle, inside, opened, par
 
 from lampwork import Job, app
 from lampwork.errors import StoreUnavailable
-from lampwork.store import executors
+from lampwork.store.processes import executors
 from lampwork.worker import recovery
 from lampwork.worker.presence import Presence
 

@@ -28,7 +28,7 @@ from tests.support import (
 
 from lampwork import Job
 from lampwork.errors import StoreUnavailable, WaitTimedOut
-from lampwork.store import inbox
+from lampwork.store.jobs import inbox
 from lampwork.store.store import Store
 from lampwork.types import wait_id
 from lampwork.worker import recovery

@@ -24,7 +24,7 @@ from lampwork import Job, Project
 from lampwork.door import Door
 from lampwork.errors import Conflict
 from lampwork.insights import Insights
-from lampwork.store import kept, unfinished
+from lampwork.store.jobs import kept, unfinished
 from lampwork.worker import recovery
 
 project = Project("kept")

@@ -24,7 +24,7 @@ from tests.support import (
 
 from lampwork import App, Job
 from lampwork.errors import WaitNotFound
-from lampwork.store import cancelled, inbox, jobs, wanted
+from lampwork.store.jobs import cancelled, inbox, jobs, wanted
 from lampwork.types import wait_id
 from lampwork.worker import recovery
 

@@ -10,8 +10,8 @@ from tests.support import crash, eventually, inside, opened, result, sql
 
 from lampwork import Job
 from lampwork.door import Door
-from lampwork.store import executors
-from lampwork.store.executors import NewExecutor
+from lampwork.store.processes import executors
+from lampwork.store.processes.executors import NewExecutor
 from lampwork.worker import recovery
 
 

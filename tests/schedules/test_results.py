@@ -7,7 +7,7 @@ import asyncio
 from tests.support import inside, opened, result, status
 
 from lampwork import Job
-from lampwork.store import jobs, requests
+from lampwork.store.jobs import jobs, requests
 from lampwork.worker import recovery
 
 

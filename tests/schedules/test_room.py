@@ -9,7 +9,7 @@ import pytest
 from tests.support import NEVER, eventually, opened, result, rows
 
 from lampwork import Job
-from lampwork.store import jobs
+from lampwork.store.jobs import jobs
 
 
 async def test_a_job_counts_from_when_it_is_started_until_its_run_is_there(

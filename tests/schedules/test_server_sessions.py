@@ -14,7 +14,7 @@ from tests.support import eventually
 
 from lampwork.connections import FROZEN
 from lampwork.place import Server
-from lampwork.store import news
+from lampwork.store.processes import news
 from lampwork.store.store import Store
 
 pytestmark = pytest.mark.server

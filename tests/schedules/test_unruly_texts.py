@@ -13,7 +13,7 @@ from tests.support import eventually, inside, opened, result, rows, status
 from lampwork import Answer, Call, Job, Metadata, Project, Turn, playbook
 from lampwork.errors import InputInvalid, JobFailed
 from lampwork.insights import Insights
-from lampwork.store.conversations import usage_below
+from lampwork.store.tasks.conversations import usage_below
 from lampwork.worker import recovery
 
 NUL = "a\0b"

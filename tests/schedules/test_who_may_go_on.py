@@ -26,7 +26,8 @@ from tests.support import (
 
 from lampwork import Answer, Call, Job, SkillCall, Turn, playbook
 from lampwork.errors import StepFailed
-from lampwork.store import jobs, openings, tasks
+from lampwork.store.jobs import jobs
+from lampwork.store.tasks import openings, tasks
 
 happened: list[str] = []
 

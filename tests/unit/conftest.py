@@ -26,9 +26,10 @@ from lampwork.runs.flow import RunEnded
 from lampwork.runs.line import Lines
 from lampwork.runs.wait import Answer, Wait
 from lampwork.settings import ReadingCaps
-from lampwork.store import inbox, schema
-from lampwork.store.lineage import Lineage
+from lampwork.store import schema
+from lampwork.store.jobs import inbox
 from lampwork.store.store import Store
+from lampwork.store.tasks.lineage import Lineage
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import Assignment, check_assignment
 from lampwork.tasks.texts import Texts

@@ -14,8 +14,10 @@ from lampwork.errors import InputInvalid, JobNotFound
 from lampwork.people import audit_log
 from lampwork.people.audit_log import Broken
 from lampwork.place import Folder, Server
-from lampwork.store import audit, cancelled, schema
-from lampwork.store.audit import Act, Head, nothing, recorded
+from lampwork.store import schema
+from lampwork.store.jobs import cancelled
+from lampwork.store.people import audit
+from lampwork.store.people.audit import Act, Head, nothing, recorded
 from lampwork.store.store import Store
 
 

@@ -18,8 +18,9 @@ from lampwork import Answer, Call, File, Job, Project, SkillCall, Turn, playbook
 from lampwork.door import Door
 from lampwork.errors import StoreUnavailable
 from lampwork.place import Folder
-from lampwork.store import blobs, files, schema
+from lampwork.store import blobs, schema
 from lampwork.store.store import Store
+from lampwork.store.tasks import files
 from lampwork.types import LARGEST_INLINE
 from lampwork.worker.recovery import collect
 

@@ -15,9 +15,10 @@ from lampwork import Answer, Budget, Call, Turn, failpoint
 from lampwork.errors import BudgetExceeded, ModelUnavailable
 from lampwork.models import Ask, Reply
 from lampwork.models.ask import size
-from lampwork.store import budgets, reservations, schema
-from lampwork.store.budgets import LimitMet
-from lampwork.store.reservations import Granted, Reservation, Spent, Wanted
+from lampwork.store import schema
+from lampwork.store.spending import budgets, reservations
+from lampwork.store.spending.budgets import LimitMet
+from lampwork.store.spending.reservations import Granted, Reservation, Spent, Wanted
 
 from .clerk import genie_of
 

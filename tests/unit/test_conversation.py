@@ -21,8 +21,10 @@ from lampwork.models import (
     Turn,
     playbook,
 )
-from lampwork.store import claims, conversations, new_jobs, schema, tasks
-from lampwork.store.conversations import StaleEpoch
+from lampwork.store import schema
+from lampwork.store.jobs import new_jobs
+from lampwork.store.tasks import claims, conversations, tasks
+from lampwork.store.tasks.conversations import StaleEpoch
 
 
 @playbook

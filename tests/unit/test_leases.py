@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from lampwork import clock
 from lampwork.place import Folder
-from lampwork.store import leases
+from lampwork.store.processes import leases
 from lampwork.store.schema import executors
 from lampwork.store.store import Store
 

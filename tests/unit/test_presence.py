@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lampwork.place import Folder
-from lampwork.store import executors
+from lampwork.store.processes import executors
 from lampwork.store.store import Store
 from lampwork.worker.presence import Presence
 

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from tests.integrity import dangling
 
 from lampwork.place import Folder
-from lampwork.store import prune, quiet, schema
-from lampwork.store.prune import Search
-from lampwork.store.quiet import Mentioned
+from lampwork.store import schema
 from lampwork.store.store import Store
+from lampwork.store.upkeep import prune, quiet
+from lampwork.store.upkeep.prune import Search
+from lampwork.store.upkeep.quiet import Mentioned
 from lampwork.upkeep import pruning
 
 NOW = 1_000_000_000.0

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from lampwork.place import Folder
-from lampwork.store import endings, executors, jobs, limits, new_jobs, queued, queues, wanted
-from lampwork.store.executors import NewExecutor
-from lampwork.store.limits import Limit
-from lampwork.store.share import Share
+from lampwork.store.jobs import endings, jobs, limits, new_jobs, queued, queues, wanted
+from lampwork.store.jobs.limits import Limit
+from lampwork.store.processes import executors
+from lampwork.store.processes.executors import NewExecutor
+from lampwork.store.processes.share import Share
 from lampwork.store.store import Store
 
 SHARE = Share("shop", "e1")

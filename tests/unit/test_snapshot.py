@@ -11,8 +11,8 @@ import pytest
 
 from lampwork.errors import StoreUnavailable
 from lampwork.place import Folder
-from lampwork.store.snapshot import copy_databases
 from lampwork.store.store import Store
+from lampwork.store.upkeep.snapshot import copy_databases
 
 
 def test_a_copy_holds_what_was_committed(tmp_path: Path) -> None:

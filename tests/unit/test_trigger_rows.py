@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from lampwork.place import Folder
-from lampwork.store import schema, triggers
-from lampwork.store.new_jobs import NewJob
+from lampwork.store import schema
+from lampwork.store.jobs.new_jobs import NewJob
 from lampwork.store.store import Store
-from lampwork.store.triggers import Defined, Found, Order, Rejected
+from lampwork.store.triggers import triggers
+from lampwork.store.triggers.triggers import Defined, Found, Order, Rejected
 
 CRON = Defined("nightly", "cron @hourly UTC", "cron", {"catch_up": "all"})
 POLL = Defined("ship", "poll shop:orders", "poll", {"every": 1})

@@ -17,10 +17,10 @@ from pydantic import BaseModel
 from lampwork import Cron, Endpoint, Job, Project, Webhook, clock
 from lampwork.errors import DeliveryRefused, TriggerInvalid
 from lampwork.place import Folder
-from lampwork.store import firings
-from lampwork.store.firings import Arrival
 from lampwork.store.store import Store
-from lampwork.store.triggers import Defined
+from lampwork.store.triggers import firings
+from lampwork.store.triggers.firings import Arrival
+from lampwork.store.triggers.triggers import Defined
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 HOOK = Webhook("tickets", secret=SECRET)

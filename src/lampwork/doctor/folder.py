@@ -14,7 +14,7 @@ from lampwork import lock
 from lampwork.doctor.diagnosis import Diagnosis, ok, problem, warning
 from lampwork.errors import StoreUnavailable
 from lampwork.settings import MEBIBYTE
-from lampwork.store.condition import Condition, Paused, check_engine_file, condition_of
+from lampwork.store.upkeep.condition import Condition, Paused, check_engine_file, condition_of
 
 _TOO_LITTLE, _LITTLE = 50 * MEBIBYTE, 1000 * MEBIBYTE
 """Free bytes. A full disk ends the process that executes."""

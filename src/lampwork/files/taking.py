@@ -26,7 +26,8 @@ from lampwork.files.reads import Broken, over
 from lampwork.files.snapshot import Snapshot
 from lampwork.outbound.hosts import AllowedHosts
 from lampwork.settings import ReadingCaps
-from lampwork.store import artifacts, blobs, files
+from lampwork.store import blobs
+from lampwork.store.tasks import artifacts, files
 
 if TYPE_CHECKING:
     from lampwork.models.ask import LanguageModel

@@ -88,8 +88,12 @@ from lampwork.insights.views import (
     to_json,
 )
 from lampwork.place import Place, Server
-from lampwork.store import artifacts, by_hand, changes, executors, kept, queries, restorations
+from lampwork.store.jobs import kept
+from lampwork.store.lists import changes, queries
+from lampwork.store.processes import executors
 from lampwork.store.store import Store
+from lampwork.store.tasks import artifacts, by_hand
+from lampwork.store.upkeep import restorations
 from lampwork.types import Json
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lampwork.errors import ConversationNotFound, JobNotFound, TaskNotFound, WaitNotFound, quoted
-from lampwork.store import queries
+from lampwork.store.lists import queries
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lampwork.insights.views import BudgetView
-from lampwork.store import budgets, queries
+from lampwork.store.lists import queries
+from lampwork.store.spending import budgets
 from lampwork.types import Json
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from lampwork.insights.views import (
     moment_or_none,
 )
 from lampwork.metadata.proof import Evidence, Proof
-from lampwork.store import queries
+from lampwork.store.lists import queries
 from lampwork.types import Json
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 from lampwork import clock, lock
 from lampwork.insights.views import moment, moment_or_none
 from lampwork.place import Folder, Place
-from lampwork.store import executors
+from lampwork.store.processes import executors
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from lampwork.store.queries import Row
+    from lampwork.store.lists.queries import Row
 
 __all__ = ["Liveness", "WorkerView", "holder_of", "liveness", "workers"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lampwork.genies import eligibility
 from lampwork.insights.views import GenieView, PauseView, SkillView, moment
 from lampwork.models.resolve import resolve
-from lampwork.store import pauses, queries
+from lampwork.store.lists import queries
+from lampwork.store.tasks import pauses
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

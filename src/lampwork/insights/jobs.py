@@ -27,8 +27,11 @@ from lampwork.insights.views import (
     moment_or_none,
 )
 from lampwork.insights.waiting import waiting_on
-from lampwork.store import blobs, by_hand, conversations, queries, restorations
-from lampwork.store.restorations import Restoration
+from lampwork.store import blobs
+from lampwork.store.lists import queries
+from lampwork.store.tasks import by_hand, conversations
+from lampwork.store.upkeep import restorations
+from lampwork.store.upkeep.restorations import Restoration
 from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing_extensions import TypedDict
 
 from lampwork.errors import InputInvalid
-from lampwork.store.job_filter import JobFilter
+from lampwork.store.lists.job_filter import JobFilter
 from lampwork.types import JobStatus, WaitKind
 
 _PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?", re.DOTALL)

@@ -11,14 +11,14 @@ from lampwork.counters import Times
 from lampwork.insights.executors import Liveness, liveness
 from lampwork.insights.jobs import page_of_jobs
 from lampwork.insights.views import JobView, moment, moment_or_none
-from lampwork.store import operations
-from lampwork.store.job_filter import JobFilter
+from lampwork.store.lists import operations
+from lampwork.store.lists.job_filter import JobFilter
 from lampwork.types import JobStatus, Json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from lampwork.store.queries import Row
+    from lampwork.store.lists.queries import Row
 
 __all__ = [
     "Operations",

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lampwork.errors import InputInvalid
-from lampwork.store import queries
+from lampwork.store.lists import queries
 from lampwork.types import Json
 
 if TYPE_CHECKING:

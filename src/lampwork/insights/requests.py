@@ -11,7 +11,9 @@ from lampwork.files.snapshot import Snapshot
 from lampwork.insights.views import moment
 from lampwork.metadata.proof import Hit
 from lampwork.models.ask import Message, Returned, Said, Told
-from lampwork.store import blobs, briefings, queries
+from lampwork.store import blobs
+from lampwork.store.lists import queries
+from lampwork.store.tasks import briefings
 from lampwork.tasks.briefing import Briefing
 from lampwork.tasks.history import from_earlier
 from lampwork.tasks.summarise import in_words

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import clock
 from lampwork.insights.views import moment, moment_or_none
-from lampwork.store import firings, triggers
+from lampwork.store.triggers import firings, triggers
 from lampwork.types import Json
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.views import WaitingOn, moment, moment_or_none
-from lampwork.store import limits, queries
+from lampwork.store.jobs import limits
+from lampwork.store.lists import queries
 from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:

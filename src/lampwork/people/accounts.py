@@ -12,8 +12,8 @@ from typing import Literal, cast
 from lampwork.errors import InputInvalid, one_of
 from lampwork.people import passwords, tokens
 from lampwork.people.caller import ROLES, Caller, Role
-from lampwork.store import accounts as rows
-from lampwork.store.audit import Act, recorded
+from lampwork.store.people import accounts as rows
+from lampwork.store.people.audit import Act, recorded
 from lampwork.store.store import Store
 
 __all__ = [

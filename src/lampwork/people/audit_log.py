@@ -1,9 +1,9 @@
 """The audit log: what is in it, and whether somebody has tampered with it.
 
-Each entry bears a digest over the one before it (`store/audit.py`), so that one that was edited,
-removed or moved breaks the chain. Whoever can write the database can also write the whole chain
-anew: against that there is the anchor, a file elsewhere that says how far the log went and with
-which digest.
+Each entry bears a digest over the one before it (`store/people/audit.py`), so that one that was
+edited, removed or moved breaks the chain. Whoever can write the database can also write the whole
+chain anew: against that there is the anchor, a file elsewhere that says how far the log went and
+with which digest.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from lampwork.errors import InputInvalid
-from lampwork.store import audit as rows
-from lampwork.store.audit import BEFORE_ALL, Head
+from lampwork.store.people import audit as rows
+from lampwork.store.people.audit import BEFORE_ALL, Head
 from lampwork.store.store import Store
 from lampwork.types import Json
 

@@ -14,10 +14,10 @@ from lampwork.errors import InputInvalid, SignInNeeded
 from lampwork.people import tokens
 from lampwork.people.accounts import check_role
 from lampwork.people.caller import Caller, Role
-from lampwork.store import api_keys as rows
-from lampwork.store.api_keys import NewKey
-from lampwork.store.audit import Act, recorded
-from lampwork.store.sessions import SEEN
+from lampwork.store.people import api_keys as rows
+from lampwork.store.people.api_keys import NewKey
+from lampwork.store.people.audit import Act, recorded
+from lampwork.store.people.sessions import SEEN
 from lampwork.store.store import Store
 
 __all__ = ["ApiKey", "get", "list_all", "make", "of_text", "revoke"]

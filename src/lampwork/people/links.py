@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lampwork.people import accounts, tokens
-from lampwork.store import sessions as rows
+from lampwork.store.people import sessions as rows
 from lampwork.store.store import Store
 
 __all__ = ["LASTS", "offer"]

@@ -17,10 +17,10 @@ from lampwork.errors import SignInNeeded, SignInRefused
 from lampwork.people import passwords, tokens
 from lampwork.people.accounts import Account
 from lampwork.people.caller import Caller
-from lampwork.store import accounts as accounts_rows
-from lampwork.store import sessions as rows
-from lampwork.store.audit import Act, recorded
-from lampwork.store.sessions import Bucket, NewSession
+from lampwork.store.people import accounts as accounts_rows
+from lampwork.store.people import sessions as rows
+from lampwork.store.people.audit import Act, recorded
+from lampwork.store.people.sessions import Bucket, NewSession
 from lampwork.store.store import Store
 
 __all__ = [

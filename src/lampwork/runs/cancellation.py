@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lampwork import values
 from lampwork.errors import LampworkError
-from lampwork.store import cancelled, endings
+from lampwork.store.jobs import cancelled, endings
 from lampwork.types import Json
 
 if TYPE_CHECKING:

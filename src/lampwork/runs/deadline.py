@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork import clock
 from lampwork.errors import InputInvalid, LampworkError, TaskDeadlineExceeded
-from lampwork.store.budgets import LimitMet, exceeded
+from lampwork.store.spending.budgets import LimitMet, exceeded
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.store.lineage import Lineage
     from lampwork.store.store import Store
+    from lampwork.store.tasks.lineage import Lineage
     from lampwork.tasks.assignment import Assignment
 
 __all__ = [

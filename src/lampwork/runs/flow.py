@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
-    from lampwork.store import jobs
+    from lampwork.store.jobs import jobs
     from lampwork.store.store import Store
 
 T = TypeVar("T")

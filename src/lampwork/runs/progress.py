@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lampwork import values
 from lampwork.logs import place_of
 from lampwork.runs.wait import Wait
-from lampwork.store import jobs
+from lampwork.store.jobs import jobs
 from lampwork.types import JobStatus, Json
 
 __all__ = ["say_ended", "say_waiting"]

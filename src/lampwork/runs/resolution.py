@@ -16,7 +16,7 @@ from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
-    from lampwork.store.restorations import Restoration
+    from lampwork.store.upkeep.restorations import Restoration
 
 
 @dataclass(frozen=True, slots=True)

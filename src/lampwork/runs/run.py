@@ -19,9 +19,10 @@ from lampwork.runs.attention import need_person, need_user
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
-from lampwork.store import calls, endings, executors, inbox, jobs, new_jobs
-from lampwork.store.calls import Leading
-from lampwork.store.conversations import StaleEpoch
+from lampwork.store.jobs import calls, endings, inbox, jobs, new_jobs
+from lampwork.store.jobs.calls import Leading
+from lampwork.store.processes import executors
+from lampwork.store.tasks.conversations import StaleEpoch
 from lampwork.types import Json, child_wait_id, task_id
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
-    from lampwork.store.restorations import Restoration
     from lampwork.store.store import Store
+    from lampwork.store.upkeep.restorations import Restoration
     from lampwork.tasks.place import Place
     from lampwork.worker import Worker
 

@@ -17,7 +17,7 @@ from lampwork.runs.flow import RunEnded
 from lampwork.runs.resolution import ask_person, since_restored
 from lampwork.runs.run import Run, reraise_if_cancelled
 from lampwork.runs.wait import Wait
-from lampwork.store import calls
+from lampwork.store.jobs import calls
 from lampwork.threads import Threads
 from lampwork.types import Effect, wait_id
 

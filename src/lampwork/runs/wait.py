@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from lampwork.store.inbox import Answer, Delivery, Wait
+from lampwork.store.jobs.inbox import Answer, Delivery, Wait
 
 __all__ = ["Answer", "Delivery", "Wait", "Waits"]
 

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from lampwork.connections import FROZEN, cut, cut_off, keep_track
 from lampwork.place import Server
 from lampwork.refusals import CONNECT_TIMEOUT, is_refusal, persistently, told
-from lampwork.store import news
 from lampwork.store.database import Applied, Change, Hear, apply_alone, to_json
 from lampwork.store.migrations import server
+from lampwork.store.processes import news
 from lampwork.store.server_time import QUERY, ServerTime
 
 _log = logging.getLogger("lampwork.store")

@@ -12,7 +12,7 @@ from lampwork.files.artifact import Artifact
 from lampwork.genies.output import Output
 from lampwork.metadata import sealed_again, unsealed
 from lampwork.metadata.proof import Evidence, Proof
-from lampwork.store.claims import Claim
+from lampwork.store.tasks.claims import Claim
 from lampwork.tasks.action import Action, DelegatedTask, actions_record
 from lampwork.tasks.transcript import Transcript
 from lampwork.types import Json

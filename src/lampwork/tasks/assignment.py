@@ -31,7 +31,7 @@ from lampwork.genies.output import describe
 from lampwork.genies.written_type import read_type, write_type
 from lampwork.metadata.needles import Path
 from lampwork.runs.deadline import check_deadline, read_deadline, write_deadline
-from lampwork.store.budgets import not_enforceable
+from lampwork.store.spending.budgets import not_enforceable
 from lampwork.tasks.history import Recent, Summary, read_history
 from lampwork.types import Json
 from lampwork.values import storable
@@ -39,7 +39,7 @@ from lampwork.values import storable
 if TYPE_CHECKING:
     from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
-    from lampwork.store.lineage import Lineage
+    from lampwork.store.tasks.lineage import Lineage
 
 __all__ = ["Assignment", "ChatTerms", "Terms", "check_assignment", "check_lineage", "check_price"]
 

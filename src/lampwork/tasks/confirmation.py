@@ -17,7 +17,7 @@ from lampwork import failpoint
 from lampwork.genies.skill import Skill
 from lampwork.runs.deadline import Deadline, OutOfTime
 from lampwork.runs.wait import Answer, Wait
-from lampwork.store.conversations import Entry
+from lampwork.store.tasks.conversations import Entry
 from lampwork.tasks.conversation import Hold
 from lampwork.tasks.transcript import Intent, Proposal
 from lampwork.types import Json, wait_id

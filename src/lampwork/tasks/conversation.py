@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lampwork import clock, failpoint
 from lampwork.files.artifact import Artifact
-from lampwork.store import artifacts, claims, rates, reservations, tasks
-from lampwork.store.conversations import Entry, StaleEpoch
-from lampwork.store.inbox import Delivery
-from lampwork.store.reservations import Granted, Refused, Spent, Wanted
+from lampwork.store.jobs.inbox import Delivery
+from lampwork.store.spending import rates, reservations
+from lampwork.store.spending.reservations import Granted, Refused, Spent, Wanted
+from lampwork.store.tasks import artifacts, claims, tasks
+from lampwork.store.tasks.conversations import Entry, StaleEpoch
 from lampwork.tasks.transcript import Transcript
 from lampwork.types import Json, TaskStatus
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
-from lampwork.store import delegated
+from lampwork.store.tasks import delegated
 from lampwork.tasks.action import actions_record
 from lampwork.tasks.transcript import own_transcript
 from lampwork.types import Json

@@ -14,7 +14,7 @@ from lampwork.errors import (
 from lampwork.genies.output import Output
 from lampwork.genies.skill import Skill
 from lampwork.models.ask import Reply, Requested
-from lampwork.store.conversations import Entry
+from lampwork.store.tasks.conversations import Entry
 from lampwork.tasks.confirmation import propose
 from lampwork.tasks.task import Ending, TaskInHand, failed
 from lampwork.types import Json, child_id

@@ -13,9 +13,8 @@ from lampwork.errors import LampworkError
 from lampwork.models.ask import Ask, LanguageModel, Reply, size, size_of
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import RunEnded
-from lampwork.store.budgets import LimitMet
-from lampwork.store.conversations import sum_up
-from lampwork.store.reservations import (
+from lampwork.store.spending.budgets import LimitMet
+from lampwork.store.spending.reservations import (
     USUAL_OUTPUT,
     Granted,
     Refused,
@@ -24,6 +23,7 @@ from lampwork.store.reservations import (
     Wanted,
     cost_of,
 )
+from lampwork.store.tasks.conversations import sum_up
 from lampwork.tasks.pace import Pace
 from lampwork.types import Json
 

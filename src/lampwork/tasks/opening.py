@@ -15,7 +15,7 @@ from lampwork.genies.written_type import write_type
 from lampwork.models.ask import LanguageModel
 from lampwork.runs.deadline import Deadline, earliest, late
 from lampwork.runs.wait import Wait
-from lampwork.store import claims, openings
+from lampwork.store.tasks import claims, openings
 from lampwork.tasks.assignment import Assignment, check_price
 from lampwork.tasks.briefing import Briefing
 from lampwork.types import Json, conversation_id, task_id, wait_id

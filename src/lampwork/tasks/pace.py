@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lampwork import clock, failpoint
 from lampwork.runs.deadline import Deadline
 from lampwork.runs.wait import Wait
-from lampwork.store import rates
+from lampwork.store.spending import rates
 
 if TYPE_CHECKING:
     from lampwork.tasks.conversation import Hold

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lampwork import failpoint
 from lampwork.runs.deadline import Deadline, OutOfTime
 from lampwork.runs.wait import Answer, Wait
-from lampwork.store import places
+from lampwork.store.tasks import places
 
 if TYPE_CHECKING:
     from lampwork.tasks.conversation import Hold

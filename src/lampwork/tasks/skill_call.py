@@ -27,7 +27,7 @@ from lampwork.runs.deadline import Deadline, OutOfTime
 from lampwork.runs.resolution import ask_person, since_restored
 from lampwork.runs.run import reraise_if_cancelled
 from lampwork.runs.wait import Wait
-from lampwork.store import artifacts
+from lampwork.store.tasks import artifacts
 from lampwork.tasks.confirmation import Confirmations
 from lampwork.tasks.conversation import Hold, StaleEpoch
 from lampwork.tasks.transcript import Intent
@@ -36,7 +36,7 @@ from lampwork.types import LARGEST_INLINE, Json, TaskStatus, wait_id
 if TYPE_CHECKING:
     from lampwork.otel import Telemetry
     from lampwork.runs.run import Run
-    from lampwork.store.restorations import Restoration
+    from lampwork.store.upkeep.restorations import Restoration
 
 __all__ = ["SkillCalls"]
 

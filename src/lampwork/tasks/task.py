@@ -16,7 +16,7 @@ from lampwork.metadata.scan import Scanner
 from lampwork.metadata.seal import Seal
 from lampwork.models.ask import LanguageModel
 from lampwork.runs.deadline import Deadline
-from lampwork.store.conversations import Entry
+from lampwork.store.tasks.conversations import Entry
 from lampwork.tasks.conversation import Hold
 from lampwork.types import Json
 

@@ -30,7 +30,7 @@ from lampwork.files.artifact import Artifact
 from lampwork.files.snapshot import Contents, attached
 from lampwork.metadata.proof import Evidence
 from lampwork.models.ask import Attached, Message, Part, Result, Returned, Said, Told
-from lampwork.store import conversations
+from lampwork.store.tasks import conversations
 from lampwork.tasks.action import Action
 from lampwork.tasks.history import recent, summary
 from lampwork.types import Effect, Json, TaskStatus

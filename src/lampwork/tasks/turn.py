@@ -8,7 +8,7 @@ from lampwork.errors import (
     SkillFailing,
     TurnLimitReached,
 )
-from lampwork.store.budgets import LimitMet
+from lampwork.store.spending.budgets import LimitMet
 from lampwork.tasks.judgement import in_vain, judge
 from lampwork.tasks.model_call import ask_model, count_cut_off
 from lampwork.tasks.request import request

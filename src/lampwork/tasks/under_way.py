@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from lampwork.store.budgets import Chain
+from lampwork.store.spending.budgets import Chain
 
 if TYPE_CHECKING:
     from lampwork.runs.deadline import Deadline

@@ -20,8 +20,9 @@ from lampwork.metadata.seal import Seal
 from lampwork.models.ask import LanguageModel
 from lampwork.runs.cancellation import unknown_in_words
 from lampwork.runs.deadline import Deadline, OutOfTime, late
-from lampwork.store import calls, claims, conversations, openings, tasks
-from lampwork.store.budgets import LimitMet, exceeded
+from lampwork.store.jobs import calls
+from lampwork.store.spending.budgets import LimitMet, exceeded
+from lampwork.store.tasks import claims, conversations, openings, tasks
 from lampwork.tasks.action import actions_record
 from lampwork.tasks.answer import answer_record
 from lampwork.tasks.assignment import Assignment

@@ -21,7 +21,7 @@ from lampwork.models.resolve import Model, Playbook
 from lampwork.project import Project
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
-from lampwork.store.jobs import EndedJob
+from lampwork.store.jobs.jobs import EndedJob
 from lampwork.tasks.assignment import Assignment
 from lampwork.testing.cast import AnyModel, TestCast
 from lampwork.testing.clock import FakeClock

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lampwork.errors import StillExecuting
 from lampwork.runs.run import Run
-from lampwork.store import cancelled, queued, wanted
+from lampwork.store.jobs import cancelled, queued, wanted
 
 if TYPE_CHECKING:
     from lampwork.testing.app import TestApp

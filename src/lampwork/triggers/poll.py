@@ -19,8 +19,8 @@ from lampwork import failpoint, importable, values
 from lampwork.errors import PollFailed
 from lampwork.recipe import Recipe
 from lampwork.runs.step import call_function
-from lampwork.store import triggers
-from lampwork.store.triggers import Found, Rejected
+from lampwork.store.triggers import triggers
+from lampwork.store.triggers.triggers import Found, Rejected
 from lampwork.triggers.filling import of_body
 from lampwork.triggers.trigger import Poll, Polled, new_jobs
 from lampwork.types import Json

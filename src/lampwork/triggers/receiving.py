@@ -24,8 +24,8 @@ from lampwork.errors import (
 from lampwork.genies.output import describe
 from lampwork.recipe import Recipe
 from lampwork.runs.step import call_function
-from lampwork.store import firings
-from lampwork.store.firings import Arrival
+from lampwork.store.triggers import firings
+from lampwork.store.triggers.firings import Arrival
 from lampwork.triggers.endpoint import Endpoint
 from lampwork.triggers.filling import of_body, of_call
 from lampwork.triggers.trigger import as_kept, new_jobs

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lampwork import clock, failpoint
 from lampwork.errors import PollFailed
 from lampwork.recipe import Recipe
-from lampwork.store import leases, triggers
-from lampwork.store.triggers import Row
+from lampwork.store.processes import leases
+from lampwork.store.triggers import triggers
+from lampwork.store.triggers.triggers import Row
 from lampwork.triggers.poll import Polling
 from lampwork.triggers.trigger import Cron, Poll, Timed, as_kept, find_timed, new_jobs
 from lampwork.types import Json

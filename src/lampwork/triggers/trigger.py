@@ -31,8 +31,8 @@ from lampwork.errors import (
 )
 from lampwork.genies.output import describe
 from lampwork.recipe import parameters
-from lampwork.store.new_jobs import NewJob
-from lampwork.store.triggers import Defined
+from lampwork.store.jobs.new_jobs import NewJob
+from lampwork.store.triggers.triggers import Defined
 from lampwork.triggers.endpoint import Endpoint
 from lampwork.triggers.filling import parameters_of_body
 from lampwork.triggers.webhook import Webhook

@@ -20,8 +20,8 @@ from typing import Any
 
 from lampwork.errors import BackupInvalid, BackupRefused
 from lampwork.place import Place, Server
-from lampwork.store.condition import condition_of
-from lampwork.store.snapshot import DATABASES, copy_databases, faults_in
+from lampwork.store.upkeep.condition import condition_of
+from lampwork.store.upkeep.snapshot import DATABASES, copy_databases, faults_in
 
 __all__ = ["CODE", "Backup", "File", "copy_verified", "make", "read", "sync", "sync_one"]
 

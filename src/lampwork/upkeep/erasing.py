@@ -1,7 +1,7 @@
 """Erasing a person: what was said, given, saved and recorded; tombstones of the work stay.
 
 Each transaction is short. What is interrupted is gone on with when it is asked for again, and what
-was begun of it is also finished by the next `lampwork prune`, see `store/remains.py`.
+was begun of it is also finished by the next `lampwork prune`, see `store/upkeep/remains.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from lampwork import failpoint
 from lampwork.errors import ErasureRefused, InputInvalid
-from lampwork.store import audit, erase, prune, quiet
-from lampwork.store.erase import Found, Person
-from lampwork.store.prune import Amount, Group
+from lampwork.store.people import audit
 from lampwork.store.store import Store
+from lampwork.store.upkeep import erase, prune, quiet
+from lampwork.store.upkeep.erase import Found, Person
+from lampwork.store.upkeep.prune import Amount, Group
 from lampwork.types import Json
 from lampwork.upkeep import pruning
 

@@ -1,7 +1,7 @@
 """Deleting what ended long ago, with all that belongs to it, while others work.
 
 Each transaction is short, and between them are rests in which a worker beside it gets its turn.
-What is interrupted is finished by the next run: see `store/remains.py`.
+What is interrupted is finished by the next run: see `store/upkeep/remains.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from lampwork.errors import FolderInUse
 from lampwork.lock import FolderLock
 from lampwork.place import Server
 from lampwork.retention import Retention
-from lampwork.store import blobs, briefings, firings, leases, prune, quiet, remains
-from lampwork.store.audit import Act, nothing, recorded
-from lampwork.store.prune import Amount, Search
-from lampwork.store.quiet import Mentioned
+from lampwork.store import blobs
+from lampwork.store.people.audit import Act, nothing, recorded
+from lampwork.store.processes import leases
 from lampwork.store.store import Store
+from lampwork.store.tasks import briefings
+from lampwork.store.triggers import firings
+from lampwork.store.upkeep import prune, quiet, remains
+from lampwork.store.upkeep.prune import Amount, Search
+from lampwork.store.upkeep.quiet import Mentioned
 
 __all__ = [
     "Amount",

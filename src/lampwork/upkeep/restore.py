@@ -1,7 +1,7 @@
 """Restoring a folder from a backup, and marking a database that was restored by other means.
 
 The world is newer than what is restored. So the jobs that had not ended are marked, see
-`store/restorations.py`: what they are about to do may have been done after the backup.
+`store/upkeep/restorations.py`: what they are about to do may have been done after the backup.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from lampwork import clock, failpoint
 from lampwork.errors import DatabaseTooNew, InputInvalid, RestoreRefused
 from lampwork.lock import FolderLock
 from lampwork.place import Folder, Place, Server
-from lampwork.store import migrations, restorations
-from lampwork.store.audit import Act, recorded
+from lampwork.store import migrations
 from lampwork.store.migrations.folder import MOVING
-from lampwork.store.restorations import Restoration
-from lampwork.store.snapshot import DATABASES
+from lampwork.store.people.audit import Act, recorded
 from lampwork.store.store import Store
+from lampwork.store.upkeep import restorations
+from lampwork.store.upkeep.restorations import Restoration
+from lampwork.store.upkeep.snapshot import DATABASES
 from lampwork.upkeep.backup import CODE, copy_verified, read, sync, sync_one
 
 __all__ = ["Restored", "close", "mark", "restore"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lampwork.store import kept
-from lampwork.store import unfinished as rows
+from lampwork.store.jobs import kept
+from lampwork.store.jobs import unfinished as rows
 
 if TYPE_CHECKING:
     from lampwork.store.store import Store

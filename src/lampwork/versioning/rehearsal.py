@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
-    from lampwork.store import jobs
+    from lampwork.store.jobs import jobs
     from lampwork.store.store import Store
 
 _LEAVING = 1.0

@@ -15,9 +15,9 @@ from lampwork import metadata
 from lampwork.errors import NotImportable
 from lampwork.genies.eligibility import in_words, obstacles
 from lampwork.place import Folder, Place
-from lampwork.store import unfinished
-from lampwork.store.snapshot import copy_databases
+from lampwork.store.jobs import unfinished
 from lampwork.store.store import Store
+from lampwork.store.upkeep.snapshot import copy_databases
 from lampwork.versioning.rehearsal import Difference, Rehearsal, rehearse
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lampwork.store import queued, queues, wanted
+from lampwork.store.jobs import queued, queues, wanted
 
 if TYPE_CHECKING:
     from lampwork.worker.worker import Worker

@@ -12,7 +12,7 @@ from lampwork.outcome import outcome_of
 from lampwork.runs.flow import RunEnded
 from lampwork.runs.progress import say_ended
 from lampwork.runs.run import Run, in_hand
-from lampwork.store import endings, jobs
+from lampwork.store.jobs import endings, jobs
 from lampwork.types import ENDED
 from lampwork.worker.tracing import trace_end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lampwork import clock
-from lampwork.store import inbox
+from lampwork.store.jobs import inbox
 
 if TYPE_CHECKING:
     from lampwork.worker.worker import Worker

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lampwork import failpoint
 from lampwork.runs.progress import say_waiting
 from lampwork.runs.run import Run
-from lampwork.store import inbox, jobs, wanted
+from lampwork.store.jobs import inbox, jobs, wanted
 from lampwork.types import JobStatus
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from lampwork.errors import StoreUnavailable
-from lampwork.store import executors
-from lampwork.store.executors import NewExecutor
+from lampwork.store.processes import executors
+from lampwork.store.processes.executors import NewExecutor
 from lampwork.store.store import Store
 
 _log = logging.getLogger("lampwork.worker")

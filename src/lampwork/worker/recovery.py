@@ -11,7 +11,9 @@ from lampwork.engine import NEVER_STARTED, Standing
 from lampwork.errors import StoreUnavailable
 from lampwork.runs.attention import need_person
 from lampwork.runs.run import Run
-from lampwork.store import blobs, cancelled, executors, inbox, jobs, queued, wanted
+from lampwork.store import blobs
+from lampwork.store.jobs import cancelled, inbox, jobs, queued, wanted
+from lampwork.store.processes import executors
 from lampwork.worker.worker import Worker
 
 _log = logging.getLogger("lampwork.worker")
@@ -217,7 +219,7 @@ async def collect(worker: Worker) -> int:
 async def look(worker: Worker, after: int, topics: frozenset[str] | None) -> int:
     """What other processes have written: answers, new jobs, cancellations, mended ones.
 
-    `topics` says what it is (see `store/news.py`); None that it may be anything.
+    `topics` says what it is (see `store/processes/news.py`); None that it may be anything.
     """
     newest, deliveries = await worker.store.read(inbox.arrived, after, worker.share)
     worker.deliver(deliveries)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
-from lampwork.store import by_hand, jobs
+from lampwork.store.jobs import jobs
+from lampwork.store.tasks import by_hand
 from lampwork.types import Json
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint
-from lampwork.store import executors, inbox, wanted
+from lampwork.store.jobs import inbox, wanted
+from lampwork.store.processes import executors
 from lampwork.types import Want
 
 if TYPE_CHECKING:

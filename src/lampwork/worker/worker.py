@@ -22,8 +22,8 @@ from lampwork.runs.flow import EndReason
 from lampwork.runs.run import Run
 from lampwork.runs.wait import Delivery, Waits
 from lampwork.settings import Settings
-from lampwork.store import cancelled, jobs, wanted
-from lampwork.store.share import Share
+from lampwork.store.jobs import cancelled, jobs, wanted
+from lampwork.store.processes.share import Share
 from lampwork.store.store import Store
 from lampwork.tasks.texts import Texts
 from lampwork.tasks.under_way import CallsUnderWay

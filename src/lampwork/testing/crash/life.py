@@ -16,7 +16,7 @@ from lampwork.errors import InputInvalid
 from lampwork.insights import JobView
 from lampwork.project import Project
 from lampwork.settings import Settings
-from lampwork.store import queries
+from lampwork.store.lists import queries
 from lampwork.testing.app import TestApp
 from lampwork.testing.cast import TestCast
 from lampwork.testing.clock import FakeClock

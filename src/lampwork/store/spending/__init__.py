@@ -1,0 +1,1 @@
+"""What tasks may spend, and how fast: `budgets`, `reservations` of a call in them, `rates`."""

@@ -1,0 +1,83 @@
+"""Artifacts of tasks: who saved what, and the content, in one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from lampwork import clock
+from lampwork.errors import ArtifactNotFound
+from lampwork.store import blobs
+from lampwork.store.schema import artifacts, conversations, tasks
+from lampwork.store.tasks.conversations import StaleEpoch
+from lampwork.types import Json
+
+
+def save(
+    connection: sa.Connection,
+    conversation: str,
+    task: str,
+    epoch: int,
+    artifact: dict[str, Json],
+    *,
+    call: str,
+    content: bytes,
+) -> None:
+    """Save an artifact of a skill call; one of the same name gives way to it. Raises StaleEpoch."""
+    held = sa.select(conversations.c.id).where(
+        conversations.c.id == conversation,
+        conversations.c.holder == task,
+        conversations.c.epoch == epoch,
+    )
+    if connection.execute(held).first() is None:
+        raise StaleEpoch(f"task {task} does not write to {conversation} under epoch {epoch}")
+    name, digest = artifact["name"], artifact["digest"]
+    owner = f"{task}.{call}/{name}"
+    before = connection.execute(
+        sa.select(artifacts.c.digest).where(
+            artifacts.c.task_id == task, artifacts.c.call == call, artifacts.c.name == name
+        )
+    ).scalar()
+    if before is not None and before != digest:
+        blobs.disown(connection, owner, before)
+    blobs.put(connection, digest, content)
+    blobs.own(connection, owner, [digest])
+    facts: dict[str, Any] = {**artifact, "at": clock.now()}
+    connection.execute(
+        insert(artifacts)
+        .values(task_id=task, call=call, **facts)
+        .on_conflict_do_update(index_elements=["task_id", "call", "name"], set_=facts)
+    )
+
+
+def of_call(connection: sa.Connection, task: str, call: str) -> list[dict[str, Json]]:
+    """The artifacts of a skill call, in the order in which they were saved."""
+    columns = (artifacts.c.name, artifacts.c.media_type, artifacts.c.digest, artifacts.c.size)
+    rows = connection.execute(
+        sa.select(*columns)
+        .where(artifacts.c.task_id == task, artifacts.c.call == call)
+        .order_by(artifacts.c.at, artifacts.c.name)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def content(connection: sa.Connection, project: str, digest: str) -> bytes:
+    """The content of an artifact that a task of the project has saved.
+
+    Raises ArtifactNotFound.
+    """
+    found = connection.execute(
+        sa.select(artifacts.c.digest)
+        .join(tasks, tasks.c.id == artifacts.c.task_id)
+        .join(conversations, conversations.c.id == tasks.c.conversation_id)
+        .where(artifacts.c.digest == digest, conversations.c.project == project)
+        .limit(1)
+    ).first()
+    if found is None:
+        raise ArtifactNotFound(
+            f'Project "{project}" has no artifact {digest[:12]}…. '
+            "Read one that a TaskAnswer of this project lists."
+        )
+    return blobs.get(connection, digest)

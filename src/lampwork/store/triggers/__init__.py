@@ -1,0 +1,1 @@
+"""When jobs start by themselves: `triggers` and their items; `firings`, and what became of them."""
