@@ -1,7 +1,8 @@
 import asyncio
 
 from lampwork import Answer, App, Call, Metadata, Project, Turn, playbook
-from lampwork.insights import Insights, WaitingOn
+from lampwork.insights import Insights
+from lampwork.views import WaitingOn
 
 project = Project("shop")
 

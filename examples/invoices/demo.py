@@ -27,9 +27,10 @@ import httpx
 from invoices import demo_output as shown
 from lampwork import Model
 from lampwork.errors import LampworkError
-from lampwork.insights import ConversationDetails, Insights, JobView
+from lampwork.insights import Insights
 from lampwork.models import resolve
 from lampwork.place import Folder
+from lampwork.views import ConversationDetails, JobView
 
 LAMPWORK = Path(sys.executable).with_name("lampwork")
 PROJECT = Path(__file__).with_name("project.py")

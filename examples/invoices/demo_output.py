@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from lampwork.insights import ConversationDetails, TaskRecord
+from lampwork.views import ConversationDetails, TaskRecord
 
 console = Console(highlight=False)
 if not console.is_terminal:

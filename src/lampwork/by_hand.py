@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, copies, values
-from lampwork.copies import CopyPlan
 from lampwork.errors import (
     AlreadyAnswered,
     Conflict,
@@ -32,6 +31,7 @@ from lampwork.tasks.answer import answer_record
 from lampwork.tasks.delegation import tasks_below
 from lampwork.tasks.transcript import Intent, Transcript, own_transcript
 from lampwork.types import ENDED, Json, child_wait_id, task_id, wait_id
+from lampwork.views import CopyPlan
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -8,8 +8,8 @@ stays as it is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Set
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from lampwork import values
@@ -19,16 +19,13 @@ from lampwork.store.jobs.calls import Finished, finished
 from lampwork.store.people.audit import Act, recorded
 from lampwork.store.tasks import by_hand
 from lampwork.types import ENDED, CopyKind, Effect
+from lampwork.views import CopyPlan, EarlierCopy, EffectCount, PlannedCall, summed
 
 if TYPE_CHECKING:
     from lampwork.origin import Origin
     from lampwork.store.store import Store
 
 __all__ = [
-    "CopyPlan",
-    "EarlierCopy",
-    "EffectCount",
-    "PlannedCall",
     "failed_by",
     "make",
     "new_copy",
@@ -41,74 +38,6 @@ _LOOKED_INTO = 1000
 
 Record = dict[str, dict[int, Finished]]
 """Finished calls by job id and number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EffectCount:
-    """What a function has done, or may have, how often."""
-
-    what: str
-    """`step charge`, `skill pay`."""
-    effect: Effect
-    """Of a step only `at_most_once` is on record; any other one is shown as `idempotent`."""
-    happened: int = 0
-    failed: int = 0
-    """It raised; nobody knows how far it came."""
-    unknown: int = 0
-    """It had begun, and has no result."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedCall:
-    """A call that the original has made."""
-
-    number: int
-    """0 for what runs after the end."""
-    kind: str
-    name: str
-    came_of: Literal["succeeded", "failed", "open", "unknown"]
-    """In the original: `open` if it had not ended, `unknown` if nobody knows whether it did."""
-    jobs: int = 0
-    """Jobs that it had started, all of which are started anew."""
-    jobs_succeeded: int = 0
-    effects: tuple[EffectCount, ...] = ()
-    """What it did, its task's skills and the jobs below it; for a call that is kept, nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierCopy:
-    """A copy that was made before."""
-
-    job_id: str
-    kind: CopyKind
-    status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyPlan:
-    """What a copy keeps of its original, and what happens again."""
-
-    kind: CopyKind
-    original: str
-    recipe: str
-    status: str
-    """The original's."""
-    at: int | None
-    kept: tuple[PlannedCall, ...]
-    """Recorded calls whose results it gets."""
-    again: tuple[PlannedCall, ...]
-    """Calls that the original has made and that are not kept: they are made anew, under new keys,
-    as far as the recipe comes to them."""
-    copies: tuple[EarlierCopy, ...]
-    events: tuple[int, ...]
-    """The inbox rows of events that the original had got and not used: they go along."""
-    notes: tuple[str, ...]
-
-    @property
-    def repeated(self) -> tuple[EffectCount, ...]:
-        """The effects that have happened, or may have, and would again: `at_most_once` first."""
-        found = [each for call in self.again for each in call.effects if each.effect != "read"]
-        return tuple(sorted(_summed(found), key=lambda each: each.effect != "at_most_once"))
 
 
 async def plan(store: Store, job_id: str, kind: CopyKind, *, at: int | None = None) -> CopyPlan:
@@ -336,7 +265,7 @@ def _effects(original: copies.Original, record: Record) -> dict[int, list[Effect
             top = done.call if done.job_id == job_id else top_call[done.job_id]
             what = f"skill {done.skill}"
             found[top].append(EffectCount(what=what, effect=done.effect, **{done.came_of: 1}))
-    return defaultdict(list, {number: _summed(each) for number, each in found.items()})
+    return defaultdict(list, {number: summed(each) for number, each in found.items()})
 
 
 def _step(call: Finished, effect: Effect) -> EffectCount:
@@ -355,22 +284,6 @@ def _did_nothing(call: Finished) -> bool:
     if not isinstance(outcome, values.Failure):
         return False
     return outcome.error["fields"].get("error_type") == "lampwork.errors.NotDone"
-
-
-def _summed(effects: Iterable[EffectCount]) -> list[EffectCount]:
-    counts: dict[tuple[str, Effect], list[EffectCount]] = defaultdict(list)
-    for each in effects:
-        counts[each.what, each.effect].append(each)
-    return [
-        EffectCount(
-            what=what,
-            effect=effect,
-            happened=sum(each.happened for each in same),
-            failed=sum(each.failed for each in same),
-            unknown=sum(each.unknown for each in same),
-        )
-        for (what, effect), same in counts.items()
-    ]
 
 
 # --- what else is to be known ---

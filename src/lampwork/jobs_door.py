@@ -13,7 +13,6 @@ from typing import Any, TypeVar, overload
 from typing_extensions import TypeForm
 
 from lampwork import by_hand, copies, values
-from lampwork.copies import CopyPlan
 from lampwork.errors import InputInvalid, ResultNotRecordable
 from lampwork.genies.output import Output, describe
 from lampwork.runs import event
@@ -27,6 +26,7 @@ from lampwork.store.upkeep.prune import Amount
 from lampwork.types import JobRef, Json, new_job_id
 from lampwork.upkeep import erasing
 from lampwork.upkeep.erasing import Erasure
+from lampwork.views import CopyPlan
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict with str keys."""
@@ -39,6 +39,16 @@ CopyKind = Literal["retry", "rerun", "fork"]
 
 TriggerKind = Literal["cron", "poll", "webhook", "endpoint"]
 """What starts jobs; they are also started by `api`, `cli`, `job` and `end`."""
+
+Role = Literal["viewer", "builder", "approver", "admin"]
+"""In their order: each may do what those before it may.
+
+A viewer sees everything. A builder also starts, stops and copies work, and sends it events. An
+approver also decides for others: approvals, unknown outcomes, answers in a genie's place. An admin
+also says who may do what: accounts, roles, keys; and pauses, erases, reads the audit log.
+"""
+
+ROLES: tuple[Role, ...] = get_args(Role)
 
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """The job statuses that never change again."""

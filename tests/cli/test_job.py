@@ -14,7 +14,7 @@ import pytest
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.screen.tree import remedies
-from lampwork.insights import WaitingOn
+from lampwork.views import WaitingOn
 
 
 def test_a_chain_of_jobs_is_shown_down_to_what_it_waits_for(lampwork: Any) -> None:

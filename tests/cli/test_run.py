@@ -14,7 +14,7 @@ import pytest
 from lampwork import Project
 from lampwork.cli.execution import _Work  # pyright: ignore[reportPrivateUsage]
 from lampwork.cli.options import Options
-from lampwork.insights import JobDetails
+from lampwork.views import JobDetails
 
 
 def test_without_wait_the_job_is_on_disk_until_a_worker_executes_it(lampwork: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from lampwork import App
-from lampwork.insights import Insights, WaitingOn
+from lampwork.insights import Insights
+from lampwork.views import WaitingOn
 
 from ..support import row, rows
 

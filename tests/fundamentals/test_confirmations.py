@@ -30,9 +30,9 @@ from lampwork.errors import (
     UserNotAllowed,
     WaitNotFound,
 )
-from lampwork.insights import Insights, WaitingOn
-from lampwork.insights.views import SkillCard
+from lampwork.insights import Insights
 from lampwork.testing import FakeClock
+from lampwork.views import SkillCard, WaitingOn
 
 from ..support import armed, dying, eventually, inside, park, result, rows, status
 from .conftest import Open

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lampwork import Answer, App, Call, Job, Metadata, Project, SkillCall, Turn, playbook
-from lampwork.copies import EffectCount
 from lampwork.errors import JobFailed
 from lampwork.insights import Insights
+from lampwork.views import EffectCount
 
 from .conftest import Open
 

@@ -11,9 +11,9 @@ import pytest
 from tests.support import eventually, park, rows
 
 from lampwork import App, Job, Project
-from lampwork.copies import CopyPlan, EffectCount, PlannedCall
 from lampwork.errors import BranchesFailed, CopyRefused, InputInvalid, JobFailed, StepFailed
 from lampwork.insights import Insights
+from lampwork.views import CopyPlan, EffectCount, PlannedCall
 
 from .conftest import Open
 

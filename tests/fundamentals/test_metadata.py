@@ -25,8 +25,9 @@ from lampwork import (
     playbook,
 )
 from lampwork.errors import JobFailed
-from lampwork.insights import ConversationDetails, Insights
+from lampwork.insights import Insights
 from lampwork.metadata.proof import Carried
+from lampwork.views import ConversationDetails
 
 from .conftest import Open
 

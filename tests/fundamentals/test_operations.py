@@ -10,7 +10,8 @@ from tests.canary import project as mine
 from tests.support import Metered, inside, result, rows, sql, status
 
 from lampwork import Answer, Call, Job, Project, Turn, playbook
-from lampwork.insights import Insights, Operations, Spend, to_json
+from lampwork.insights import Insights
+from lampwork.views import Operations, Spend, to_json
 from lampwork.worker import recovery
 
 from .conftest import Open

@@ -9,9 +9,10 @@ import pytest
 from lampwork import Answer, App, Job, Project, Turn, playbook
 from lampwork.door import Door
 from lampwork.errors import GenieInactive, GenieNotFound, JobFailed
-from lampwork.insights import Insights, WaitingOn
+from lampwork.insights import Insights
 from lampwork.store.jobs import inbox
 from lampwork.store.tasks import pauses
+from lampwork.views import WaitingOn
 
 from ..support import eventually, idle, park, result, row, status
 from .conftest import Open

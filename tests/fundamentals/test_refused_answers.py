@@ -6,7 +6,8 @@ import pytest
 
 from lampwork import Answer, Metadata, Project, Turn, playbook
 from lampwork.errors import JobFailed
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
+from lampwork.views import to_json
 
 from .conftest import Open
 

@@ -30,9 +30,10 @@ from lampwork import (
     Turn,
     playbook,
 )
-from lampwork.insights import Insights, JobDetails, JobView
+from lampwork.insights import Insights
 from lampwork.place import Folder, Place, Server
 from lampwork.upkeep import backup, restore
+from lampwork.views import JobDetails, JobView
 
 project = Project("restored")
 

@@ -12,8 +12,9 @@ from tests.support import opened
 
 from lampwork import Answer, Job, Project, playbook
 from lampwork.errors import SignInNeeded
-from lampwork.people import Caller, Role
-from lampwork.people.caller import ROLES, may
+from lampwork.people import Caller
+from lampwork.people.caller import may
+from lampwork.types import ROLES, Role
 
 from .conftest import Serve
 

@@ -26,8 +26,9 @@ from lampwork import (
     playbook,
 )
 from lampwork.errors import ConversationNotFound, JobNotFound, NotFound, WaitNotFound
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.place import Folder
+from lampwork.views import to_json
 
 project = Project("insights")
 

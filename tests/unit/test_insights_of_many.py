@@ -12,8 +12,9 @@ from typing import Any
 
 from lampwork import App, Job, Project, Settings
 from lampwork.errors import JobNotFound
-from lampwork.insights import Executor, Insights
+from lampwork.insights import Insights
 from lampwork.place import Folder
+from lampwork.views import Executor
 
 project = Project("insights")
 

@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from lampwork.errors import NotFound, RoleLacking
-from lampwork.people import Caller, Role
+from lampwork.people import Caller
+from lampwork.types import Role
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from lampwork.cli.noun import Noun
 from lampwork.cli.options import Command, Options, examples
 from lampwork.cli.reading import reading
 from lampwork.errors import AccountNotFound
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.people import accounts
-from lampwork.people.accounts import EVERYWHERE, Account
-from lampwork.people.caller import ROLES
+from lampwork.people.accounts import EVERYWHERE
+from lampwork.types import ROLES
+from lampwork.views import Account, to_json
 
 _NONE = "none"
 

@@ -11,9 +11,9 @@ from lampwork.cli import output
 from lampwork.cli.account import roles_in_words
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.people import accounts
-from lampwork.people.accounts import Account
+from lampwork.views import Account, to_json
 
 
 @click.command("accounts", epilog=examples("lampwork accounts"))

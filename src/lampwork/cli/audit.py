@@ -10,9 +10,9 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, filled, paged, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.people import audit_log
-from lampwork.people.audit_log import Entry
+from lampwork.views import Entry, to_json
 
 
 @click.command("audit", epilog=examples("lampwork audit --project shop --limit 10"))

@@ -11,7 +11,7 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import place_to_read
-from lampwork.insights import to_json
+from lampwork.views import to_json
 
 
 @click.command("backup", epilog=examples("lampwork backup backups/2026-11-20"))

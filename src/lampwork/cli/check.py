@@ -20,8 +20,8 @@ from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.reading import reading
 from lampwork.errors import LampworkError
-from lampwork.insights import PauseView
 from lampwork.project import Project
+from lampwork.views import PauseView
 
 
 @click.command(

@@ -10,7 +10,8 @@ import click
 from lampwork.cli import completing, output
 from lampwork.cli.options import Options, examples, filled, paged, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import ConversationView, Insights, Page, to_json
+from lampwork.insights import Insights
+from lampwork.views import ConversationView, Page, to_json
 
 
 @click.command("conversations", epilog=examples("lampwork conversations --genie finance"))

@@ -13,11 +13,12 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.place import Server
 from lampwork.types import Json
 from lampwork.upkeep import pruning
 from lampwork.upkeep.pruning import Amount, Space
+from lampwork.views import to_json
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,10 +8,11 @@ from lampwork.cli import output
 from lampwork.cli.deletion import Deletion, Doomed, asked_first
 from lampwork.cli.metadata import texts_of
 from lampwork.cli.options import Options, examples, shared
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.jobs_door import JobsDoor
 from lampwork.upkeep.erasing import Erasure
 from lampwork.upkeep.pruning import Amount
+from lampwork.views import to_json
 
 _UNTIL_THEN = (
     "Until then the bytes of what was erased are still in the free parts of the files, "

@@ -17,9 +17,10 @@ from lampwork.cli.stopping import INTERRUPTED, stop_signals
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
 from lampwork.genies.cast import Cast
-from lampwork.insights import Executor, Insights, JobDetails, JobTree, to_json
+from lampwork.insights import Insights
 from lampwork.project import Project
 from lampwork.types import JobRef, Json
+from lampwork.views import Executor, JobDetails, JobTree, to_json
 
 Start = Callable[[Door], Awaitable[JobRef]]
 

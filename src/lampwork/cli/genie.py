@@ -13,7 +13,8 @@ from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.project import load
 from lampwork.cli.reading import views_of
 from lampwork.door import Door
-from lampwork.insights import GenieView, Insights, to_json
+from lampwork.insights import Insights
+from lampwork.views import GenieView, to_json
 
 
 @click.group(

@@ -10,7 +10,7 @@ from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.reading import views_of
-from lampwork.insights import GenieView, to_json
+from lampwork.views import GenieView, to_json
 
 
 @click.command(

@@ -14,8 +14,9 @@ from lampwork.cli import completing, output
 from lampwork.cli.options import Options, examples, filled, paged, shared
 from lampwork.cli.reading import reading
 from lampwork.cli.working import warn_if_lacking
-from lampwork.insights import Executor, Insights, JobView, Page, WaitingOn, to_json
+from lampwork.insights import Insights
 from lampwork.types import JobStatus
+from lampwork.views import Executor, JobView, Page, WaitingOn, to_json
 
 _SHOWN = 3
 """Jobs alike, below the same one, that are listed to people; of more, the first ones."""

@@ -14,11 +14,10 @@ from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples
 from lampwork.cli.reading import reading
 from lampwork.errors import KeyNotFound
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.people import accounts, keys
-from lampwork.people.caller import ROLES
-from lampwork.people.keys import ApiKey
-from lampwork.types import Json
+from lampwork.types import ROLES, Json
+from lampwork.views import ApiKey, to_json
 
 T = TypeVar("T")
 

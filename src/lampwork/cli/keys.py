@@ -10,9 +10,9 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.people import keys
-from lampwork.people.keys import ApiKey
+from lampwork.views import ApiKey, to_json
 
 
 @click.command("keys", epilog=examples("lampwork keys", "lampwork keys --project shop"))

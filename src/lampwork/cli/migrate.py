@@ -7,9 +7,9 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import home_to_read
-from lampwork.insights import to_json
 from lampwork.place import Folder
 from lampwork.upkeep.migration import Migrated, migrate
+from lampwork.views import to_json
 
 
 @click.command(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork.types import Json
 
 if TYPE_CHECKING:
-    from lampwork.insights import BudgetView
+    from lampwork.views import BudgetView
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters with which recorded text could take a terminal over, or reverse what is read."""

@@ -11,9 +11,10 @@ from lampwork.cli import output
 from lampwork.cli.deletion import Deletion, Doomed, asked_first
 from lampwork.cli.limits import length_of_time
 from lampwork.cli.options import Options, examples, shared
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.upkeep import pruning
 from lampwork.upkeep.pruning import Amount
+from lampwork.views import to_json
 
 
 @click.command(

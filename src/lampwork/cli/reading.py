@@ -12,9 +12,10 @@ import click
 
 from lampwork.cli.options import Options
 from lampwork.errors import ConversationNotFound, JobNotFound
-from lampwork.insights import GenieView, Insights
+from lampwork.insights import Insights
 from lampwork.insights.genies import genie_views
 from lampwork.place import Folder, Place
+from lampwork.views import GenieView
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie

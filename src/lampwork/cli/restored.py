@@ -11,8 +11,9 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, me, shared
 from lampwork.cli.reading import place_to_read, reading
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.insights.jobs import restoration_view
+from lampwork.views import to_json
 
 if TYPE_CHECKING:
     from lampwork.upkeep.restore import Restored

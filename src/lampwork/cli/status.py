@@ -12,8 +12,9 @@ from lampwork.cli import output
 from lampwork.cli.limits import length_of_time
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, Operations, Process, Spend, Timing, to_json
+from lampwork.insights import Insights
 from lampwork.insights.operations import nothing_yet
+from lampwork.views import Operations, Process, Spend, Timing, to_json
 
 
 @click.command(

@@ -17,9 +17,10 @@ from lampwork.cli.reading import reading
 from lampwork.cli.triggers import notes
 from lampwork.cli.working import executor_lacking
 from lampwork.door import Door
-from lampwork.insights import Executor, Insights, TriggerDetails, to_json
+from lampwork.insights import Insights
 from lampwork.insights.triggers import NOTHING, trigger_details
 from lampwork.triggers.trigger import find_trigger
+from lampwork.views import Executor, TriggerDetails, to_json
 
 
 @click.group(

@@ -12,8 +12,9 @@ from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.reading import reading
 from lampwork.cli.working import executor_lacking
-from lampwork.insights import Executor, Insights, TriggerView, to_json
+from lampwork.insights import Insights
 from lampwork.insights.triggers import NOTHING, trigger_views
+from lampwork.views import Executor, TriggerView, to_json
 
 
 @click.command(

@@ -10,9 +10,10 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.people import audit_log
 from lampwork.people.audit_log import EMPTY, Verified, read_anchor, write_anchor
+from lampwork.views import to_json
 
 
 @click.command(

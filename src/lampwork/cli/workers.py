@@ -9,7 +9,8 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.reading import reading
-from lampwork.insights import Insights, WorkerView, to_json
+from lampwork.insights import Insights
+from lampwork.views import WorkerView, to_json
 
 
 @click.command("workers", epilog=examples("lampwork workers", "lampwork workers --json"))

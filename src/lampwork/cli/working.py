@@ -5,8 +5,8 @@ from __future__ import annotations
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.errors import LampworkError
-from lampwork.insights import Executor
 from lampwork.lock import BETWEEN
+from lampwork.views import Executor
 
 
 def code_changed(attention: str | None) -> bool:

@@ -16,7 +16,7 @@ from lampwork import lock, values
 from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
 from lampwork.insights import belonging
 from lampwork.insights.conversations import conversation_details, page_of_conversations
-from lampwork.insights.executors import WorkerView, holder_of, liveness, workers
+from lampwork.insights.executors import holder_of, liveness, workers
 from lampwork.insights.genies import genie_views, paused_in, skill_view
 from lampwork.insights.jobs import (
     Depth,
@@ -29,64 +29,13 @@ from lampwork.insights.jobs import (
     read_rows,
     restoration_view,
 )
-from lampwork.insights.jobs_wanted import JobsWanted, job_filter
-from lampwork.insights.operations import (
-    Operations,
-    Process,
-    Spend,
-    SpendOfDay,
-    Timing,
-    operations_of,
-    usage_by_day,
-)
+from lampwork.insights.jobs_wanted import job_filter
+from lampwork.insights.operations import operations_of, usage_by_day
 from lampwork.insights.places import check_conversation, check_job
 from lampwork.insights.recipes import recipe_details, recipe_views
 from lampwork.insights.recording import recording
-from lampwork.insights.records import (
-    AskedAgain,
-    ConversationDetails,
-    ConversationView,
-    Refusal,
-    RefusedAnswer,
-    Said,
-    Summarised,
-    TaskEnd,
-    TaskRecord,
-    Told,
-    TranscriptPart,
-    Unanswered,
-)
 from lampwork.insights.tasks import task_details
-from lampwork.insights.triggers import (
-    TriggerDetails,
-    TriggerView,
-    kept_of,
-    trigger_details,
-    trigger_views,
-)
-from lampwork.insights.views import (
-    BudgetView,
-    CallView,
-    CopyView,
-    ErrorView,
-    Executor,
-    FileView,
-    GenieView,
-    JobDetails,
-    JobTree,
-    JobView,
-    Page,
-    PauseView,
-    RecipeDetails,
-    RecipeView,
-    RestorationView,
-    SkillCard,
-    SkillView,
-    TaskDetails,
-    TaskView,
-    WaitingOn,
-    to_json,
-)
+from lampwork.insights.triggers import kept_of, trigger_details, trigger_views
 from lampwork.place import Place, Server
 from lampwork.store.jobs import kept
 from lampwork.store.lists import changes, queries
@@ -95,6 +44,29 @@ from lampwork.store.store import Store
 from lampwork.store.tasks import artifacts, by_hand
 from lampwork.store.upkeep import restorations
 from lampwork.types import Json
+from lampwork.views import (
+    ConversationDetails,
+    ConversationView,
+    Executor,
+    FileView,
+    GenieView,
+    JobDetails,
+    JobsWanted,
+    JobTree,
+    JobView,
+    Operations,
+    Page,
+    PauseView,
+    RecipeDetails,
+    RecipeView,
+    RestorationView,
+    SkillView,
+    SpendOfDay,
+    TaskDetails,
+    TriggerDetails,
+    TriggerView,
+    WorkerView,
+)
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
@@ -102,51 +74,7 @@ if TYPE_CHECKING:
     from lampwork.project import Project
     from lampwork.recipe import Recipe
 
-__all__ = [
-    "AskedAgain",
-    "BudgetView",
-    "CallView",
-    "ConversationDetails",
-    "ConversationView",
-    "CopyView",
-    "ErrorView",
-    "Executor",
-    "FileView",
-    "GenieView",
-    "Insights",
-    "JobDetails",
-    "JobTree",
-    "JobView",
-    "JobsWanted",
-    "Operations",
-    "Page",
-    "PauseView",
-    "Process",
-    "RecipeDetails",
-    "RecipeView",
-    "Refusal",
-    "RefusedAnswer",
-    "RestorationView",
-    "Said",
-    "SkillCard",
-    "SkillView",
-    "Spend",
-    "SpendOfDay",
-    "Summarised",
-    "TaskDetails",
-    "TaskEnd",
-    "TaskRecord",
-    "TaskView",
-    "Timing",
-    "Told",
-    "TranscriptPart",
-    "TriggerDetails",
-    "TriggerView",
-    "Unanswered",
-    "WaitingOn",
-    "WorkerView",
-    "to_json",
-]
+__all__ = ["Insights"]
 
 _IN_FULL = Depth(jobs=200, per_call=50, entries=2000)
 _AT_A_GLANCE = Depth(jobs=30, per_call=6, entries=40)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lampwork.insights.views import BudgetView
 from lampwork.store.lists import queries
 from lampwork.store.spending import budgets
 from lampwork.types import Json
+from lampwork.views import BudgetView
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -6,33 +6,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.budgets import budgets_of
-from lampwork.insights.records import (
+from lampwork.metadata.proof import Evidence, Proof
+from lampwork.store.lists import queries
+from lampwork.types import Json
+from lampwork.views import (
     AskedAgain,
+    BudgetView,
     ConversationDetails,
     ConversationView,
+    ErrorView,
     Fact,
+    FileView,
+    Page,
     Refusal,
     RefusedAnswer,
     Said,
+    SkillCard,
     Summarised,
     TaskEnd,
     TaskRecord,
     Told,
     TranscriptPart,
     Unanswered,
-)
-from lampwork.insights.views import (
-    BudgetView,
-    ErrorView,
-    FileView,
-    Page,
-    SkillCard,
     moment,
     moment_or_none,
 )
-from lampwork.metadata.proof import Evidence, Proof
-from lampwork.store.lists import queries
-from lampwork.types import Json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

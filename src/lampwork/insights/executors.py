@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lampwork import clock, lock
-from lampwork.insights.views import moment, moment_or_none
 from lampwork.place import Folder, Place
 from lampwork.store.processes import executors
+from lampwork.views import (
+    Liveness,
+    WorkerView,
+    moment,
+    moment_or_none,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from lampwork.store.lists.queries import Row
 
-__all__ = ["Liveness", "WorkerView", "holder_of", "liveness", "workers"]
+__all__ = ["holder_of", "liveness", "workers"]
 
 _BEATS_MISSED = 3
 """Intervals without a heartbeat after which a process is gone."""
@@ -30,34 +33,6 @@ _LATELY = 3600.0
 """Seconds for which processes that are gone are listed."""
 
 _AT_MOST = 200
-
-Liveness = Literal["alive", "gone", "closed"]
-"""It executes; it was killed, or hangs, or can't reach the server; it has ended by itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerView:
-    """A process that executes jobs, or did a short while ago."""
-
-    worker: str
-    """Its id."""
-    project: str
-    code: str
-    """The version of the project's code."""
-    host: str
-    pid: int
-    state: Liveness
-    started_at: datetime
-    seen_at: datetime | None
-    """When its last heartbeat was, by the database's clock; None in a folder, which has a lock."""
-    closed_at: datetime | None
-    """When it ended, or others found it gone."""
-    limited: bool
-    """Whether it executes only what it was started for, as a verb with --wait does."""
-    fires_triggers: bool
-    """Whether it is the one that lets the project's triggers fire."""
-    jobs: dict[str, int]
-    """Those in its charge that have not ended, by status."""
 
 
 def holder_of(place: Place) -> str | None:

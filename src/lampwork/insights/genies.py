@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lampwork.genies import eligibility
-from lampwork.insights.views import GenieView, PauseView, SkillView, moment
 from lampwork.models.resolve import resolve
 from lampwork.store.lists import queries
 from lampwork.store.tasks import pauses
+from lampwork.views import GenieView, PauseView, SkillView, moment
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

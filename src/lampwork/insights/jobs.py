@@ -12,7 +12,14 @@ from lampwork import values
 from lampwork.insights.budgets import budgets_of
 from lampwork.insights.conversations import error_view
 from lampwork.insights.tasks import shown_of_task
-from lampwork.insights.views import (
+from lampwork.insights.waiting import waiting_on
+from lampwork.store import blobs
+from lampwork.store.lists import queries
+from lampwork.store.tasks import by_hand, conversations
+from lampwork.store.upkeep import restorations
+from lampwork.store.upkeep.restorations import Restoration
+from lampwork.types import ENDED, Json
+from lampwork.views import (
     BudgetView,
     CallView,
     CopyView,
@@ -26,18 +33,11 @@ from lampwork.insights.views import (
     moment,
     moment_or_none,
 )
-from lampwork.insights.waiting import waiting_on
-from lampwork.store import blobs
-from lampwork.store.lists import queries
-from lampwork.store.tasks import by_hand, conversations
-from lampwork.store.upkeep import restorations
-from lampwork.store.upkeep.restorations import Restoration
-from lampwork.types import ENDED, Json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from lampwork.insights.views import WaitingOn
+    from lampwork.views import WaitingOn
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,115 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 from lampwork import clock
 from lampwork.counters import Times
-from lampwork.insights.executors import Liveness, liveness
+from lampwork.insights.executors import liveness
 from lampwork.insights.jobs import page_of_jobs
-from lampwork.insights.views import JobView, moment, moment_or_none
 from lampwork.store.lists import operations
 from lampwork.store.lists.job_filter import JobFilter
 from lampwork.types import JobStatus, Json
+from lampwork.views import (
+    Liveness,
+    Operations,
+    Process,
+    Spend,
+    SpendOfDay,
+    Timing,
+    moment,
+    moment_or_none,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from lampwork.store.lists.queries import Row
 
-__all__ = [
-    "Operations",
-    "Process",
-    "Spend",
-    "SpendOfDay",
-    "Timing",
-    "operations_of",
-    "usage_by_day",
-]
+__all__ = ["nothing_yet", "operations_of", "usage_by_day"]
 
 _OPEN = ("working", "waiting")
 _NEEDING_PEOPLE = 10
 _PROCESSES = 50
 _DAY = 86400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
-    """What the model calls of a genie with one model have used."""
-
-    project: str
-    genie: str
-    model: str | None
-    """None: of calls that brought no reply."""
-    usage: dict[str, int]
-    """As in a task's answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendOfDay(Spend):
-    """What they have used on one day."""
-
-    day: date
-    """In UTC."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How often something was done, and how long it took, in seconds."""
-
-    count: int
-    mean: float | None
-    p50: float | None
-    """To the next of the fixed bounds, see `lampwork.counters.BOUNDS`."""
-    p95: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """What a process that executes has counted since it began."""
-
-    executor: str
-    pid: int
-    project: str
-    state: Liveness
-    started_at: datetime
-    closed_at: datetime | None
-    counted_at: datetime
-    """When it wrote this down; some seconds ago, or when it last had something to write."""
-    jobs_ended: dict[str, int]
-    """By status."""
-    appends: int
-    """Writes to conversations."""
-    changes: int
-    """Writes in all; those of many jobs share a commit."""
-    changes_refused: int
-    commits: Timing
-    model_calls: Timing
-    model_tries_again: int
-    model_failures: int
-    skill_calls: Timing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operations:
-    """How the whole is doing."""
-
-    at: datetime
-    jobs: dict[str, int]
-    """By status, each of them."""
-    oldest_queued_at: datetime | None
-    """When the job was accepted that has been queued for the longest."""
-    tasks: dict[str, int]
-    """Those that have not ended: `working`, `waiting`."""
-    attention: tuple[JobView, ...]
-    """The newest of the jobs that need a person."""
-    since: datetime
-    """From when on is counted what was spent."""
-    spend: tuple[Spend, ...]
-    processes: tuple[Process, ...]
-    """That execute, or have executed in that time."""
 
 
 def usage_by_day(

@@ -8,9 +8,9 @@ from pydantic import TypeAdapter, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
 from lampwork import values
-from lampwork.insights.views import RecipeDetails, RecipeView
 from lampwork.recipe import parameters
 from lampwork.types import Json
+from lampwork.views import RecipeDetails, RecipeView
 
 if TYPE_CHECKING:
     from lampwork.project import Project

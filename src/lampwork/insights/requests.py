@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork.files.snapshot import Snapshot
-from lampwork.insights.views import moment
 from lampwork.metadata.proof import Hit
 from lampwork.models.ask import Message, Returned, Said, Told
 from lampwork.store import blobs
@@ -19,6 +18,7 @@ from lampwork.tasks.history import from_earlier
 from lampwork.tasks.summarise import in_words
 from lampwork.tasks.transcript import Transcript
 from lampwork.types import Json
+from lampwork.views import moment
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

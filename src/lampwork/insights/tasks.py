@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lampwork import values
 from lampwork.insights.budgets import budgets_of
 from lampwork.insights.conversations import error_view, refusals, skill_cards, withheld_in
-from lampwork.insights.views import BudgetView, TaskDetails, moment, moment_or_none
 from lampwork.store import blobs
 from lampwork.store.lists import queries
 from lampwork.store.tasks import conversations
 from lampwork.types import Json
+from lampwork.views import BudgetView, TaskDetails, moment, moment_or_none
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

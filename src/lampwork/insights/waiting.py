@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lampwork.insights.views import WaitingOn, moment, moment_or_none
 from lampwork.store.jobs import limits
 from lampwork.store.lists import queries
 from lampwork.types import ENDED, Json
+from lampwork.views import WaitingOn, moment, moment_or_none
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

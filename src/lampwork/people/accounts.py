@@ -5,28 +5,30 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import cast
 
 from lampwork.errors import InputInvalid, one_of
 from lampwork.people import passwords, tokens
-from lampwork.people.caller import ROLES, Caller, Role
+from lampwork.people.caller import Caller
 from lampwork.store.people import accounts as rows
 from lampwork.store.people.audit import Act, recorded
 from lampwork.store.store import Store
+from lampwork.types import ROLES, Role
+from lampwork.views import Account
 
 __all__ = [
     "EVERYWHERE",
-    "Account",
     "add",
     "are_there",
+    "as_caller",
     "check_role",
     "disable",
     "enable",
     "get",
     "list_all",
     "normal_email",
+    "of_rows",
     "set_password",
     "set_role",
 ]
@@ -38,34 +40,23 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LONGEST_EMAIL = 254
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """A person who may sign in, while the account is active."""
+def of_rows(found: rows.Rows) -> Account:
+    """The account of a row, with its roles."""
+    row = found.account
+    return Account(
+        email=row.email,
+        status="active" if row.active else "disabled",
+        roles=cast(Mapping[str, Role], found.roles),
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+    )
 
-    email: str
-    status: Literal["active", "disabled"]
-    roles: Mapping[str, Role]
-    """By project; `*` is each in which there is no other."""
-    created_at: datetime
 
-    @classmethod
-    def of(cls, found: rows.Rows) -> Account:
-        """That of a row, with its roles."""
-        row = found.account
-        return cls(
-            email=row.email,
-            status="active" if row.active else "disabled",
-            roles=cast(Mapping[str, Role], found.roles),
-            created_at=datetime.fromtimestamp(row.created_at, UTC),
-        )
-
-    @property
-    def caller(self) -> Caller:
-        """Who calls, when this person does."""
-        named: dict[str, Role] = {
-            name: role for name, role in self.roles.items() if name != EVERYWHERE
-        }
-        return Caller(self.email, named, everywhere=self.roles.get(EVERYWHERE))
+def as_caller(account: Account) -> Caller:
+    """Who calls, when this person does."""
+    named: dict[str, Role] = {
+        name: role for name, role in account.roles.items() if name != EVERYWHERE
+    }
+    return Caller(account.email, named, everywhere=account.roles.get(EVERYWHERE))
 
 
 async def add(
@@ -85,12 +76,12 @@ async def add(
 
 async def get(store: Store, email: str) -> Account:
     """One account. Raises AccountNotFound."""
-    return Account.of(await store.read(rows.get, normal_email(email)))
+    return of_rows(await store.read(rows.get, normal_email(email)))
 
 
 async def list_all(store: Store) -> Sequence[Account]:
     """All accounts, by their e-mail addresses."""
-    return [Account.of(each) for each in await store.read(rows.of_all)]
+    return [of_rows(each) for each in await store.read(rows.of_all)]
 
 
 async def are_there(store: Store) -> bool:

@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,11 @@ from lampwork.errors import InputInvalid
 from lampwork.store.people import audit as rows
 from lampwork.store.people.audit import BEFORE_ALL, Head
 from lampwork.store.store import Store
-from lampwork.types import Json
+from lampwork.views import Entry, moment
 
 __all__ = [
     "EMPTY",
     "Broken",
-    "Entry",
     "Verified",
     "newest",
     "read_anchor",
@@ -39,35 +37,6 @@ EMPTY = Head(0, BEFORE_ALL)
 """Of a log in which there is nothing."""
 
 _PAGE = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """That somebody has changed something; without who and on what, if that was erased."""
-
-    number: int
-    at: datetime
-    action: str
-    project: str | None
-    who: str | None
-    address: str | None
-    on: str | None
-    details: dict[str, Json]
-
-    @classmethod
-    def of(cls, row: Any) -> Entry:
-        """That of a row."""
-        content: dict[str, Any] = {} if row.content is None else json.loads(row.content)
-        return cls(
-            number=row.seq,
-            at=datetime.fromtimestamp(row.at, UTC),
-            action=row.action,
-            project=row.project,
-            who=content.get("who"),
-            address=content.get("address"),
-            on=content.get("on"),
-            details=content.get("details", {}),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +63,22 @@ async def newest(
 ) -> Sequence[Entry]:
     """Entries, the newest first; of one project, if it is named; `before` one of them."""
     found = await store.read(rows.newest, project=project, before=before, limit=limit)
-    return [Entry.of(row) for row in found]
+    return [_entry(row) for row in found]
+
+
+def _entry(row: Any) -> Entry:
+    """The entry of a row."""
+    content: dict[str, Any] = {} if row.content is None else json.loads(row.content)
+    return Entry(
+        number=row.seq,
+        at=moment(row.at),
+        action=row.action,
+        project=row.project,
+        who=content.get("who"),
+        address=content.get("address"),
+        on=content.get("on"),
+        details=content.get("details", {}),
+    )
 
 
 async def verify(store: Store, anchor: Head | None = None) -> Verified:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 from lampwork.errors import NotFound, RoleLacking, quoted
+from lampwork.types import ROLES, Role
 
-__all__ = ["ROLES", "Caller", "Role", "may"]
-
-Role = Literal["viewer", "builder", "approver", "admin"]
-"""In their order: each may do what those before it may.
-
-A viewer sees everything. A builder also starts, stops and copies work, and sends it events. An
-approver also decides for others: approvals, unknown outcomes, answers in a genie's place. An admin
-also says who may do what: accounts, roles, keys; and pauses, erases, reads the audit log.
-"""
-
-ROLES: tuple[Role, ...] = get_args(Role)
+__all__ = ["Caller", "may"]
 
 
 def may(held: Role, needed: Role) -> bool:

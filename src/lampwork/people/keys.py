@@ -4,64 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from lampwork import clock
 from lampwork.acting import actor
 from lampwork.errors import InputInvalid, SignInNeeded
 from lampwork.people import tokens
 from lampwork.people.accounts import check_role
-from lampwork.people.caller import Caller, Role
+from lampwork.people.caller import Caller
 from lampwork.store.people import api_keys as rows
 from lampwork.store.people.api_keys import NewKey
 from lampwork.store.people.audit import Act, recorded
 from lampwork.store.people.sessions import SEEN
 from lampwork.store.store import Store
+from lampwork.types import Role
+from lampwork.views import ApiKey, moment, moment_or_none
 
-__all__ = ["ApiKey", "get", "list_all", "make", "of_text", "revoke"]
+__all__ = ["get", "list_all", "make", "of_text", "revoke"]
 
 _KEY = re.compile(r"lw_([0-9A-Za-z]{10})_[0-9A-Za-z]{43}")
 _NAME = re.compile(r"[\w.@ -]{1,80}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """A key, without what is secret of it."""
-
-    prefix: str
-    name: str
-    project: str
-    role: Role
-    status: Literal["active", "expired", "revoked"]
-    created_by: str
-    created_at: datetime
-    expires_at: datetime | None
-    used_at: datetime | None
-    """When it was last used, to within a minute."""
-    revoked_at: datetime | None
-
-    @classmethod
-    def of(cls, row: Any) -> ApiKey:
-        """That of a row."""
-        expired = row.expires_at is not None and row.expires_at <= clock.now()
-        return cls(
-            prefix=row.prefix,
-            name=row.name,
-            project=row.project,
-            role=cast(Role, row.role),
-            status="revoked" if row.revoked_at is not None else "expired" if expired else "active",
-            created_by=row.created_by,
-            created_at=datetime.fromtimestamp(row.created_at, UTC),
-            expires_at=_moment(row.expires_at),
-            used_at=_moment(row.used_at),
-            revoked_at=_moment(row.revoked_at),
-        )
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+def _shown(row: Any) -> ApiKey:
+    """The key of a row."""
+    expired = row.expires_at is not None and row.expires_at <= clock.now()
+    return ApiKey(
+        prefix=row.prefix,
+        name=row.name,
+        project=row.project,
+        role=cast(Role, row.role),
+        status="revoked" if row.revoked_at is not None else "expired" if expired else "active",
+        created_by=row.created_by,
+        created_at=moment(row.created_at),
+        expires_at=moment_or_none(row.expires_at),
+        used_at=moment_or_none(row.used_at),
+        revoked_at=moment_or_none(row.revoked_at),
+    )
 
 
 async def make(
@@ -99,12 +78,12 @@ async def get(store: Store, which: str, *, project: str | None = None) -> ApiKey
 
     Raises KeyNotFound.
     """
-    return ApiKey.of(await store.read(rows.meant, which, project))
+    return _shown(await store.read(rows.meant, which, project))
 
 
 async def list_all(store: Store, *, project: str | None = None) -> Sequence[ApiKey]:
     """The keys, of a project if it is named, the newest first."""
-    return [ApiKey.of(row) for row in await store.read(rows.of_all, project)]
+    return [_shown(row) for row in await store.read(rows.of_all, project)]
 
 
 async def revoke(store: Store, which: str, *, project: str | None = None) -> ApiKey:

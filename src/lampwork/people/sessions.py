@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from lampwork import clock
 from lampwork.acting import acting
 from lampwork.errors import SignInNeeded, SignInRefused
-from lampwork.people import passwords, tokens
-from lampwork.people.accounts import Account
+from lampwork.people import accounts, passwords, tokens
 from lampwork.people.caller import Caller
 from lampwork.store.people import accounts as accounts_rows
 from lampwork.store.people import sessions as rows
@@ -87,7 +86,9 @@ async def sign_in(store: Store, email: str, password: str, *, address: str) -> S
         _log.warning("an attempt to sign in from %s is refused", address, extra=facts)
         raise SignInRefused("No active account has this e-mail address and this password.")
     with acting(email, address=address):
-        begun = await _begin(store, Account.of(found).caller, found.account, address)
+        begun = await _begin(
+            store, accounts.as_caller(accounts.of_rows(found)), found.account, address
+        )
     await store.write(rows.forgive, buckets[0].name)
     return begun
 
@@ -128,7 +129,7 @@ async def of_token(store: Store, token: str) -> Session:
     caller = (
         Caller(_BY_LINK, everywhere="admin")
         if found.account is None
-        else Account.of(found.account).caller
+        else accounts.as_caller(accounts.of_rows(found.account))
     )
     return Session(token, caller, datetime.fromtimestamp(found.session.expires_at, UTC))
 

@@ -14,7 +14,8 @@ from fastapi import Depends, Request
 
 from lampwork.acting import acting
 from lampwork.errors import SignInNeeded
-from lampwork.people import Caller, Role, accounts, keys, sessions
+from lampwork.people import Caller, accounts, keys, sessions
+from lampwork.types import Role
 
 if TYPE_CHECKING:
     from lampwork.store.store import Store

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from lampwork.errors import RangeInvalid
-from lampwork.insights import FileView
+from lampwork.views import FileView
 
 __all__ = ["DESCRIBED", "content"]
 

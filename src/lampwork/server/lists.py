@@ -7,8 +7,8 @@ from typing import Annotated, TypeVar
 
 from fastapi import Header, Query, Response
 
-from lampwork.insights import JobView, Page
 from lampwork.server.serving import Here
+from lampwork.views import JobView, Page
 
 __all__ = ["After", "IdempotencyKey", "Limit", "accepted", "whole"]
 

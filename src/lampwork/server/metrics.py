@@ -7,8 +7,8 @@ from itertools import accumulate
 
 from lampwork.app import App
 from lampwork.counters import BOUNDS, Times
-from lampwork.insights import Operations
 from lampwork.server.serving import Serving
+from lampwork.views import Operations
 
 __all__ = ["text"]
 

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from lampwork import clock
 from lampwork.app import App
 from lampwork.errors import LiveModelRefused, StillWaiting
-from lampwork.insights import Insights, WaitingOn, to_json
+from lampwork.insights import Insights
 from lampwork.models.ask import LanguageModel
 from lampwork.models.resolve import Model, Playbook
 from lampwork.project import Project
@@ -27,6 +27,7 @@ from lampwork.testing.cast import AnyModel, TestCast
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.request import Request
 from lampwork.testing.rest import at_rest, settle
+from lampwork.views import WaitingOn, to_json
 
 __all__ = ["Opening", "TestApp", "opened"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from lampwork.cli import output
 from lampwork.cli.typed import drop_typed
-from lampwork.insights import WaitingOn
 from lampwork.types import Json
+from lampwork.views import WaitingOn
 
 __all__ = ["Decision", "ask_to_confirm", "ask_what_became"]
 

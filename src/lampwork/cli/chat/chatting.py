@@ -18,10 +18,11 @@ from lampwork.cli.stopping import stop_signals
 from lampwork.door import Door
 from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
-from lampwork.insights import ConversationDetails, Insights, JobDetails, JobTree, WaitingOn
+from lampwork.insights import Insights
 from lampwork.metadata import from_texts
 from lampwork.models import TextDelta
 from lampwork.project import Project
+from lampwork.views import ConversationDetails, JobDetails, JobTree, WaitingOn
 
 __all__ = ["OVER", "Asked", "Chat", "Ended", "Interrupted", "News", "Terms"]
 

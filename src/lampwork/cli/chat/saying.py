@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from lampwork.cli import output
 from lampwork.cli.screen import tree
-from lampwork.insights import JobTree, SkillCard
 from lampwork.models import TextDelta
+from lampwork.views import JobTree, SkillCard
 
 __all__ = ["Shown"]
 

@@ -28,7 +28,7 @@ from lampwork.cli.metadata import warn_of_withheld
 from lampwork.cli.screen import tree
 from lampwork.cli.stopping import INTERRUPTED
 from lampwork.errors import AlreadyAnswered, Conflict, InputInvalid
-from lampwork.insights import (
+from lampwork.views import (
     ConversationDetails,
     JobDetails,
     JobTree,

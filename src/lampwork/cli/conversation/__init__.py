@@ -12,11 +12,12 @@ from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples
 from lampwork.cli.reading import of_conversation
-from lampwork.insights import (
+from lampwork.insights import Insights
+from lampwork.types import Json
+from lampwork.views import (
     AskedAgain,
     ConversationDetails,
     FileView,
-    Insights,
     Refusal,
     RefusedAnswer,
     Said,
@@ -29,7 +30,6 @@ from lampwork.insights import (
     Unanswered,
     to_json,
 )
-from lampwork.types import Json
 
 
 @click.group(

@@ -10,7 +10,8 @@ from lampwork.cli.dev.voice import Voice
 from lampwork.cli.options import Options
 from lampwork.cli.screen import tree
 from lampwork.errors import JobNotFound
-from lampwork.insights import Insights, JobView, to_json
+from lampwork.insights import Insights
+from lampwork.views import JobView, to_json
 
 _PAUSE = 0.2
 """Seconds between two looks at what has changed."""

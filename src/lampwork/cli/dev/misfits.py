@@ -16,11 +16,12 @@ from lampwork.cli.dev.voice import Voice
 from lampwork.cli.screen import tree
 from lampwork.cli.typed import drop_typed
 from lampwork.errors import LampworkError
-from lampwork.insights import Insights, JobView
+from lampwork.insights import Insights
 from lampwork.jobs_door import JobsDoor
 from lampwork.types import Json
 from lampwork.versioning import kept
 from lampwork.versioning.upgrade import Rehearsed
+from lampwork.views import JobView
 
 Decision = Literal["keep", "fork", "discard", "leave"]
 """`leave` lets it be stopped as `needs_attention` when it comes to that code."""

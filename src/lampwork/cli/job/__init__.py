@@ -14,8 +14,9 @@ from lampwork.cli.options import Options, examples, me, of_project
 from lampwork.cli.reading import of_job
 from lampwork.cli.screen import tree
 from lampwork.cli.working import code_changed, job_lacking, warn_if_lacking
-from lampwork.insights import ErrorView, Executor, Insights, JobDetails, JobTree, JobView, to_json
+from lampwork.insights import Insights
 from lampwork.jobs_door import JobsDoor
+from lampwork.views import ErrorView, Executor, JobDetails, JobTree, JobView, to_json
 
 _LISTED = 30
 """Calls that an error names; of more, the first ones."""

@@ -13,9 +13,10 @@ from lampwork.cli.run import read_json
 from lampwork.cli.working import job_lacking
 from lampwork.door import Door
 from lampwork.errors import ProjectNotFound
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.jobs_door import JobsDoor
 from lampwork.project import Project
+from lampwork.views import to_json
 
 
 def answer(

@@ -11,9 +11,9 @@ from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.reading import of_job
 from lampwork.cli.working import job_lacking
-from lampwork.copies import CopyPlan, EffectCount, PlannedCall
-from lampwork.insights import Insights, to_json
+from lampwork.insights import Insights
 from lampwork.jobs_door import JobsDoor
+from lampwork.views import CopyPlan, EffectCount, PlannedCall, to_json
 
 Plan = Callable[[JobsDoor], Awaitable[CopyPlan]]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lampwork.cli import output
 from lampwork.cli.screen.tree import Line
-from lampwork.insights import CallView, JobTree, SkillCard, TaskView, WaitingOn
 from lampwork.types import ENDED
+from lampwork.views import CallView, JobTree, SkillCard, TaskView, WaitingOn
 
 if TYPE_CHECKING:
     from rich.tree import Tree

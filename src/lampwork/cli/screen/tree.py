@@ -10,7 +10,7 @@ from typing import Any
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.working import code_changed
-from lampwork.insights import CallView, JobTree, JobView, Refusal, SkillCard, TaskView, WaitingOn
+from lampwork.views import CallView, JobTree, JobView, Refusal, SkillCard, TaskView, WaitingOn
 
 _MARKS = {
     "ok": "✓",

@@ -15,7 +15,8 @@ from lampwork.cli.executing import Executing
 from lampwork.cli.options import Options
 from lampwork.cli.screen import live, tree
 from lampwork.cli.working import executor_lacking
-from lampwork.insights import Insights, JobView, WaitingOn
+from lampwork.insights import Insights
+from lampwork.views import JobView, WaitingOn
 
 if TYPE_CHECKING:
     from rich.tree import Tree

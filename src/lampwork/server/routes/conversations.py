@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from lampwork.insights import ConversationDetails, ConversationView, Page
 from lampwork.server.authority import May
 from lampwork.server.contents import DESCRIBED, content
 from lampwork.server.lists import After, Limit
 from lampwork.server.requests import ExactRoute
 from lampwork.server.serving import ConversationId, Here
+from lampwork.views import ConversationDetails, ConversationView, Page
 
 router = APIRouter(route_class=ExactRoute, tags=["conversations"], prefix="/api/conversations")
 

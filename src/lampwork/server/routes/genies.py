@@ -9,12 +9,12 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, Base64Bytes, Field
 
 from lampwork import Budget, File, Sealed, clock
-from lampwork.insights import GenieView, JobView, Page, SkillView
 from lampwork.server.authority import May
 from lampwork.server.lists import IdempotencyKey, accepted, whole
 from lampwork.server.requests import Body, ExactRoute, Moment
 from lampwork.server.serving import Here, ProjectName
 from lampwork.types import Json
+from lampwork.views import GenieView, JobView, Page, SkillView
 
 router = APIRouter(route_class=ExactRoute, tags=["genies"], prefix="/api/projects/{project}")
 

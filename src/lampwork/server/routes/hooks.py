@@ -9,13 +9,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from lampwork.errors import JobFailed
-from lampwork.insights import to_json
 from lampwork.server.authority import May, address_of
 from lampwork.server.lists import IdempotencyKey
 from lampwork.server.problems import problem
 from lampwork.server.requests import AnyQueryRoute, read_json
 from lampwork.server.serving import Here, ProjectName
 from lampwork.triggers.endpoint import METHODS
+from lampwork.views import to_json
 
 # Not described: each project has paths of its own, with what they take.
 router = APIRouter(route_class=AnyQueryRoute, include_in_schema=False)

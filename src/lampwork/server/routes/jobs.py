@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from lampwork.copies import CopyPlan
-from lampwork.insights import JobDetails, JobTree, JobView, Page
 from lampwork.server.authority import May
 from lampwork.server.lists import accepted
 from lampwork.server.requests import Body, ExactRoute, Moment
 from lampwork.server.serving import Here, JobId
 from lampwork.types import JobStatus, Json, WaitKind
+from lampwork.views import CopyPlan, JobDetails, JobTree, JobView, Page
 
 router = APIRouter(route_class=ExactRoute, tags=["jobs"])
 

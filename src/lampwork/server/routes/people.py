@@ -5,32 +5,29 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lampwork.errors import InputInvalid, RoleLacking, quoted
-from lampwork.insights import Page
-from lampwork.people import Caller, Role, accounts, audit_log, keys
-from lampwork.people.accounts import EVERYWHERE, Account
-from lampwork.people.audit_log import Entry
-from lampwork.people.keys import ApiKey
+from lampwork.people import Caller, accounts, audit_log, keys
+from lampwork.people.accounts import EVERYWHERE
 from lampwork.server.authority import May
 from lampwork.server.lists import After, Limit, whole
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, ProjectName
+from lampwork.types import Role
+from lampwork.views import (
+    Account,
+    ApiKey,
+    Entry,
+    MadeKey,
+    Page,
+    Person,
+)
 
 router = APIRouter(route_class=ExactRoute, tags=["people"], prefix="/api/projects/{project}")
 
 
 # --- people ---
-
-
-class Person(BaseModel):
-    """Somebody who has an account, and a role here."""
-
-    email: str
-    status: str
-    role: Role | None = Field(description="In this project.")
-    everywhere: Role | None = Field(description="In each project without another.")
 
 
 def _person(account: Account, project: ProjectName) -> Person:
@@ -104,13 +101,6 @@ class NewKey(Body):
     expires_in: Annotated[
         float | None, Field(gt=0, le=3.2e9, description="Seconds; for ever without it.")
     ] = None
-
-
-class MadeKey(BaseModel):
-    """A key, shown this once."""
-
-    key: str
-    made: ApiKey
 
 
 @router.get("/keys")

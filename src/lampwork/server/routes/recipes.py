@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from lampwork.insights import JobView, Page, RecipeDetails, RecipeView
 from lampwork.server.authority import May
 from lampwork.server.lists import IdempotencyKey, accepted, whole
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, ProjectName
 from lampwork.types import Json
+from lampwork.views import JobView, Page, RecipeDetails, RecipeView
 
 router = APIRouter(
     route_class=ExactRoute, tags=["recipes"], prefix="/api/projects/{project}/recipes"

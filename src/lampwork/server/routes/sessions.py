@@ -8,11 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from lampwork.people import Caller, Role, sessions
+from lampwork.people import Caller, sessions
 from lampwork.people.sessions import Session
 from lampwork.server.authority import COOKIE, Who, address_of
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here
+from lampwork.types import Role
 
 router = APIRouter(route_class=ExactRoute, tags=["people"])
 

@@ -6,28 +6,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel
 
-from lampwork.insights import Operations, Page, SpendOfDay, WorkerView
 from lampwork.server import metrics
 from lampwork.server.authority import May
 from lampwork.server.lists import whole
 from lampwork.server.requests import ExactRoute
 from lampwork.server.serving import Here
+from lampwork.views import (
+    Operations,
+    Page,
+    ProjectView,
+    SpendOfDay,
+    WorkerView,
+)
 
 router = APIRouter(route_class=ExactRoute, tags=["system"])
-
-
-class ProjectView(BaseModel):
-    """A project that is served."""
-
-    project: str
-    title: str
-    version: str
-    executes: bool
-    """Whether the server executes its jobs itself."""
-    role: str
-    """The caller's."""
 
 
 @router.get("/api/projects")
@@ -38,7 +31,7 @@ async def list_projects(who: May.see, here: Here) -> Page[ProjectView]:
         title=here.project.title,
         version=here.project.version,
         executes=here.executes,
-        role=who.role_in(here.project.name) or "",
+        role=who.role_in(here.project.name),
     )
     return whole([shown])
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from lampwork.insights import JobView, TaskDetails
 from lampwork.server.authority import May
 from lampwork.server.lists import accepted
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, TaskId
 from lampwork.types import Json
+from lampwork.views import JobView, TaskDetails
 
 router = APIRouter(route_class=ExactRoute, tags=["tasks"], prefix="/api/tasks/{task_id}")
 

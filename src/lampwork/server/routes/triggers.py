@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import Field
 
-from lampwork.insights import Page, TriggerDetails, TriggerView
 from lampwork.server.authority import May
 from lampwork.server.lists import whole
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, ProjectName
+from lampwork.views import Page, TriggerDetails, TriggerView
 
 router = APIRouter(
     route_class=ExactRoute, tags=["triggers"], prefix="/api/projects/{project}/triggers"

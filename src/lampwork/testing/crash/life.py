@@ -13,7 +13,6 @@ from typing import Any
 
 from lampwork import clock, failpoint
 from lampwork.errors import InputInvalid
-from lampwork.insights import JobView
 from lampwork.project import Project
 from lampwork.settings import Settings
 from lampwork.store.lists import queries
@@ -22,6 +21,7 @@ from lampwork.testing.cast import TestCast
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.crash.journal import Recorder
 from lampwork.types import ENDED, JobRef, Json
+from lampwork.views import JobView
 
 __all__ = ["Order", "live"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lampwork.insights.views import BudgetView, ErrorView, FileView, Part, Refusal, SkillCard
 from lampwork.metadata.proof import Proof
 from lampwork.types import Json
+from lampwork.views.jobs import BudgetView, ErrorView, FileView, Part, Refusal, SkillCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,48 +1,14 @@
-"""What people and programs are shown, as JSON in this order: frozen, and read from the tables."""
+"""Jobs as people and programs are shown them: in lists, as trees of calls, with their tasks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Generic, Literal, TypeVar
+from datetime import datetime
+from typing import Literal
 
-from pydantic_core import to_jsonable_python
+from lampwork.types import CARRIERS, Json
 
-from lampwork.types import Json
-
-T = TypeVar("T")
-
-
-_CARRIERS = {
-    "lampwork.job:assigned": "a task of its own",
-    "lampwork.job:chat": "a message in a chat",
-}
-
-
-def to_json(view: Any) -> Json:
-    """A view as JSON: its fields in their order, times in ISO 8601 and UTC."""
-    return to_jsonable_python(view)
-
-
-def moment(seconds: float) -> datetime:
-    """A time of the tables."""
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def moment_or_none(seconds: float | None) -> datetime | None:
-    """A time of the tables, if there is one."""
-    return None if seconds is None else moment(seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """A part of a list; `next`, if there is more, is what to pass as `after`."""
-
-    items: tuple[T, ...]
-    next: str | None
-
-
-# --- jobs ---
+_CARRIERS = dict(zip(CARRIERS, ("a task of its own", "a message in a chat"), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,83 +305,3 @@ class JobDetails(JobTree):
     """The id of the process that has charge of it, or had last: `lampwork workers` lists them."""
     restored: RestorationView | None = None
     """The restore after which its effects may have been done before."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executor:
-    """The process that executes jobs in a folder."""
-
-    pid: int
-    project: str | None
-    """Whose jobs alone it executes; None of `lampwork dev` while it executes nothing."""
-    limited: bool = False
-    """Whether it executes only what it was started for, as a verb with --wait does."""
-
-    def executes_all_of(self, project: str) -> bool:
-        """Whether every job of a project is executed by it."""
-        return self.project == project and not self.limited
-
-
-# --- genies ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseView:
-    """That a genie takes no new tasks."""
-
-    by: str
-    at: datetime
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkillView:
-    """A skill of a genie."""
-
-    name: str
-    doc: str
-    effect: str
-    metadata: tuple[str, ...]
-    """The keys that it reads."""
-    recipe: str | None
-    """The recipe that a call starts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeView:
-    """A recipe of a project."""
-
-    recipe: str
-    doc: str
-    project: str
-    triggers: tuple[str, ...]
-    """Their names, as `lampwork triggers` lists them."""
-    concurrency: int | None
-    """How many of its jobs run at a time."""
-    ordered: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeDetails(RecipeView):
-    """All of a recipe."""
-
-    input_schema: dict[str, Json] | None
-    """The JSON Schema of its input, if its types have one."""
-    output_schema: dict[str, Json] | None
-    """That of what it returns."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenieView:
-    """A genie of a project."""
-
-    genie: str
-    status: Literal["active", "paused"]
-    model: str
-    project: str
-    job_description: str
-    skills: tuple[SkillView, ...]
-    knowledge: tuple[str, ...]
-    obstacles: tuple[str, ...]
-    """What keeps it from tasks in the background, if anything does."""
-    paused: PauseView | None

@@ -1,0 +1,151 @@
+"""What people and programs are shown: what is read of the tables, answered by the API, and printed.
+
+Frozen, as JSON in this order.
+"""
+
+from __future__ import annotations
+
+from lampwork.views.conversations import (
+    AskedAgain,
+    ConversationDetails,
+    ConversationView,
+    Fact,
+    RefusedAnswer,
+    Said,
+    Summarised,
+    TaskEnd,
+    TaskRecord,
+    Told,
+    TranscriptPart,
+    Unanswered,
+)
+from lampwork.views.copies import (
+    CopyPlan,
+    EarlierCopy,
+    EffectCount,
+    PlannedCall,
+    summed,
+)
+from lampwork.views.definitions import (
+    GenieView,
+    PauseView,
+    ProjectView,
+    RecipeDetails,
+    RecipeView,
+    SkillView,
+)
+from lampwork.views.jobs import (
+    BudgetView,
+    CallView,
+    CopyView,
+    ErrorView,
+    FileView,
+    JobDetails,
+    JobTree,
+    JobView,
+    LogLine,
+    Part,
+    Refusal,
+    RestorationView,
+    SkillCard,
+    TaskDetails,
+    TaskView,
+    WaitingOn,
+)
+from lampwork.views.jobs_wanted import (
+    JobsWanted,
+)
+from lampwork.views.operations import (
+    Operations,
+    Process,
+    Spend,
+    SpendOfDay,
+    Timing,
+)
+from lampwork.views.people import Account, ApiKey, Entry, MadeKey, Me, Person
+from lampwork.views.shown import (
+    Page,
+    moment,
+    moment_or_none,
+    to_json,
+)
+from lampwork.views.triggers import (
+    Failure,
+    FiringView,
+    OrderView,
+    RejectedItem,
+    TriggerDetails,
+    TriggerView,
+)
+from lampwork.views.workers import (
+    Executor,
+    Liveness,
+    WorkerView,
+)
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "AskedAgain",
+    "BudgetView",
+    "CallView",
+    "ConversationDetails",
+    "ConversationView",
+    "CopyPlan",
+    "CopyView",
+    "EarlierCopy",
+    "EffectCount",
+    "Entry",
+    "ErrorView",
+    "Executor",
+    "Fact",
+    "Failure",
+    "FileView",
+    "FiringView",
+    "GenieView",
+    "JobDetails",
+    "JobTree",
+    "JobView",
+    "JobsWanted",
+    "Liveness",
+    "LogLine",
+    "MadeKey",
+    "Me",
+    "Operations",
+    "OrderView",
+    "Page",
+    "Part",
+    "PauseView",
+    "Person",
+    "PlannedCall",
+    "Process",
+    "ProjectView",
+    "RecipeDetails",
+    "RecipeView",
+    "Refusal",
+    "RefusedAnswer",
+    "RejectedItem",
+    "RestorationView",
+    "Said",
+    "SkillCard",
+    "SkillView",
+    "Spend",
+    "SpendOfDay",
+    "Summarised",
+    "TaskDetails",
+    "TaskEnd",
+    "TaskRecord",
+    "TaskView",
+    "Timing",
+    "Told",
+    "TranscriptPart",
+    "TriggerDetails",
+    "TriggerView",
+    "Unanswered",
+    "WaitingOn",
+    "WorkerView",
+    "moment",
+    "moment_or_none",
+    "summed",
+    "to_json",
+]
