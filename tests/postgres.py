@@ -1,4 +1,4 @@
-"""A Postgres cluster of the tests' own: in a temporary folder, on loopback, gone at the end."""
+"""A Postgres cluster of the tests' own: in memory if it can be, on loopback, gone at the end."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ from lampwork.store.store import Store
 _DEADLINE = 60.0
 """Seconds within which the server must take connections."""
 
+_ROOM = 2 * 1024**3
+"""Bytes that a cluster in memory may come to."""
+
 _SETTINGS = {
     "fsync": "off",  # the machine does not fail in a test, only processes do
     "full_page_writes": "off",
     "max_connections": "200",
+    "max_wal_size": "256MB",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
 }
@@ -40,7 +44,10 @@ class Cluster:
         self._settings = _SETTINGS | settings
         self._programs = _programs()
         self._user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
-        self.folder = Path(tempfile.mkdtemp(prefix="lampwork-postgres-"))
+        memory = _in_memory()
+        # Measured in either place, this one is less than half of the other.
+        self._strategy = "wal_log" if memory is None else "file_copy"
+        self.folder = Path(tempfile.mkdtemp(prefix="lampwork-postgres-", dir=memory))
         if self._user is not None:
             account = pwd.getpwnam(self._user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
@@ -140,7 +147,7 @@ class Cluster:
                 ended = "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
                 connection.execute(f"{ended} where datname = %s", [template])
             connection.execute(
-                f"create database {name} template {template} owner lamp strategy file_copy"
+                f"create database {name} template {template} owner lamp strategy {self._strategy}"
             )
         try:
             yield self.url(name)
@@ -182,6 +189,16 @@ class Cluster:
             group=self._user,
             extra_groups=[] if self._user else None,
         )
+
+
+def _in_memory() -> Path | None:
+    """A folder in memory with room for a cluster, if there is one.
+
+    There a database is made and dropped in 30 ms, on a disk in 290, and most of that is CPU.
+    """
+    folder = Path("/dev/shm")
+    roomy = folder.is_dir() and shutil.disk_usage(folder).free >= _ROOM
+    return folder if roomy and os.access(folder, os.W_OK) else None
 
 
 def _programs() -> Path:

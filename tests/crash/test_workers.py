@@ -24,13 +24,13 @@ from lampwork.insights import Insights
 from lampwork.place import Server
 from lampwork.store.store import Store
 
-BEAT = 0.2
+BEAT = 0.5
 """Seconds between heartbeats, where their lack is what is tested."""
 
-SELDOM = 60.0
+SELDOM = 120.0
 """Seconds between heartbeats, or sweeps, where neither may be what brings things about."""
 
-SOON = 15.0
+SOON = 40.0
 """Seconds for all that is waited for, on a machine with much else to do."""
 
 

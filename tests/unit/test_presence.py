@@ -70,5 +70,37 @@ async def test_one_that_was_too_slow_to_act_is_told_when_it_is_heard_again(store
     await us.begin()
     us._holds_until = 0
     beating = asyncio.create_task(us.keep_beating(never, never, on_heard))
-    await asyncio.wait_for(heard.wait(), 10)
+    await asyncio.wait_for(heard.wait(), 30)
     beating.cancel()
+
+
+async def test_it_looks_every_half_interval_and_beats_every_whole_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    us = Presence(store, "shop", "1", limited=False, interval=0.02)
+    beat, find_gone, did = us._beat, us._find_gone, list[str]()
+    enough = asyncio.Event()
+
+    async def beats() -> bool:
+        did.append("beat")
+        return await beat()
+
+    async def looks() -> list[str]:
+        did.append("look")
+        if did.count("look") == 4:
+            enough.set()
+        return await find_gone()
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    async def at_times() -> None:
+        """On a machine that is busy."""
+
+    monkeypatch.setattr(us, "_beat", beats)
+    monkeypatch.setattr(us, "_find_gone", looks)
+    await us.begin()
+    beating = asyncio.create_task(us.keep_beating(never, never, at_times))
+    await asyncio.wait_for(enough.wait(), 30)
+    beating.cancel()
+    assert did == ["look", "beat", "look", "look", "beat", "look"]

@@ -102,13 +102,13 @@ class Presence:
         while self.beats:
             await asyncio.sleep(self._new.interval / 2)
             try:
-                if next(looks) % 2:
+                if next(looks) % 2:  # to beat with every other look is often enough
                     until = self._holds_until
                     if not await self._beat():
                         await on_lost()
                     elif until <= _passed():
                         await on_heard()
-                elif gone := await self._find_gone():
+                if gone := await self._find_gone():
                     await on_gone(gone)
             except StoreUnavailable as error:
                 _warn_of_silence(error)
