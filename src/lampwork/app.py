@@ -188,6 +188,7 @@ class App(Door):
         try:
             await self.worker.end_all("deposed")
             await asyncio.to_thread(engine.stop)
+            self.worker.admission.forget_started()
             while not await self._has_begun_anew(engine):  # noqa: ASYNC110
                 await asyncio.sleep(_BEGIN_AGAIN)
         finally:

@@ -43,7 +43,7 @@ async def test_a_start_whose_answer_was_lost_is_made_good_for_while_the_worker_l
         engine = app.worker.engine
         start = engine.start
 
-        async def lose_the_answer(job_id: str) -> None:
+        async def lose_the_answer(job_id: str) -> bool:
             monkeypatch.setattr(engine, "start", start)
             claim_without_a_run(home, job_id, like=first.job_id)
             raise ConnectionResetError("no answer")
@@ -131,7 +131,7 @@ async def test_a_job_that_has_its_place_and_was_not_started_is_started(
         engine = app.worker.engine
         start = engine.start
 
-        async def die(job_id: str) -> None:
+        async def die(job_id: str) -> bool:
             monkeypatch.setattr(engine, "start", start)
             raise ConnectionResetError("no answer")
 

@@ -129,9 +129,9 @@ async def test_a_job_cancelled_while_it_is_being_started_is_taken_back_from_the_
         engine, held = app.worker.engine, asyncio.Event()
         start = engine.start
 
-        async def start_late(job_id: str) -> None:
+        async def start_late(job_id: str) -> bool:
             await held.wait()
-            await start(job_id)
+            return await start(job_id)
 
         monkeypatch.setattr(engine, "start", start_late)
         job_id = (await app.start(patient)).job_id

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.support import NEVER, eventually, opened, result, rows
+from tests.support import NEVER, Gate, eventually, inside, opened, park, result, rows
 
-from lampwork import Job
+from lampwork import App, Job
+from lampwork.engine import engine
 from lampwork.store.jobs import jobs
 
 
@@ -38,6 +39,66 @@ async def test_a_job_counts_from_when_it_is_started_until_its_run_is_there(
         assert await result(app, (await app.start(hello)).job_id) == "hello"
         assert rooms == [0]
         await eventually(lambda: app.worker.admission.room == 1, "it still counts")
+
+
+async def test_a_job_counts_while_the_engine_has_no_thread_for_it(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*The engine had started it, and needed a thread before it ran it: others began meanwhile,
+    and workers beside that one had nothing to do.*"""
+
+    @project.recipe()
+    async def hello(job: Job) -> str:
+        return "hello"
+
+    async with opened(project, home, max_live=1) as app:
+        gate = holding_first(monkeypatch)
+        jobs = [(await app.start(hello)).job_id]
+        await handed_out(app, gate)
+        jobs.append((await app.start(hello)).job_id)
+        await inside(app, app.worker.admission.start_queued())
+        await handed_out(app, gate)
+        assert gate.passed == 1
+        gate.open()
+        assert [await result(app, each) for each in jobs] == ["hello", "hello"]
+
+
+async def test_a_job_that_is_woken_counts_then_as_well(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home, max_live=1) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        gate = holding_first(monkeypatch)
+        await app.send_event(job_id, "go", "hello")
+        await handed_out(app, gate)
+        assert app.worker.admission.room == 0
+        # To who looks for lost runs it is about to be there.
+        assert not await inside(app, app.worker.waking.revive(job_id, lost=True))
+        gate.open()
+        assert await result(app, job_id) == "hello"
+
+
+def holding_first(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Between what the engine starts next, and its run, there is this gate."""
+    gate, execute = Gate(), engine._execute
+
+    async def execute_late(job_id: str) -> str:
+        await gate.hold_first()
+        assert execute is not None
+        return await execute(job_id)
+
+    monkeypatch.setattr(engine, "_execute", execute_late)
+    return gate
+
+
+async def handed_out(app: App, gate: Gate) -> None:
+    """Wait until a job is at the gate, and nothing is under way beside it."""
+    await eventually(lambda: gate.passed and not app.worker._background, "it never started")
 
 
 @pytest.mark.server

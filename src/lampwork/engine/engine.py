@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbos import DBOS, DBOSClient, SetWorkflowID, WorkflowStatus
+from dbos._core import WorkflowHandleAsyncTask
 
 from lampwork import failpoint
 from lampwork.connections import cut
@@ -135,14 +136,18 @@ class Engine:
         if isinstance(self._place, Server):
             cut(self._database)
 
-    async def start(self, job_id: str) -> None:
-        """Start a job here, at once. Starting it twice is starting it once."""
+    async def start(self, job_id: str) -> bool:
+        """Start a job here, at once. Starting it twice is starting it once.
 
-        async def start() -> None:
+        Returns whether it is this that has started it: a run of it begins in a moment.
+        """
+
+        async def start() -> bool:
             with SetWorkflowID(job_id):
-                await DBOS.start_workflow_async(_execute_job)
+                started = await DBOS.start_workflow_async(_execute_job)
+            return isinstance(started, WorkflowHandleAsyncTask)
 
-        await outside(start())
+        return await outside(start())
 
     async def status(self, job_id: str) -> EngineStatus:
         """What DBOS has on record of a job."""
@@ -163,8 +168,8 @@ class Engine:
         """Take the job from whoever runs it; a job that has ended stays as it is."""
         await outside(DBOS.cancel_workflow_async(job_id))
 
-    async def restart(self, job_id: str) -> None:
-        """Let a cancelled job run again here, at once.
+    async def restart(self, job_id: str) -> bool:
+        """Let a cancelled job run again here, at once; whether it is this that has started it.
 
         Only from `cancelled` or `error`, which the caller has checked under the job's lock: what is
         on record of it goes. Should it have been taken meanwhile by another process, to which this
@@ -172,7 +177,7 @@ class Engine:
         """
         await outside(DBOS.delete_workflow_async(job_id))
         failpoint.hit("wake.forgotten")
-        await self.start(job_id)
+        return await self.start(job_id)
 
     async def requeue(self, job_id: str, version: str | None = None) -> None:
         """Let a cancelled job run again, wherever there is room.

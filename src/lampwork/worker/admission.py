@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ class Admission:
         self._turn = ""
         """What the last job is of that was taken from those that waited."""
         self._starting: set[str] = set()
+        """Jobs that are handed to the engine, until their runs begin."""
         self._claimed: set[str] = set()
         """Jobs that the engine has handed out here, and whose runs have not begun."""
         self._left: list[str] = []
@@ -61,14 +62,24 @@ class Admission:
             self._leave(job_id)
             return
         self._starting.add(job_id)
-        worker.background(self._start(job_id))
+        worker.background(self.hand_out(job_id, self._start))
 
-    async def _start(self, job_id: str) -> None:
+    async def _start(self, job_id: str) -> bool:
+        return await self.enters(job_id) and await self._worker.engine.start(job_id)
+
+    async def hand_out(self, job_id: str, start: Callable[[str], Awaitable[bool]]) -> None:
+        """Start a job that has a place here, from now on until it has left again.
+
+        `start` says whether a run of it begins. Between the two the engine needs a thread, and
+        may have none for a while: one that counted for nothing then let more jobs begin than may.
+        """
+        self._starting.add(job_id)
+        begins = False
         try:
-            if await self.enters(job_id):
-                await self._worker.engine.start(job_id)
+            begins = await start(job_id)
         finally:
-            self._starting.discard(job_id)
+            if not begins:
+                self._starting.discard(job_id)
 
     @contextmanager
     def beginning(self, job_id: str) -> Generator[None]:
@@ -82,7 +93,11 @@ class Admission:
 
     def is_beginning(self, job_id: str) -> bool:
         """Whether a run of the job is about to be there."""
-        return job_id in self._claimed
+        return job_id in self._starting or job_id in self._claimed
+
+    def forget_started(self) -> None:
+        """The engine was stopped: of what it was to run, nothing begins."""
+        self._starting.clear()
 
     def _leave(self, job_id: str) -> None:
         """Let whoever has room for it first have a job, us included."""

@@ -91,11 +91,11 @@ class Waking:
         worker = self._worker
         match await worker.engine.status(job_id):
             case "none":
-                await worker.engine.start(job_id)
+                await worker.admission.hand_out(job_id, worker.engine.start)
             case "cancelled" | "error":  # an error of the engine's is no outcome of the job
                 newest = await worker.store.read(executors.newest_version, worker.project.name)
                 if newest in (None, worker.version) and worker.admission.room > 0:
-                    await worker.engine.restart(job_id)
+                    await worker.admission.hand_out(job_id, worker.engine.restart)
                 else:
                     await worker.engine.requeue(job_id, newest)
             case "success":
