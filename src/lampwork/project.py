@@ -41,6 +41,8 @@ from lampwork.triggers.trigger import check_paths, check_triggers
 
 if TYPE_CHECKING:
     from lampwork.checks.finding import Finding
+    from lampwork.graphs import Graphs
+    from lampwork.views import Graph
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,6 +117,16 @@ class Project:
         from lampwork.checks import check
 
         return check(self)
+
+    def graph(self, recipe: str) -> Graph:
+        """What a recipe may do and in which order, as its source says it. Raises RecipeNotFound."""
+        return self._graphs.of(recipe)
+
+    @cached_property
+    def _graphs(self) -> Graphs:
+        from lampwork.graphs import Graphs
+
+        return Graphs(self)
 
     @overload
     def recipe(self, fn: RecipeFunction[P, R], /) -> Recipe[P, R]: ...

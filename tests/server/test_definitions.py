@@ -53,6 +53,18 @@ async def test_a_recipe_says_what_it_takes(serve: Serve) -> None:
     assert "deliver" in missing.json()["detail"]
 
 
+async def test_a_recipe_is_drawn_from_its_code(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        graph = (await api.get(f"{RECIPES}/report/graph")).json()
+        missing = await api.get(f"{RECIPES}/reports/graph")
+
+    assert [each["kind"] for each in graph["nodes"]] == ["begin", "end"]
+    assert {each["file"] for each in graph["nodes"]} == {"tests/server/test_definitions.py"}
+    assert graph["edges"] == [{"source": "n0", "target": "n1", "label": "", "raises": False}]
+    assert graph["code"][0]["text"].endswith('return "all well"')
+    assert missing.json()["code"] == "recipe_not_found"
+
+
 async def test_skills_are_listed_with_the_metadata_that_they_read(serve: Serve) -> None:
     async with serve(project, executes=False) as api:
         [skill] = (await api.get("/api/projects/shop/skills")).json()["items"]

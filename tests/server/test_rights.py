@@ -70,6 +70,7 @@ ROUTES: dict[str, Role | str | None] = {
     "GET /api/conversations/{conversation_id}/artifacts/{name}": "viewer",
     "GET /api/projects/{project}/recipes": "viewer",
     "GET /api/projects/{project}/recipes/{recipe}": "viewer",
+    "GET /api/projects/{project}/recipes/{recipe}/graph": "viewer",
     "POST /api/projects/{project}/recipes/{recipe}/jobs": "builder",
     "GET /api/projects/{project}/genies": "viewer",
     "GET /api/projects/{project}/genies/{genie}": "viewer",

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from lampwork.checks.names import UNKNOWN, Scope, own_nodes
@@ -123,18 +123,20 @@ class Bodies:
     def __iter__(self) -> Iterator[Body]:
         return iter(list(self._known.values()))
 
-    def of(self, given: Any, *, per_item: bool = False) -> Body | None:
-        """That of a recipe or function, if it is written in this project."""
+    def of(
+        self,
+        given: Any,
+        *,
+        per_item: bool = False,
+        called: tuple[Body, ast.Call] | None = None,
+    ) -> Body | None:
+        """That of a recipe or function, if it is written in this project; `called` there."""
         fn = given.fn if isinstance(given, Recipe) else given
-        if not isinstance(fn, FunctionType):
-            return None
-        return self._of_function(fn, per_item=per_item)
-
-    def _of_function(self, fn: Callable[..., Any], *, per_item: bool) -> Body | None:
-        if (found := self._sources.definition(fn)) is None:
+        if not isinstance(fn, FunctionType) or (found := self._sources.definition(fn)) is None:
             return None
         node, file = found
-        return self._body(node, lambda: Scope.of(fn, node), file, per_item=per_item)
+        jobs = frozenset[str]() if called is None else _given_job(*called, node)
+        return self._body(node, lambda: Scope.of(fn, node), file, jobs=jobs, per_item=per_item)
 
     def _body(
         self,
@@ -147,9 +149,13 @@ class Bodies:
     ) -> Body:
         if (known := self._known.get(node)) is not None:
             known.per_item |= per_item
-            return known
-        own = {each.arg for each in _parameters(node) if _is_job(each)}
-        body = self._known[node] = Body(node, scope(), file, own | jobs, per_item)
+            if jobs <= known.jobs:
+                return known
+            body = known
+            body.jobs |= jobs
+        else:
+            own = {each.arg for each in _parameters(node) if _is_job(each)}
+            body = self._known[node] = Body(node, scope(), file, own | jobs, per_item)
         for each in body.nodes:
             match each:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value) if body.is_job(value):
@@ -157,11 +163,12 @@ class Bodies:
                 case _:
                     pass
         for call in body.calls:
-            if (below := self._led_to(body, call)) is not None:
+            below = self.led_to(body, call)
+            if below is not None and below not in body.leads_to:
                 body.leads_to.append(below)
         return body
 
-    def _led_to(self, body: Body, call: ast.Call) -> Body | None:
+    def led_to(self, body: Body, call: ast.Call) -> Body | None:
         """The body that a call leads to: of the function itself, or of the one it gives the job."""
         method = body.method(call)
         if method in _STARTS and call.args:
@@ -173,10 +180,21 @@ class Bodies:
             return None
         if isinstance(call.func, ast.Name) and (own := body.scope.function(call.func.id)):
             node, outer = own
-            jobs = frozenset(body.jobs)
+            jobs = frozenset(body.jobs) | _given_job(body, call, node)
             return self._body(node, lambda: Scope(node, outer), body.file, jobs=jobs)
         meant = body.scope.value(call.func)
-        return None if meant is UNKNOWN else self.of(meant)
+        return None if meant is UNKNOWN else self.of(meant, called=(body, call))
+
+
+def _given_job(body: Body, call: ast.Call, to: Def) -> frozenset[str]:
+    """The parameters of a function that a call gives the job, by whatever names it has them."""
+    in_order = [each.arg for each in (*to.args.posonlyargs, *to.args.args)]
+    if in_order[:1] == ["self"] and isinstance(call.func, ast.Attribute):
+        of = body.scope.value(call.func.value)
+        in_order = in_order[not isinstance(of, ModuleType | type) :]
+    by_place = zip(in_order, call.args, strict=False)
+    by_name = ((each.arg, each.value) for each in call.keywords)
+    return frozenset(name for name, each in (*by_place, *by_name) if name and body.is_job(each))
 
 
 def _takes_job(started: Any) -> bool:

@@ -42,6 +42,11 @@ class File:
         """Its syntax tree."""
         return ast.parse(self._content)
 
+    def text(self, first: int, last: int) -> str:
+        """Some of its lines."""
+        lines = self._content.decode("utf-8", "replace").splitlines()
+        return "\n".join(lines[first - 1 : last])
+
     @cached_property
     def functions(self) -> dict[tuple[str, int], Def]:
         """Its functions by name and first line, which is that of the first decorator."""
@@ -80,6 +85,7 @@ class Sources:
         }
         own = {Path(file) for file in map(source_file, defined) if file is not None}
         own |= {file for file, module in modules.items() if _holds(module, project)}
+        self._modules = {file: module.__name__ for file, module in modules.items()}
         self._folders = {file.parent for file in own}
         self._files: dict[Path, File] = {}
         for file in sorted(own | modules.keys()):
@@ -103,6 +109,11 @@ class Sources:
             for node in ast.walk(file.tree):
                 if isinstance(node, ast.Call) and called(node) == name:
                     yield node, file
+
+    def below(self, path: Path) -> str:
+        """A file's name below the folder that its module was imported from."""
+        depth = self._modules.get(path, "").count(".") + (path.name == "__init__.py")
+        return "/".join(path.parts[-1 - depth :])
 
     def allow(self, finding: Finding) -> bool:
         """Whether a comment on its line says that it is meant so."""

@@ -34,6 +34,7 @@ from lampwork.views.definitions import (
     RecipeView,
     SkillView,
 )
+from lampwork.views.graphs import Edge, FindingView, FunctionSource, Graph, Node, NodeKind
 from lampwork.views.jobs import (
     BudgetView,
     CallView,
@@ -94,6 +95,7 @@ __all__ = [
     "CopyPlan",
     "CopyView",
     "EarlierCopy",
+    "Edge",
     "EffectCount",
     "Entry",
     "ErrorView",
@@ -101,8 +103,11 @@ __all__ = [
     "Fact",
     "Failure",
     "FileView",
+    "FindingView",
     "FiringView",
+    "FunctionSource",
     "GenieView",
+    "Graph",
     "JobDetails",
     "JobTree",
     "JobView",
@@ -111,6 +116,8 @@ __all__ = [
     "LogLine",
     "MadeKey",
     "Me",
+    "Node",
+    "NodeKind",
     "Operations",
     "OrderView",
     "Page",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Response
 from pydantic import Field
 
@@ -10,7 +12,7 @@ from lampwork.server.lists import IdempotencyKey, accepted, whole
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, ProjectName
 from lampwork.types import Json
-from lampwork.views import JobView, Page, RecipeDetails, RecipeView
+from lampwork.views import Graph, JobView, Page, RecipeDetails, RecipeView
 
 router = APIRouter(
     route_class=ExactRoute, tags=["recipes"], prefix="/api/projects/{project}/recipes"
@@ -27,6 +29,12 @@ async def list_recipes(who: May.see, project: ProjectName, here: Here) -> Page[R
 async def get_recipe(who: May.see, project: ProjectName, here: Here, recipe: str) -> RecipeDetails:
     """A recipe, with the JSON Schemas of what it takes and returns."""
     return here.insights.recipe(project, recipe)
+
+
+@router.get("/{recipe}/graph")
+async def get_graph(who: May.see, project: ProjectName, recipe: str) -> Graph:
+    """What a recipe may do and in which order, drawn from its source."""
+    return await asyncio.to_thread(project.graph, recipe)
 
 
 class NewJob(Body):
