@@ -10,7 +10,7 @@ import pytest
 
 from lampwork import Job, Project
 from lampwork.people import Caller
-from lampwork.server.app import BODY_LIMIT
+from lampwork.server.requests import ExactRoute
 
 from .conftest import Serve
 
@@ -154,7 +154,7 @@ async def test_a_body_that_does_not_say_how_long_it_is_is_read_up_to_the_limit(
         )
 
     assert (problem["status"], problem["code"]) == (413, "body_too_large")
-    assert problem["fields"] == {"limit": BODY_LIMIT}
+    assert problem["fields"] == {"limit": ExactRoute.largest}
 
 
 class OneViewer:

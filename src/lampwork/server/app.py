@@ -10,7 +10,6 @@ from fastapi.routing import APIRoute
 from lampwork.server.authority import Authority
 from lampwork.server.openapi import describe_with_problems
 from lampwork.server.problems import respond_with_problems
-from lampwork.server.requests import BoundedBodies
 from lampwork.server.routes import (
     conversations,
     events,
@@ -27,10 +26,7 @@ from lampwork.server.routes import (
 )
 from lampwork.server.serving import Serving
 
-__all__ = ["BODY_LIMIT", "build"]
-
-BODY_LIMIT = 8 * 1024 * 1024
-"""Bytes of a JSON body."""
+__all__ = ["build"]
 
 _ROUTERS = [
     each.router
@@ -63,7 +59,6 @@ def build(serving: Serving, authority: Authority) -> FastAPI:
         app.include_router(router)
     respond_with_problems(app)
     describe_with_problems(app)
-    app.add_middleware(BoundedBodies, limit=BODY_LIMIT)
     return app
 
 

@@ -5,12 +5,13 @@ A route says `who: May.start` and gets the caller, or is not run at all.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Protocol
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 
 from lampwork.acting import acting
 from lampwork.errors import SignInNeeded
@@ -20,7 +21,17 @@ from lampwork.types import Role
 if TYPE_CHECKING:
     from lampwork.store.store import Store
 
-__all__ = ["COOKIE", "Authority", "KnownCallers", "May", "Who", "address_of", "require"]
+__all__ = [
+    "COOKIE",
+    "Authority",
+    "KnownCallers",
+    "May",
+    "Who",
+    "address_of",
+    "let_in",
+    "needs_of",
+    "require",
+]
 
 COOKIE = "lampwork_session"
 """The cookie with the token of a session."""
@@ -103,10 +114,17 @@ def address_of(request: Request) -> str:
     return "unknown" if request.client is None else request.client.host
 
 
+async def _caller(request: Request) -> Caller:
+    """Who calls, asked once for a request. Raises SignInNeeded."""
+    if not hasattr(request.state, "caller"):
+        authority: Authority = request.app.state.authority
+        request.state.caller = await authority.caller(request)
+    return request.state.caller
+
+
 async def _who(request: Request) -> AsyncGenerator[Caller]:
     """Who calls; what is changed meanwhile is in their name. Raises SignInNeeded."""
-    authority: Authority = request.app.state.authority
-    caller = await authority.caller(request)
+    caller = await _caller(request)
     with acting(caller.name, address=address_of(request)):
         yield caller
 
@@ -140,3 +158,28 @@ class May:
     build = Annotated[Caller, Depends(_Needs("builder"))]
     decide = Annotated[Caller, Depends(_Needs("approver"))]
     administer = Annotated[Caller, Depends(_Needs("admin"))]
+
+
+# --- before a body is read ---
+
+
+def needs_of(route: Dependant) -> Sequence[Role | None]:
+    """What a route asks of its caller: roles; None is that somebody knows who it is."""
+    return list(_needs_in(route))
+
+
+def _needs_in(asked: Dependant) -> Iterator[Role | None]:
+    for each in asked.dependencies:
+        if each.call is _who:
+            yield None
+        elif isinstance(each.call, _Needs):
+            yield each.call.role
+        yield from _needs_in(each)
+
+
+async def let_in(request: Request, needs: Sequence[Role | None]) -> None:
+    """Raise SignInNeeded, RoleLacking or NotFound before anything of the request's body is read."""
+    for role in needs:
+        caller = await _caller(request)
+        if role is not None:
+            caller.require(request.app.state.project, role)

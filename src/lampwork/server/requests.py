@@ -1,4 +1,7 @@
-"""What a request may be: JSON to the letter, within a limit, no parameter that nobody reads."""
+"""What a request may be: JSON to the letter, within a limit, no parameter that nobody reads.
+
+Of who may not send it nothing is read.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive
 
 from lampwork.errors import BodyTooLarge, InputInvalid, NotFound, one_of, quoted
-from lampwork.server.problems import problem
+from lampwork.server.authority import let_in, needs_of
 from lampwork.types import Json
 
-__all__ = ["AnyQueryRoute", "Body", "BoundedBodies", "ExactRoute", "Moment", "read_json"]
+__all__ = ["AnyQueryRoute", "Body", "ExactRoute", "Moment", "SmallRoute", "read_json"]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -75,17 +78,21 @@ def _read(body: bytes) -> Json:
 
 
 class ExactRoute(APIRoute):
-    """A route that refuses query parameters that it does not read."""
+    """A route that refuses query parameters that it does not read, and bodies over its limit."""
 
     any_query = False
+    largest = 8 * 1024 * 1024
+    """Bytes of a body."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         known = list(_query_names(self.dependant))
         takes_json = self.body_field is not None
+        needs = needs_of(self.dependant)
 
         async def exactly(given: Request) -> Response:
-            request = _ExactRequest(given.scope, given.receive)
+            await let_in(given, needs)
+            request = _ExactRequest(given.scope, _bounded(given, self.largest))
             _check_address(request, None if self.any_query else known)
             try:
                 if takes_json:
@@ -101,6 +108,12 @@ class AnyQueryRoute(ExactRoute):
     """A route whose query parameters are for the project's own code to read."""
 
     any_query = True
+
+
+class SmallRoute(ExactRoute):
+    """A route for whoever comes, of whom little is read."""
+
+    largest = 16 * 1024
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
@@ -150,36 +163,29 @@ def _check_address(request: Request, known: list[str] | None) -> None:
             )
 
 
-class BoundedBodies:
-    """Refuses a body that is longer than the limit, as soon as that is known."""
+def _bounded(request: Request, largest: int) -> Receive:
+    """What is received, counted; a body that is too long is refused as soon as that is known.
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
-        self.app = app
-        self.limit = limit
-        """Bytes."""
+    Raises BodyTooLarge, at once where its length is announced.
+    """
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > largest:
+        raise _too_large(largest)
+    received = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting what is received."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > self.limit:
-            return await problem(self._too_large())(scope, receive, send)
-        received = 0
+    async def counted() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > largest:
+            raise _too_large(largest)
+        return message
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit:
-                raise self._too_large()
-            return message
+    return counted
 
-        return await self.app(scope, counted, send)
 
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(
-            f"The body is longer than {self.limit:,} bytes. Send less, or upload what is large as "
-            "a file.",
-            limit=self.limit,
-        )
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The body is longer than {limit:,} bytes. Send less, or upload what is large as a file.",
+        limit=limit,
+    )

@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 from lampwork.people import Caller, sessions
 from lampwork.people.sessions import Session
 from lampwork.server.authority import COOKIE, Who, address_of
-from lampwork.server.requests import Body, ExactRoute
+from lampwork.server.requests import Body, SmallRoute
 from lampwork.server.serving import Here
 from lampwork.types import Role
 
-router = APIRouter(route_class=ExactRoute, tags=["people"])
+router = APIRouter(route_class=SmallRoute, tags=["people"])
 
 Secret = Annotated[str, Field(max_length=1024)]
 
