@@ -32,7 +32,7 @@ from lampwork.settings import ReadingCaps, Settings
 from lampwork.store.jobs import new_jobs, requests
 from lampwork.store.people.audit import Act, recorded
 from lampwork.store.store import Store
-from lampwork.store.tasks import artifacts, conversations, pauses
+from lampwork.store.tasks import artifacts, conversations, pauses, uploads
 from lampwork.store.triggers import triggers
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import (
@@ -129,14 +129,23 @@ class Door(JobsDoor):
         return await self.accept(callable, recorded, kind="api", key=idempotency_key)
 
     async def start_named(
-        self, name: str, input: Json, *, kind: str, idempotency_key: str | None = None
+        self,
+        name: str,
+        input: Json,
+        *,
+        kind: str,
+        idempotency_key: str | None = None,
+        files: Sequence[str] = (),
     ) -> JobRef:
         """Accept a job of a recipe by name, with input from outside, as JSON.
 
-        Raises RecipeNotFound, InputInvalid, IdempotencyConflict.
+        It keeps the `files` of the project that the input names, by their digests. Raises
+        RecipeNotFound, InputInvalid, IdempotencyConflict, ArtifactNotFound.
         """
         recorded = check_input(self.project.find_recipe(name).fn, input)
-        return await self.accept(name, recorded, kind=kind, key=idempotency_key)
+        if files:
+            await self.store.read(artifacts.require, self.project.name, files)
+        return await self.accept(name, recorded, kind=kind, key=idempotency_key, blobs=files)
 
     async def run(self, recipe: Recipe[P, R], /, *args: P.args, **input: P.kwargs) -> R:
         """Start a recipe and wait for what it returns.
@@ -293,6 +302,10 @@ class Door(JobsDoor):
             blobs=[each for file in assignment.taken for each in file.blobs],
         )
 
+    def expect(self, path: str, *, address: str | None = None) -> None:
+        """Raise TriggerNotFound or TooManyDeliveries, before a delivery is read."""
+        self._receiving.expect(path, address=address)
+
     async def receive(
         self, path: str, headers: Mapping[str, str], body: bytes, *, address: str | None = None
     ) -> Firing:
@@ -336,6 +349,19 @@ class Door(JobsDoor):
         if firing.is_new:
             self._accepted(firing.job_id)
         return firing
+
+    async def upload(
+        self, name: str, content: bytes, media_type: str = "application/octet-stream"
+    ) -> Artifact:
+        """Keep a file, for `files=[…]` of tasks and for recipes that take an Artifact.
+
+        It is gone after a day, but from what it was given to. Raises ArtifactInvalid.
+        """
+        file = await asyncio.to_thread(Artifact.of, name, content, media_type)
+        act = Act("file.upload", file.digest, self.project.name, {"name": file.name})
+        keeping = recorded(act, uploads.put)
+        await self.store.write(keeping, self.project.name, file.digest, content)
+        return file
 
     async def read_artifact(self, artifact: Artifact) -> bytes:
         """The content of an artifact of this project. Raises ArtifactNotFound."""

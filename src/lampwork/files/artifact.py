@@ -36,8 +36,8 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ \w=.+-]*)*", re.ASCII)
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a task has produced. `app.read_artifact` and `job.read_artifact` give its bytes,
-    and `files=[artifact]` gives it to another task."""
+    """A file of a project, that a task has produced or that was uploaded. `app.read_artifact` and
+    `job.read_artifact` give its bytes, and `files=[artifact]` gives it to a task."""
 
     name: str
     media_type: str

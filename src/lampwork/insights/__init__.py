@@ -17,6 +17,7 @@ from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNo
 from lampwork.insights import belonging
 from lampwork.insights.conversations import conversation_details, page_of_conversations
 from lampwork.insights.executors import holder_of, liveness, workers
+from lampwork.insights.files import given_file, saved_file
 from lampwork.insights.genies import genie_views, paused_in, skill_view
 from lampwork.insights.jobs import (
     Depth,
@@ -370,6 +371,14 @@ class Insights:
         Raises ConversationNotFound, InputInvalid.
         """
         return await self.store.read(recording, conversation_id)
+
+    async def file(self, task_id: str, name: str, *, saved: bool) -> tuple[FileView, bytes]:
+        """A file that a task was given, or the last artifact of that name that it has saved.
+
+        Raises TaskNotFound, NotFound, ArtifactNotFound.
+        """
+        await self.require_task(task_id)
+        return await self.store.read(saved_file if saved else given_file, task_id, name)
 
     async def artifact(self, conversation_id: str, name: str) -> tuple[FileView, bytes]:
         """An artifact that tasks in a conversation have saved, the last one of that name.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.budgets import budgets_of
+from lampwork.insights.files import file_views
 from lampwork.metadata.proof import Evidence, Proof
 from lampwork.store.lists import queries
 from lampwork.types import Json
@@ -16,7 +17,6 @@ from lampwork.views import (
     ConversationView,
     ErrorView,
     Fact,
-    FileView,
     Page,
     Refusal,
     RefusedAnswer,
@@ -211,18 +211,8 @@ def _told(body: dict[str, Json], place: dict[str, Any]) -> Told:
         on_problem=body["on_problem"],
         skills=tuple(body["skills"]),
         withheld=body["withheld"],
-        files=tuple(map(_file, body.get("files", ()))),
+        files=file_views(body.get("files", ())),
         history=body.get("history", {}),
-    )
-
-
-def _file(record: dict[str, Json]) -> FileView:
-    return FileView(
-        name=record["name"],
-        media_type=record["media_type"],
-        size=record["size"],
-        digest=record["digest"],
-        notes=tuple(record.get("notes", ())),
     )
 
 
@@ -337,7 +327,7 @@ def _card(
         ended_at=None if ended is None else moment(ended.at),
         job=body.get("child"),
         notes=again + notes,
-        artifacts=tuple(map(_file, came.get("artifacts", ()))),
+        artifacts=file_views(came.get("artifacts", ())),
         confirmation=_confirmation(proposed, decision),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import values
 from lampwork.insights.budgets import budgets_of
 from lampwork.insights.conversations import error_view, refusals, skill_cards, withheld_in
+from lampwork.insights.files import file_views
 from lampwork.store import blobs
 from lampwork.store.lists import queries
 from lampwork.store.tasks import conversations
@@ -36,6 +37,7 @@ def task_details(connection: sa.Connection, task_id: str) -> TaskDetails:
         on_problem=row.on_problem,
         metadata=row.metadata,
         output_schema=row.output_schema,
+        files=file_views(row.files),
         answer=_answer(connection, row),
     )
 

@@ -13,6 +13,7 @@ from lampwork.server.problems import respond_with_problems
 from lampwork.server.routes import (
     conversations,
     events,
+    files,
     genies,
     health,
     hooks,
@@ -31,7 +32,7 @@ __all__ = ["build"]
 _ROUTERS = [
     each.router
     for each in (
-        *(jobs, recipes, genies, tasks, conversations, triggers, system),
+        *(jobs, recipes, genies, tasks, files, conversations, triggers, system),
         *(hooks, events, people, sessions, health),
     )
 ]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
@@ -22,7 +22,7 @@ from lampwork.errors import BodyTooLarge, InputInvalid, NotFound, one_of, quoted
 from lampwork.server.authority import let_in, needs_of
 from lampwork.types import Json
 
-__all__ = ["AnyQueryRoute", "Body", "ExactRoute", "Moment", "SmallRoute", "read_json"]
+__all__ = ["AnyQueryRoute", "Body", "Digest", "ExactRoute", "Moment", "SmallRoute", "read_json"]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -46,6 +46,10 @@ def _moment(given: Any) -> datetime:
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A moment in a request."""
+
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""The SHA-256 of a content, in hex."""
 
 
 class _ExactRequest(Request):

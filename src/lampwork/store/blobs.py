@@ -1,6 +1,7 @@
 """Large values and files, stored once under the digest of their content, and collected.
 
-A blob is kept for as long as it has an owner: a job, or an artifact of a task. Who stores content
+A blob is kept for as long as it has an owner: a job, an artifact of a task, or the project that
+it was uploaded to. Who stores content
 and names its owner in one transaction has nothing to fear. Who names it later, as files from
 outside are stored before their job exists, has `GRACE` for it: storing content anew makes it young
 again, and `own` refuses a blob that has gone. The database puts all of it in an order, whichever

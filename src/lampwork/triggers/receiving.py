@@ -79,6 +79,10 @@ class Receiving:
         self._store = store
         self._refused: OrderedDict[tuple[str, str | None], float] = OrderedDict()
 
+    def expect(self, path: str, *, address: str | None) -> None:
+        """Raise TriggerNotFound or TooManyDeliveries, before anybody reads what is delivered."""
+        self._require_patience(self._arrival(*self._webhook(path), address, None))
+
     async def deliver(
         self,
         path: str,

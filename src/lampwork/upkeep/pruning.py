@@ -25,7 +25,7 @@ from lampwork.store import blobs
 from lampwork.store.people.audit import Act, nothing, recorded
 from lampwork.store.processes import leases
 from lampwork.store.store import Store
-from lampwork.store.tasks import briefings
+from lampwork.store.tasks import briefings, uploads
 from lampwork.store.triggers import firings
 from lampwork.store.upkeep import prune, quiet, remains
 from lampwork.store.upkeep.prune import Amount, Search
@@ -133,6 +133,7 @@ async def delete(
     while await turns.write(prune.rejections, search, at_most=_ROWS):
         failpoint.hit("prune.swept")
     await turns.write(briefings.collect)
+    await turns.write(uploads.expire, search.now)
     while await turns.write(blobs.collect, search.now):
         failpoint.hit("prune.collected")
     if actor() is not None:

@@ -215,6 +215,8 @@ class TaskDetails(TaskView):
     metadata: dict[str, Json]
     """Which skills get, and no model."""
     output_schema: Json
+    files: tuple[FileView, ...]
+    """What it was given."""
     answer: dict[str, Json] | None
     """Once it is answered: `output`, `response`, `actions`, `proof`, `artifacts`, `usage`."""
 

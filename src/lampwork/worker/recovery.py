@@ -14,6 +14,7 @@ from lampwork.runs.run import Run
 from lampwork.store import blobs
 from lampwork.store.jobs import cancelled, inbox, jobs, queued, wanted
 from lampwork.store.processes import executors
+from lampwork.store.tasks import uploads
 from lampwork.worker.worker import Worker
 
 _log = logging.getLogger("lampwork.worker")
@@ -211,6 +212,7 @@ async def keep_collecting(worker: Worker) -> None:
 async def collect(worker: Worker) -> int:
     """Delete the blobs that nobody owns and nobody will; how many they were."""
     total = 0
+    await worker.store.write(uploads.expire, clock.now())
     while count := await worker.store.write(blobs.collect, clock.now()):
         total += count
     return total

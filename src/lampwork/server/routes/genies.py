@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, Base64Bytes, Field
+from pydantic import AfterValidator, Base64Bytes, Field, model_validator
 
-from lampwork import Budget, File, Sealed, clock
+from lampwork import Artifact, Budget, File, Sealed, clock
 from lampwork.server.authority import May
 from lampwork.server.lists import IdempotencyKey, accepted, whole
-from lampwork.server.requests import Body, ExactRoute, Moment
+from lampwork.server.requests import Body, Digest, ExactRoute, Moment
 from lampwork.server.serving import Here, ProjectName
 from lampwork.types import Json
 from lampwork.views import GenieView, JobView, Page, SkillView
@@ -63,11 +63,26 @@ async def start_genie(
 
 
 class GivenFile(Body):
-    """A file for a genie to read."""
+    """A file for a genie to read, with its content; or one of the project, by its digest."""
 
     name: str
-    content: Annotated[Base64Bytes, Field(strict=False, description="In base64.")]
+    content: Annotated[Base64Bytes, Field(strict=False, description="In base64.")] | None = None
+    digest: Digest | None = Field(None, description="Of what was uploaded, or of an artifact.")
     media_type: str | None = None
+    size: int | None = Field(None, description="As the upload was answered; it is not asked.")
+
+    @model_validator(mode="after")
+    def _has_one(self) -> GivenFile:
+        if (self.content is None) == (self.digest is None):
+            raise ValueError("give its content or its digest")
+        return self
+
+    def as_given(self) -> File | Artifact:
+        """As the door takes it."""
+        if self.content is not None:
+            return File(self.name, self.content, self.media_type)
+        media_type = self.media_type or "application/octet-stream"
+        return Artifact(self.name, media_type, self.digest or "", self.size or 0)
 
 
 _Limit = Annotated[int, Field(gt=0, le=1_000_000_000)]
@@ -115,7 +130,7 @@ class _Terms(Body):
             "metadata": {
                 key: Sealed(value) if key in self.sealed else value for key, value in given.items()
             },
-            "files": [File(each.name, each.content, each.media_type) for each in self.files],
+            "files": [each.as_given() for each in self.files],
             "when_busy": self.when_busy,
             "when_paused": self.when_paused,
             "budget": budget,

@@ -31,6 +31,7 @@ class Received(BaseModel):
 @router.post("/hooks/{project}/{path:path}", status_code=202)
 async def receive(project: ProjectName, path: str, request: Request, here: Here) -> Received:
     """Take a delivery to a webhook; its signature is what lets it in."""
+    here.door.expect(path, address=address_of(request))
     body = await request.body()
     firing = await here.door.receive(path, request.headers, body, address=address_of(request))
     return Received(job_id=firing.job_id, is_new=firing.is_new)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lampwork.server.authority import May
 from lampwork.server.lists import IdempotencyKey, accepted, whole
-from lampwork.server.requests import Body, ExactRoute
+from lampwork.server.requests import Body, Digest, ExactRoute
 from lampwork.server.serving import Here, ProjectName
 from lampwork.types import Json
 from lampwork.views import Graph, JobView, Page, RecipeDetails, RecipeView
@@ -43,6 +43,11 @@ class NewJob(Body):
     input: dict[str, Json] = Field(
         default_factory=dict[str, Json], description="The recipe's parameters by name."
     )
+    files: list[Digest] = Field(
+        default_factory=list[Digest],
+        max_length=100,
+        description="Digests of the files that the input names: the job keeps them.",
+    )
 
 
 @router.post("/{recipe}/jobs", status_code=202)
@@ -56,5 +61,7 @@ async def start_job(
     key: IdempotencyKey = None,
 ) -> JobView:
     """Start a job of a recipe; it is on disk when this answers."""
-    job = await here.door.start_named(recipe, new.input, kind="api", idempotency_key=key)
+    job = await here.door.start_named(
+        recipe, new.input, kind="api", idempotency_key=key, files=new.files
+    )
     return await accepted(here, job.job_id, response)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from lampwork.server.authority import May
+from lampwork.server.contents import DESCRIBED, content
 from lampwork.server.lists import accepted
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, TaskId
@@ -18,6 +19,20 @@ router = APIRouter(route_class=ExactRoute, tags=["tasks"], prefix="/api/tasks/{t
 async def get_task(who: May.see, task: TaskId, here: Here) -> TaskDetails:
     """A task in full; what was said in it is in its conversation."""
     return await here.insights.task(task)
+
+
+@router.get("/files/{name}", response_class=Response, responses=DESCRIBED)
+async def get_file(who: May.see, task: TaskId, here: Here, name: str, request: Request) -> Response:
+    """The content of a file that the task was given; or a range."""
+    return content(request, *await here.insights.file(task, name, saved=False))
+
+
+@router.get("/artifacts/{name}", response_class=Response, responses=DESCRIBED)
+async def get_artifact_of_task(
+    who: May.see, task: TaskId, here: Here, name: str, request: Request
+) -> Response:
+    """The content of a file that the task has saved, the last one of that name; or a range."""
+    return content(request, *await here.insights.file(task, name, saved=True))
 
 
 class Answered(Body):

@@ -20,7 +20,8 @@ blob_owners = sa.Table(
     "blob_owners",
     metadata,
     sa.Column("digest", sa.Text, primary_key=True),
-    sa.Column("owner", sa.Text, primary_key=True),  # a job's id, or an artifact's task, call, name
+    # A job's id; an artifact's task, call and name; `upload:` and the project that has it.
+    sa.Column("owner", sa.Text, primary_key=True),
     sa.Index("blob_owners_by_owner", "owner"),
 )
 

@@ -1,6 +1,6 @@
 """Tasks and what they write. Every function runs inside one transaction.
 
 Opened (`openings`, `continued`), found by their runs (`claims`), below others (`lineage`,
-`delegated`), written (`conversations`, `briefings`, `artifacts`, `files`), ended (`tasks`,
-`by_hand`). What they wait for before they go on: `places`, `pauses`.
+`delegated`), written (`conversations`, `briefings`, `artifacts`), given files (`files`,
+`uploads`), ended (`tasks`, `by_hand`). What they wait for before they go on: `places`, `pauses`.
 """

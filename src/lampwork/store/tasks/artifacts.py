@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,9 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from lampwork import clock
 from lampwork.errors import ArtifactNotFound
 from lampwork.store import blobs
-from lampwork.store.schema import artifacts, conversations, tasks
+from lampwork.store.schema import artifacts, blob_owners, conversations, jobs, tasks
+from lampwork.store.tasks import uploads
 from lampwork.store.tasks.conversations import StaleEpoch
 from lampwork.types import Json
+
+_FACTS = (artifacts.c.name, artifacts.c.media_type, artifacts.c.digest, artifacts.c.size)
 
 
 def save(
@@ -54,30 +58,56 @@ def save(
 
 def of_call(connection: sa.Connection, task: str, call: str) -> list[dict[str, Json]]:
     """The artifacts of a skill call, in the order in which they were saved."""
-    columns = (artifacts.c.name, artifacts.c.media_type, artifacts.c.digest, artifacts.c.size)
     rows = connection.execute(
-        sa.select(*columns)
+        sa.select(*_FACTS)
         .where(artifacts.c.task_id == task, artifacts.c.call == call)
         .order_by(artifacts.c.at, artifacts.c.name)
     )
     return [dict(row) for row in rows.mappings()]
 
 
-def content(connection: sa.Connection, project: str, digest: str) -> bytes:
-    """The content of an artifact that a task of the project has saved.
+def of_task(connection: sa.Connection, task: str) -> list[dict[str, Json]]:
+    """The artifacts of a task, those saved last at the end."""
+    rows = connection.execute(
+        sa.select(*_FACTS).where(artifacts.c.task_id == task).order_by(artifacts.c.at)
+    )
+    return [dict(row) for row in rows.mappings()]
 
-    Raises ArtifactNotFound.
-    """
-    found = connection.execute(
+
+def content(connection: sa.Connection, project: str, digest: str) -> bytes:
+    """The content of a file that is the project's. Raises ArtifactNotFound."""
+    require(connection, project, [digest])
+    return blobs.get(connection, digest)
+
+
+def require(connection: sa.Connection, project: str, digests: Iterable[str]) -> None:
+    """Raise ArtifactNotFound unless all of these are the project's: saved by a task of it, uploaded
+    to it, or given to a job of it."""
+    ways = (_is_saved, uploads.has, _is_given)
+    for digest in digests:
+        if not any(way(connection, project, digest) for way in ways):
+            raise ArtifactNotFound(
+                f'Project "{project}" has no artifact {digest[:12]}…. Name one that a TaskAnswer '
+                "of this project lists, or that was uploaded within the last day."
+            )
+
+
+def _is_saved(connection: sa.Connection, project: str, digest: str) -> bool:
+    found = (
         sa.select(artifacts.c.digest)
         .join(tasks, tasks.c.id == artifacts.c.task_id)
         .join(conversations, conversations.c.id == tasks.c.conversation_id)
         .where(artifacts.c.digest == digest, conversations.c.project == project)
         .limit(1)
-    ).first()
-    if found is None:
-        raise ArtifactNotFound(
-            f'Project "{project}" has no artifact {digest[:12]}…. '
-            "Read one that a TaskAnswer of this project lists."
-        )
-    return blobs.get(connection, digest)
+    )
+    return connection.execute(found).first() is not None
+
+
+def _is_given(connection: sa.Connection, project: str, digest: str) -> bool:
+    found = (
+        sa.select(jobs.c.id)
+        .join(blob_owners, blob_owners.c.owner == jobs.c.id)
+        .where(blob_owners.c.digest == digest, jobs.c.project == project)
+        .limit(1)
+    )
+    return connection.execute(found).first() is not None

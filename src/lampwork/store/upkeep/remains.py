@@ -32,6 +32,7 @@ from lampwork.store.schema import (
     triggers,
     waits,
 )
+from lampwork.store.tasks import uploads
 
 __all__ = ["delete_waits", "left", "mark", "mark_blobs", "sweep", "take_jobs", "take_tasks"]
 
@@ -168,6 +169,7 @@ def _budget_of(connection: sa.Connection, task: str, _limit: int) -> int:
 
 def _blob(connection: sa.Connection, marked: str, _limit: int) -> int:
     """A content, if nobody else owns it."""
+    uploads.forget(connection, marked.removeprefix("b"))
     blobs.delete_unowned(connection, [marked.removeprefix("b")])
     return 1
 

@@ -1,0 +1,74 @@
+"""Files that are uploaded, for tasks and jobs to be given them by their digest."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+
+from lampwork.files.artifact import LARGEST
+from lampwork.server.authority import May
+from lampwork.server.requests import ExactRoute
+from lampwork.server.serving import Here, ProjectName
+
+_IN_MEMORY = 1024 * 1024
+"""Bytes of a file that is on its way; what is more goes to the disk until it is all there."""
+
+
+class FileRoute(ExactRoute):
+    """A route that takes a file."""
+
+    largest = LARGEST
+
+
+router = APIRouter(route_class=FileRoute, tags=["files"], prefix="/api/projects/{project}/files")
+
+_FORM = "application/x-www-form-urlencoded"
+"""What curl says of every body."""
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The content, as it is.",
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary", "minLength": 1}
+            }
+        },
+    }
+}
+
+
+class Uploaded(BaseModel):
+    """A file that is kept for a day, and for as long as a job has it."""
+
+    name: str
+    media_type: str
+    digest: str
+    """By this it is named in `files` of tasks and jobs."""
+    size: int
+    """Bytes."""
+
+
+@router.post("", status_code=201, openapi_extra=_BODY)
+async def upload_file(
+    who: May.build,
+    project: ProjectName,
+    here: Here,
+    request: Request,
+    name: Annotated[str, Query(min_length=1, max_length=200)],
+) -> Uploaded:
+    """Keep a file, whose content is the body."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
+        async for part in request.stream():
+            body.write(part)
+        body.seek(0)
+        file = await here.door.upload(name, body.read(), _media_type(request))
+    return Uploaded(**file.to_json())
+
+
+def _media_type(request: Request) -> str:
+    said = request.headers.get("content-type", _FORM)
+    return "application/octet-stream" if said == _FORM else said
