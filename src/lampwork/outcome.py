@@ -39,4 +39,4 @@ async def prepared(flow: Flow) -> tuple[Callable[..., Any], dict[str, Any]]:
         # It was checked when the job was accepted.
         return fn, read_input(fn, flow.row.input)
     except (NotImportable, InputInvalid, ResultNotRecordable) as error:
-        raise await flow.differ(str(error)) from error
+        raise flow.differ(str(error)) from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import Future
+
 import pytest
 from tests.support import clerk, eventually, opened, park, result, row, rows, status
 
@@ -339,6 +342,47 @@ async def test_a_job_that_was_stopped_twice_goes_on_at_once_each_time(project, h
         await stopped(app, job_id)
         broken = False
         await app.go_on(job_id)
+        assert await result(app, job_id) == "hello"
+        assert happened == []
+
+
+async def test_a_person_who_is_quicker_than_the_engine_gets_the_job_going(
+    project, home, monkeypatch
+):
+    """A job is stopped, somebody lets it go on, and only then does the engine cancel its run."""
+    broken = False
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        if broken:
+            await job.step(pay)
+        return await job.wait_for("go", str)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        worker, broken = app.worker, True
+        cancel, revive, may_cancel = worker.engine.cancel, worker.waking.revive, Future[None]()
+
+        async def late(job_id: str) -> None:
+            await asyncio.wrap_future(may_cancel)
+            await cancel(job_id)
+
+        async def seen(job_id: str, **how: bool) -> bool:
+            if worker.lock(job_id).locked():  # else the engine is asked, whatever is to come
+                may_cancel.set_result(None)
+            found = await revive(job_id, **how)
+            if not may_cancel.done():
+                may_cancel.set_result(None)
+            return found
+
+        monkeypatch.setattr(worker.engine, "cancel", late)
+        monkeypatch.setattr(worker.waking, "revive", seen)
+        await app.send_event(job_id, "go", "hello")
+        await stopped(app, job_id)
+        broken = False
+        await app.go_on(job_id)
+
         assert await result(app, job_id) == "hello"
         assert happened == []
 

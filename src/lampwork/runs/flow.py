@@ -99,7 +99,7 @@ class Flow(ABC):
         """Nothing executes any more: all unfinished calls only wait."""
 
     @abstractmethod
-    async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
+    def differ(self, why: str, *, at: int | None = None) -> RunEnded:
         """The code no longer fits what was begun, as call `at` shows. Returns what to raise."""
 
     @abstractmethod
@@ -159,7 +159,7 @@ class Flow(ABC):
             return
         names = ", ".join(f"{self._begun[n].kind} {self._begun[n].name}" for n in missing)
         how = f", with {outcome.error['message']}," if isinstance(outcome, values.Failure) else ""
-        raise await self.differ(
+        raise self.differ(
             f"its code ended{how} without the calls that were begun: {names}. "
             "Bring them back, or cancel the job.",
             at=missing[0],
@@ -255,7 +255,7 @@ class Flow(ABC):
             # It was checked before it was recorded, so the type is another one now.
             misfit = error
         try:
-            raise await self.differ(str(misfit), at=call.number) from misfit
+            raise self.differ(str(misfit), at=call.number) from misfit
         except StoreUnavailable as error:
             raise self.unavailable(error) from error
 
@@ -271,10 +271,10 @@ class Flow(ABC):
             call.digest,
         ):
             why = call.differs_from(f"{begun.kind} {begun.name}")
-            raise await self.differ(why, at=call.number)
+            raise self.differ(why, at=call.number)
         return await self._unrecorded(call)
 
     async def _on_record(self, call: Call[Any], label: str, envelope: str) -> str:
         if label != call.label:
-            raise await self.differ(call.differs_from(label), at=call.number)
+            raise self.differ(call.differs_from(label), at=call.number)
         return envelope

@@ -149,11 +149,11 @@ class Run(Flow):
         if not leads:
             raise self._over("deposed")
 
-    async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
+    def differ(self, why: str, *, at: int | None = None) -> RunEnded:
         """The code no longer fits what was begun: a person must look. Returns what to raise."""
         need_person(self.job_id, why, "Mend its code and restart the worker, then", "go-on", at=at)
         place = "" if at is None else f" at call {at}"
-        await self.worker.stop_for_attention(self, f"code changed{place}: {why}")
+        self.worker.stop_for_attention(self, f"code changed{place}: {why}")
         return RunEnded(self.job_id, "attention")
 
     def _over(self, reason: EndReason) -> RunEnded:

@@ -170,7 +170,7 @@ class SkillCalls:
         can't take the other's place.
         """
         if intent.child is not None:
-            raise await self.run.differ(
+            raise self.run.differ(
                 f"task {self.hold.task_id} waits for job {intent.child}, which its skill "
                 f'"{intent.skill}" has started, and its genie no longer has a recipe of that name. '
                 "Bring it back, or cancel the job.",

@@ -68,7 +68,7 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
     new = await new_task(run, assignment, call, model, told)
     claim = await open_or_claim(run, new)
     if not claim.is_new and isinstance(new.refused, GenieNotEligible) and claim.outcome is None:
-        raise await run.differ(f"task {new.id} can't go on: {new.refused.message}", at=call)
+        raise run.differ(f"task {new.id} can't go on: {new.refused.message}", at=call)
     if claim.outcome is not None:
         return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
     if not claim.holds:

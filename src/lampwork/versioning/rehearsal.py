@@ -68,7 +68,7 @@ class Rehearsal(Flow):
     def on_end(self, callable: str, input: Json) -> None:
         """Nothing is registered."""
 
-    async def differ(self, why: str, *, at: int | None = None) -> RunEnded:
+    def differ(self, why: str, *, at: int | None = None) -> RunEnded:
         """That is what was looked for. Returns what to raise."""
         if self.difference is None:
             self.difference = Difference(why, at)

@@ -118,11 +118,15 @@ class Worker:
             for callback in self.on_progress:
                 callback(run)
 
-    async def stop_for_attention(self, run: Run, why: str) -> None:
-        """Take a job out of the way until a person has looked."""
-        freed = await self.store.write(wanted.need_attention, run.job_id, why)
+    def stop_for_attention(self, run: Run, why: str) -> None:
+        """End a run, and take its job out of the way until a person has looked."""
         self.end(run, "attention")
-        await self.engine.cancel(run.job_id)
+        self.background(self._out_of_the_way(run.job_id, why))
+
+    async def _out_of_the_way(self, job_id: str, why: str) -> None:
+        async with self.lock(job_id):  # who lets it go on at once finds it cancelled
+            freed = await self.store.write(wanted.need_attention, job_id, why)
+            await self.engine.cancel(job_id)
         self.deliver(freed)
 
     async def cancel(self, job_id: str) -> None:
