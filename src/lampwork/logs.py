@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import socket
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -92,8 +94,13 @@ class Sentences(logging.Formatter):
 class JsonLines(logging.Formatter):
     """For programs: one JSON object a line, with the fields beside the sentence."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = {"host": socket.gethostname(), "pid": os.getpid()}
+
     def format(self, record: logging.LogRecord) -> str:
-        """The line: `time`, `level`, `event`, `message`, `logger`, and the record's own fields."""
+        """The line: `time`, `level`, `event`, `message`, `logger`, the process, as `lampwork
+        workers` names it, and the record's own fields."""
         fields = {name: each for name, each in vars(record).items() if name not in _STANDARD}
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -101,6 +108,7 @@ class JsonLines(logging.Formatter):
             "event": fields.pop("event", None),
             "message": record.getMessage(),
             "logger": record.name,
+            **self._process,
             **{name: each for name, each in fields.items() if each is not None},
         }
         if record.exc_info:

@@ -435,3 +435,24 @@ def test_a_server_that_can_not_be_reached_is_a_problem(lampwork: Any) -> None:
     [database] = [each for each in looked.json["items"] if each["about"] == "database"]
     assert (looked.code, database["state"]) == (1, "problem")
     assert "can't be reached" in database["message"]
+
+
+def test_a_folder_that_was_left_for_a_database_is_told_of(lampwork: Any, server: str) -> None:
+    lampwork("migrate", "--db", server)
+    lampwork.json("run", "add", "--input", '{"a": 1}', "--wait")
+    assert "folder" not in {each["about"] for each in looked_at(lampwork, server)}
+    lampwork.queue("run", "add", "--input", '{"a": 1}')
+
+    [left] = [each for each in looked_at(lampwork, server) if each["about"] == "folder"]
+
+    home = lampwork.folder / ".lampwork"
+    assert left == {
+        "about": "folder",
+        "state": "warning",
+        "message": f"{home} holds jobs that have not ended, 1: they do not move by themselves.",
+        "mend": f"Let a worker finish them there: lampwork worker --home {home}",
+    }
+
+
+def looked_at(lampwork: Any, server: str) -> list[dict[str, Any]]:
+    return lampwork("doctor", "--json", "--db", server).json["items"]

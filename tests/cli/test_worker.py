@@ -243,3 +243,14 @@ def test_an_environment_says_how_its_log_is_written(
     lines = [json.loads(line) for line in stop(worker).err.splitlines()]
     [failed] = [line for line in lines if line["event"] == "job.failed"]
     assert (failed["job_id"], failed["error_type"]) == (job_id, "ValueError")
+
+
+def test_how_it_executes_can_be_said(lampwork: Any, stop: Any) -> None:
+    how = ("--grace", "7", "--heartbeat", "1", "--park-after", "0", "--max-live", "5")
+    worker = lampwork.worker(*how)
+
+    assert "Closing: what executes gets up to 7 s." in stop(worker).err
+
+    refused = lampwork("worker", "--max-live", "0")
+    assert refused.code == 2
+    assert "'--max-live': 0 is not in the range" in refused.err

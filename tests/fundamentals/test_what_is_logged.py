@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,6 +79,8 @@ async def test_a_line_is_a_sentence_with_fields(opened: Open, written: io.String
         "level": "info",
         "event": "job.failed",
         "logger": "lampwork.worker",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
         "job_id": fails,
         "error": "step_failed",
         "error_type": "LookupError",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,11 +19,13 @@ from lampwork.cli.log import Log, log_option
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
+from lampwork.cli.tuning import tuned
 from lampwork.door import Door
 from lampwork.errors import AccountsLacking, FolderInUse
 from lampwork.logs import LogFormat
 from lampwork.place import Place
 from lampwork.project import Project
+from lampwork.settings import Settings
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -58,6 +62,7 @@ def _address(_context: click.Context, _parameter: click.Parameter, host: str) ->
 @click.option("--tls-cert", type=_FILE, metavar="FILE", help="Its certificate, in PEM.")
 @click.option("--tls-key", type=_FILE, metavar="FILE", help="The key of that.")
 @click.option("--no-worker", is_flag=True, help="Execute nothing; other processes do.")
+@tuned
 @log_option
 @shared
 def command(
@@ -68,6 +73,7 @@ def command(
     tls_cert: Path | None,
     tls_key: Path | None,
     no_worker: bool,
+    tuning: Mapping[str, Any],
     log_format: LogFormat,
     options: Options,
 ) -> int:
@@ -88,7 +94,9 @@ def command(
         )
     log = Log(log_format)
     try:
-        return asyncio.run(_serve(load(project), listen, options, log, executes=not no_worker))
+        settings = replace(options.settings, triggers=not no_worker, **tuning)
+        executes = not no_worker
+        return asyncio.run(_serve(load(project), listen, settings, options, log, executes=executes))
     finally:
         log.let_go()
 
@@ -115,14 +123,19 @@ class _Listen:
 
 
 async def _serve(
-    project: Project, listen: _Listen, options: Options, log: Log, *, executes: bool
+    project: Project,
+    listen: _Listen,
+    settings: Settings,
+    options: Options,
+    log: Log,
+    *,
+    executes: bool,
 ) -> int:
     from lampwork.server.app import build  # 0.3 s, which help does without
     from lampwork.server.authority import KnownCallers
     from lampwork.server.running import Reached, bound, serving
     from lampwork.server.serving import Serving
 
-    settings = replace(options.settings, triggers=executes)
     opened = App.opened if executes else Door.opened
     reached = Reached(listen.behind_proxy, listen.tls_cert, listen.tls_key)
     with stop_signals() as stopped, bound(listen.host, listen.port) as at:

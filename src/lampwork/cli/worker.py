@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -15,10 +17,12 @@ from lampwork.cli.log import Log, log_option
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load
 from lampwork.cli.stopping import stop_signals
+from lampwork.cli.tuning import tuned
 from lampwork.insights import Insights
 from lampwork.logs import LogFormat
 from lampwork.place import Place
 from lampwork.project import Project
+from lampwork.settings import Settings
 
 
 @click.command(
@@ -29,9 +33,16 @@ from lampwork.project import Project
 @click.option(
     "--otel", is_flag=True, help="Send spans and metrics by OpenTelemetry; else LAMPWORK_OTEL=1."
 )
+@tuned
 @log_option
 @shared
-def command(project: str | None, otel: bool, log_format: LogFormat, options: Options) -> int:
+def command(
+    project: str | None,
+    otel: bool,
+    tuning: Mapping[str, Any],
+    log_format: LogFormat,
+    options: Options,
+) -> int:
     """Execute jobs, and let triggers fire, until SIGTERM or Ctrl-C.
 
     What executes then gets some seconds to end; the rest goes on with the next worker. One worker
@@ -40,15 +51,15 @@ def command(project: str | None, otel: bool, log_format: LogFormat, options: Opt
     """
     log = Log(log_format)
     try:
-        return asyncio.run(_work(load(project), options, log, otel=otel))
+        settings = replace(options.settings, triggers=True, **tuning)
+        if otel:
+            settings = replace(settings, otel=True)
+        return asyncio.run(_work(load(project), settings, options, log))
     finally:
         log.let_go()
 
 
-async def _work(project: Project, options: Options, log: Log, *, otel: bool) -> int:
-    settings = replace(options.settings, triggers=True)
-    if otel:
-        settings = replace(settings, otel=True)
+async def _work(project: Project, settings: Settings, options: Options, log: Log) -> int:
     with stop_signals() as stopped:
         async with App.opened(project, settings) as app:
             _say_started(settings.place, project, options, log)

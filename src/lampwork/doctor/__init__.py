@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lampwork.doctor.code import in_code
 from lampwork.doctor.diagnosis import Diagnosis, State, ok, problem, warning
-from lampwork.doctor.folder import in_folder
+from lampwork.doctor.folder import in_folder, left_behind
 from lampwork.doctor.machine import on_machine
 from lampwork.doctor.models import of_models
 from lampwork.doctor.server import on_server
@@ -38,6 +38,7 @@ async def examine(
         found += await asyncio.to_thread(in_folder, settings.place.path, worker)
     else:
         found.append(await asyncio.to_thread(on_server, settings.place))
+        found += await asyncio.to_thread(_list, lambda: left_behind(settings.home))
     if project is not None:
         found += in_code(project, check)
     return found + await models

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -48,6 +49,25 @@ def in_folder(home: Path, worker: str) -> list[Diagnosis]:
         return [*found, ok("database", "Nothing has been written yet.")]
     found += [*_databases(home, condition), *_jobs(condition, pid, dev, worker)]
     return [*found, *map(_paused, condition.paused)]
+
+
+def left_behind(home: Path) -> Iterator[Diagnosis]:
+    """What a folder still holds beside a database that is used in its place."""
+    try:
+        condition = condition_of(home)
+    except StoreUnavailable:  # nobody uses it
+        return
+    unfinished = 0 if condition is None else _unfinished(condition)
+    if unfinished:
+        yield warning(
+            "folder",
+            f"{home} holds jobs that have not ended, {unfinished}: they do not move by themselves.",
+            f"Let a worker finish them there: lampwork worker --home {shlex.quote(str(home))}",
+        )
+
+
+def _unfinished(condition: Condition) -> int:
+    return condition.attention + sum((*condition.due.values(), *condition.waiting.values()))
 
 
 # --- the place ---

@@ -61,12 +61,10 @@ class Execution:
             engine_task.add_done_callback(lambda done: self._recorded(run, done))
             return envelope
         except Exception as error:
-            facts = {"event": "job.let_down", "job_id": job_id}
-            _log.error("job %s stops for now: %s", job_id, error, exc_info=error, extra=facts)
-            run.end("infrastructure")
+            ended = run.unavailable(error)
             self._worker.forget(run)
             self._take_back_later(job_id)
-            raise RunEnded(job_id, "infrastructure") from error
+            raise ended from error
         except RunEnded:
             if run.ended in ("deposed", "infrastructure"):
                 self._take_back_later(job_id)
