@@ -81,6 +81,13 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.OutboundTooLarge: "Ask for less, or pass `largest=` to `call.http`.",
     errors.OutboundTooSlow: "Pass `seconds=` to `call.http`, or try again later.",
+    errors.ServerError: "Look at the server, and at its log.",
+    errors.ServerUnreachable: (
+        "Look whether the server runs and the address is right. If `may_be_done`, look what became "
+        "of it before asking again."
+    ),
+    errors.ServerRefused: "Read the message; use a client of about the server's version.",
+    errors.NotByServer: "Type it where the state is, without --server and LAMPWORK_SERVER.",
     errors.RoleLacking: "Ask an admin of the project for the role that the message names.",
     errors.NotFound: "Correct the name or the id.",
     errors.RecipeNotFound: "Correct the name; the message lists the recipes.",

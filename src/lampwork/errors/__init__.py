@@ -33,6 +33,9 @@
     ├── CallError                   a job call that cannot be made
     │   ├── UnknownCall · CallNotAwaited · CallInterrupted · ResultNotRecordable
     ├── StepFailed · JobFailed · BranchesFailed · WaitTimedOut · PollFailed
+    ├── ServerError                 a server that is spoken to by its API
+    │   ├── ServerUnreachable · ServerRefused
+    ├── NotByServer                 what takes the folder or the database itself
     ├── TestingError                a test can't go on like that
     │   ├── StillWaiting · StillExecuting · CrashTestFailed
     ├── TaskError                   a task that ended without its answer
@@ -150,6 +153,12 @@ from lampwork.errors.people import (
     TooManyDeliveries,
     TooManySignIns,
 )
+from lampwork.errors.servers import (
+    NotByServer,
+    ServerError,
+    ServerRefused,
+    ServerUnreachable,
+)
 from lampwork.errors.stores import (
     BackupInvalid,
     BackupRefused,
@@ -249,6 +258,7 @@ __all__ = [
     "ModelKeyMissing",
     "ModelUnavailable",
     "ModelUnknown",
+    "NotByServer",
     "NotDone",
     "NotFound",
     "NotImportable",
@@ -273,6 +283,9 @@ __all__ = [
     "RoleLacking",
     "ScriptCallInvalid",
     "ScriptEnded",
+    "ServerError",
+    "ServerRefused",
+    "ServerUnreachable",
     "SignInNeeded",
     "SignInRefused",
     "SkillFailed",

@@ -34,7 +34,12 @@ class LampworkError(Exception):
         return {"code": self.code, "message": self.message, "fields": self.fields}
 
     @staticmethod
+    def of_code(code: str) -> type[LampworkError] | None:
+        """The error of a code, if it is one of ours."""
+        return LampworkError._by_code.get(code)
+
+    @staticmethod
     def from_record(record: dict[str, Any]) -> LampworkError:
         """The error that `to_record` wrote down."""
-        kind = LampworkError._by_code.get(record["code"], LampworkError)
+        kind = LampworkError.of_code(record["code"]) or LampworkError
         return kind(record["message"], **record["fields"])

@@ -51,6 +51,7 @@ from lampwork.views.jobs import (
     SkillCard,
     TaskDetails,
     TaskView,
+    Uploaded,
     WaitingOn,
 )
 from lampwork.views.jobs_wanted import (
@@ -149,6 +150,7 @@ __all__ = [
     "TriggerDetails",
     "TriggerView",
     "Unanswered",
+    "Uploaded",
     "WaitingOn",
     "WorkerView",
     "moment",

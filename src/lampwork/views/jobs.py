@@ -97,6 +97,18 @@ class FileView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A file that is kept for a day, and for as long as a job has it."""
+
+    name: str
+    media_type: str
+    digest: str
+    """By this it is named in `files` of tasks and jobs."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """What all parts of a transcript say."""
 

@@ -6,12 +6,12 @@ import tempfile
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
 
 from lampwork.files.artifact import LARGEST
 from lampwork.server.authority import May
 from lampwork.server.requests import ExactRoute
 from lampwork.server.serving import Here, ProjectName
+from lampwork.views import Uploaded
 
 _IN_MEMORY = 1024 * 1024
 """Bytes of a file that is on its way; what is more goes to the disk until it is all there."""
@@ -39,17 +39,6 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-
-
-class Uploaded(BaseModel):
-    """A file that is kept for a day, and for as long as a job has it."""
-
-    name: str
-    media_type: str
-    digest: str
-    """By this it is named in `files` of tasks and jobs."""
-    size: int
-    """Bytes."""
 
 
 @router.post("", status_code=201, openapi_extra=_BODY)

@@ -1,0 +1,202 @@
+"""What a project of a server defines: recipes, genies and triggers, and work for them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from typing_extensions import Unpack
+
+from lampwork.client.asking import Asking, new_key
+from lampwork.client.connection import read
+from lampwork.client.terms import Terms, as_sent, content_of
+from lampwork.types import Json
+from lampwork.views import (
+    FileView,
+    GenieView,
+    Graph,
+    JobView,
+    Page,
+    RecipeDetails,
+    RecipeView,
+    SkillView,
+    TriggerDetails,
+    TriggerView,
+    Uploaded,
+)
+
+if TYPE_CHECKING:
+    from lampwork.files.file import File
+
+__all__ = ["DefinitionCalls"]
+
+
+class DefinitionCalls(Asking):
+    """What can be started, and by whom it is done."""
+
+    # --- recipes ---
+
+    async def recipes(self) -> tuple[RecipeView, ...]:
+        """The recipes of the project."""
+        return (await self._get(Page[RecipeView], await self._at("recipes"))).items
+
+    async def recipe(self, name: str) -> RecipeDetails:
+        """A recipe, with what it takes and returns. Raises RecipeNotFound."""
+        return await self._get(RecipeDetails, await self._at("recipes", name))
+
+    async def start(
+        self,
+        recipe: str,
+        input: Mapping[str, Json] | None = None,
+        *,
+        files: Sequence[Uploaded | FileView] = (),
+        idempotency_key: str | None = None,
+    ) -> JobView:
+        """Accept a job of a recipe, with its parameters by name; it is on disk when this returns.
+
+        >>> job = await client.start("order", {"item": "lamp"}, idempotency_key="order 7")
+
+        The same `idempotency_key` within 24 hours leads to the same job; without one, the tries of
+        this call do. `files` are those that the input names, which the job keeps. Raises RecipeNotFound, InputInvalid, QueueFull, IdempotencyConflict.
+        """
+        path = await self._at("recipes", recipe, "jobs")
+        given = {"input": dict(input or {}), "files": [each.digest for each in files]}
+        return await self._post(JobView, path, given, idempotency_key or new_key())
+
+    async def graph(self, recipe: str) -> Graph:
+        """What a recipe may do in which order, drawn from its code. Raises RecipeNotFound."""
+        return await self._get(Graph, await self._at("recipes", recipe, "graph"))
+
+    # --- genies ---
+
+    async def genies(self) -> tuple[GenieView, ...]:
+        """The genies of the project."""
+        return (await self._get(Page[GenieView], await self._at("genies"))).items
+
+    async def genie(self, name: str) -> GenieView:
+        """One genie. Raises GenieNotFound."""
+        return await self._get(GenieView, await self._at("genies", name))
+
+    async def skills(self) -> tuple[SkillView, ...]:
+        """The skills of the project."""
+        return (await self._get(Page[SkillView], await self._at("skills"))).items
+
+    async def assign(
+        self,
+        genie: str,
+        instructions: str,
+        *,
+        data: Json = None,
+        output: Mapping[str, Json] | None = None,
+        on_problem: str | None = None,
+        knowledge: Literal["public_only"] | None = None,
+        idempotency_key: str | None = None,
+        **terms: Unpack[Terms],
+    ) -> JobView:
+        """Give a task to a genie, without a recipe: the job that carries it.
+
+        >>> job = await client.assign("clerk", "Decide.", metadata={"order_id": "A-1017"})
+        >>> (await client.result(job.job_id))["output"]
+
+        `output` is a JSON Schema of the answer; without it, text. `idempotency_key` as in `start`.
+        Raises what `job.assign_task` raises at once, GenieNotEligible, IdempotencyConflict.
+        """
+        task = {
+            "instructions": instructions,
+            "data": data,
+            "output": None if output is None else dict(output),
+            "on_problem": on_problem,
+            "knowledge": knowledge,
+        }
+        body = {name: each for name, each in task.items() if each is not None}
+        path = await self._at("genies", genie, "tasks")
+        key = idempotency_key or new_key()
+        return await self._post(JobView, path, body | await self._sent(terms), key)
+
+    async def send_message(
+        self,
+        genie: str,
+        message: str,
+        *,
+        idempotency_key: str | None = None,
+        **terms: Unpack[Terms],
+    ) -> JobView:
+        """Say something to a genie as one of its users, the holder of the key: the job of it.
+
+        Without `conversation=` a new chat begins. Raises UserNotAllowed for another user's chat,
+        and what `assign` raises.
+        """
+        path = await self._at("chat", genie, "messages")
+        body = {"message": message} | await self._sent(terms)
+        return await self._post(JobView, path, body, idempotency_key or new_key())
+
+    async def _sent(self, terms: Terms) -> dict[str, Json]:
+        """The terms as they are sent, with the files uploaded."""
+        files = [
+            each if isinstance(each, Uploaded | FileView) else await self.upload(each)
+            for each in terms.get("files", ())
+        ]
+        return as_sent(terms, files)
+
+    async def upload(self, file: str | os.PathLike[str] | File) -> Uploaded:
+        """Keep a file on the server for a day, and for as long as a job has it.
+
+        It can be given to several tasks, and its digest to a recipe that takes an Artifact. Raises
+        ArtifactInvalid, BodyTooLarge.
+        """
+        name, content, media_type = await asyncio.to_thread(content_of, file)
+        kept = await self._connection.ask(
+            "POST",
+            await self._at("files"),
+            query={"name": name},
+            content=content,
+            media_type=media_type or "application/octet-stream",
+        )
+        return read(kept, Uploaded)
+
+    async def pause_genie(self, name: str, *, why: str = "") -> GenieView:
+        """Let a genie take no new tasks; those that it works on go on. Raises GenieNotFound."""
+        return await self._post(GenieView, await self._at("genies", name, "pause"), {"why": why})
+
+    async def start_genie(self, name: str) -> GenieView:
+        """Let a paused genie take tasks again; those that wait go on. Raises GenieNotFound."""
+        return await self._post(GenieView, await self._at("genies", name, "start"))
+
+    # --- triggers ---
+
+    async def triggers(self) -> tuple[TriggerView, ...]:
+        """The triggers of the project's recipes, with the time when each comes next."""
+        return (await self._get(Page[TriggerView], await self._at("triggers"))).items
+
+    async def triggers_of(self, recipe: str) -> tuple[TriggerDetails, ...]:
+        """The triggers of a recipe, in full. Raises RecipeNotFound."""
+        return (await self._get(Page[TriggerDetails], await self._at("triggers", recipe))).items
+
+    async def fire_trigger(
+        self, recipe: str, *, trigger: str | None = None
+    ) -> tuple[TriggerDetails, ...]:
+        """Let a trigger, by name if the recipe has several, fire as soon as a worker executes.
+
+        Raises RecipeNotFound, TriggerNotFound.
+        """
+        return await self._order("fire", recipe, {"trigger": trigger})
+
+    async def pause_trigger(
+        self, recipe: str, *, trigger: str | None = None, why: str = ""
+    ) -> tuple[TriggerDetails, ...]:
+        """Let a trigger fire no more, until it is started. Raises as `fire_trigger` does."""
+        return await self._order("pause", recipe, {"trigger": trigger, "why": why})
+
+    async def start_trigger(
+        self, recipe: str, *, trigger: str | None = None, why: str = ""
+    ) -> tuple[TriggerDetails, ...]:
+        """Let it fire again; a Cron catches up as it says. Raises as `fire_trigger` does."""
+        return await self._order("start", recipe, {"trigger": trigger, "why": why})
+
+    async def _order(
+        self, what: str, recipe: str, order: Mapping[str, Json]
+    ) -> tuple[TriggerDetails, ...]:
+        path = await self._at("triggers", recipe, what)
+        return (await self._post(Page[TriggerDetails], path, dict(order))).items

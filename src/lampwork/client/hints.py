@@ -1,0 +1,73 @@
+"""Live hints: the server says what has changed, and one fetches it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Collection
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import httpx
+
+from lampwork.client.connection import Connection
+from lampwork.errors import ServerUnreachable
+
+__all__ = ["Hint", "follow"]
+
+Kind = Literal["everything", "job", "conversation"]
+
+_KINDS: dict[str, Kind] = {each: each for each in get_args(Kind)}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What to fetch anew: `everything` at first and after each gap, else a job or conversation."""
+
+    kind: Kind
+    id: str | None = None
+    version: int | None = None
+
+    def is_about(self, id: str) -> bool:
+        """Whether it may be that this one has changed."""
+        return self.id is None or self.id == id
+
+
+async def follow(
+    connection: Connection, jobs: Collection[str] | None, conversations: Collection[str]
+) -> AsyncGenerator[Hint]:
+    """Hints without an end; a connection that breaks off is made anew.
+
+    Raises what the server refuses; ServerUnreachable once it was away for longer than patience.
+    """
+    query = {
+        name: ",".join(ids)
+        for name, ids in (("jobs", jobs), ("conversations", conversations))
+        if ids or (name == "jobs" and ids is not None)
+    }
+    now = asyncio.get_running_loop().time
+    lost_at, pause = None, 0.05
+    while True:
+        try:
+            async with connection.streamed("/api/events", query) as response:
+                async for hint in _hints(response):
+                    lost_at, pause = None, 0.05
+                    yield hint
+        except ServerUnreachable:
+            lost_at = lost_at or now()
+            if now() - lost_at > connection.patience:
+                raise
+        await asyncio.sleep(pause)  # also when a server that closes has ended the stream
+        pause = min(2 * pause, 2.0)
+
+
+async def _hints(response: httpx.Response) -> AsyncGenerator[Hint]:
+    """Server-Sent Events, as the server writes them; those that are not known are passed over."""
+    kind = ""
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data" and kind in _KINDS:
+            data = json.loads(value)
+            yield Hint(_KINDS[kind], data.get("id"), data.get("version"))

@@ -1,0 +1,250 @@
+"""Jobs, tasks and conversations of a server: what there is, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from typing import Any, Literal, TypeVar, overload
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypeForm, Unpack
+
+from lampwork.client.asking import Asking, segment
+from lampwork.client.hints import Hint, follow
+from lampwork.client.listing import Listing
+from lampwork.errors import InputInvalid, JobFailed
+from lampwork.types import Json
+from lampwork.views import (
+    ConversationDetails,
+    ConversationView,
+    CopyPlan,
+    JobDetails,
+    JobsWanted,
+    JobTree,
+    JobView,
+    Operations,
+    Page,
+    SpendOfDay,
+    TaskDetails,
+    WorkerView,
+    to_json,
+)
+
+__all__ = ["JobCalls"]
+
+T = TypeVar("T")
+
+
+class JobCalls(Asking):
+    """What can be done with jobs, and known of them."""
+
+    # --- what there is ---
+
+    def jobs(
+        self, *, after: str | None = None, limit: int = 50, **wanted: Unpack[JobsWanted]
+    ) -> Listing[JobView]:
+        """Jobs, the newest tree first, each from its root down; or those that are wanted."""
+        query = {name: to_json(each) for name, each in wanted.items() if each not in (None, False)}
+        return self._list(Page[JobView], "/api/jobs", after, limit=limit, **query)
+
+    async def job(self, job_id: str) -> JobDetails:
+        """A job in full. Raises JobNotFound."""
+        return await self._get(JobDetails, _job(job_id))
+
+    async def tree(self, job_id: str) -> JobTree:
+        """A job and those below it, cut to what fits a screen. Raises JobNotFound."""
+        return await self._get(JobTree, _job(job_id, "timeline"))
+
+    async def task(self, task_id: str) -> TaskDetails:
+        """A task in full. Raises TaskNotFound."""
+        return await self._get(TaskDetails, _task(task_id))
+
+    async def file(self, task_id: str, name: str) -> bytes:
+        """The content of a file that a task was given. Raises TaskNotFound, ArtifactNotFound."""
+        return (await self._connection.ask("GET", _task(task_id, "files", name))).content
+
+    async def artifact_of_task(self, task_id: str, name: str) -> bytes:
+        """The content of what a task has saved under a name, the last one. Raises as `file`."""
+        return (await self._connection.ask("GET", _task(task_id, "artifacts", name))).content
+
+    def conversations(
+        self, *, genie: str | None = None, after: str | None = None, limit: int = 50
+    ) -> Listing[ConversationView]:
+        """Conversations, the newest first."""
+        path, as_ = "/api/conversations", Page[ConversationView]
+        return self._list(as_, path, after, genie=genie, limit=limit)
+
+    async def conversation(self, conversation_id: str) -> ConversationDetails:
+        """A conversation in full. Raises ConversationNotFound."""
+        return await self._get(ConversationDetails, _conversation(conversation_id))
+
+    async def artifact(self, conversation_id: str, name: str) -> bytes:
+        """The content of what its tasks have saved under a name, the last one.
+
+        Raises ConversationNotFound, ArtifactNotFound.
+        """
+        path = _conversation(conversation_id, "artifacts", name)
+        return (await self._connection.ask("GET", path)).content
+
+    async def operations(self, *, seconds: float = 86400.0) -> Operations:
+        """How the whole is doing, with what was spent in these last seconds."""
+        return await self._get(Operations, "/api/status", {"seconds": seconds})
+
+    async def workers(self) -> tuple[WorkerView, ...]:
+        """The processes that execute, and those gone lately; the last to start first."""
+        return (await self._get(Page[WorkerView], "/api/workers")).items
+
+    async def usage(self, *, days: int = 30) -> tuple[SpendOfDay, ...]:
+        """What was spent on each of these last days in UTC, by genie and model."""
+        return (await self._get(Page[SpendOfDay], "/api/usage", {"days": days})).items
+
+    # --- what happens ---
+
+    def follow(
+        self, *, jobs: Collection[str] | None = None, conversations: Collection[str] = ()
+    ) -> AsyncGenerator[Hint]:
+        """Hints at what has changed, without an end: of all jobs, or of these and those below them.
+
+        >>> async for hint in client.follow(jobs=[job_id]):
+        ...     tree = await client.tree(job_id)
+
+        The first one is `everything`, and so is the one after each gap: whoever fetches what is
+        hinted at loses nothing. Raises ServerUnreachable once the server was away too long.
+        """
+        return follow(self._connection, jobs, conversations)
+
+    async def wait(self, job_id: str) -> JobDetails:
+        """Wait until a job has ended; all of it. Raises JobNotFound."""
+        async with aclosing(self.follow(jobs=[job_id])) as hints:
+            async for hint in hints:
+                if hint.is_about(job_id) and (await self.tree(job_id)).ended_at is not None:
+                    break
+        return await self.job(job_id)
+
+    @overload
+    async def result(self, job_id: str) -> Any: ...
+
+    @overload
+    async def result(self, job_id: str, annotation: TypeForm[T]) -> T: ...
+
+    async def result(self, job_id: str, annotation: Any = Any) -> Any:
+        """Wait until a job has ended; what it returned, as `annotation`.
+
+        >>> await client.result(job.job_id, Verdict)
+        Verdict(status='refund')
+
+        Raises JobFailed, JobNotFound; InputInvalid if it returned something else.
+        """
+        job = await self.wait(job_id)
+        if job.status != "succeeded":
+            error = to_json(job.error)
+            why = "" if job.error is None else f": {job.error.message}"
+            raise JobFailed(
+                f"Job {job_id} {job.status}{why}",
+                job_id=job_id,
+                job_status=job.status,
+                error=error,
+            )
+        try:
+            return TypeAdapter(annotation).validate_python(job.output)
+        except ValidationError as error:
+            raise InputInvalid(f"The result of job {job_id} is no {annotation}: {error}") from error
+
+    # --- what can be done ---
+
+    async def send_event(self, job_id: str, name: str, value: Json = None) -> JobView:
+        """Send an event to a job, for its `wait_for(name)`, now or later.
+
+        Raises JobNotFound, JobEnded, InputInvalid.
+        """
+        return await self._post(JobView, _job(job_id, "events", name), {"value": value})
+
+    async def cancel(self, job_id: str) -> JobView:
+        """Cancel a job and all below it but detached ones. Raises JobNotFound, JobEnded."""
+        return await self._post(JobView, _job(job_id, "cancel"))
+
+    async def go_on(self, job_id: str) -> JobView:
+        """Let a job that needed attention run again. Raises JobNotFound, Conflict."""
+        return await self._post(JobView, _job(job_id, "go-on"))
+
+    async def resolve(
+        self,
+        job_id: str,
+        wait_id: str,
+        resolution: Literal["happened", "did_not_happen", "fail"],
+        *,
+        result: Json = None,
+        reason: str = "",
+    ) -> JobView:
+        """Say what became of an effect whose outcome is unknown, as the holder of the key.
+
+        Raises WaitNotFound, AlreadyAnswered, JobEnded, InputInvalid.
+        """
+        said = {"wait_id": wait_id, "resolution": resolution, "result": result, "reason": reason}
+        return await self._post(JobView, _job(job_id, "resolve"), said)
+
+    async def confirm(self, job_id: str, wait_id: str, *, digest: str) -> JobView:
+        """Let a skill call be done that waits for its user, who is the holder of the key.
+
+        `digest` is that of the proposal that was seen. Raises WaitNotFound, UserNotAllowed,
+        AlreadyAnswered, JobEnded, ProposalChanged.
+        """
+        said = {"wait_id": wait_id, "digest": digest}
+        return await self._post(JobView, _job(job_id, "confirm"), said)
+
+    async def reject(self, job_id: str, wait_id: str, *, digest: str, reason: str = "") -> JobView:
+        """Let such a call not be done; the genie is told why. Raises what `confirm` raises."""
+        said = {"wait_id": wait_id, "digest": digest, "reason": reason}
+        return await self._post(JobView, _job(job_id, "reject"), said)
+
+    async def answer_task(self, task_id: str, answer: Json, *, note: str | None = None) -> JobView:
+        """Answer a task that waits, or has failed, in the genie's place; the job that goes on.
+
+        Raises TaskNotFound, InputInvalid, TaskNotWaiting, AlreadyAnswered, Conflict.
+        """
+        said = {"answer": answer, "note": note}
+        return await self._post(JobView, _task(task_id, "answer"), said)
+
+    # --- copies ---
+
+    async def plan_retry(self, job_id: str) -> CopyPlan:
+        """What a retry would keep and do again. Raises JobNotFound, CopyRefused."""
+        return await self._get(CopyPlan, _job(job_id, "retry"))
+
+    async def plan_rerun(self, job_id: str) -> CopyPlan:
+        """What a rerun would do again. Raises JobNotFound, CopyRefused."""
+        return await self._get(CopyPlan, _job(job_id, "rerun"))
+
+    async def plan_fork(self, job_id: str, *, at: int) -> CopyPlan:
+        """What a fork would keep and do again. Raises JobNotFound, CopyRefused, InputInvalid."""
+        return await self._get(CopyPlan, _job(job_id, "fork"), {"at": at})
+
+    async def retry(self, job_id: str) -> JobView:
+        """Do a failed or cancelled job again from the call that failed it, as a new job.
+
+        Raises JobNotFound, CopyRefused.
+        """
+        return await self._post(JobView, _job(job_id, "retry"))
+
+    async def rerun(self, job_id: str) -> JobView:
+        """Do a job again from its input, as a new job. Raises JobNotFound, CopyRefused."""
+        return await self._post(JobView, _job(job_id, "rerun"))
+
+    async def fork(self, job_id: str, *, at: int) -> JobView:
+        """Do a job again from its call number `at`, as a new job that keeps the calls before it.
+
+        Raises JobNotFound, CopyRefused, InputInvalid.
+        """
+        return await self._post(JobView, _job(job_id, "fork"), {"at": at})
+
+
+def _job(job_id: str, *names: str) -> str:
+    return "/".join(["/api/jobs", segment(job_id), *map(segment, names)])
+
+
+def _task(task_id: str, *names: str) -> str:
+    return "/".join(["/api/tasks", segment(task_id), *map(segment, names)])
+
+
+def _conversation(conversation_id: str, *names: str) -> str:
+    return "/".join(["/api/conversations", segment(conversation_id), *map(segment, names)])

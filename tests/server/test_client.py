@@ -1,0 +1,492 @@
+"""The client: a program hands in work, follows it, and looks at what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from tests.support import eventually
+
+from lampwork import (
+    Answer,
+    Budget,
+    Call,
+    Cron,
+    File,
+    Job,
+    Metadata,
+    Project,
+    Sealed,
+    Turn,
+    playbook,
+)
+from lampwork.client import Client, Hint
+from lampwork.errors import (
+    InputInvalid,
+    JobFailed,
+    JobNotFound,
+    LampworkError,
+    RoleLacking,
+    ServerRefused,
+    ServerUnreachable,
+    SignInNeeded,
+    TriggerNotFound,
+    UserNotAllowed,
+)
+from lampwork.people import Caller, keys
+from lampwork.server.authority import KnownCallers
+from lampwork.server.running import bound
+from lampwork.views import to_json
+
+from .conftest import Serve
+
+project = Project("shop", "The shop")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an order has come to."""
+
+    item: str
+    colour: str
+
+
+@project.skill(effect="idempotent")
+def approve(note: str, invoice_id: Metadata[str]) -> str:
+    """Approve the invoice."""
+    return f"approved {invoice_id}"
+
+
+@playbook
+def clerk(turn: Turn) -> Call | Answer:
+    return Answer("done") if turn.results else Call("approve", note="fine")
+
+
+finance = project.genie("finance", model=clerk, job_description="You check.", skills=[approve])
+greeter = project.genie(
+    "greeter", model=playbook(lambda turn: Answer("hello")), job_description="You greet."
+)
+
+
+@project.recipe()
+async def order(job: Job, item: str) -> Receipt:
+    """Take an order."""
+    return Receipt(item, await job.wait_for("colour", str))
+
+
+@project.recipe(triggers=[Cron("0 6 * * *")])
+async def review(job: Job, invoice: str = "I-1") -> str:
+    task = await job.assign_task(finance, "Check it.", metadata={"invoice_id": invoice})
+    return task.response
+
+
+@project.recipe()
+async def breaks(job: Job) -> None:
+    raise ValueError("no lamp")
+
+
+def of(api: httpx.AsyncClient, **given: Any) -> Client:
+    return Client(str(api.base_url), **given)
+
+
+async def test_a_program_hands_in_work_and_gets_what_came_of_it(serve: Serve) -> None:
+    async with serve(project) as api, of(api) as client:
+        job = await client.start("order", {"item": "lamp"})
+        await client.send_event(job.job_id, "colour", "red")
+
+        assert await client.result(job.job_id, Receipt) == Receipt("lamp", "red")
+        assert await client.result(job.job_id) == {"item": "lamp", "colour": "red"}
+
+
+async def test_a_job_that_failed_raises_what_it_raises_where_the_code_is(serve: Serve) -> None:
+    async with serve(project) as api, of(api) as client:
+        job = await client.start("breaks")
+        with pytest.raises(JobFailed, match="no lamp") as failed:
+            await client.result(job.job_id)
+
+    assert (failed.value.job_id, failed.value.job_status) == (job.job_id, "failed")
+
+
+async def test_a_task_takes_its_terms(serve: Serve, tmp_path: Any) -> None:
+    (tmp_path / "note.txt").write_text("The lamp is red.")
+    async with serve(project) as api, of(api) as client:
+        job = await client.assign(
+            "finance",
+            "Check it.",
+            data={"at": "once"},
+            metadata={"invoice_id": Sealed("INV-2207")},
+            files=[tmp_path / "note.txt", File("more.txt", b"And warm.")],
+            budget=Budget(model_calls=5),
+            deadline=timedelta(hours=1),
+        )
+        answer = await client.result(job.job_id)
+        [call] = (await client.job(job.job_id)).calls
+        assert call.task is not None
+        task = await client.task(call.task.task_id)
+        [told, *_] = (await client.conversation(task.conversation_id)).transcript
+        content = await client.file(task.task_id, "more.txt")
+
+    assert (answer["response"], content) == ("done", b"And warm.")
+    assert (task.data, task.metadata) == ({"at": "once"}, {"invoice_id": "INV-2207"})
+    assert task.budget is not None
+    assert task.budget.limits["model_calls"] == 5
+    assert task.deadline is not None
+    assert timedelta(minutes=50) < task.deadline - datetime.now(UTC) <= timedelta(hours=1)
+    assert [each.name for each in told.files] == ["note.txt", "more.txt"]  # type: ignore[union-attr]
+
+
+async def test_an_error_of_the_server_is_the_one_that_it_was_there(serve: Serve) -> None:
+    async with serve(project) as api, of(api) as client:
+        with pytest.raises(JobNotFound):
+            await client.job("j01m7wbx3ejz021kz99")
+        with pytest.raises(InputInvalid) as invalid:
+            await client.start("order", {})
+        with pytest.raises(TriggerNotFound) as missing:
+            await client.fire_trigger("review", trigger="cron-0000")
+
+    assert invalid.value.problems == ["item: missing"]
+    assert invalid.value.message == "The input of order does not fit: item: missing."
+    assert "known" in missing.value.fields
+
+
+class Answers(httpx.AsyncBaseTransport):
+    """A server that says one thing."""
+
+    def __init__(self, status: int, **said: Any) -> None:
+        self.status, self.said = status, said
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(self.status, **self.said)
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        (Answers(418, json={"code": "teapot", "detail": "It is short."}), "teapot"),
+        (Answers(200, text="<html>Welcome</html>"), None),
+        (Answers(200, json={"items": [{"job_id": 7}], "next": None}), None),
+        (Answers(404, text="nginx"), None),
+    ],
+)
+async def test_an_answer_that_nobody_here_knows_is_refused(answers: Answers, code: Any) -> None:
+    async with Client("http://elsewhere", transport=answers) as client:
+        with pytest.raises(ServerRefused) as refused:
+            await client.jobs()
+
+    assert refused.value.answer_code == code
+    assert refused.value.answer_status == answers.status
+
+
+async def test_what_a_newer_server_says_beside_is_passed_over() -> None:
+    shown = {"project": "shop", "title": "", "version": "", "executes": True, "role": "admin"}
+    newer = Answers(200, json={"items": [shown | {"mood": "good"}], "next": None, "total": 1})
+    async with Client("http://newer", transport=newer) as client:
+        assert await client.project() == "shop"
+
+
+async def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(InputInvalid, match="no address of a server"):
+        Client("lampwork.example.org")
+
+
+# --- keys ---
+
+
+async def test_the_key_says_who_it_is_and_what_it_may_do(serve: Serve) -> None:
+    made: dict[str, str] = {}
+
+    def known(store: Any) -> KnownCallers:
+        made["store"] = store
+        return KnownCallers(store, on_loopback=False)
+
+    async with serve(project, authority=known) as api:
+        store: Any = made["store"]
+        key, _ = await keys.make(store, "ci", project="shop", role="viewer")
+        async with of(api, key=key) as client, of(api) as nobody:
+            assert (await client.me()).role == "viewer"
+            assert [each.recipe for each in await client.recipes()] == ["order", "review", "breaks"]
+            with pytest.raises(RoleLacking) as lacking:
+                await client.start("review")
+            with pytest.raises(SignInNeeded):
+                await nobody.recipes()
+
+    assert lacking.value.role == "builder"
+
+
+# --- a server that is away ---
+
+
+class Losing(httpx.AsyncHTTPTransport):
+    """Loses the first answers to what fits: the server has done what they were asked for."""
+
+    def __init__(self, path: str, *, times: int = 1) -> None:
+        super().__init__()
+        self.path, self.left, self.asked = path, times, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if request.method == "POST" and re.search(self.path, request.url.path):
+            self.asked += 1
+            if self.left > 0:
+                self.left -= 1
+                await response.aread()
+                raise httpx.ReadError("the connection broke off", request=request)
+        return response
+
+
+@pytest.mark.parametrize(
+    ("path", "start"),
+    [
+        ("/jobs$", lambda client: client.start("order", {"item": "lamp"})),
+        ("/tasks$", lambda client: client.assign("greeter", "Say hello.")),
+        ("/messages$", lambda client: client.send_message("greeter", "Hello.")),
+    ],
+    ids=["start", "assign", "send_message"],
+)
+async def test_work_whose_acceptance_got_lost_is_asked_for_again_and_done_once(
+    serve: Serve, path: str, start: Any
+) -> None:
+    losing = Losing(path, times=2)
+    async with serve(project, executes=False) as api, of(api, transport=losing) as client:
+        job = await start(client)
+        there = [each.job_id async for each in client.jobs()]
+
+    assert losing.asked == 3
+    assert there == [job.job_id]
+
+
+async def test_what_could_be_done_twice_is_not_asked_for_again(serve: Serve) -> None:
+    losing = Losing("/events/colour$")
+    async with serve(project) as api, of(api, transport=losing) as client:
+        job = await client.start("order", {"item": "lamp"})
+        with pytest.raises(ServerUnreachable, match="look before you ask again") as lost:
+            await client.send_event(job.job_id, "colour", "red")
+
+        assert lost.value.may_be_done
+        assert losing.asked == 1
+        assert await client.result(job.job_id, Receipt) == Receipt("lamp", "red")  # it was done
+
+
+async def test_a_server_that_is_away_is_waited_for_as_long_as_patience_lasts() -> None:
+    with bound("127.0.0.1", 0) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"  # bound, and not listened at
+        async with Client(url, patience=0.3) as client:
+            with pytest.raises(ServerUnreachable, match="can't be reached") as away:
+                await client.cancel("j01m7wbx3ejz021kz99")
+
+    assert not away.value.may_be_done
+
+
+class Breaking(httpx.AsyncHTTPTransport):
+    """Lets the first streams of hints break off after their first word."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.left = times
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if request.url.path == "/api/events" and self.left > 0:
+            self.left -= 1
+            stream: Any = response.stream
+            return httpx.Response(response.status_code, stream=_Cut(stream))
+        return response
+
+
+class _Cut(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self.stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for each in self.stream:
+            yield each
+            raise httpx.ReadError("the connection broke off")
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
+async def test_who_waits_is_told_although_the_stream_of_hints_breaks_off(serve: Serve) -> None:
+    breaking = Breaking(times=3)
+    async with serve(project) as api, of(api, transport=breaking) as client:
+        job = await client.start("order", {"item": "lamp"})
+        waiting = asyncio.create_task(client.result(job.job_id, Receipt))
+        await eventually(_broken(breaking))
+        await client.send_event(job.job_id, "colour", "red")
+
+        assert await waiting == Receipt("lamp", "red")
+
+
+def _broken(breaking: Breaking) -> Any:
+    async def broken() -> bool:
+        return breaking.left == 0
+
+    return broken
+
+
+async def test_hints_say_what_to_fetch(serve: Serve) -> None:
+    async with serve(project) as api, of(api) as client:
+        job = await client.start("order", {"item": "lamp"})
+        hints = client.follow(jobs=[job.job_id])
+
+        assert await anext(hints) == Hint("everything")
+        await client.send_event(job.job_id, "colour", "red")
+        hint = await anext(hints)
+        assert (hint.kind, hint.id) == ("job", job.job_id)
+        await hints.aclose()
+
+
+# --- lists ---
+
+
+async def test_a_list_is_a_page_or_all_that_is_on_its_pages(serve: Serve) -> None:
+    async with serve(project, executes=False) as api, of(api) as client:
+        for item in ("lamp", "rug", "vase"):
+            await client.start("order", {"item": item})
+        await client.start("review")
+
+        page = await client.jobs(recipe="order", limit=2)
+        further = await client.jobs(recipe="order", limit=2, after=page.next)
+        every = [each async for each in client.jobs(recipe="order", limit=2)]
+
+    assert (len(page.items), page.next is None, further.next) == (2, False, None)
+    assert every == [*page.items, *further.items]
+
+
+async def test_the_client_imports_no_engine_and_no_database() -> None:
+    heavy = ("sqlalchemy", "dbos", "fastapi", "pydantic_ai", "lampwork.store", "lampwork.app")
+    code = f"import sys, lampwork.client; print([each for each in {heavy} if each in sys.modules])"
+    found = await asyncio.to_thread(subprocess.check_output, [sys.executable, "-c", code])
+    assert found.decode().strip() == "[]"
+
+
+# --- all of it ---
+
+
+class Listening(httpx.AsyncHTTPTransport):
+    """Keeps what was asked for, and the last answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[tuple[str, str]] = set()
+        self.answer: Any = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        self.asked.add((request.method, request.url.path))
+        if response.headers.get("content-type") == "application/json":
+            await response.aread()
+            self.answer = response.json()
+        return response
+
+
+NOT_CALLED = {
+    *("sign_in", "sign_in_by_link", "sign_out"),  # of people in a browser
+    *("is_alive", "is_ready", "get_metrics"),  # of what watches the server
+}
+
+
+async def test_each_route_has_a_method_which_gives_all_that_it_answers(serve: Serve) -> None:
+    heard = Listening()
+    async with serve(project, triggers=True, authority=Ann()) as api:
+        async with of(api, transport=heard) as client:
+            await everything(client, heard)
+        described = (await api.get("/openapi.json")).json()["paths"]
+
+    called = {
+        operation["operationId"]
+        for path, operations in described.items()
+        for method, operation in operations.items()
+        for asked, at in heard.asked
+        if asked == method.upper() and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), at)
+    }
+    every = {each["operationId"] for path in described.values() for each in path.values()}
+    assert called == every - NOT_CALLED
+
+
+class Ann:
+    """Everybody is Ann, who may do everything."""
+
+    async def caller(self, request: Any) -> Caller:
+        return Caller("ann@example.org", everywhere="admin")
+
+
+async def everything(client: Client, heard: Listening) -> None:
+    """Call each method; what it gives is what was answered."""
+
+    async def same(view: Any) -> Any:
+        given = await view
+        shown = heard.answer["items"] if isinstance(given, tuple) else heard.answer
+        assert to_json(given) == shown
+        return given
+
+    reviewed = await same(client.start("review"))
+    await client.wait(reviewed.job_id)
+    [call] = (await same(client.job(reviewed.job_id))).calls
+    await same(client.tree(reviewed.job_id))
+    await same(client.task(call.task.task_id))
+    await same(client.conversation(call.task.conversation_id))
+    await refused(client.artifact(call.task.conversation_id, "none.txt"))
+    await refused(client.artifact_of_task(call.task.task_id, "none.txt"))
+    await refused(client.file(call.task.task_id, "none.txt"))
+    await refused(client.answer_task(call.task.task_id, "done", note="late"))
+
+    waits = await same(client.start("order", {"item": "lamp"}))
+    await refused(client.resolve(waits.job_id, "w0", "fail"))
+    await refused(client.confirm(waits.job_id, "w0", digest="0"))
+    await refused(client.reject(waits.job_id, "w0", digest="0"))
+    await refused(client.go_on(waits.job_id))
+    await same(client.send_event(waits.job_id, "mood", "good"))
+    await same(client.cancel(waits.job_id))
+    await client.wait(waits.job_id)
+    await same(client.plan_retry(waits.job_id))
+    await same(client.plan_rerun(waits.job_id))
+    await same(client.plan_fork(waits.job_id, at=1))
+    await same(client.retry(waits.job_id))
+    await same(client.rerun(waits.job_id))
+    await same(client.fork(waits.job_id, at=1))
+
+    assigned = await same(client.assign("greeter", "Say hello."))
+    await client.wait((await same(client.send_message("greeter", "Hello."))).job_id)
+    await client.wait(assigned.job_id)
+    since = reviewed.created_at - timedelta(seconds=1)
+    await same(client.jobs(status="succeeded", since=since, metadata="invoice_id=I-1", roots=True))
+    for listed in (client.conversations(genie="greeter"), client.changes(), client.projects()):
+        assert (await same(listed)).items
+    for all_of in (client.workers, client.usage, client.recipes, client.genies, client.skills):
+        assert await same(all_of())
+    await same(client.operations(seconds=60))
+    await same(client.recipe("order"))
+    await same(client.graph("order"))
+    kept = await same(client.upload(File("note.txt", b"It is red.")))
+    await same(client.start("review", files=[kept]))
+    await same(client.genie("finance"))
+    await same(client.pause_genie("finance", why="audit"))
+    await same(client.start_genie("finance"))
+    await same(client.triggers())
+    await same(client.triggers_of("review"))
+    await same(client.pause_trigger("review", why="holidays"))
+    await same(client.start_trigger("review"))
+    await same(client.fire_trigger("review"))
+
+    await same(client.me())
+    await same(client.add_person("ben@example.org", "correct horse battery", role="viewer"))
+    await same(client.set_role("ben@example.org", "builder"))
+    await same(client.people())
+    made = await same(client.make_key("ci", role="builder", expires_in=3600))
+    await same(client.keys())
+    await same(client.revoke_key(made.made.prefix))
+
+
+async def refused(asked: Any) -> None:
+    with pytest.raises(LampworkError) as error:
+        await asked
+    assert not isinstance(error.value, ServerRefused | ServerUnreachable | UserNotAllowed)
