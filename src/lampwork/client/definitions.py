@@ -59,7 +59,8 @@ class DefinitionCalls(Asking):
         >>> job = await client.start("order", {"item": "lamp"}, idempotency_key="order 7")
 
         The same `idempotency_key` within 24 hours leads to the same job; without one, the tries of
-        this call do. `files` are those that the input names, which the job keeps. Raises RecipeNotFound, InputInvalid, QueueFull, IdempotencyConflict.
+        this call do. `files` are those that the input names, which the job keeps. Raises
+        RecipeNotFound, InputInvalid, QueueFull, IdempotencyConflict.
         """
         path = await self._at("recipes", recipe, "jobs")
         given = {"input": dict(input or {}), "files": [each.digest for each in files]}
