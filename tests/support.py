@@ -1,7 +1,7 @@
 """What the tests of the core share: an open project whose parks, deaths and answers a test decides.
 
-Nothing happens by itself unless a test asks for it: jobs are not parked, and the sweep does not
-hide what went wrong.
+Nothing happens by itself unless a test asks for it: jobs are not parked, the sweep does not hide
+what went wrong, nothing is written in between, and no run is over because the machine was busy.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from lampwork.runs.run import Run
 from lampwork.store.jobs import jobs
 from lampwork.store.processes import executors
 from lampwork.store.store import Store
+from lampwork.worker import recovery
 
 T = TypeVar("T")
 
@@ -50,10 +51,14 @@ DEADLINE = 30.0
 """Seconds within which whatever is waited for must be there."""
 
 
+recovery._COUNT_EVERY = NEVER
+
+
 @asynccontextmanager
 async def opened(project: Project, home: Path, **given: Any) -> AsyncIterator[App]:
     """The project, executing here; with `given` settings it parks or sweeps by itself."""
-    settings: dict[str, Any] = {"park_after": NEVER, "sweep_interval": NEVER, "grace": 0.5}
+    never = dict.fromkeys(("park_after", "sweep_interval", "heartbeat"), NEVER)
+    settings: dict[str, Any] = {**never, "grace": 0.5}
     db = os.environ.get("LAMPWORK_DB")
     async with project.open(settings=Settings(home=home, db=db, **(settings | given))) as app:
         yield app

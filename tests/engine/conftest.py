@@ -47,7 +47,7 @@ class Launched:
         await eventually(there, f"{job_id} never came to {status}")
 
     async def reaches(self, event: asyncio.Event) -> None:
-        await asyncio.wait_for(self.call(event.wait()), 10)
+        await asyncio.wait_for(self.call(event.wait()), 60)
 
     def set(self, event: asyncio.Event) -> None:
         self._loop.call_soon(event.set)

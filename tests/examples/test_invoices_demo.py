@@ -84,7 +84,7 @@ def test_a_narrow_terminal_and_ctrl_c(tmp_path: Path) -> None:
         seen = _read_until(ours, "resumed")
         os.killpg(running.pid, signal.SIGINT)
         seen += _read_until(ours, "Stopped.")
-        assert running.wait(20) == 130
+        assert running.wait(60) == 130
     os.close(ours)
     assert "Traceback" not in seen
     with pytest.raises(ProcessLookupError):  # nothing that it started is left

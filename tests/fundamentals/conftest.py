@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import NEVER
 
 from lampwork import App, Project, Settings, clock
 from lampwork.testing import FakeClock
@@ -40,9 +41,14 @@ def _definitions(project: Project) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Open:
-    """`async with opened(project, park_after=0.0) as app`: the same place each time in a test."""
+    """`async with opened(project, park_after=0.0) as app`: the same place each time in a test.
 
-    def open(project: Project, **settings: Any) -> AbstractAsyncContextManager[App]:
+    However busy the machine is, nothing is parked that need not be, and no run is over because no
+    heartbeat got through.
+    """
+
+    def open(project: Project, **given: Any) -> AbstractAsyncContextManager[App]:
+        settings: dict[str, Any] = {"park_after": NEVER, "heartbeat": NEVER} | given
         db = os.environ.get("LAMPWORK_DB")
         return project.open(settings=Settings(home=tmp_path / "state", db=db, **settings))
 

@@ -91,7 +91,7 @@ async def ask_further(job: Job) -> str:
 @project.skill(effect="read")
 def hold() -> str:
     """Hold on."""
-    held.wait(10)
+    held.wait(60)
     return "held"
 
 

@@ -317,7 +317,7 @@ held = threading.Event()
 @office.skill(effect="read")
 async def stare() -> str:
     """Stare at it until somebody stops it."""
-    await asyncio.to_thread(held.wait, 10)
+    await asyncio.to_thread(held.wait, 60)
     return "seen"
 
 

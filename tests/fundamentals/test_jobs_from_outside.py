@@ -77,7 +77,7 @@ async def status_of(app: App, job_id: str) -> str:
 
 
 async def until_status(app: App, job_id: str, status: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await status_of(app, job_id) != status:  # noqa: ASYNC110
             await asyncio.sleep(0)
 

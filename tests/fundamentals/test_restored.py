@@ -178,7 +178,7 @@ async def asked_for(app: App, job_id: str) -> Any:
     def questions(job: JobView) -> list[Any]:
         return [each for each in _all_waits(job.waiting_on) if each.kind == "resolution"]
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (found := questions(await Insights(app.store).view(job_id))):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found[0]
@@ -203,7 +203,7 @@ async def test_steps_have_the_keys_that_they_had_and_at_most_once_ones_are_asked
 
     async def pay(app: App, job_id: str) -> None:
         waiting = f"{job_id}.1" if recipe is orders else job_id
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while waiting not in await ids(app):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await app.send_event(waiting, "paid", True)

@@ -197,9 +197,9 @@ async def test_a_step_that_holds_a_thread_stops_nobody_else(opened: Open) -> Non
     gate.clear()
     async with opened(project) as app:
         holding = await app.start(hold)
-        assert await asyncio.to_thread(entered.wait, 10)
+        assert await asyncio.to_thread(entered.wait, 60)
         try:
-            assert await asyncio.wait_for(app.run(double_two, first=1, second=2), 10) == [2, 4]
+            assert await asyncio.wait_for(app.run(double_two, first=1, second=2), 60) == [2, 4]
         finally:
             gate.set()
         await app.result(holding.job_id)

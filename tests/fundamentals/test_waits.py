@@ -82,7 +82,7 @@ async def nap(job: Job) -> str:
 
 async def row_when(app: App, job_id: str, want: str) -> str:
     """The job's status when it is meant to do this."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (row := await app.store.read(jobs.get, job_id)).want != want:  # noqa: ASYNC110
             await asyncio.sleep(0)
     return row.status
@@ -155,7 +155,7 @@ async def post(job: Job, effects: str) -> str:
 
 
 async def waiting_for_resolution(app: App, job_id: str) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (row := await app.store.read(jobs.get, job_id)).status != "needs_attention":  # noqa: ASYNC110
             await asyncio.sleep(0)
     return f"w{row.id[1:]}.1"

@@ -392,7 +392,7 @@ class JobMachine(RuleBasedStateMachine):
     def what_it_comes_to_depends_on_its_events_alone(self) -> None:
         for each in self.known.values():
             if each.status == "succeeded":
-                came = self.do(asyncio.wait_for(self.app.result(each.id), 10))
+                came = self.do(asyncio.wait_for(self.app.result(each.id), 60))
                 assert came == ["begin", each.go, "done", "act", each.stop]
 
     def teardown(self) -> None:

@@ -136,7 +136,7 @@ async def test_an_at_most_once_step_does_not_start_before_its_intent_is_on_disk(
 
     def pay() -> None:
         begun.append("pay")
-        gate.wait(5)
+        gate.wait(60)
 
     @project.recipe()
     async def payer(job: Job) -> str:

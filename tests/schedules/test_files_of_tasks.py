@@ -76,7 +76,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 async def result(app: App, job_id: str) -> str:
-    return await asyncio.wait_for(app.result(job_id), 20)
+    return await asyncio.wait_for(app.result(job_id), 60)
 
 
 async def test_a_run_that_dies_after_the_opening_leaves_what_was_taken(tmp_path, path, readings):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.support import DEADLINE, NEVER, eventually, idle, inside, opened, park, result, rows, sql
+from tests.support import DEADLINE, eventually, idle, inside, opened, park, result, rows, sql
 
 from lampwork import Job, app
 from lampwork.errors import StoreUnavailable
@@ -30,7 +30,7 @@ async def test_one_that_cannot_launch_its_engine_tries_again_until_it_can(
         return await job.wait_for("go", str)
 
     monkeypatch.setattr(app, "_BEGIN_AGAIN", 0.01)
-    async with opened(project, home, heartbeat=NEVER) as here:
+    async with opened(project, home) as here:
         job_id = (await here.start(patient)).job_id
         run = await idle(here, job_id)
         engine, launch = here.worker.engine, here.worker.engine.launch
@@ -61,7 +61,7 @@ async def test_what_its_engine_is_handed_out_first_is_run(
 
     async def asks_nothing(*_: Any) -> None: ...
 
-    async with opened(project, home, heartbeat=NEVER) as here:
+    async with opened(project, home) as here:
         job_id = (await here.start(patient)).job_id
         await park(here, job_id)
         await sql(here, "update jobs set want = 'run'")
@@ -105,7 +105,7 @@ async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grac
             async def beats() -> bool:
                 return await rows(here, "select beats from executors") >= [(before + 3,)]
 
-            await eventually(beats, "it beats", deadline=5)
+            await eventually(beats, "it beats")
         finally:
             go.set()
             await closing
@@ -121,7 +121,7 @@ async def test_one_whose_heartbeats_do_not_get_through_begins_nothing_until_they
     async def patient(job: Job) -> str:
         return await job.wait_for("go", str)
 
-    async with opened(project, home, heartbeat=NEVER) as here:
+    async with opened(project, home) as here:
         job_id = (await here.start(patient)).job_id
         await park(here, job_id)
         await sql(here, "update jobs set want = 'run'")

@@ -294,7 +294,7 @@ async def test_an_answer_that_comes_during_the_look_at_an_earlier_one_is_seen(
                 app.store.watch(lambda _topics: app._loop.call_soon(unseen.set))
                 send = (inbox.send, second, f"{second}:go", "second", "api")
                 await asyncio.wrap_future(other.submit(*send))
-                await asyncio.wait_for(unseen.wait(), 5)
+                await asyncio.wait_for(unseen.wait(), 60)
             return seen
 
         monkeypatch.setattr(recovery, "look", look_and_miss)

@@ -66,7 +66,7 @@ async def test_a_claim_that_is_lost_where_another_process_has_charge_is_made_goo
         return await job.wait_for("go", str)
 
     monkeypatch.setattr(recovery, "_LOST_AFTER", 0)
-    async with opened(project, home, heartbeat=NEVER) as app:
+    async with opened(project, home) as app:
         job_id = (await app.start(patient)).job_id
         await park(app, job_id)
         here = app.worker

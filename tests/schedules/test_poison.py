@@ -23,7 +23,7 @@ async def test_while_a_suspect_runs_alone_a_sweep_starts_nothing_else(project, h
 
     def work(name: str) -> str:
         executing.append(name)
-        gate.wait(10)
+        gate.wait(60)
         return name
 
     @project.recipe()
@@ -53,7 +53,7 @@ async def test_a_process_that_closes_leaves_suspects_to_the_next_one(project, ho
 
     def work(name: str) -> None:
         executing.append(name)
-        gate.wait(10)
+        gate.wait(60)
 
     @project.recipe()
     async def worker(job: Job, name: str) -> None:

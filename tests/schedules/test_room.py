@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.support import NEVER, Gate, eventually, inside, opened, park, result, rows
+from tests.support import Gate, eventually, inside, opened, park, result, rows
 
 from lampwork import App, Job
 from lampwork.engine import engine
@@ -32,7 +32,7 @@ async def test_a_job_counts_from_when_it_is_started_until_its_run_is_there(
             return app.worker.admission.room
 
         def begin_late(*given: Any) -> jobs.Begun:
-            rooms.append(asyncio.run_coroutine_threadsafe(turns(), app._loop.loop).result(10))
+            rooms.append(asyncio.run_coroutine_threadsafe(turns(), app._loop.loop).result(60))
             return begin(*given)
 
         monkeypatch.setattr(jobs, "begin", begin_late)
@@ -113,7 +113,7 @@ async def test_what_finds_no_room_is_anybodys(project, home):
     async def work(job: Job) -> None:
         await job.step(wait)
 
-    async with opened(project, home, max_live=1, heartbeat=NEVER) as app:
+    async with opened(project, home, max_live=1) as app:
         ids = [(await app.start(work)).job_id for _ in range(3)]
 
         async def left() -> bool:

@@ -56,7 +56,7 @@ async def in_doubt(store: Store, cluster: Cluster, moment: str = AFTER_COMMIT) -
 
     failpoint.arm(moment, die)
     writing = asyncio.create_task(store.write(keep, 1))
-    await asyncio.to_thread(died.wait, 10)
+    await asyncio.to_thread(died.wait, 60)
     return writing
 
 
@@ -111,14 +111,16 @@ async def test_a_commit_that_the_server_is_still_busy_with_is_waited_for(
     begun, may_end = threading.Event(), threading.Event()
 
     def commit_second_batch(connection: sa.Connection) -> None:
+        # However long it takes, the server does not take it for frozen.
+        connection.exec_driver_sql("set local idle_in_transaction_session_timeout = 0")
         begun.set()
-        may_end.wait(10)
+        may_end.wait(60)
         mine = schema.writers.c.id == store.writer_id
         connection.execute(sa.update(schema.writers).where(mine).values(batch=2))
 
     session = Store(Server(server))
     session.submit(commit_second_batch)
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 60)
     store._batch = 2
     asking = asyncio.create_task(asyncio.to_thread(store._was_committed))
     with cluster.connect("postgres") as connection:
@@ -136,7 +138,7 @@ async def test_what_is_submitted_while_a_commit_is_not_known_is_refused_at_once(
     writing = await in_doubt(store, cluster)
     try:
         with pytest.raises(StoreUnavailable, match="can't be reached"):
-            await asyncio.wait_for(store.write(keep, 2), 10)
+            await asyncio.wait_for(store.write(keep, 2), 60)
         assert not writing.done()
     finally:
         cluster.start()
@@ -162,7 +164,7 @@ async def test_a_store_that_closes_does_not_wait_for_a_server_that_hangs(
         writing = asyncio.create_task(store.write(keep, 2))
         reading = asyncio.create_task(store.read(kept))
         await asyncio.sleep(0)
-        await asyncio.wait_for(asyncio.to_thread(store.close), 10)
+        await asyncio.wait_for(asyncio.to_thread(store.close), 60)
         with pytest.raises(StoreUnavailable):
             await writing
         with pytest.raises(StoreUnavailable):
@@ -178,7 +180,7 @@ async def test_a_commit_that_is_not_known_when_the_store_closes_is_told_so(
     store = Store(Server(server))
     writing = await in_doubt(store, cluster)
     try:
-        await asyncio.wait_for(asyncio.to_thread(store.close), 10)
+        await asyncio.wait_for(asyncio.to_thread(store.close), 60)
         with pytest.raises(StoreUnavailable, match="it may have it, or not"):
             await writing
     finally:

@@ -52,7 +52,7 @@ async def test_a_cancelled_tree_ends_as_a_whole_parked_and_hot(project, home, pa
 
     def work() -> None:
         begun.append("work")
-        gate.wait(10)
+        gate.wait(60)
 
     @project.recipe()
     async def above(job: Job) -> str:
@@ -265,7 +265,7 @@ def three_deep(project, gate):
     def pay() -> str:
         """Pay."""
         begun.append("pay")
-        gate.wait(10)
+        gate.wait(60)
         return "paid"
 
     @project.skill()
@@ -278,7 +278,7 @@ def three_deep(project, gate):
     def look() -> str:
         """Look."""
         begun.append("look")
-        gate.wait(10)
+        gate.wait(60)
         return "seen"
 
     @project.skill(effect="idempotent")

@@ -25,13 +25,15 @@ async def test_a_process_that_floods_the_database_is_waited_for_by_one_commit_on
     begun, may_end = threading.Event(), threading.Event()
     written: list[str] = []
 
-    def hold(_connection: sa.Connection) -> None:
+    def hold(connection: sa.Connection) -> None:
+        # However long it takes, the server does not take it for frozen.
+        connection.exec_driver_sql("set local idle_in_transaction_session_timeout = 0")
         begun.set()
-        may_end.wait(10)
+        may_end.wait(60)
         written.append("first")
 
     flood = [flooding.submit(hold)]
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 60)
     flood += [flooding.submit(lambda _connection: written.append("more")) for _ in range(2_000)]
     little = other.submit(lambda _connection: written.append("little"))
     with cluster.connect("postgres") as connection:
@@ -39,7 +41,7 @@ async def test_a_process_that_floods_the_database_is_waited_for_by_one_commit_on
         await eventually(lambda: connection.execute(waits).fetchone(), "it does not come in line")
     may_end.set()
     for each in (little, *flood):
-        await asyncio.wait_for(asyncio.wrap_future(each), 10)
+        await asyncio.wait_for(asyncio.wrap_future(each), 60)
 
     assert written[:2] == ["first", "little"]
     assert len(written) == 2_002

@@ -52,7 +52,7 @@ def unsure(gate: threading.Event) -> str:
     """Pays, and does not come back while its process lives."""
     begun.append("pay")
     if not gate.is_set():
-        gate.wait(10)
+        gate.wait(60)
     return "paid"
 
 

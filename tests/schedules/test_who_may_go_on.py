@@ -428,7 +428,7 @@ async def test_a_timeout_that_comes_while_a_call_is_written_down_is_refused_too(
 
     def hold() -> None:
         if writing.is_set():
-            over.wait(10)
+            over.wait(60)
 
     async with opened(project, home) as app:
         with armed("store.before_commit", hold):

@@ -58,7 +58,7 @@ def serve(tmp_path: Path) -> Serve:
             app = build(Serving.at(door), knows)
             with bound("127.0.0.1", 0) as at:
                 url = f"http://127.0.0.1:{at.getsockname()[1]}"
-                async with serving(app, at), httpx.AsyncClient(base_url=url, timeout=20) as api:
+                async with serving(app, at), httpx.AsyncClient(base_url=url, timeout=60) as api:
                     yield api
 
     return serve

@@ -163,7 +163,7 @@ class Desk:
 
     async def next_wait(self) -> Wait:
         """The next wait that somebody opens."""
-        return await asyncio.wait_for(self.opened.get(), 10)
+        return await asyncio.wait_for(self.opened.get(), 60)
 
     async def entries(self, conversation: str = "c1.1") -> list[tuple[str, dict[str, Any]]]:
         """Kind and body of every entry, in order."""

@@ -48,7 +48,7 @@ class Gate(Playbook):
         return await super().respond(ask)
 
     async def next(self) -> tuple[str, asyncio.Future[None]]:
-        return await asyncio.wait_for(self.asked.get(), 10)
+        return await asyncio.wait_for(self.asked.get(), 60)
 
 
 def genie_of(desk, model: Any, skills: Any = (), name: str = "clerk"):
@@ -351,7 +351,7 @@ async def test_calls_that_an_earlier_task_left_open_are_closed_for_the_next_requ
         return Calls(Call("look"))
 
     looking = asyncio.create_task(desk.assign(genie_of(desk, looks, [look]), job="j1"))
-    await asyncio.wait_for(looks_now.wait(), 10)
+    await asyncio.wait_for(looks_now.wait(), 60)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
     await desk.store.write(tasks.release_job, "j1")

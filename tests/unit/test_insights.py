@@ -37,7 +37,7 @@ gate = threading.Event()
 
 
 def hold() -> str:
-    gate.wait(10)
+    gate.wait(60)
     return "held"
 
 

@@ -170,7 +170,7 @@ async def test_skill_calls_of_one_reply_run_side_by_side(desk):
     @desk.project.skill(effect="read")
     async def first() -> str:
         """Wait for the second."""
-        await asyncio.wait_for(met.wait(), 5)
+        await asyncio.wait_for(met.wait(), 60)
         return "1"
 
     @desk.project.skill(effect="read")

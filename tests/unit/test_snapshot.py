@@ -54,7 +54,7 @@ def test_both_files_are_copied_as_they_are_at_one_moment(tmp_path: Path) -> None
 
     writing = threading.Thread(target=write)
     writing.start()
-    assert written.wait(10)
+    assert written.wait(60)
     ahead: list[int] = []
     try:
         for number in range(20):

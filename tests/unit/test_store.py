@@ -144,7 +144,7 @@ async def test_another_processs_commit_is_noticed(store: Store) -> None:
     with sqlite3.connect(store.place.path / "lampwork.db") as other:
         other.execute("INSERT INTO logs VALUES ('j2', 1, 0.0, 'from outside')")
     other.close()
-    assert await asyncio.to_thread(noticed.wait, 10)
+    assert await asyncio.to_thread(noticed.wait, 60)
 
 
 async def test_all_that_others_have_told_at_once_is_heard(server: str) -> None:

@@ -186,7 +186,7 @@ async def test_a_deposed_run_appends_nothing_and_starts_nothing(desk, skills, ef
     genie = genie_of(desk, Frozen(thorough.fn), skills)
     a, inputs = desk.run(), {"metadata": METADATA, "output": Verdict}
     zombie = asyncio.create_task(desk.assign(genie, run=a, **inputs))
-    await asyncio.wait_for(frozen.wait(), 5)
+    await asyncio.wait_for(frozen.wait(), 60)
     answer = await desk.assign(genie, run=desk.run(), **inputs)
     before = await desk.entries()
     acts = list(effects.acts)
@@ -284,7 +284,7 @@ async def test_the_result_of_an_effect_that_ends_after_its_run_is_still_recorded
         return Call("pay") if turn.number == 1 else Answer("never")
 
     working = asyncio.create_task(desk.assign(genie_of(desk, asks, [pay])))
-    await asyncio.wait_for(acting.wait(), 10)
+    await asyncio.wait_for(acting.wait(), 60)
     desk.run()  # the first run is over
     finish.set()
     with pytest.raises(RunEnded):
