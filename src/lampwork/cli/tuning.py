@@ -11,60 +11,30 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SECONDS = click.FloatRange(min=0)
-_BEATS = click.FloatRange(min=0.1, max=60)
+
+_OPTIONS = {
+    "grace": (_SECONDS, "Seconds that what executes gets to end when the process closes; 10."),
+    "heartbeat": (
+        click.FloatRange(min=0.1, max=60),
+        "Seconds between two signs of life on a server; after three without, others take over; 3.",
+    ),
+    "park_after": (_SECONDS, "Seconds after which a job that only waits leaves the memory; 30."),
+    "max_live": (click.IntRange(min=1), "Jobs in memory at the most; 1000."),
+}
+"""By field of `Settings`."""
 
 
 def tuned(command: Command) -> Command:
-    """The settings of those that execute, as the keyword argument `tuning`: those that were given.
-
-    Each stands for the field of `Settings` of its name.
-    """
+    """Options for the settings of those that execute; the given ones come as `tuning`, by field."""
 
     @functools.wraps(command)
-    def with_tuning(
-        *args: Any,
-        grace: float | None,
-        heartbeat: float | None,
-        park_after: float | None,
-        max_live: int | None,
-        **others: Any,
-    ) -> Any:
-        named = {
-            "grace": grace,
-            "heartbeat": heartbeat,
-            "park_after": park_after,
-            "max_live": max_live,
-        }
+    def with_tuning(*args: Any, **others: Any) -> Any:
+        named = {name: others.pop(name) for name in _OPTIONS}
         given = {name: value for name, value in named.items() if value is not None}
         return command(*args, tuning=given, **others)
 
-    options = (
-        click.option(
-            "--grace",
-            type=_SECONDS,
-            metavar="SECONDS",
-            help="What executes gets so long to end when the process closes; 10.",
-        ),
-        click.option(
-            "--heartbeat",
-            type=_BEATS,
-            metavar="SECONDS",
-            help="Between two signs of life on a server; after three without, others take over; 3.",
-        ),
-        click.option(
-            "--park-after",
-            type=_SECONDS,
-            metavar="SECONDS",
-            help="A job that only waits leaves the memory then; 30.",
-        ),
-        click.option(
-            "--max-live",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Jobs in memory at the most; 1000.",
-        ),
-    )
     decorated: Any = with_tuning
-    for option in reversed(options):
-        decorated = option(decorated)
+    for name, (kind, said) in reversed(_OPTIONS.items()):
+        option = f"--{name.replace('_', '-')}"
+        decorated = click.option(option, name, type=kind, metavar="N", help=said)(decorated)
     return cast(Command, decorated)
