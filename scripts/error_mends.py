@@ -176,6 +176,7 @@ MENDS: dict[type[LampworkError], str] = {
     errors.JobFailed: "See `error`, or `lampwork job ID`; then `lampwork job ID retry`.",
     errors.BranchesFailed: 'See `errors`. With `on_error="collect"` they are returned instead.',
     errors.WaitTimedOut: "Decide in the recipe what is to be done without it.",
+    errors.EndpointFailed: "Look at what the endpoint says, or at its job, where it runs.",
     errors.PollFailed: "Mend the function; the trigger tries again at its next time.",
     errors.TaskError: (
         "See the errors below. `lampwork conversation ID` shows what happened; a person may "

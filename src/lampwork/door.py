@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
-from lampwork import clock, values
+from lampwork import clock, failpoint, values
 from lampwork.errors import NotImportable, QueueFull
 from lampwork.files.artifact import Artifact
 from lampwork.files.taking import take
@@ -460,6 +460,7 @@ class Door(JobsDoor):
         except QueueFull:
             self._refused(job_id)
             raise
+        failpoint.hit("job.accepted")
         if accepted == job_id:
             self._accepted(job_id)
         return JobRef(accepted)

@@ -32,6 +32,7 @@ POINTS = {
     "confirmation.appended": "the user has confirmed a skill call, and its intent is on disk",
     "confirmation.decided": "the user has decided about a skill call, and nothing came of it yet",
     "files.taken": "the files of a task are on disk, and the task is not",
+    "job.accepted": "a job from outside is on disk, and who asked for it has not been told",
     "job.after_publish": "the end of a job is on disk, and nobody has been told",
     "job.before_outcome": "a recipe has returned, and its outcome is not recorded yet",
     "job.before_publish": "the outcome of a job is recorded, and its end is not published yet",

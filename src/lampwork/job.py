@@ -21,6 +21,7 @@ from lampwork.genies.output import identity
 from lampwork.recipe import Recipe, bind_input, takes_job
 from lampwork.runs import event
 from lampwork.runs.call import Call
+from lampwork.runs.endpoint import Endpoints
 from lampwork.runs.gather import JobCall, MapCall, OnError, SideBySide
 from lampwork.runs.step import Options, Retry, Step, name_of, step_key
 from lampwork.runs.wait import Wait
@@ -44,7 +45,7 @@ Item = TypeVar("Item")
 _log = logging.getLogger("lampwork.recipe")
 
 
-class Job(SideBySide):
+class Job(SideBySide, Endpoints):
     """One execution of a recipe.
 
     Calls are numbered in the order in which the recipe makes them, and what they give is recorded;

@@ -20,7 +20,7 @@ Want = Literal["run", "parked", "held", "cancelled", "attention"]
 """What is meant to happen to a job: the engine's own status never decides.
 `held` is a map's item whose turn has not come."""
 
-CallKind = Literal["step", "task", "call", "start", "map", "sleep", "wait_for", "value"]
+CallKind = Literal["step", "task", "call", "start", "map", "sleep", "wait_for", "endpoint", "value"]
 WaitKind = Literal[
     "event",
     "timer",
@@ -32,6 +32,7 @@ WaitKind = Literal[
     "paused",
     "place",
     "rate",
+    "endpoint",
 ]
 
 CopyKind = Literal["retry", "rerun", "fork"]

@@ -36,6 +36,7 @@
     ├── ServerError                 a server that is spoken to by its API
     │   ├── ServerUnreachable · ServerRefused
     ├── NotByServer                 what takes the folder or the database itself
+    ├── EndpointFailed              what job.call_endpoint has called
     ├── TestingError                a test can't go on like that
     │   ├── StillWaiting · StillExecuting · CrashTestFailed
     ├── TaskError                   a task that ended without its answer
@@ -57,6 +58,7 @@ from lampwork.errors.calls import (
     CallError,
     CallInterrupted,
     CallNotAwaited,
+    EndpointFailed,
     JobFailed,
     NotDone,
     PollFailed,
@@ -231,6 +233,7 @@ __all__ = [
     "DelegationTooDeep",
     "DeliveryRefused",
     "DuplicateName",
+    "EndpointFailed",
     "ErasureRefused",
     "ExtraMissing",
     "FileRejected",

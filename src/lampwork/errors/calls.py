@@ -58,6 +58,15 @@ class WaitTimedOut(LampworkError):
     status = 504
 
 
+class EndpointFailed(LampworkError):
+    """An endpoint's job failed, or what a recipe called is no endpoint that takes this.
+
+    Fields: `url`, `answered` (the HTTP status, or None), `problem` (its code, or None).
+    """
+
+    status = 502
+
+
 class PollFailed(LampworkError):
     """The function of a poll raised, or did not return items in time. Fields: `function`."""
 

@@ -195,6 +195,9 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
             place = found.lines.get(wait.task_id)
             line = "" if place is None else f", {place.before} before it"
             return f"a place among {tasks} that genie {subject['genie']} works on at a time{line}"
+        case "endpoint":
+            why = f", {subject['why']}" if subject["why"] else ""
+            return f"the endpoint {subject['url']}{why}"
         case "rate":
             return f"the rate of {subject['name']}"
         case "paused":

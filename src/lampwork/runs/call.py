@@ -17,6 +17,7 @@ T = TypeVar("T")
 _IDENTITY: dict[CallKind, str] = {
     "task": "other instructions, another conversation or another output type",
     "map": "another number of items",
+    "endpoint": "another body",
 }
 """What a call's digest is of, beside its kind and name, for those that have one."""
 

@@ -45,6 +45,7 @@ _KINDS: dict[WaitKind, str] = {
     "confirmation": "its user to confirm a call",
     "place": "a place among the tasks of its genie",
     "rate": "its turn at a model",
+    "endpoint": "an endpoint's answer",
 }
 
 AnswerKind = Literal["answer", "message", "expired", "withdrawn"]
@@ -317,6 +318,16 @@ def next_due(connection: sa.Connection) -> float | None:
     return connection.execute(query).scalar()
 
 
+def newest_of_call(connection: sa.Connection, job_id: str, call: int) -> dict[str, Json] | None:
+    """The subject of the wait that a call opened last."""
+    return connection.execute(
+        sa.select(waits.c.subject)
+        .where(waits.c.job_id == job_id, waits.c.call == call)
+        .order_by(waits.c.opened_at.desc())
+        .limit(1)
+    ).scalar()
+
+
 def any_answered(connection: sa.Connection, wait_ids: Sequence[str]) -> bool:
     """Whether one of these waits has its answer."""
     query = sa.select(sa.exists().where(inbox.c.wait_id.in_(wait_ids)))
@@ -346,18 +357,20 @@ def can_move(connection: sa.Connection, job_id: str) -> bool:
     """Whether a parked job would get on if it were woken now.
 
     Its run stands at one call, or at several under one `gather`, which goes on when all have
-    settled; a task among them moves when all that it waits for itself has come.
+    settled; a task among them moves when all that it waits for itself has come, and an endpoint is
+    looked at each time.
     """
     answered = sa.cast(waits.c.answered, sa.Integer)
     standing = connection.execute(
         sa.select(
             waits.c.task_id,
             sa.func.min(answered).label("all_answered"),
+            sa.func.max(sa.case((waits.c.kind == "endpoint", answered), else_=0)).label("looks"),
         )
         .where(waits.c.job_id == job_id, waits.c.parked)
         .group_by(waits.c.task_id)
     ).all()
-    if any(row.task_id is not None and row.all_answered for row in standing):
+    if any((row.task_id is not None and row.all_answered) or row.looks for row in standing):
         return True
     return all(row.all_answered for row in standing)
 
