@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import httpx
+from tests.cli.shell import DEADLINE
 from tests.warm import Command
 
 
@@ -29,7 +30,7 @@ def test_it_serves_and_executes_until_it_is_told_to_end(lampwork: Any, stop: Any
     with httpx.Client(base_url=said["url"]) as api:
         assert api.get("/readyz").json() == {"status": "ok"}
         started = api.post("/api/projects/shop/recipes/where/jobs", json={}).json()
-        until = time.monotonic() + 20
+        until = time.monotonic() + DEADLINE
         while (job := api.get(f"/api/jobs/{started['job_id']}").json())["ended_at"] is None:
             assert time.monotonic() < until, job
 
@@ -49,7 +50,7 @@ def test_beside_a_worker_it_answers_without_one_of_its_own(lampwork: Any, stop: 
 
     server, said = served(lampwork, "--no-worker")
     started = httpx.post(f"{said['url']}/api/projects/shop/recipes/where/jobs", json={}).json()
-    until = time.monotonic() + 20
+    until = time.monotonic() + DEADLINE
     url = f"{said['url']}/api/jobs/{started['job_id']}"
     while (job := httpx.get(url).json())["ended_at"] is None:
         assert time.monotonic() < until, job

@@ -19,7 +19,7 @@ VERBS = [
     ("migrate",),
 ]
 
-SOON = 20.0
+SOON = 60.0
 """Seconds on a machine with much else to do; a server gets five of them to answer."""
 
 

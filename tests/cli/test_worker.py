@@ -143,7 +143,7 @@ def test_a_function_that_does_not_come_back_holds_its_process_for_the_grace_and_
         said = {process.stdout.readline(), process.stdout.readline()}
         [job_id] = [line.strip() for line in said if line != "held\n"]
         try:
-            _, err = process.communicate("\n", timeout=15)
+            _, err = process.communicate("\n", timeout=60)
         finally:
             process.kill()
 

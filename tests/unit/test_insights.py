@@ -154,14 +154,14 @@ async def tidy(job: Job) -> None:
 @asynccontextmanager
 async def opened(home: Path) -> AsyncIterator[tuple[App, Insights]]:
     async with (
-        project.open(settings=Settings(home=home, park_after=3600, grace=5)) as app,
+        project.open(settings=Settings(home=home, park_after=3600, grace=60)) as app,
         Insights.opened(Folder(home)) as insights,
     ):
         yield app, insights
 
 
 async def eventually(probe: Callable[[], Awaitable[Any]]) -> Any:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not (found := await probe()):
         assert time.monotonic() < until, "it never came to that"
         await asyncio.sleep(0.005)

@@ -49,14 +49,14 @@ async def settles(job: Job, n: int) -> Any:
 @asynccontextmanager
 async def opened(home: Path) -> AsyncIterator[tuple[App, Insights]]:
     async with (
-        project.open(settings=Settings(home=home, park_after=3600, grace=5)) as app,
+        project.open(settings=Settings(home=home, park_after=3600, grace=60)) as app,
         Insights.opened(Folder(home)) as insights,
     ):
         yield app, insights
 
 
 async def in_status(insights: Insights, job_id: str, status: str) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while True:
         try:
             if (await insights.view(job_id)).status == status:

@@ -69,10 +69,16 @@ async def test_a_change_that_breaks_a_constraint_fails_alone(store: Store) -> No
 
 
 async def test_many_changes_share_one_commit(store: Store) -> None:
+    """As many as come while the writer is busy."""
     commits: list[int] = []
+    busy = threading.Event()
     failpoint.arm("store.after_commit", lambda: commits.append(1))
     try:
-        await asyncio.gather(*(store.write(keep, number) for number in range(200)))
+        first = store.submit(lambda _connection: busy.wait(60))
+        others = [store.submit(keep, number) for number in range(200)]
+        busy.set()
+        for each in (first, *others):
+            await asyncio.wrap_future(each)
     finally:
         failpoint.disarm("store.after_commit")
     assert len(commits) < 20
