@@ -26,6 +26,10 @@ MENDS: dict[type[LampworkError], str] = {
         "shorter than `jobs=`."
     ),
     errors.ExtraMissing: "Install the extra that the message names.",
+    errors.OrchestratorInvalid: (
+        "Give it agents: genies and orchestrators of its project, none of them twice or itself; "
+        "give skills to these. The message names what else is wrong."
+    ),
     errors.InputInvalid: "Give what the signature or the type says. `problems` lists each misfit.",
     errors.InstructionsMissing: "Say what is to be done.",
     errors.MetadataUnknown: (
@@ -193,6 +197,14 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.BudgetExceeded: "Use `partial`, or assign the rest of the work with a new budget.",
     errors.TaskDeadlineExceeded: "Use `partial`, or assign the task again with more time.",
+    errors.PlanInvalid: (
+        "Say in the job description what the agents are for, or give the plan in code with `plan=`."
+    ),
+    errors.OrchestrationPartial: (
+        "Use its `sections`, or assign with `allow_partial=True`. `missing` says what has "
+        "failed and why; fallbacks would take over."
+    ),
+    errors.OrchestrationFailed: "Look at `missing`: why each agent has failed at each subtask.",
     errors.StoreError: "See the errors below.",
     errors.FolderInUse: (
         "Queue work for that process with `lampwork run` without `--wait`, or use another `--home`."

@@ -37,12 +37,16 @@ if TYPE_CHECKING:
         playbook,
     )
     from lampwork.models.rate_limit import RateLimit
+    from lampwork.orchestrators.check import AcceptanceCheck
+    from lampwork.orchestrators.limits import OrchestrationLimits
+    from lampwork.orchestrators.orchestrator import Orchestrator
+    from lampwork.orchestrators.plan import Plan, Subtask, SubtaskInput
     from lampwork.project import Project
     from lampwork.recipe import Recipe
     from lampwork.retention import Retention
     from lampwork.runs.step import Retry
     from lampwork.settings import ReadingCaps, Settings
-    from lampwork.tasks.answer import TaskAnswer
+    from lampwork.tasks.answer import Section, TaskAnswer
     from lampwork.tasks.history import Recent, Summary
     from lampwork.triggers.endpoint import Endpoint
     from lampwork.triggers.trigger import Cron, Poll, Polled
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from lampwork.types import JobRef
 
 __all__ = [
+    "AcceptanceCheck",
     "Answer",
     "App",
     "Artifact",
@@ -71,7 +76,10 @@ __all__ = [
     "Metadata",
     "Model",
     "NotDone",
+    "OrchestrationLimits",
+    "Orchestrator",
     "Passage",
+    "Plan",
     "Poll",
     "Polled",
     "Price",
@@ -84,10 +92,13 @@ __all__ = [
     "Retention",
     "Retry",
     "Sealed",
+    "Section",
     "Settings",
     "Skill",
     "SkillCall",
     "StillUnknown",
+    "Subtask",
+    "SubtaskInput",
     "Summary",
     "TaskAnswer",
     "TextDelta",
@@ -97,6 +108,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AcceptanceCheck": "orchestrators.check",
     "Answer": "models",
     "App": "app",
     "Artifact": "files.artifact",
@@ -118,6 +130,9 @@ _MODULES = {
     "Metadata": "metadata",
     "Model": "models",
     "NotDone": "errors",
+    "OrchestrationLimits": "orchestrators.limits",
+    "Orchestrator": "orchestrators.orchestrator",
+    "Plan": "orchestrators.plan",
     "Poll": "triggers.trigger",
     "Polled": "triggers.trigger",
     "Price": "models",
@@ -131,10 +146,13 @@ _MODULES = {
     "Retention": "retention",
     "Retry": "runs.step",
     "Sealed": "metadata",
+    "Section": "tasks.answer",
     "Settings": "settings",
     "Skill": "genies.skill",
     "SkillCall": "genies.skill",
     "StillUnknown": "genies.effect",
+    "Subtask": "orchestrators.plan",
+    "SubtaskInput": "orchestrators.plan",
     "Summary": "tasks.history",
     "TaskAnswer": "tasks.answer",
     "TextDelta": "models",

@@ -32,6 +32,10 @@ from lampwork.genies.skill import Skill, SkillOptions
 from lampwork.job import Job
 from lampwork.models import Model, Playbook
 from lampwork.models.rate_limit import RateLimit
+from lampwork.orchestrators.check import AcceptanceCheck
+from lampwork.orchestrators.limits import OrchestrationLimits
+from lampwork.orchestrators.orchestrator import Orchestrator
+from lampwork.orchestrators.plan import Plan
 from lampwork.outbound.hosts import AllowedHosts
 from lampwork.recipe import Recipe
 from lampwork.retention import Retention
@@ -91,6 +95,7 @@ class Project:
         self._genies: dict[str, Genie] = {}
         self._skills: dict[str, Skill[..., Any]] = {}
         self._knowledge: dict[str, Knowledge] = {}
+        self._checks: dict[str, AcceptanceCheck[..., Any]] = {}
 
     @property
     def recipes(self) -> Mapping[str, Recipe[..., Any]]:
@@ -111,6 +116,11 @@ class Project:
     def knowledge_bases(self) -> Mapping[str, Knowledge]:
         """What genies may search, by name."""
         return MappingProxyType(self._knowledge)
+
+    @property
+    def acceptance_checks(self) -> Mapping[str, AcceptanceCheck[..., Any]]:
+        """What answers of subtasks may have to pass, by name."""
+        return MappingProxyType(self._checks)
 
     def check(self) -> list[Finding]:
         """What is wrong, or looks wrong, with the definitions; the gravest first."""
@@ -253,6 +263,87 @@ class Project:
                 genie = replace(genie, lacks_skills=True)
             _add(self._genies, name, genie, "genie")
         return genie
+
+    def orchestrator(
+        self,
+        name: str,
+        *,
+        model: str | Model | Playbook,
+        job_description: str,
+        agents: Iterable[Genie],
+        fallbacks: Mapping[Genie | str, Iterable[Genie | str]] | None = None,
+        pass_metadata: Mapping[Genie | str, Iterable[str]] | None = None,
+        judge: Genie | None = None,
+        plan: Plan | None = None,
+        limits: OrchestrationLimits | None = None,
+        max_turns: int = 50,
+        budget: Budget | None = None,
+        max_concurrent_tasks: int | None = None,
+    ) -> Orchestrator:
+        """Define an orchestrator: a genie that plans, and has agents do the work, side by side.
+
+        >>> desk = project.orchestrator(
+        ...     "desk", model="openai:gpt-5.2", job_description="You lead.", agents=[cashier]
+        ... )
+
+        Its agents are genies and orchestrators of the project. It can be given no skills. It may be
+        assigned tasks, and be talked to, wherever a genie may. `fallbacks` take over from an agent
+        that fails; `pass_metadata` names the keys of its tasks' metadata that an agent's skills
+        get; `judge` is the genie that judges answers where a plan has a rubric; with `plan` its
+        model makes none; `limits` say how far it goes.
+
+        Raises OrchestratorInvalid, DuplicateName, ProjectError.
+        """
+        made = Orchestrator(name, self, model, job_description, lacks_skills=True)
+        given = list(agents)
+        with faults.judged():
+            made = Orchestrator.coordinating(
+                name,
+                project=self,
+                model=model,
+                job_description=job_description,
+                agents=given,
+                fallbacks=fallbacks,
+                pass_metadata=pass_metadata,
+                judge=judge,
+                plan=plan,
+                limits=limits,
+                max_turns=max_turns,
+                budget=budget,
+                max_concurrent_tasks=max_concurrent_tasks,
+            )
+            _add(self._genies, name, made, "genie")
+        return made
+
+    @overload
+    def acceptance_check(self, fn: Callable[P, R], /) -> AcceptanceCheck[P, R]: ...
+
+    @overload
+    def acceptance_check(
+        self, fn: None = None, /, *, name: str | None = None
+    ) -> Callable[[Callable[P, R]], AcceptanceCheck[P, R]]: ...
+
+    def acceptance_check(self, fn: Any = None, /, *, name: str | None = None) -> Any:
+        """Define a check that the answer of a subtask may have to pass to be accepted.
+
+        >>> @project.acceptance_check
+        ... def adds_up(answer: TaskAnswer) -> str | None:
+        ...     '''The regions add up to the total.'''
+        ...     return None if sum(answer.output["regions"]) == answer.output["total"] else "no"
+
+        It returns what is wrong, a text or a list of texts, or nothing (or True) to accept it.
+
+        Raises ProjectError, DuplicateName.
+        """
+
+        def define(fn: Callable[P, R]) -> Any:
+            with faults.judged(fn):
+                check = AcceptanceCheck[P, R].define(fn, name)
+                _add(self._checks, check.name, check, "check")
+                return check
+            return faults.Unsound(fn)
+
+        return define if fn is None else define(fn)
 
     def knowledge(
         self, name: str, *, search: Search, permissioned: bool = False, k: int = 5

@@ -3,7 +3,7 @@
     LampworkError
     ├── ProjectError                a definition is wrong
     │   ├── DuplicateName · ProjectNotFound · NotImportable · SkillInvalid · TriggerInvalid
-    │   ├── RetentionInvalid
+    │   ├── RetentionInvalid · OrchestratorInvalid
     ├── ExtraMissing                packages that something needs
     ├── AddressInUse                where the server can't listen
     ├── InputInvalid                what was given does not fit
@@ -42,6 +42,7 @@
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
+    │   ├── PlanInvalid · OrchestrationPartial · OrchestrationFailed
     └── StoreError
         ├── FolderInUse · FolderNotWritable · DatabaseBehind · DatabaseTooNew
         ├── DatabaseNotSupported · StoreUnavailable · DatabaseNotWritable
@@ -138,6 +139,12 @@ from lampwork.errors.models import (
     RecordingDiffers,
     ScriptCallInvalid,
     ScriptEnded,
+)
+from lampwork.errors.orchestrations import (
+    OrchestrationFailed,
+    OrchestrationPartial,
+    OrchestratorInvalid,
+    PlanInvalid,
 )
 from lampwork.errors.outbound import (
     OutboundError,
@@ -265,6 +272,9 @@ __all__ = [
     "NotDone",
     "NotFound",
     "NotImportable",
+    "OrchestrationFailed",
+    "OrchestrationPartial",
+    "OrchestratorInvalid",
     "OrderCycle",
     "OutboundError",
     "OutboundRefused",
@@ -272,6 +282,7 @@ __all__ = [
     "OutboundTooSlow",
     "OutputInvalid",
     "OutputTypeInvalid",
+    "PlanInvalid",
     "PollFailed",
     "ProjectError",
     "ProjectNotFound",

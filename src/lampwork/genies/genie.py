@@ -16,7 +16,10 @@ from lampwork.models.resolve import Model, Playbook
 from lampwork.recipe import Recipe
 
 if TYPE_CHECKING:
+    from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
+    from lampwork.tasks.task import Ending, TaskInHand
+    from lampwork.tasks.transcript import Transcript
 
 __all__ = ["Genie"]
 
@@ -81,6 +84,34 @@ class Genie:
     def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:
         """Every metadata key that its skills declare, with who reads it."""
         return declared_by(self.skills)
+
+    # --- what an orchestrator does in another way ---
+
+    @property
+    def briefed(self) -> str:
+        """Who it is, as its requests say."""
+        return self.job_description
+
+    @property
+    def one_at_a_time(self) -> frozenset[str]:
+        """Skills of which one reply may call but one, once."""
+        return frozenset()
+
+    def playing(self, model: LanguageModel, *, chat: bool) -> LanguageModel:
+        """What replies for it, where this model was cast."""
+        del chat
+        return model
+
+    def not_yet(self, so_far: Transcript) -> str | None:
+        """Why it may not answer a task in the background yet; None if it may."""
+
+    def check_progress(self, so_far: Transcript) -> None:
+        """Raise what ends a task in which it gets nowhere."""
+
+    async def concluding(self, task: TaskInHand, ending: Ending) -> Ending:
+        """The end that its task comes to."""
+        del task
+        return ending
 
 
 def _as_skill(genie: str, given: Any) -> Skill[..., Any]:

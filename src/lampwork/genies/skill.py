@@ -72,6 +72,8 @@ class Skill(Generic[P, R_co]):
     """Who may approve a call; empty if nobody needs to."""
     as_user: str | None = None
     give_up_after: int | None = 3
+    takes_sealed: bool = True
+    """Whether it gets sealed values in place of their names, where the model gives those."""
 
     @classmethod
     def define(

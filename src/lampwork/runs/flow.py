@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -22,6 +22,7 @@ from lampwork.errors import (
     StoreUnavailable,
     UnknownCall,
 )
+from lampwork.runs.lanes import Lane
 from lampwork.runs.line import Lines
 from lampwork.types import Json
 
@@ -69,6 +70,8 @@ class Flow(ABC):
         self.made = 0
         """The number of the last call that was made."""
         self.lines = Lines()
+        self.lanes: dict[asyncio.Task[Any], Lane] = {}
+        """What goes on beside the recipe's own flow, in an order of its own."""
         self._begun = begun.calls
         self._numbers: set[int] = set()
         self._busy = 1
@@ -212,9 +215,22 @@ class Flow(ABC):
         from run to run.
         """
         self.require_main("made")
-        self.made += 1
-        self._numbers.add(self.made)
-        return self.made
+        lane = self._lane
+        number = self.made + 1 if lane is None else lane.take()
+        self.made = max(self.made, number)
+        self._numbers.add(number)
+        return number
+
+    @property
+    def _lane(self) -> Lane | None:
+        """The lane that this is; None in the recipe's own flow."""
+        return self.lanes.get(asyncio.current_task()) if self.lanes else None  # type: ignore[arg-type]
+
+    def on_record(self) -> tuple[str, str] | None:
+        """Kind and name of what the call that is made next was begun as, if it has been."""
+        lane = self._lane
+        begun = self._begun.get(self.made + 1 if lane is None else lane.next)
+        return None if begun is None else (begun.kind, begun.name)
 
     def require_main(self, what: str) -> None:
         """Raise UnknownCall unless this is the recipe's own flow."""
@@ -222,12 +238,28 @@ class Flow(ABC):
             here = asyncio.current_task()
         except RuntimeError:  # in a thread
             here = None
-        if here is not self.main:
+        if here is not self.main and here not in self.lanes:
             raise UnknownCall(
                 f"A job call was {what} outside its recipe: inside a step, a thread, or an asyncio "
                 "task of your own. Make it in the recipe, and run calls side by side with "
                 "job.gather(…) or job.map(…)."
             )
+
+    async def settled(self, branches: Sequence[asyncio.Task[Any]]) -> None:
+        """Wait, doing nothing else, until branches that go on side by side have ended."""
+        with self.paused():
+            try:
+                await asyncio.wait(branches)
+            except asyncio.CancelledError:
+                for branch in branches:
+                    branch.cancel()
+                await asyncio.wait(branches)
+        for branch in branches:
+            if not branch.cancelled():
+                branch.exception()  # seen, also if the run is over
+        self.check()
+        if self.interrupted is not None:
+            raise self.interrupted
 
     async def perform(self, call: Call[T]) -> T:
         """Do a call, or read its record; its value, or its error raised."""

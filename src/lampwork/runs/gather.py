@@ -107,19 +107,7 @@ class Gather(Generic[T_co]):
         branches = [asyncio.create_task(self._branch(call)) for call in self._calls]
         if not branches:
             return settle([], self._on_error, "gather")
-        with self._flow.paused():
-            try:
-                await asyncio.wait(branches)
-            except asyncio.CancelledError:
-                for branch in branches:
-                    branch.cancel()
-                await asyncio.wait(branches)
-        for branch in branches:
-            if not branch.cancelled():
-                branch.exception()  # seen, also if the run is over
-        self._flow.check()
-        if self._flow.interrupted is not None:
-            raise self._flow.interrupted
+        await self._flow.settled(branches)
         results = [branch.exception() or branch.result() for branch in branches]
         return settle(results, self._on_error, "gather")
 

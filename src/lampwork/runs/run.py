@@ -111,7 +111,8 @@ class Run(Flow):
 
         A task whose outcome is on record asks nobody any more.
         """
-        next_call = self._begun.get(self.made + 1)
+        lane = self._lane
+        next_call = self._begun.get(self.made + 1 if lane is None else lane.next)
         if next_call is not None and next_call.envelope is not None:
             return
         self.cast.model_of(genie).check()

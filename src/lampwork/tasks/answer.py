@@ -20,9 +20,35 @@ from lampwork.types import Json
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["Action", "DelegatedTask", "TaskAnswer", "answer_record"]
+__all__ = ["Action", "DelegatedTask", "Section", "TaskAnswer", "answer_record"]
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one subtask of an orchestration has come to, and by whom."""
+
+    subtask: str
+    title: str
+    agent: str
+    task_id: str
+    conversation_id: str
+    output: Json
+    response: str
+    artifacts: tuple[Artifact, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        """As JSON."""
+        record: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        return record | {"artifacts": [each.to_json() for each in self.artifacts]}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Json]) -> Section:
+        """What `to_json` wrote."""
+        artifacts = tuple(Artifact(**each) for each in record["artifacts"])
+        given: dict[str, Any] = record | {"artifacts": artifacts}
+        return cls(**given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +60,7 @@ class TaskAnswer(Generic[T_co]):
     response: str
     """What the genie said with it, in words; the answer as JSON if it said nothing."""
     status: str
-    """`answered`."""
+    """`answered`; `partial` of an orchestration that lacks required subtasks."""
     task_id: str
     conversation_id: str
     metadata: dict[str, Any]
@@ -50,13 +76,20 @@ class TaskAnswer(Generic[T_co]):
     """Files that its skills have saved; `app.read_artifact(…)` gives their bytes."""
     answered_by: str | None = None
     """The person who answered in the genie's place, if one did."""
+    sections: tuple[Section, ...] = ()
+    """Of an orchestration: what its subtasks have come to."""
+    missing: tuple[dict[str, Any], ...] = ()
+    """Of a partial one: `subtask`, `title` and `reasons` of what is required and has failed."""
 
     @classmethod
     def from_json(cls, record: dict[str, Json], output: Output | None) -> TaskAnswer[Any]:
         """The answer that its record holds."""
-        value = record["output"]
+        value: Any = record["output"]
+        lacks_it = value is None and record["status"] == "partial"
+        if output is not None and not lacks_it:
+            value = output.decode(value)
         return cls(
-            output=value if output is None else output.decode(value),
+            output=value,
             response=record["response"],
             status=record["status"],
             task_id=record["task_id"],
@@ -67,6 +100,8 @@ class TaskAnswer(Generic[T_co]):
             proof=_proof(record),
             artifacts=tuple(Artifact(**each) for each in record["artifacts"]),
             answered_by=record.get("answered_by"),
+            sections=tuple(map(Section.from_json, record.get("sections", ()))),
+            missing=tuple(record.get("missing", ())),
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -79,6 +114,7 @@ class TaskAnswer(Generic[T_co]):
             "actions": to_jsonable_python(self.actions),
             "proof": self.proof.to_json(),
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
+            "sections": [section.to_json() for section in self.sections],
         }
 
 
@@ -89,26 +125,30 @@ def _proof(record: dict[str, Json]) -> Proof:
     return Evidence.of(record["usage"].get("requests", 0)).proof(record["metadata"], ())
 
 
+_OF_SUBTASKS = ("sections", "missing")
+
+
 def answer_record(
     so_far: Transcript, row: Claim | sa.Row[Any], below: Sequence[dict[str, Json]] = ()
 ) -> dict[str, Json]:
     """The record of a task that was answered, from its entries, its row and the tasks below it."""
     assert so_far.answer is not None
+    own = [
+        artifact.to_json() for call in so_far.actions for artifact in so_far.artifacts.get(call, ())
+    ]
+    of_subtasks = {name: so_far.answer[name] for name in _OF_SUBTASKS if name in so_far.answer}
     return {
         "output": so_far.answer["output"],
         "response": so_far.answer["response"],
-        "status": "answered",
+        "status": so_far.answer.get("status", "answered"),
         "task_id": so_far.task_id,
         "conversation_id": row.conversation_id,
         "metadata": row.metadata,
         "sealed": row.sealed,
         "usage": so_far.usage,
         "actions": actions_record(so_far.actions.values(), below),
-        "artifacts": [
-            artifact.to_json()
-            for call in so_far.actions
-            for artifact in so_far.artifacts.get(call, ())
-        ],
+        "artifacts": own + so_far.answer.get("artifacts", []),
         "answered_by": so_far.answer.get("by"),
         "proof": so_far.evidence.proof(row.metadata, row.sealed).to_json(),
+        **of_subtasks,
     }

@@ -78,6 +78,9 @@ class Terms(ChatTerms, total=False):
     """What to do on errors or doubt."""
     knowledge: Literal["public_only"] | None
     """That public documents are enough: a genie with permissioned knowledge takes the task then."""
+    allow_partial: bool
+    """Whether an orchestrator may answer with a part of the work, with `status="partial"`, where
+    required subtasks have failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Assignment:
     """As given; once checked, a datetime, a timedelta from the call on, or None."""
     user: str | None = None
     """Whose message in a chat it is; None of a task in the background."""
+    allow_partial: bool = False
 
     @property
     def not_eligible(self) -> GenieNotEligible | None:
@@ -136,6 +140,7 @@ class Assignment:
             "budget": None if self.budget is None else self.budget.to_json(),
             "deadline": write_deadline(self.deadline),
             **({} if self.user is None else {"user": self.user}),
+            **({"allow_partial": True} if self.allow_partial else {}),
         }
 
     @classmethod

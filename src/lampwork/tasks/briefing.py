@@ -86,7 +86,7 @@ def briefing(assignment: Assignment) -> Briefing:
     """That of a task with this assignment."""
     genie, output = assignment.genie, assignment.output
     withheld = metadata.withheld(genie.skills, assignment.metadata)
-    endings, description = (_CANNOT_COMPLETE,), genie.job_description
+    endings, description = (_CANNOT_COMPLETE,), genie.briefed
     if assignment.user is not None:
         # A reply can say that something can't be done. Who the user is, the model is not told.
         endings, description = (), f"{description}\n\n{_IN_A_CHAT}".lstrip()

@@ -47,9 +47,11 @@ def judge(task: TaskInHand, reply: Reply, scan: dict[str, Json] | None) -> Judge
         said["briefing"] = task.briefing.digest
     judged = Judged([("said", said)])
     ends = [call for call in reply.calls if _is_ending(task, call)]
-    acts = len(ends) < len(reply.calls)
+    acts, first = len(ends) < len(reply.calls), _first_of_one(task, reply)
     for position, call in enumerate(reply.calls):
-        if call not in ends:
+        if call.name in task.genie.one_at_a_time and call is not first:
+            calls.append(_reply_to(call, "postponed", _ONE_AT_A_TIME))
+        elif call not in ends:
             calls.append(_judge_skill_call(task, call, f"{number}.{position}", judged.entries))
         elif acts:
             calls.append(_reply_to(call, "postponed", _POSTPONED))
@@ -78,6 +80,15 @@ _POSTPONED = (
     "Not taken: this reply asked for other calls as well. "
     "Wait for their results, then end the task."
 )
+
+
+_ONE_AT_A_TIME = "Not taken: one after the other. Wait for what comes of your first call."
+
+
+def _first_of_one(task: TaskInHand, reply: Reply) -> Requested | None:
+    """The first call of those skills that are called one at a time."""
+    alone = task.genie.one_at_a_time
+    return next((each for each in reply.calls if each.name in alone), None) if alone else None
 
 
 def in_vain(entries: Sequence[Entry], why: str) -> list[Entry]:
@@ -167,6 +178,8 @@ def _judge_ending(
         _end_declined(task, reason, missing, judged)
         return _reply_to(call, "cannot_complete", "Noted.")
     value, problems = _read_answer(task, cast(Output, task.output), call.arguments)
+    if (not_yet := task.genie.not_yet(task.hold.transcript)) is not None:
+        problems = [not_yet]
     if problems:
         _ask_again(task, value, problems, judged, text=None)
         reply_to_it = _reply_to(call, "answer_invalid", _not_valid(problems))
@@ -189,7 +202,9 @@ def _read_answer(task: TaskInHand, output: Output, given: Json) -> tuple[Json, l
 
 
 def _judge_text(task: TaskInHand, reply: Reply, judged: Judged) -> None:
-    if reply.truncated:
+    if task.assignment.user is None and (why := task.genie.not_yet(task.hold.transcript)):
+        _ask_again(task, reply.text, [why], judged)
+    elif reply.truncated:
         problem = "the reply was cut off, because it was longer than the model may answer"
         _ask_again(task, reply.text, [problem], judged)
     elif task.output is None and reply.text.strip():

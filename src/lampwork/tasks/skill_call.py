@@ -406,6 +406,8 @@ class SkillCalls:
 
     def _arguments(self, skill: Skill[..., Any], intent: Intent) -> dict[str, Json]:
         """What the genie asked for, with sealed values in place of their names."""
+        if not skill.takes_sealed:
+            return intent.arguments
         readings = list(self.seal.readings(intent.arguments))
         for reading in readings[:-1]:
             if not skill.contract.fit(reading)[1]:

@@ -71,6 +71,7 @@ def _stop_if_hopeless(task: TaskInHand) -> None:
                 skill=skill,
                 errors=errors,
             )
+    task.genie.check_progress(so_far)
     if so_far.turns >= task.genie.max_turns:
         raise TurnLimitReached(
             f"The genie took {so_far.turns} turns and has not answered. "

@@ -63,7 +63,8 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
 
 
 async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
-    model = run.cast.model_of(assignment.genie)
+    genie, chat = assignment.genie, assignment.user is not None
+    model = genie.playing(run.cast.model_of(genie), chat=chat)
     told = briefing(assignment)
     new = await new_task(run, assignment, call, model, told)
     claim = await open_or_claim(run, new)
@@ -85,7 +86,7 @@ async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> 
         ending = _failed(await run.store.read(exceeded, met), task)
     except LampworkError as error:
         ending = _failed(error, task)
-    return await _finish(task, ending)
+    return await _finish(task, await genie.concluding(task, ending))
 
 
 async def _give_up(run: Run, new: openings.NewTask, claim: claims.Claim) -> values.Recorded:

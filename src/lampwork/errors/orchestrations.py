@@ -1,0 +1,22 @@
+"""Orchestrators: how they are defined, and orchestrations that ended without their answer."""
+
+from __future__ import annotations
+
+from lampwork.errors.definitions import ProjectError
+from lampwork.errors.tasks import TaskError
+
+
+class OrchestratorInvalid(ProjectError):
+    """An orchestrator that could not work: it has no agents, a skill, or a plan with a cycle."""
+
+
+class PlanInvalid(TaskError):
+    """A plan, or a change of it, that can't be carried out. Fields: `problems`."""
+
+
+class OrchestrationPartial(TaskError):
+    """Required subtasks have failed, others have not. Fields: `sections`, `missing`."""
+
+
+class OrchestrationFailed(TaskError):
+    """Nothing that is of use has come of any subtask. Fields: `missing`."""

@@ -1,0 +1,288 @@
+"""The attempts at one subtask: by its agent, again with reasons, later, then by its fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from lampwork.errors import (
+    InputInvalid,
+    LampworkError,
+    ModelError,
+    ModelUnavailable,
+    SkillFailed,
+    SkillFailing,
+    StepFailed,
+    TaskDeadlineExceeded,
+    TurnLimitReached,
+)
+from lampwork.genies.budget import Budget
+from lampwork.orchestrators.check import JUDGING, Verdict
+from lampwork.runs.call import Call
+from lampwork.tasks.assignment import Assignment
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.genies.genie import Genie
+    from lampwork.job import Job
+    from lampwork.orchestrators.given import GivenInputs
+    from lampwork.orchestrators.orchestrator import Orchestrator
+    from lampwork.orchestrators.plan import Subtask
+    from lampwork.runs.gather import JobCall
+    from lampwork.store.tasks.orchestrations import Orchestration
+    from lampwork.tasks.answer import TaskAnswer
+
+__all__ = ["GAVE_UP", "REFUSED", "Accepted", "Attempts", "Failed"]
+
+GAVE_UP, REFUSED = "gave up", "refused"
+"""What lanes write down beside their tasks: that none is left to try, that one could not begin."""
+
+_ERRED = (ModelUnavailable, SkillFailing, SkillFailed, TaskDeadlineExceeded, TurnLimitReached)
+"""After which the same agent may do better later. All else it would meet again."""
+
+_REFUSED = (InputInvalid, ModelError)
+"""What keeps a task from being assigned at all."""
+
+_SCALED = ("tokens", "dollars", "model_calls", "skill_calls")
+"""OrchestrationLimits of a budget of which there are shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An answer that was accepted, of which agent, and the number of its call."""
+
+    answer: TaskAnswer[Any]
+    agent: str
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a subtask has failed, by each agent that has tried."""
+
+    reasons: list[str]
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts at one subtask, in its lane."""
+
+    job: Job
+    by: Orchestrator
+    orchestration: Orchestration
+    subtask: Subtask
+    given: GivenInputs
+    failures: dict[str, int]
+    """By agent, how many subtasks it has failed in a row in this round, all lanes together."""
+    count: int = 0
+    """The tasks so far."""
+    _spent: dict[str, float] = field(default_factory=dict[str, float])
+    _earlier: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
+    """What the agents before have done, for the next one to know."""
+
+    async def make(self, forced: str | None) -> Accepted | Failed:
+        """Try until an answer is accepted or nobody is left. `forced` is the one to do it."""
+        reasons: list[str] = []
+        for agent in self._agents(forced):
+            found = await self._by_agent(agent)
+            if isinstance(found, Accepted):
+                self.failures.pop(agent, None)
+                return found
+            reasons += [f"{agent}: {each}" for each in found.reasons]
+        return Failed(await self._note(GAVE_UP, reasons))
+
+    def _agents(self, forced: str | None) -> Sequence[str]:
+        if forced is not None:
+            return [forced]
+        others = self.subtask.fallbacks or self.by.fallbacks.get(self.subtask.agent, ())
+        return [self.subtask.agent, *others]
+
+    async def _by_agent(self, agent: str) -> Accepted | Failed:
+        """What an agent makes of it: asked again if not accepted, tried again if it erred."""
+        limits, asked, tried = self.by.limits, 0, 0
+        brief, conversation = self.subtask.brief, None
+        while True:
+            if not self._gets(agent):
+                return Failed([f"set aside, after it has failed {self.failures.get(agent, 0)}"])
+            try:
+                call = await self._assigned(agent, brief, conversation)
+                number = _number(call)
+                answer = await call
+            except LampworkError as error:
+                self._note_done(agent, error)
+                again = isinstance(error, _ERRED) and tried < limits.retries
+                if not again or not await self._rested(agent, tried):
+                    return self._failed(agent, [error.message])
+                tried += 1
+                conversation = error.fields.get("conversation_id")
+                brief = self.subtask.brief if conversation is None else _go_on(error)
+                continue
+            except _Refused as refused:
+                return self._failed(agent, refused.reasons)
+            self._use(answer.usage)
+            reasons = await self._reasons_against(answer)
+            if not reasons:
+                return Accepted(answer, agent, number)
+            if asked >= limits.asks:
+                return self._failed(agent, reasons)
+            asked, conversation = asked + 1, answer.conversation_id
+            brief = _not_accepted(reasons)
+
+    # --- what differs from run to run is read from the record ---
+
+    def _gets(self, agent: str) -> bool:
+        """Whether an agent is given the subtask: it may be set aside by now."""
+        recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
+        if recorded is not None:
+            return recorded in (("task", agent), ("value", REFUSED))
+        return self.failures.get(agent, 0) < self.by.limits.set_aside_after
+
+    async def _rested(self, agent: str, tried: int) -> bool:
+        """Rest before another try; False if it is not to be."""
+        recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
+        if recorded is None and self.failures.get(agent, 0) >= self.by.limits.set_aside_after:
+            return False
+        if recorded is not None and recorded[0] != "sleep":
+            return False
+        await self.job.sleep(self.by.limits.backoff * 2**tried)
+        return True
+
+    async def _note(self, what: str, reasons: list[str]) -> list[str]:
+        """Reasons, as they are on record."""
+        job: Any = self.job
+        return await job._value(what, list[str], lambda: reasons)
+
+    # --- one attempt ---
+
+    async def _assigned(
+        self, agent: str, brief: str, conversation: str | None
+    ) -> JobCall[TaskAnswer[Any]]:
+        """The call of an attempt. Raises _Refused."""
+        if self.job._flow.on_record() == ("value", REFUSED):  # pyright: ignore[reportPrivateUsage]
+            raise _Refused(await self._note(REFUSED, []))
+        try:
+            found = self._call(self._assignment(agent, brief, conversation))
+        except _REFUSED as error:
+            raise _Refused(await self._note(REFUSED, [error.message])) from error
+        self.count += 1
+        return found
+
+    def _call(self, assignment: Assignment) -> JobCall[TaskAnswer[Any]]:
+        return self.job._assign(assignment)  # pyright: ignore[reportPrivateUsage]
+
+    def _assignment(self, agent: str, brief: str, conversation: str | None) -> Assignment:
+        genie, task = self.by.agents[agent], self.orchestration
+        data: dict[str, Json] = dict(self.given.data)
+        if self._earlier:
+            data["earlier_attempts"] = self._earlier
+        passed = self.by.pass_metadata.get(agent, ())
+        return Assignment(
+            genie,
+            brief,
+            data=None if conversation is not None else data or None,  # told once
+            conversation=conversation,
+            metadata={key: task.metadata[key] for key in passed if key in task.metadata},
+            sealed=tuple(path for path in task.sealed if path[0] in passed),
+            output=self.subtask.output,
+            files=self.given.files if conversation is None else (),
+            budget=self._budget() or genie.budget,
+            deadline=None
+            if self.subtask.seconds is None
+            else timedelta(seconds=self.subtask.seconds),
+        )
+
+    def _failed(self, agent: str, reasons: list[str]) -> Failed:
+        self.failures[agent] = self.failures.get(agent, 0) + 1
+        return Failed(reasons)
+
+    # --- whether it is accepted ---
+
+    async def _reasons_against(self, answer: TaskAnswer[Any]) -> list[str]:
+        """Why an answer is not accepted; nothing if it is."""
+        for name in self.subtask.checks:
+            check = self.by.checks[name]
+            try:
+                found = await self.job.options(name=name).step(check.problems, answer)
+            except StepFailed as error:
+                found = [f'check "{name}" could not judge it: {error.message}']
+            if found:
+                return found
+        if self.subtask.rubric is None:
+            return []
+        try:
+            said = (await self._call(self._judging(answer))).output
+        except LampworkError as error:
+            return [f"the judge could not judge it: {error.message}"]
+        return [] if said.accepted else said.reasons or ["the judge did not accept it"]
+
+    def _judging(self, answer: TaskAnswer[Any]) -> Assignment:
+        data = {
+            "rubric": self.subtask.rubric,
+            "asked for": self.subtask.brief,
+            "answer": answer.output,
+        }
+        judge = cast("Genie", self.by.judge)
+        files = answer.artifacts[:10]
+        return Assignment(judge, JUDGING, data=data, output=Verdict, files=files)
+
+    # --- what it has cost and done ---
+
+    def _use(self, usage: dict[str, int]) -> None:
+        used = {
+            "tokens": usage.get("input_tokens", 0) + usage.get("output_tokens", 0),
+            "dollars": usage.get("cost_nanodollars", 0) / 1e9,
+            "model_calls": usage.get("requests", 0),
+        }
+        for name, count in used.items():
+            self._spent[name] = self._spent.get(name, 0) + count
+
+    def _budget(self) -> Budget | None:
+        """What is left of its share, None if it has none. Raises InputInvalid."""
+        share, whole = self.subtask.budget_share, self.orchestration.limits or {}
+        if share is None:
+            return None
+        limits: dict[str, Any] = {}
+        for name in _SCALED:
+            if name not in whole:
+                continue
+            left = whole[name] * share - self._spent.get(name, 0)
+            limits[name] = left if name == "dollars" else int(left)
+            if limits[name] <= 0:
+                raise InputInvalid("its share of the budget is spent")
+        return Budget(**limits) if limits else None
+
+    def _note_done(self, agent: str, error: LampworkError) -> None:
+        """What a failed attempt has done, so that whoever takes over does not do it again."""
+        self._use(error.fields.get("usage", {}))
+        done: list[dict[str, Json]] = [
+            {"skill": each["skill"], "arguments": each["arguments"]}
+            for each in error.fields.get("actions", [])
+            if each["status"] in ("ok", "unknown")
+        ]
+        self._earlier.append({"agent": agent, "ended_with": error.message, "has_called": done})
+
+
+class _Refused(Exception):
+    """An agent that can't be given the task."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+def _number(call: JobCall[Any]) -> int:
+    made: Call[Any] = call._call  # pyright: ignore[reportPrivateUsage]
+    return made.number
+
+
+def _not_accepted(reasons: Sequence[str]) -> str:
+    return f"Your answer was not accepted: {'; '.join(reasons)}. Mend that, and answer again."
+
+
+def _go_on(error: LampworkError) -> str:
+    return (
+        f"Your last attempt at this ended without an answer: {error.message} Go on where you "
+        "stopped, do nothing again that has been done, and answer."
+    )

@@ -1,0 +1,277 @@
+"""An orchestrator: a genie that has agents instead of skills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from lampwork.errors import OrchestratorInvalid, PlanInvalid, one_of
+from lampwork.genies.budget import Budget
+from lampwork.genies.genie import Genie
+from lampwork.genies.skill import Skill
+from lampwork.metadata import Key
+from lampwork.models.resolve import Model, Playbook
+from lampwork.orchestrators.integration import conclude
+from lampwork.orchestrators.limits import OrchestrationLimits
+from lampwork.orchestrators.plan import Plan, problems_of
+from lampwork.orchestrators.planned import Planned
+from lampwork.orchestrators.verbs import PLANNING, verbs_of
+from lampwork.recipe import Recipe
+from lampwork.tasks.assignment import DEEPEST
+
+if TYPE_CHECKING:
+    from lampwork.models.ask import LanguageModel
+    from lampwork.orchestrators.check import AcceptanceCheck
+    from lampwork.project import Project
+    from lampwork.tasks.task import Ending, TaskInHand
+    from lampwork.tasks.transcript import Transcript
+
+__all__ = ["Orchestrator"]
+
+_WORK = (
+    "You coordinate agents, and do none of the work yourself. Break the request down with `plan`: "
+    "each subtask goes to one agent, which knows nothing but its brief and its inputs. Subtasks "
+    "run side by side as soon as what they depend on is there. You get back what came of each. "
+    "What has failed you may give to another agent with `delegate`, or plan anew with `revise`. "
+    "Then integrate what the agents have produced into your answer. Use nothing that they have "
+    "not produced, and say what is missing."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Orchestrator(Genie):
+    """A definition; `project.orchestrator(…)` makes it."""
+
+    agents: Mapping[str, Genie] = field(default_factory=dict[str, Genie])
+    """By name."""
+    fallbacks: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """By agent, those that take over where a subtask names no fallbacks of its own."""
+    pass_metadata: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """By agent, the keys of its own tasks' metadata that it passes on."""
+    judge: Genie | None = None
+    limits: OrchestrationLimits = field(default_factory=OrchestrationLimits)
+    plan: Plan | None = None
+    """By the author, where the model makes none."""
+
+    @classmethod
+    def coordinating(
+        cls,
+        name: str,
+        *,
+        project: Project,
+        model: str | Model | Playbook,
+        job_description: str,
+        agents: Iterable[Genie],
+        fallbacks: Mapping[Any, Iterable[Any]] | None,
+        pass_metadata: Mapping[Any, Iterable[str]] | None,
+        judge: Genie | None,
+        limits: OrchestrationLimits | None,
+        plan: Plan | None,
+        max_turns: int,
+        budget: Budget | None,
+        max_concurrent_tasks: int | None,
+    ) -> Orchestrator:
+        """An orchestrator of these agents. Raises OrchestratorInvalid, ProjectError."""
+        plain = Genie.define(
+            name,
+            project=project,
+            model=model,
+            job_description=job_description,
+            max_turns=max_turns,
+            budget=budget,
+            max_concurrent_tasks=max_concurrent_tasks,
+        )
+        team = _agents(plain, list(agents))
+        found = cls(
+            **{each: getattr(plain, each) for each in Genie.__dataclass_fields__},
+            agents=MappingProxyType(team),
+            fallbacks=_fallbacks(name, team, fallbacks or {}),
+            pass_metadata=_passed(name, team, pass_metadata or {}),
+            judge=_judge(plain, team, judge),
+            limits=limits or OrchestrationLimits(),
+            plan=plan,
+        )
+        object.__setattr__(found, "skills", verbs_of(found))
+        _check_depth(found)
+        if plan is not None and (problems := problems_of(plan.subtasks, found)):
+            raise PlanInvalid(
+                f'Orchestrator "{name}": its plan can\'t be carried out: {"; ".join(problems)}.',
+                problems=problems,
+            )
+        return found
+
+    @property
+    def checks(self) -> Mapping[str, AcceptanceCheck[..., Any]]:
+        """What its subtasks' answers may have to pass: the checks of its project."""
+        return self.project.acceptance_checks
+
+    # --- as its tasks are worked on ---
+
+    @cached_property
+    def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:
+        """The keys that it passes on, with who reads them: agent and skill."""
+        found: dict[str, list[tuple[str, Key]]] = {}
+        for agent, keys in self.pass_metadata.items():
+            for key in keys:
+                read = [(f"{agent}.{who}", each) for who, each in self.agents[agent].metadata[key]]
+                found.setdefault(key, []).extend(read)
+        return found
+
+    @property
+    def briefed(self) -> str:
+        """Its job description, how it works, and its agents."""
+        team = "\n".join(
+            f"- {name}: {_first(each.job_description)}" for name, each in self.agents.items()
+        )
+        text = f"{self.job_description}\n\n{_WORK}\n\nYour agents:\n{team}".lstrip()
+        if self.checks:
+            listed = "\n".join(
+                f"- {each.name}: {_first(each.doc)}" for each in self.checks.values()
+            )
+            text += f"\n\nChecks that an answer may have to pass:\n{listed}"
+        return text
+
+    @property
+    def one_at_a_time(self) -> frozenset[str]:
+        """One round after the other."""
+        return PLANNING
+
+    def playing(self, model: LanguageModel, *, chat: bool) -> LanguageModel:
+        """The model that replies for it; the author's plan comes before what it says."""
+        return model if self.plan is None or chat else Planned(model, self.plan)
+
+    def not_yet(self, so_far: Transcript) -> str | None:
+        """Why it may not answer a task in the background yet: it would do the work itself."""
+        if any(each.skill in PLANNING and each.error is None for each in so_far.results):
+            return None
+        return "you have not planned anything, and your agents do the work: call `plan` first"
+
+    def check_progress(self, so_far: Transcript) -> None:
+        """Raise PlanInvalid after too many invalid plans in a row."""
+        problems: list[str] = []
+        for action in reversed(so_far.actions.values()):
+            if action.skill not in PLANNING or action.status != "invalid":
+                break
+            problems.append(action.error or "")
+        if len(problems) >= self.limits.plan_attempts:
+            raise PlanInvalid(
+                f'Orchestrator "{self.name}" made no valid plan in {len(problems)} attempts. The '
+                f"last one: {problems[0]}",
+                problems=[problems[0]],
+            )
+
+    async def concluding(self, task: TaskInHand, ending: Ending) -> Ending:
+        """What came of it: an answer with its sections, or what is missing."""
+        return await conclude(task, ending)
+
+
+def _first(text: str) -> str:
+    """The first paragraph, in one line."""
+    return " ".join(text.strip().split("\n\n")[0].split())
+
+
+def _wrong(name: str, problem: str) -> OrchestratorInvalid:
+    return OrchestratorInvalid(f'Orchestrator "{name}": {problem}')
+
+
+def _agents(self: Genie, given: list[Any]) -> dict[str, Genie]:
+    name, project = self.name, self.project
+    if not given:
+        raise _wrong(name, "it has no agents. Give agents=[…]: it does nothing itself.")
+    found: dict[str, Genie] = {}
+    for each in given:
+        if isinstance(each, Skill | Recipe):
+            kind = "recipe" if isinstance(each, Recipe) else "skill"
+            raise _wrong(
+                name,
+                f'agents= has "{each.name}", which is a {kind}. '
+                "It executes nothing itself: give the skill to a genie, and that genie to it.",
+            )
+        if isinstance(each, str):
+            problem = "itself" if each == name else f'the name "{each}"'
+            raise _wrong(name, f"agents= has {problem}. Give genies that are defined before it.")
+        if not isinstance(each, Genie):
+            raise _wrong(name, f"agents= has {each!r}, which is no genie.")
+        if each.project is not project:
+            raise _wrong(
+                name,
+                f'agent "{each.name}" belongs to project "{each.project.name}". '
+                f'Give genies of project "{project.name}".',
+            )
+        if each.name == name:
+            raise _wrong(name, "it can't be its own agent. Give other genies.")
+        if each.name in found:
+            raise _wrong(name, f'agent "{each.name}" is given twice.')
+        found[each.name] = each
+    return found
+
+
+def _named(name: str, team: Mapping[str, Genie], given: Any, where: str) -> str:
+    agent = given.name if isinstance(given, Genie) else given
+    if agent not in team or (isinstance(given, Genie) and team[agent] is not given):
+        raise _wrong(name, f'{where} names "{agent}", which is no agent. {one_of(agent, team)}')
+    return agent
+
+
+def _fallbacks(
+    name: str, team: Mapping[str, Genie], given: Mapping[Any, Iterable[Any]]
+) -> Mapping[str, Sequence[str]]:
+    found: dict[str, Sequence[str]] = {}
+    for agent, others in given.items():
+        agent = _named(name, team, agent, "fallbacks=")
+        listed = [others] if isinstance(others, str | Genie) else list(others)
+        found[agent] = [_named(name, team, each, "fallbacks=") for each in listed]
+        if agent in found[agent] or len(set(found[agent])) < len(found[agent]):
+            raise _wrong(name, f'the fallbacks of "{agent}" must be other agents, each once.')
+    return MappingProxyType(found)
+
+
+def _passed(
+    name: str, team: Mapping[str, Genie], given: Mapping[Any, Iterable[str]]
+) -> Mapping[str, Sequence[str]]:
+    found: dict[str, Sequence[str]] = {}
+    for agent, keys in given.items():
+        agent = _named(name, team, agent, "pass_metadata=")
+        found[agent] = [keys] if isinstance(keys, str) else list(keys)
+        for key in found[agent]:
+            if key not in team[agent].metadata:
+                raise _wrong(
+                    name,
+                    f'pass_metadata= gives "{key}" to agent "{agent}", none of whose skills '
+                    f"declares it. {one_of(key, team[agent].metadata)}",
+                )
+    return MappingProxyType(found)
+
+
+def _judge(self: Genie, team: Mapping[str, Genie], judge: Any) -> Genie | None:
+    if judge is None:
+        return None
+    if not isinstance(judge, Genie) or judge.project is not self.project:
+        raise _wrong(self.name, f"judge={judge!r} is no genie of its project.")
+    if judge.name in team or judge.name == self.name:
+        raise _wrong(
+            self.name, f'its judge "{judge.name}" is its agent too, and would judge itself.'
+        )
+    return judge
+
+
+def _check_depth(of: Orchestrator) -> None:
+    """Raise OrchestratorInvalid if its agents' agents stand too deep."""
+    depth, level = 1, list(of.agents.values())
+    while level:
+        depth += 1
+        level = [
+            each
+            for above in level
+            if isinstance(above, Orchestrator)
+            for each in above.agents.values()
+        ]
+    if depth > DEEPEST:
+        raise _wrong(
+            of.name,
+            f"its agents stand {depth} deep, one below the other, and {DEEPEST} is the most. "
+            "Give it agents further down.",
+        )

@@ -1,0 +1,225 @@
+"""A plan: what an orchestrator has its agents do, as data that is checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from lampwork.errors import OutputTypeInvalid, one_of
+from lampwork.genies.genie import Genie
+from lampwork.genies.output import describe
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.orchestrators.orchestrator import Orchestrator
+
+__all__ = ["Plan", "Subtask", "SubtaskInput", "problems_of"]
+
+
+def _name(given: Any) -> Any:
+    return given.name if isinstance(given, Genie) else given
+
+
+def _schema(given: Any) -> Any:
+    if given is None or isinstance(given, dict):
+        return given  # pyright: ignore[reportUnknownVariableType]
+    described = describe(given)
+    return None if described is None else described.schema
+
+
+_Agent = Annotated[str, BeforeValidator(_name)]
+_Schema = Annotated[dict[str, Json] | None, BeforeValidator(_schema)]
+_Id = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,39}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SubtaskInput(_Model):
+    """Something that a subtask is given: of the request, or what another subtask has produced.
+
+    >>> SubtaskInput(name="orders", subtask="extract", field="orders")
+    """
+
+    name: str = Field(min_length=1, description="What the agent knows it by.")
+    request: Literal["instructions", "data"] | None = Field(
+        default=None, description="The instructions or the data of the request itself."
+    )
+    file: str | None = Field(default=None, description="The name of a file of the request.")
+    subtask: str | None = Field(
+        default=None,
+        description="The id of a subtask: its output, and the files that it has produced.",
+    )
+    field: str | None = Field(
+        default=None,
+        description="Only this field of the data, or of the subtask's output without its files.",
+    )
+    artifact: str | None = Field(
+        default=None, description="With subtask: only the file of this name that it has produced."
+    )
+
+
+class Subtask(_Model):
+    """One piece of the work, for one agent.
+
+    >>> Subtask(id="extract", title="Orders of Q2", agent="data", brief="Get the orders.")
+    """
+
+    id: _Id = Field(description="A short name, unique in the plan.")
+    title: str = Field(min_length=1, description="What it is, in a few words.")
+    agent: _Agent = Field(description="Who does it.")
+    brief: str = Field(
+        min_length=1,
+        description="What the agent is to do. It knows nothing but this and its inputs.",
+    )
+    inputs: list[SubtaskInput] = Field(default=[], description="What the agent is given.")
+    output: _Schema = Field(
+        default=None,
+        description="A JSON Schema of its answer; without it the answer is a text.",
+    )
+    checks: list[str] = Field(
+        default=[], description="Names of checks that its answer must pass to be accepted."
+    )
+    rubric: str | None = Field(
+        default=None, description="What a judge is to look at before its answer is accepted."
+    )
+    depends_on: list[str] = Field(
+        default=[],
+        description="Ids of subtasks that must succeed first, beside those in its inputs.",
+    )
+    fallbacks: list[_Agent] = Field(
+        default=[], description="Agents that take it over, in this order, when its agent fails."
+    )
+    required: bool = Field(default=True, description="Whether the result is incomplete without it.")
+    budget_share: float | None = Field(
+        default=None, gt=0, le=1, description="The part of the whole budget that it may spend."
+    )
+    seconds: float | None = Field(default=None, gt=0, description="How long one attempt may take.")
+
+    @property
+    def sources(self) -> list[str]:
+        """The ids of the subtasks that come before it."""
+        named = [each.subtask for each in self.inputs if each.subtask is not None]
+        return list(dict.fromkeys([*named, *self.depends_on]))
+
+
+class Plan(_Model):
+    """The subtasks of a request: `Plan(subtasks=[Subtask(…), …])`."""
+
+    subtasks: list[Subtask] = Field(min_length=1)
+
+
+def problems_of(subtasks: Sequence[Subtask], by: Orchestrator) -> list[str]:
+    """What is wrong with a plan of this orchestrator, as phrases for who made it."""
+    known = {each.id: each for each in subtasks}
+    found = [*_of_the_whole(subtasks, by)]
+    for each in subtasks:
+        where = f'subtask "{each.id}"'
+        found += [f"{where}: {problem}" for problem in _of_one(each, known, by)]
+    if not found and (cycle := _cycle(known)):
+        found.append(f"these wait for each other: {' → '.join(cycle)}")
+    return found
+
+
+def _of_the_whole(subtasks: Sequence[Subtask], by: Orchestrator) -> Iterator[str]:
+    if len(subtasks) > by.limits.subtasks:
+        yield f"{len(subtasks)} subtasks are too many: {by.limits.subtasks} are the most"
+    ids = [each.id for each in subtasks]
+    for twice in sorted({each for each in ids if ids.count(each) > 1}):
+        yield f'two subtasks have the id "{twice}"'
+    shares = sum(each.budget_share or 0 for each in subtasks)
+    if shares > 1.000001:
+        yield f"the budget shares add up to {shares:g}, and 1 is all there is"
+
+
+def _of_one(subtask: Subtask, known: Mapping[str, Subtask], by: Orchestrator) -> Iterator[str]:
+    doers = [subtask.agent, *subtask.fallbacks]
+    for agent in doers:
+        if agent not in by.agents:
+            yield f'there is no agent "{agent}". {_or(agent, by.agents)}'
+    for twice in sorted({each for each in doers if doers.count(each) > 1}):
+        yield f'agent "{twice}" is named twice'
+    for check in subtask.checks:
+        if check not in by.checks:
+            yield f'there is no check "{check}". {_or(check, by.checks)}'
+    if subtask.rubric is not None and by.judge is None:
+        yield "there is no judge for its rubric. Leave the rubric out"
+    for other in subtask.depends_on:
+        if other not in known:
+            yield f'depends_on "{other}", and there is no such subtask. {_or(other, known)}'
+    names = [each.name for each in subtask.inputs]
+    for twice in sorted({each for each in names if names.count(each) > 1}):
+        yield f'two inputs have the name "{twice}"'
+    for each in subtask.inputs:
+        if (problem := _of_input(each, subtask, known)) is not None:
+            yield f'input "{each.name}": {problem}'
+    if subtask.output is not None:
+        try:
+            describe(subtask.output)
+        except OutputTypeInvalid as error:
+            yield f"output: {error.message}"
+
+
+def _of_input(given: SubtaskInput, of: Subtask, known: Mapping[str, Subtask]) -> str | None:
+    kinds = [given.request, given.file, given.subtask]
+    if sum(each is not None for each in kinds) != 1:
+        return "give one of request, file and subtask"
+    if given.subtask is None:
+        if given.artifact is not None or (given.field is not None and given.request != "data"):
+            return "a field is of a subtask or of the data, and an artifact of a subtask"
+        return None
+    if given.field is not None and given.artifact is not None:
+        return "give a field or an artifact"
+    if given.subtask not in known:
+        return f'there is no subtask "{given.subtask}". {_or(given.subtask, known)}'
+    if given.subtask == of.id:
+        return "a subtask can't be given what it produces itself"
+    if given.field is None:
+        return None
+    fields = _fields(known[given.subtask].output)
+    if fields is None:
+        return f'subtask "{given.subtask}" gives a text without fields. Leave out field'
+    if given.field not in fields:
+        return (
+            f'nothing produces "{given.field}": the output of subtask "{given.subtask}" has no '
+            f"such field. {_or(given.field, fields)}"
+        )
+    return None
+
+
+def _or(wrong: str, known: Iterable[str]) -> str:
+    """What may have been meant, within a sentence."""
+    return one_of(wrong, known).rstrip(".")
+
+
+def _fields(schema: dict[str, Json] | None) -> list[str] | None:
+    """The fields of an output; None if it has none that are known."""
+    if schema is None or not isinstance(schema.get("properties"), dict):
+        return None
+    return list(schema["properties"])
+
+
+def _cycle(known: Mapping[str, Subtask]) -> list[str]:
+    """Subtasks that wait for each other, the first one again at the end; empty if none do."""
+    done: set[str] = set()
+    for start in known:
+        path = [start]
+        walk: list[Iterator[str]] = [_before(known, start)]
+        while walk and start not in done:
+            following = next(walk[-1], None)
+            if following is None:
+                walk.pop()
+                done.add(path.pop())
+            elif following in path:
+                return [*path[path.index(following) :], following]
+            elif following not in done:
+                path.append(following)
+                walk.append(_before(known, following))
+    return []
+
+
+def _before(known: Mapping[str, Subtask], id: str) -> Iterator[str]:
+    return (each for each in known[id].sources if each in known)

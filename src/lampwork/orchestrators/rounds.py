@@ -1,0 +1,233 @@
+"""The rounds of an orchestration: what becomes of its plan, its revisions and its choices.
+
+Each of these is the recipe of a child job, whose input is what the model has asked for. Its
+docstring is what the model reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from lampwork import values
+from lampwork.errors import PlanInvalid, StoreUnavailable
+from lampwork.job import Job
+from lampwork.orchestrators.delegation import Delegation, Settled
+from lampwork.orchestrators.plan import Subtask, problems_of
+from lampwork.orchestrators.record import accepted
+from lampwork.store.tasks import orchestrations
+from lampwork.store.tasks.orchestrations import Orchestration, Round
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.orchestrators.orchestrator import Orchestrator
+    from lampwork.runs.flow import Flow
+
+__all__ = ["Standing", "delegate", "plan", "plan_of", "revise", "standing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an orchestration stands after its rounds so far."""
+
+    subtasks: tuple[Subtask, ...] = ()
+    outcomes: Mapping[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
+    """By subtask, what the last round that had it says of it."""
+    revisions: int = 0
+    chosen: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By subtask, how often the orchestrator has given it to an agent of its choice."""
+
+
+async def plan(job: Job, subtasks: list[Subtask]) -> dict[str, Any]:
+    """Plan the work and have it done: returns when every subtask has succeeded or failed.
+
+    Make one plan, at the beginning.
+    """
+    return await _carry_out(job, _first_plan, subtasks=subtasks)
+
+
+async def revise(
+    job: Job, reason: str, subtasks: list[Subtask], drop: list[str] | None = None
+) -> dict[str, Any]:
+    """Change the plan and go on: give only subtasks that are new or changed, and the ids to drop.
+
+    Subtasks that have succeeded stay as they are, and are not done again.
+    """
+    del reason  # it is on record, for people
+    return await _carry_out(job, _revision, subtasks=subtasks, drop=drop or [])
+
+
+async def delegate(job: Job, subtask: str, agent: str) -> dict[str, Any]:
+    """Give a subtask that has failed to an agent of your choice, and go on with the plan."""
+    return await _carry_out(job, _choice, subtask=subtask, agent=agent)
+
+
+async def _carry_out(job: Job, change: Any, **asked: Any) -> dict[str, Any]:
+    flow = job._flow  # pyright: ignore[reportPrivateUsage]  # our own recipe
+    try:
+        orchestration, before = await flow.store.read(_before, _task(flow), flow.job_id)
+        by = cast("Orchestrator", flow.project.find_genie(orchestration.genie))
+        subtasks, forced = change(by, before, **asked)
+        done = await _done(flow, subtasks, before)
+    except StoreUnavailable as error:
+        raise flow.unavailable(error) from error
+    problems = [*problems_of(subtasks, by), *_lacking(subtasks, orchestration)]
+    if problems:
+        raise _invalid("The plan can't be carried out", problems)
+    return await Delegation(job, by, orchestration, subtasks, forced, done).carry_out()
+
+
+def _task(flow: Flow) -> str:
+    """The orchestrator's task, whose call has started this round."""
+    assert flow.lineage.task_id is not None
+    return flow.lineage.task_id
+
+
+# --- what each verb makes of the plan ---
+
+
+def _first_plan(
+    by: Orchestrator, before: Standing, subtasks: Sequence[Subtask]
+) -> tuple[Sequence[Subtask], dict[str, str]]:
+    if before.subtasks:
+        raise PlanInvalid("There is a plan already. Change it with revise.", problems=[])
+    return subtasks, {}
+
+
+def _revision(
+    by: Orchestrator, before: Standing, subtasks: Sequence[Subtask], drop: Sequence[str]
+) -> tuple[Sequence[Subtask], dict[str, str]]:
+    _require_plan(before)
+    if before.revisions >= by.limits.revisions:
+        raise PlanInvalid(
+            f"The plan was revised {before.revisions} times, and that is the most. "
+            "Answer with what there is.",
+            problems=[],
+        )
+    problems = [
+        f'subtask "{each}" has succeeded and stays as it is; give new work another id'
+        for each in [*(subtask.id for subtask in subtasks), *drop]
+        if _has_succeeded(before, each)
+    ]
+    known = {each.id for each in before.subtasks}
+    problems += [f'drop: there is no subtask "{each}"' for each in drop if each not in known]
+    if problems:
+        raise _invalid("The plan can't be revised so", problems)
+    return _revised(before.subtasks, subtasks, drop), {}
+
+
+def _revised(
+    plan: Sequence[Subtask], changed: Sequence[Subtask], drop: Sequence[str]
+) -> list[Subtask]:
+    new = {each.id: each for each in changed}
+    kept = [new.pop(each.id, each) for each in plan if each.id not in drop]
+    return [*kept, *new.values()]
+
+
+def _choice(
+    by: Orchestrator, before: Standing, subtask: str, agent: str
+) -> tuple[Sequence[Subtask], dict[str, str]]:
+    _require_plan(before)
+    found = before.outcomes.get(subtask)
+    if found is None or found["status"] != "failed":
+        failed = [id for id, each in before.outcomes.items() if each["status"] == "failed"]
+        raise PlanInvalid(
+            f'Subtask "{subtask}" has not failed. Failed are: {", ".join(failed) or "none"}.',
+            problems=[],
+        )
+    if before.chosen.get(subtask, 0) >= by.limits.choices:
+        raise PlanInvalid(
+            f'Subtask "{subtask}" was given to {by.limits.choices} agents of your choice, and that '
+            "is the most. Revise the plan, or answer with what there is.",
+            problems=[],
+        )
+    return before.subtasks, {subtask: agent}
+
+
+def _invalid(what: str, problems: list[str]) -> PlanInvalid:
+    return PlanInvalid(f"{what}: {'; '.join(problems)}.", problems=problems)
+
+
+def _require_plan(before: Standing) -> None:
+    if not before.subtasks:
+        raise PlanInvalid("There is no plan yet. Make one with plan.", problems=[])
+
+
+def _has_succeeded(before: Standing, subtask: str) -> bool:
+    return subtask in before.outcomes and before.outcomes[subtask]["status"] == "succeeded"
+
+
+def _lacking(subtasks: Sequence[Subtask], given: Orchestration) -> list[str]:
+    """What subtasks are to be given that the request does not have."""
+    files = [each["name"] for each in given.files]
+    data = cast(dict[str, Json], given.data) if isinstance(given.data, dict) else {}
+    found: list[str] = []
+    for each in subtasks:
+        for source in each.inputs:
+            where = f'subtask "{each.id}": input "{source.name}": the request has no'
+            if source.file is not None and source.file not in files:
+                found.append(f'{where} file "{source.file}"; it has: {_listed(files)}')
+            if source.request is not None and source.field not in (None, *data):
+                found.append(f'{where} field "{source.field}" in its data; it has: {_listed(data)}')
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+# --- where it stands ---
+
+
+def _before(connection: Any, task_id: str, job_id: str) -> tuple[Orchestration, Standing]:
+    """The orchestration that a round is of, and how it stood when this round began."""
+    found = orchestrations.rounds_of(connection, task_id)
+    earlier = found[: [each.job_id for each in found].index(job_id)]
+    return orchestrations.orchestration(connection, task_id), standing(earlier)
+
+
+def standing(rounds: Sequence[Round]) -> Standing:
+    """What these rounds add up to. One that was refused has changed nothing."""
+    subtasks: tuple[Subtask, ...] = ()
+    outcomes: dict[str, dict[str, Json]] = {}
+    revisions, chosen = 0, dict[str, int]()
+    for each in rounds:
+        outcome = None if each.outcome is None else values.read(each.outcome)
+        if not isinstance(outcome, values.Value):
+            continue
+        subtasks = plan_of(each, subtasks)
+        outcomes |= {one["subtask"]: one for one in json.loads(outcome.text)["subtasks"]}
+        revisions += _verb(each) == "revise"
+        if _verb(each) == "delegate":
+            subtask = each.input["subtask"]
+            chosen[subtask] = chosen.get(subtask, 0) + 1
+    return Standing(subtasks, outcomes, revisions, chosen)
+
+
+def plan_of(round: Round, before: Sequence[Subtask]) -> tuple[Subtask, ...]:
+    """The plan that a round carries out, by the plan before it."""
+    asked = [Subtask.model_validate(each) for each in round.input.get("subtasks", ())]
+    match _verb(round):
+        case "plan":
+            return tuple(asked)
+        case "revise":
+            return tuple(_revised(before, asked, round.input.get("drop") or ()))
+        case _:
+            return tuple(before)
+
+
+def _verb(round: Round) -> str:
+    return round.callable.rpartition(":")[2]
+
+
+async def _done(flow: Flow, subtasks: Sequence[Subtask], before: Standing) -> dict[str, Settled]:
+    """What has succeeded in earlier rounds."""
+    found: dict[str, Settled] = {}
+    for each in subtasks:
+        if _has_succeeded(before, each.id):
+            record = before.outcomes[each.id]
+            answer = await accepted(flow.store, record["job"], record["call"])
+            found[each.id] = Settled(each, record, answer)
+    return found

@@ -1,0 +1,90 @@
+"""Orchestrations: tasks of orchestrators, and their rounds, which are jobs below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from lampwork.store import blobs
+from lampwork.store.schema import budgets, jobs, tasks
+from lampwork.types import Json
+
+__all__ = ["Orchestration", "Round", "orchestration", "rounds_of"]
+
+_task = sa.select(tasks, budgets.c.limits).outerjoin(budgets, budgets.c.id == tasks.c.budget_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Orchestration:
+    """What the task of an orchestrator was given; it never changes."""
+
+    id: str
+    genie: str
+    instructions: str
+    data: Json
+    metadata: dict[str, Json]
+    sealed: tuple[tuple[str | int, ...], ...]
+    files: tuple[dict[str, Json], ...]
+    limits: dict[str, Json] | None
+    """Of the nearest budget that counts for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round of an orchestration: a job that carries a plan out."""
+
+    job_id: str
+    callable: str
+    input: Json
+    status: str
+    outcome: str | None
+    """Its envelope, unfolded."""
+    created_at: float
+    ended_at: float | None
+
+
+def orchestration(connection: sa.Connection, task_id: str) -> Orchestration:
+    """The task of an orchestrator."""
+    row = connection.execute(_task.where(tasks.c.id == task_id)).one()
+    return Orchestration(
+        id=row.id,
+        genie=row.genie,
+        instructions=row.instructions,
+        data=row.data,
+        metadata=row.metadata,
+        sealed=tuple(map(tuple, row.sealed)),
+        files=tuple(row.files or ()),
+        limits=row.limits,
+    )
+
+
+def rounds_of(connection: sa.Connection, task_id: str) -> Sequence[Round]:
+    """The rounds of an orchestration, in their order."""
+    task = connection.execute(
+        sa.select(tasks.c.job_id, tasks.c.call).where(tasks.c.id == task_id)
+    ).first()
+    if task is None:
+        return []
+    rows = connection.execute(
+        sa.select(jobs).where(
+            jobs.c.parent_id == task.job_id,
+            jobs.c.parent_call == task.call,
+            jobs.c.task_id == task_id,
+        )
+    ).all()
+    return [_round(connection, row) for row in sorted(rows, key=_position)]
+
+
+def _round(connection: sa.Connection, row: sa.Row[Any]) -> Round:
+    outcome = None if row.outcome is None else blobs.unfold(connection, row.outcome)
+    times = row.created_at, row.ended_at
+    return Round(row.id, row.callable, row.input, row.status, outcome, *times)
+
+
+def _position(row: sa.Row[Any]) -> tuple[int, int]:
+    """Of the call that has started it: the entry that asked for it, and its place there."""
+    *_, entry, place = row.id.split(".")
+    return int(entry), int(place)

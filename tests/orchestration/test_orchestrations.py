@@ -1,0 +1,530 @@
+"""An orchestrator plans, its agents do the work, and it integrates what they have produced."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from tests.orchestration.conftest import Open
+from tests.orchestration.team import agent, ends_with, lead, of, subtask, summary
+
+from lampwork import (
+    Answer,
+    Budget,
+    Call,
+    Calls,
+    CannotComplete,
+    File,
+    Job,
+    Metadata,
+    OrchestrationLimits,
+    Plan,
+    Project,
+    Sealed,
+    SkillCall,
+    Subtask,
+    SubtaskInput,
+    Turn,
+    playbook,
+)
+from lampwork.errors import (
+    MetadataUnknown,
+    OrchestrationFailed,
+    OrchestrationPartial,
+    OutputInvalid,
+    PlanInvalid,
+    TaskNotCompleted,
+)
+from lampwork.insights import Insights
+
+
+class Total(BaseModel):
+    cents: int
+
+
+async def test_each_subtask_is_a_task_of_its_agent_and_the_answer_names_them(opened: Open) -> None:
+    project = Project("desk")
+    plan = [
+        subtask("orders", "data", output=Total.model_json_schema()),
+        subtask("growth", "analyst", inputs=[{"name": "total", "subtask": "orders"}]),
+    ]
+    data = agent(project, "data", lambda _: Answer({"cents": 900}))
+    analyst = agent(project, "analyst", lambda turn: Answer(f"grown to {turn.data}"))
+    lead(project, [data, analyst], plan, then=lambda turn: Answer({"cents": 900}))
+
+    @project.recipe()
+    async def report(job: Job) -> list[Any]:
+        task = await job.assign_task("lead", "Report on Q2.", output=Total)
+        return [
+            task.output.cents,
+            task.status,
+            [[each.subtask, each.agent, each.output] for each in task.sections],
+        ]
+
+    async with opened(project) as app:
+        assert await app.run(report) == [
+            900,
+            "answered",
+            [
+                ["orders", "data", {"cents": 900}],
+                ["growth", "analyst", "grown to {'total': {'cents': 900}}"],
+            ],
+        ]
+
+
+async def test_subtasks_run_side_by_side_and_none_before_its_inputs(opened: Open) -> None:
+    project = Project("desk")
+    both: list[str] = []
+    met = asyncio.Barrier(2)  # each waits for the other: one after the other would never end
+
+    async def meet(turn: Turn) -> Answer:
+        both.append(turn.instructions)
+        await met.wait()
+        return Answer("met")
+
+    one, two = agent(project, "one", meet), agent(project, "two", meet)
+    after = agent(project, "after", lambda turn: Answer(f"{len(both)} {turn.data}"))
+    plan = [
+        subtask("last", "after", inputs=[{"name": "x", "subtask": "a"}], depends_on=["b"]),
+        subtask("a", "one"),
+        subtask("b", "two"),
+    ]
+    leader = lead(project, [one, two, after], plan)
+    async with opened(project) as app:
+        task = await asyncio.wait_for(app.assign_task(leader, "Go."), 30)
+
+    assert task.sections[0].output == "2 {'x': 'met'}"
+
+
+async def test_at_most_so_many_subtasks_are_worked_on_at_a_time(opened: Open) -> None:
+    project = Project("desk")
+    now, most = [0], [0]
+
+    async def work(turn: Turn) -> Answer:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        now[0] -= 1
+        return Answer("done")
+
+    worker = agent(project, "worker", work)
+    plan = [subtask(f"s{n}", "worker") for n in range(9)]
+    leader = lead(project, [worker], plan, limits=OrchestrationLimits(parallel=3))
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert len(task.sections) == 9
+    assert most == [3]
+
+
+async def test_inputs_are_of_the_request_its_files_and_what_others_produced(opened: Open) -> None:
+    project = Project("desk")
+    seen: dict[str, Any] = {}
+
+    @project.skill(effect="idempotent")
+    def draw(call: SkillCall) -> str:
+        """Draw."""
+        call.save_artifact("chart.csv", b"a,b\n1,2\n", "text/csv")
+        call.save_artifact("notes.txt", b"noted", "text/plain")
+        return "drawn"
+
+    def look(turn: Turn) -> Answer:
+        seen[turn.instructions] = turn.data, sorted(each.name for each in turn.files)
+        return Answer("seen")
+
+    artist = agent(
+        project,
+        "artist",
+        lambda turn: Answer({"title": "T"}) if turn.results else Call(draw),
+        skills=[draw],
+    )
+    reader = agent(project, "reader", look)
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+    plan = [
+        subtask("chart", "artist", output=schema),
+        subtask(
+            "request",
+            "reader",
+            inputs=[
+                {"name": "what", "request": "instructions"},
+                {"name": "on", "request": "data"},
+                {"name": "order", "file": "po.txt"},
+            ],
+        ),
+        subtask("whole", "reader", inputs=[{"name": "c", "subtask": "chart"}]),
+        subtask("field", "reader", inputs=[{"name": "c", "subtask": "chart", "field": "title"}]),
+        subtask(
+            "file", "reader", inputs=[{"name": "c", "subtask": "chart", "artifact": "notes.txt"}]
+        ),
+    ]
+    leader = lead(project, [artist, reader], plan)
+    async with opened(project) as app:
+        task = await app.assign_task(
+            leader, "Go.", data={"quarter": 2}, files=[File("po.txt", b"4 pens")]
+        )
+
+    assert seen == {
+        "do request": (
+            {"what": "Go.", "on": {"quarter": 2}, "order": {"file": "po.txt"}},
+            ["po.txt"],
+        ),
+        "do whole": ({"c": {"title": "T"}}, ["chart.csv", "notes.txt"]),
+        "do field": ({"c": "T"}, []),
+        "do file": ({"c": {"file": "notes.txt"}}, ["notes.txt"]),
+    }
+    assert sorted(each.name for each in task.artifacts) == ["chart.csv", "notes.txt"]
+
+
+async def test_the_author_may_make_the_plan(opened: Open) -> None:
+    project = Project("desk")
+    data, writer = agent(project, "data", lambda _: Answer({"cents": 7})), agent(project, "writer")
+    plan = Plan(
+        subtasks=[
+            Subtask(id="orders", title="Orders", agent=data, brief="count", output=Total),
+            Subtask(
+                id="text",
+                title="Text",
+                agent=writer,
+                brief="write",
+                inputs=[SubtaskInput(name="cents", subtask="orders", field="cents")],
+            ),
+        ]
+    )
+    leader = lead(project, [data, writer], plan=plan)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert [(each.subtask, each.output) for each in task.sections] == [
+        ("orders", {"cents": 7}),
+        ("text", "writer: write"),
+    ]
+    assert task.response == "orders succeeded, text succeeded"
+
+
+# --- it can't execute, and it must plan ---
+
+
+async def test_it_may_not_answer_before_its_agents_have_worked(opened: Open) -> None:
+    project = Project("desk")
+    told: list[Any] = []
+
+    @playbook
+    def shirk(turn: Turn) -> Answer:
+        told.append(turn.feedback)
+        return Answer("I have done it all myself.")
+
+    worker = agent(project, "worker")
+    leader = project.orchestrator("lead", model=shirk, job_description="", agents=[worker])
+    async with opened(project) as app:
+        with ends_with(OutputInvalid):
+            await app.assign_task(leader, "Go.")
+
+    assert told[0] == ()
+    assert "call `plan` first" in told[1][0]
+
+
+async def test_an_invalid_plan_goes_back_with_reasons_a_few_times(opened: Open) -> None:
+    project = Project("desk")
+    told: list[str] = []
+    worker = agent(project, "worker")
+
+    @playbook
+    def stubborn(turn: Turn) -> Call:
+        told.extend(each.error or "" for each in turn.results[-1:])
+        return Call("plan", subtasks=[subtask("a", "wroker"), subtask("a", "worker")])
+
+    leader = project.orchestrator("lead", model=stubborn, job_description="", agents=[worker])
+    async with opened(project) as app:
+        with ends_with(PlanInvalid) as raised:
+            await app.assign_task(leader, "Go.")
+
+    assert len(told) == 2
+    for each in (told[0], raised.error.message):
+        assert 'two subtasks have the id "a"' in each
+        assert 'subtask "a": there is no agent "wroker". Did you mean "worker"?' in each
+
+
+async def test_two_plans_of_one_reply_are_taken_one_at_a_time(opened: Open) -> None:
+    project = Project("desk")
+    worker = agent(project, "worker")
+
+    @playbook
+    def hasty(turn: Turn) -> Any:
+        if turn.results:
+            return Answer(" / ".join(str(each.error) for each in turn.results))
+        plan = Call("plan", subtasks=[subtask("a", "worker")])
+        return Calls(plan, plan)
+
+    leader = project.orchestrator("lead", model=hasty, job_description="", agents=[worker])
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert task.response == "None"
+    assert [each.skill for each in task.actions] == ["plan"]
+    assert len(task.sections) == 1
+
+
+# --- failures ---
+
+
+def gives_up(_: Turn) -> CannotComplete:
+    return CannotComplete("no data")
+
+
+async def test_what_is_required_and_has_failed_makes_the_result_partial(opened: Open) -> None:
+    project = Project("desk")
+    agents = [agent(project, "able"), agent(project, "unable", gives_up)]
+    plan = [
+        subtask("good", "able"),
+        subtask("bad", "unable"),
+        subtask("later", "able", depends_on=["bad"]),
+    ]
+    leader = lead(project, agents, plan)
+    async with opened(project) as app:
+        with ends_with(OrchestrationPartial) as raised:
+            await app.assign_task(leader, "Go.", output=None)
+        task = await app.assign_task(leader, "Go.", allow_partial=True)
+
+    error = raised.error
+    assert [each["subtask"] for each in error.sections] == ["good"]
+    missing = [
+        {
+            "subtask": "bad",
+            "title": "Bad",
+            "reasons": ['unable: Genie "unable" could not complete the task: no data'],
+        },
+        {"subtask": "later", "title": "Later", "reasons": ["it needs bad"]},
+    ]
+    assert error.missing == missing
+    assert error.partial == "good succeeded, bad failed, later skipped"
+    assert task.status == "partial"
+    assert list(task.missing) == missing
+    assert [each.subtask for each in task.sections] == ["good"]
+
+
+async def test_a_partial_answer_has_no_output_where_its_type_can_not_be_met(opened: Open) -> None:
+    project = Project("desk")
+    agents = [agent(project, "able"), agent(project, "unable", gives_up)]
+    plan = [subtask("good", "able"), subtask("bad", "unable")]
+    leader = lead(project, agents, plan, then=lambda _: CannotComplete("no total"))
+
+    @project.recipe()
+    async def report(job: Job) -> list[Any]:
+        task = await job.assign_task(leader, "Go.", output=Total, allow_partial=True)
+        return [task.status, task.output, [each.subtask for each in task.sections]]
+
+    async with opened(project) as app:
+        assert await app.run(report) == ["partial", None, ["good"]]
+
+
+async def test_nothing_useful_is_a_failure(opened: Open) -> None:
+    project = Project("desk")
+    leader = lead(project, [agent(project, "unable", gives_up)], [subtask("bad", "unable")])
+    async with opened(project) as app:
+        for allow_partial in (True, False):
+            with ends_with(OrchestrationFailed, match=r"bad.*no data"):
+                await app.assign_task(leader, "Go.", allow_partial=allow_partial)
+
+
+async def test_what_is_optional_and_has_failed_is_left_out(opened: Open) -> None:
+    project = Project("desk")
+    seen: list[Any] = []
+
+    def look(turn: Turn) -> Answer:
+        seen.append(turn.data)
+        return Answer("done")
+
+    agents = [agent(project, "able", look), agent(project, "unable", gives_up)]
+    plan = [
+        subtask("extra", "unable", required=False),
+        subtask("good", "able", inputs=[{"name": "x", "subtask": "extra"}]),
+    ]
+    leader = lead(project, agents, plan)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert task.status == "answered"
+    assert [each.subtask for each in task.sections] == ["good"]
+    assert seen == [{"x": {"missing": "Extra has failed"}}]
+
+
+async def test_a_failed_subtask_may_be_given_to_an_agent_of_its_choice(opened: Open) -> None:
+    project = Project("desk")
+    count: list[str] = []
+
+    def able(turn: Turn) -> Answer:
+        count.append(turn.instructions)
+        return Answer("done")
+
+    agents = [agent(project, "able", able), agent(project, "unable", gives_up)]
+    plan = [
+        subtask("first", "able"),
+        subtask("bad", "unable"),
+        subtask("later", "able", depends_on=["bad"]),
+    ]
+
+    def choose(turn: Turn) -> Any:
+        if of(turn)["bad"]["status"] == "failed":
+            return Call("delegate", subtask="bad", agent="able")
+        return Answer(summary(turn))
+
+    leader = lead(project, agents, plan, then=choose)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert task.response == "first succeeded, bad succeeded, later succeeded"
+    assert [each.agent for each in task.sections] == ["able", "able", "able"]
+    assert count == ["do first", "do bad", "do later"]  # what had succeeded is not done again
+
+
+async def test_a_plan_may_be_revised_twice_and_keeps_what_has_succeeded(opened: Open) -> None:
+    project = Project("desk")
+    done: list[str] = []
+
+    def able(turn: Turn) -> Answer:
+        done.append(turn.instructions)
+        return Answer("done")
+
+    agents = [agent(project, "able", able), agent(project, "unable", gives_up)]
+    plan = [subtask("good", "able"), subtask("bad", "unable")]
+
+    def revise(turn: Turn) -> Any:
+        tried = len([each for each in turn.results if each.skill == "revise"])
+        if tried < 3:
+            again = subtask(f"bad{tried}", "unable")
+            return Call(
+                "revise",
+                reason="another way",
+                subtasks=[again],
+                drop=["bad" if not tried else f"bad{tried - 1}"],
+            )
+        return Answer(turn.results[-1].error)
+
+    leader = lead(project, agents, plan, then=revise)
+    async with opened(project) as app:
+        with ends_with(OrchestrationPartial) as raised:
+            await app.assign_task(leader, "Go.")
+
+    assert "The plan was revised 2 times, and that is the most" in raised.error.partial
+    assert [each["subtask"] for each in raised.error.missing] == ["bad1"]
+    assert done == ["do good"]
+
+
+# --- metadata ---
+
+
+async def test_metadata_reaches_those_agents_that_the_author_names(opened: Open) -> None:
+    project = Project("desk")
+    got: list[Any] = []
+
+    @project.skill(effect="read")
+    def look(shop: Metadata[str], key: Metadata[str] = "none") -> str:
+        """Look."""
+        got.append((shop, key))
+        return "found"
+
+    def ask(turn: Turn) -> Any:
+        return Answer("done") if turn.results else Call(look)
+
+    def blind(turn: Turn) -> Any:
+        return Answer(f"{turn.skills}")
+
+    one = agent(project, "one", ask, skills=[look])
+    other = agent(project, "other", blind, skills=[look])
+    plan = [subtask("a", "one"), subtask("b", "other")]
+    leader = lead(project, [one, other], plan, pass_metadata={one: ["shop", "key"]})
+    async with opened(project) as app:
+        given = {"shop": "Emma", "key": Sealed("K-12345678")}
+        task = await app.assign_task(leader, "Go.", metadata=given)
+        inside = await Insights(app.store).task(task.sections[0].task_id)
+        with pytest.raises(MetadataUnknown):
+            await app.assign_task(leader, "Go.", metadata={"till": "7"})
+
+    assert got == [("Emma", "K-12345678")]
+    assert task.sections[1].output == "()"
+    assert inside.metadata == {"shop": "Emma", "key": "K-12345678"}
+
+
+# --- nested ---
+
+
+async def test_an_orchestrator_may_be_the_agent_of_another(opened: Open) -> None:
+    project = Project("desk")
+    worker = agent(project, "worker")
+    inner = lead(project, [worker], [subtask("deep", "worker")], name="inner")
+    outer = lead(project, [inner], [subtask("wide", "inner")], name="outer")
+    async with opened(project) as app:
+        task = await app.assign_task(outer, "Go.")
+        inside = await Insights(app.store).task(task.sections[0].task_id)
+
+    assert task.sections[0].agent == "inner"
+    assert task.sections[0].output == "deep succeeded"
+    assert inside.answer is not None
+    assert inside.answer["sections"][0]["agent"] == "worker"
+
+
+async def test_what_its_own_model_can_not_do_stays_what_it_is(opened: Open) -> None:
+    project = Project("desk")
+    plan = [subtask("good", "able")]
+    leader = lead(
+        project, [agent(project, "able")], plan, then=lambda _: CannotComplete("too hard")
+    )
+    async with opened(project) as app:
+        with ends_with(TaskNotCompleted, match="too hard"):
+            await app.assign_task(leader, "Go.")
+
+
+async def test_in_a_chat_a_greeting_needs_no_plan(opened: Open) -> None:
+    project = Project("desk")
+
+    def reply(turn: Turn) -> Any:
+        return Answer(f"Done: {summary(turn)}")
+
+    @playbook
+    def decide(turn: Turn) -> Any:
+        if turn.results:
+            return reply(turn)
+        if turn.instructions == "Hello":
+            return Answer("Hello, what may I do?")
+        return Call("plan", subtasks=[subtask("a", "worker")])
+
+    leader = project.orchestrator(
+        "lead", model=decide, job_description="", agents=[agent(project, "worker")]
+    )
+    async with opened(project) as app:
+        first = await app.chat(leader, "Hello", user="ada")
+        second = await app.chat(leader, "Do a", user="ada", conversation=first.conversation_id)
+
+    assert first.response == "Hello, what may I do?"
+    assert second.response == "Done: a succeeded"
+
+
+async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:
+    project = Project("desk")
+
+    @project.skill(effect="read")
+    def look() -> str:
+        """Look."""
+        return "found"
+
+    def endless(_: Turn) -> Call:
+        return Call(look)
+
+    agents = [agent(project, "able"), agent(project, "endless", endless, skills=[look])]
+    plan = [
+        subtask("good", "able"),
+        subtask("bad", "endless", budget_share=0.2, fallbacks=["able"]),
+    ]
+    leader = lead(project, agents, plan)
+    async with opened(project) as app:
+        with ends_with(OrchestrationPartial) as raised:
+            await app.assign_task(leader, "Go.", budget=Budget(model_calls=20))
+        spent = raised.error.usage
+
+    [missing] = raised.error.missing
+    assert "endless" in missing["reasons"][0]
+    assert "share of the budget is spent" in missing["reasons"][1]
+    assert spent["requests"] == 2
