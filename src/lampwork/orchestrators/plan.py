@@ -107,7 +107,7 @@ class Subtask(_Model):
 
 
 class Plan(_Model):
-    """The subtasks of a request: `Plan(subtasks=[Subtask(…), …])`."""
+    """The subtasks of a request, as an author gives them."""
 
     subtasks: list[Subtask] = Field(min_length=1)
 

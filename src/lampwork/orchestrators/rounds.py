@@ -162,7 +162,7 @@ def _has_succeeded(before: Standing, subtask: str) -> bool:
 def _lacking(subtasks: Sequence[Subtask], given: Orchestration) -> list[str]:
     """What subtasks are to be given that the request does not have."""
     files = [each["name"] for each in given.files]
-    data = cast(dict[str, Json], given.data) if isinstance(given.data, dict) else {}
+    data = _fields(given.data)
     found: list[str] = []
     for each in subtasks:
         for source in each.inputs:
@@ -172,6 +172,14 @@ def _lacking(subtasks: Sequence[Subtask], given: Orchestration) -> list[str]:
             if source.request is not None and source.field not in (None, *data):
                 found.append(f'{where} field "{source.field}" in its data; it has: {_listed(data)}')
     return found
+
+
+def _fields(value: Json) -> list[str]:
+    match value:
+        case dict():
+            return list(cast(dict[str, Json], value))
+        case _:
+            return []
 
 
 def _listed(names: Iterable[str]) -> str:

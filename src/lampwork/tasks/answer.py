@@ -84,12 +84,11 @@ class TaskAnswer(Generic[T_co]):
     @classmethod
     def from_json(cls, record: dict[str, Json], output: Output | None) -> TaskAnswer[Any]:
         """The answer that its record holds."""
-        value: Any = record["output"]
+        value = record["output"]
         lacks_it = value is None and record["status"] == "partial"
-        if output is not None and not lacks_it:
-            value = output.decode(value)
+        typed: Any = value if output is None or lacks_it else output.decode(value)
         return cls(
-            output=value,
+            output=typed,
             response=record["response"],
             status=record["status"],
             task_id=record["task_id"],
