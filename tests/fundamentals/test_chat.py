@@ -217,7 +217,7 @@ async def test_what_is_said_while_the_genie_is_busy_waits_in_line(opened: Open) 
         for each in later:
             await status(app, each.job_id, "suspended")
         for ticket in ("T3", "T2", "T1"):  # in whatever order they could go on
-            held.setdefault(ticket, asyncio.Event()).set()
+            app._loop.call_soon(held.setdefault(ticket, asyncio.Event()).set)
         assert (await app.result(first.job_id))["response"] == "T1 is done"
         for each in later:
             await app.result(each.job_id)
