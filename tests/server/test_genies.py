@@ -115,6 +115,31 @@ async def test_a_paused_genie_says_who_paused_it(serve: Serve) -> None:
     assert (started.json()["status"], started.json()["paused"]) == ("active", None)
 
 
+async def test_conversations_are_listed_by_what_is_asked_of_them(serve: Serve) -> None:
+    async with serve(project) as api:
+        task = await assigned(api, metadata={"invoice_id": "INV-20771"})
+        conversation = task["conversation_id"]
+
+        async def listed(**wanted: str) -> list[str]:
+            found = await api.get("/api/conversations", params=wanted)
+            return [each["conversation_id"] for each in found.json()["items"]]
+
+        begun = (await api.get(f"/api/conversations/{conversation}")).json()["created_at"]
+        here: list[dict[str, str]] = [
+            *({}, {"genie": "finance"}, {"recipe": "lampwork.job:assigned"}),
+            *({"status": "answered"}, {"since": begun}, {"text": conversation[:12]}),
+            *({"metadata": "invoice_id"}, {"metadata": "invoice_id=INV-20771"}),
+            {"text": task["instructions"].upper()[1:6]},
+        ]
+        elsewhere = [
+            *({"genie": "sales"}, {"recipe": "review"}, {"status": "failed"}, {"until": begun}),
+            *({"status": "working"}, {"waiting_on": "event"}, {"metadata": "vessel"}),
+            *({"metadata": "invoice_id=1"}, {"text": "customs"}),
+        ]
+        assert [each for each in here if await listed(**each) != [conversation]] == []
+        assert [each for each in elsewhere if await listed(**each) != []] == []
+
+
 async def test_a_conversation_and_what_was_saved_in_it(serve: Serve) -> None:
     async with serve(project) as api:
         task = await assigned(api, metadata={"invoice_id": "INV-20771"})

@@ -141,11 +141,31 @@ async def test_a_list_takes_filters(serve: Serve) -> None:
         assert await listed(roots="true", status="succeeded") == [job_id]
         assert await listed(waiting_on="event") == [waits]
         assert await listed(waiting_on="timer") == []
-        assert await listed(text=job_id) == [job_id, f"{job_id}.1"]
+        assert await listed(text=job_id) == [f"{job_id}.1", job_id]
         assert await listed(text='"B":1') == [f"{job_id}.1"]
         began = (await api.get(f"/api/jobs/{waits}")).json()["created_at"]
         assert await listed(since=began) == [waits]
-        assert await listed(until=began) == [job_id, f"{job_id}.1"]
+        assert await listed(until=began) == [f"{job_id}.1", job_id]
+
+
+async def test_a_page_looks_at_so_many_jobs_and_says_where_to_go_on(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lampwork.server.routes.jobs.EXAMINED", 2)
+    async with serve(project, executes=False) as api:
+        made = [await start(api, "add", a=number) for number in range(5)]
+
+        async def page(**wanted: str) -> tuple[list[str], str | None]:
+            found = (await api.get("/api/jobs", params=wanted)).json()
+            return [job["job_id"] for job in found["items"]], found["next"]
+
+        first, after = await page(text='"A":0')
+        second, then = await page(text='"A":0', after=str(after))
+        third, end = await page(text='"A":0', after=str(then))
+
+    assert (first, after) == ([], made[3])
+    assert (second, then) == ([], made[1])
+    assert (third, end) == ([made[0]], None)
 
 
 async def test_a_cancelled_job_ends_so(serve: Serve) -> None:

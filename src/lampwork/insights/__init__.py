@@ -30,7 +30,7 @@ from lampwork.insights.jobs import (
     read_rows,
     restoration_view,
 )
-from lampwork.insights.jobs_wanted import job_filter
+from lampwork.insights.jobs_wanted import conversation_filter, job_filter
 from lampwork.insights.operations import operations_of, usage_by_day
 from lampwork.insights.places import check_conversation, check_job
 from lampwork.insights.recipes import recipe_details, recipe_views
@@ -47,6 +47,7 @@ from lampwork.store.upkeep import restorations
 from lampwork.types import Json
 from lampwork.views import (
     ConversationDetails,
+    ConversationsWanted,
     ConversationView,
     Executor,
     FileView,
@@ -118,15 +119,23 @@ class Insights:
         *,
         after: str | None = None,
         limit: int = 50,
+        examined: int | None = None,
         **wanted: Unpack[JobsWanted],
     ) -> Page[JobView]:
-        """Jobs, the newest tree first, each from its root down; or those that are wanted.
+        """Those jobs that are wanted, the newest first; without a wish, the newest tree first, each
+        from its root down.
 
-        Raises NotFound for an `after` that is no job's id.
+        Where no index leads to what is wanted, `examined` jobs are looked at for a page, which may
+        have few items or none then, and a `next`. Raises NotFound for an `after` that is no job's
+        id.
         """
-        which = job_filter(wanted)
         return await self.store.read(
-            page_of_jobs, project=self.project, wanted=which, after=after, limit=limit
+            page_of_jobs,
+            project=self.project,
+            wanted=job_filter(wanted),
+            after=after,
+            limit=limit,
+            examined=examined,
         )
 
     async def restoration(self) -> RestorationView | None:
@@ -335,14 +344,24 @@ class Insights:
     # --- conversations ---
 
     async def conversations(
-        self, *, genie: str | None = None, after: str | None = None, limit: int = 50
+        self,
+        *,
+        after: str | None = None,
+        limit: int = 50,
+        examined: int | None = None,
+        **wanted: Unpack[ConversationsWanted],
     ) -> Page[ConversationView]:
-        """Conversations, the newest first.
+        """Those conversations that are wanted, the newest first; `examined` as for `jobs`.
 
         Raises NotFound for an `after` that is no conversation's id.
         """
         return await self.store.read(
-            page_of_conversations, project=self.project, genie=genie, after=after, limit=limit
+            page_of_conversations,
+            project=self.project,
+            wanted=conversation_filter(wanted),
+            after=after,
+            limit=limit,
+            examined=examined,
         )
 
     async def conversation(self, conversation_id: str) -> ConversationDetails:

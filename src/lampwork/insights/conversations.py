@@ -43,13 +43,11 @@ _IN_VAIN = ("unknown_skill", "refused", "invalid")
 """Verdicts on skill calls that were not run."""
 
 
-def page_of_conversations(
-    connection: sa.Connection, *, limit: int, **wanted: Any
-) -> Page[ConversationView]:
+def page_of_conversations(connection: sa.Connection, **wanted: Any) -> Page[ConversationView]:
     """A page of conversations, see `queries.page_of_conversations`."""
-    rows = queries.page_of_conversations(connection, limit=limit + 1, **wanted)
-    items = tuple(ConversationView(**each) for each in _shown(connection, rows[:limit]))
-    return Page(items, rows[limit - 1].id if len(rows) > limit else None)
+    found = queries.page_of_conversations(connection, **wanted)
+    items = tuple(ConversationView(**each) for each in _shown(connection, found.rows))
+    return Page(items, found.next)
 
 
 def conversation_details(connection: sa.Connection, conversation_id: str) -> ConversationDetails:

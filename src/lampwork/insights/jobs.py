@@ -69,13 +69,11 @@ class Depth:
     """Newest entries of a task in which its skill calls are looked for."""
 
 
-def page_of_jobs(connection: sa.Connection, *, limit: int, **wanted: Any) -> Page[JobView]:
+def page_of_jobs(connection: sa.Connection, **wanted: Any) -> Page[JobView]:
     """A page of jobs, see `queries.page_of_jobs`."""
-    rows = queries.page_of_jobs(connection, limit=limit + 1, **wanted)
-    shown = rows[:limit]
-    waits = waiting_on(connection, shown)
-    items = tuple(JobView(**_shown(row, waits[row.id])) for row in shown)
-    return Page(items, shown[-1].id if len(rows) > limit else None)
+    found = queries.page_of_jobs(connection, **wanted)
+    waits = waiting_on(connection, found.rows)
+    return Page(tuple(JobView(**_shown(row, waits[row.id])) for row in found.rows), found.next)
 
 
 def one_job(connection: sa.Connection, job_id: str) -> JobView:

@@ -1,14 +1,14 @@
-"""Which jobs somebody wants to see."""
+"""Which jobs and conversations somebody wants to see."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from lampwork.errors import InputInvalid
+from lampwork.store.lists.conversation_filter import ConversationFilter
 from lampwork.store.lists.job_filter import JobFilter
-from lampwork.views import (
-    JobsWanted,
-)
+from lampwork.views import ConversationsWanted, JobsWanted
 
 _PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?", re.DOTALL)
 
@@ -19,7 +19,6 @@ _ROUNDED = 1e-6
 
 def job_filter(wanted: JobsWanted) -> JobFilter:
     """For the query. Raises InputInvalid."""
-    since, until = wanted.get("since"), wanted.get("until")
     return JobFilter(
         status=wanted.get("status"),
         recipe=wanted.get("recipe"),
@@ -27,11 +26,29 @@ def job_filter(wanted: JobsWanted) -> JobFilter:
         genie=wanted.get("genie"),
         metadata=_pair(wanted.get("metadata")),
         text=wanted.get("text") or None,
-        since=None if since is None else since.timestamp() - _ROUNDED,
-        until=None if until is None else until.timestamp() - _ROUNDED,
+        since=_seconds(wanted.get("since")),
+        until=_seconds(wanted.get("until")),
         roots=wanted.get("roots", False),
         restored=wanted.get("restored", False),
     )
+
+
+def conversation_filter(wanted: ConversationsWanted) -> ConversationFilter:
+    """For the query. Raises InputInvalid."""
+    return ConversationFilter(
+        genie=wanted.get("genie"),
+        recipe=wanted.get("recipe"),
+        status=wanted.get("status"),
+        waiting_on=wanted.get("waiting_on"),
+        metadata=_pair(wanted.get("metadata")),
+        text=wanted.get("text") or None,
+        since=_seconds(wanted.get("since")),
+        until=_seconds(wanted.get("until")),
+    )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp() - _ROUNDED
 
 
 def _pair(given: str | None) -> tuple[str, str | None] | None:

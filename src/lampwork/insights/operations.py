@@ -62,6 +62,7 @@ def operations_of(
         wanted=JobFilter(status="needs_attention"),
         after=None,
         limit=_NEEDING_PEOPLE,
+        examined=None,
     )
     return Operations(
         at=moment(now),

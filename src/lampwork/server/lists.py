@@ -10,9 +10,15 @@ from fastapi import Header, Query, Response
 from lampwork.server.serving import Here
 from lampwork.views import JobView, Page
 
-__all__ = ["After", "IdempotencyKey", "Limit", "accepted", "whole"]
+__all__ = ["EXAMINED", "KEY_OR_PAIR", "After", "IdempotencyKey", "Limit", "accepted", "whole"]
 
 T = TypeVar("T")
+
+KEY_OR_PAIR = "^[A-Za-z_][A-Za-z0-9_]*(=[^\n\r]*)?$"
+"""A key of a task's metadata, or `key=value`."""
+
+EXAMINED = 2000
+"""Jobs, or conversations, that are looked at for a page, where no index leads to what is wanted."""
 
 After = Annotated[str | None, Query(description="The `next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]

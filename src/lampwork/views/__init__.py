@@ -54,9 +54,7 @@ from lampwork.views.jobs import (
     Uploaded,
     WaitingOn,
 )
-from lampwork.views.jobs_wanted import (
-    JobsWanted,
-)
+from lampwork.views.jobs_wanted import ConversationsWanted, JobsWanted
 from lampwork.views.operations import (
     Operations,
     Process,
@@ -93,6 +91,7 @@ __all__ = [
     "CallView",
     "ConversationDetails",
     "ConversationView",
+    "ConversationsWanted",
     "CopyPlan",
     "CopyView",
     "EarlierCopy",

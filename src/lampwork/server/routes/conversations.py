@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from lampwork.server.authority import May
 from lampwork.server.contents import DESCRIBED, content
-from lampwork.server.lists import After, Limit
-from lampwork.server.requests import ExactRoute
+from lampwork.server.lists import EXAMINED, KEY_OR_PAIR
+from lampwork.server.requests import ExactRoute, Moment
 from lampwork.server.serving import ConversationId, Here
+from lampwork.types import TaskStatus, WaitKind
 from lampwork.views import ConversationDetails, ConversationView, Page
 
 router = APIRouter(route_class=ExactRoute, tags=["conversations"], prefix="/api/conversations")
 
 
+class _Wanted(BaseModel):
+    genie: str | None = Field(None, description="That has worked in it.")
+    recipe: str | None = Field(None, description="Whose jobs have assigned a task in it.")
+    status: TaskStatus | None = Field(None, description="Of its task that is at work, or last was.")
+    waiting_on: WaitKind | None = Field(None, description="The kind of what a job of it waits for.")
+    metadata: str | None = Field(
+        None,
+        description="A key that a task in it has, or `key=value`.",
+        pattern=KEY_OR_PAIR,
+    )
+    text: str | None = Field(
+        None,
+        description="That its id begins with, or the instructions of a task in it have.",
+        max_length=1000,
+    )
+    since: Moment | None = Field(None, description="Begun then or later.")
+    until: Moment | None = Field(None, description="Begun before that.")
+    after: str | None = Field(None, description="The `next` of the page before.")
+    limit: int = Field(50, ge=1, le=1000)
+
+
 @router.get("")
 async def list_conversations(
-    who: May.see,
-    here: Here,
-    genie: str | None = None,
-    after: After = None,
-    limit: Limit = 50,
+    who: May.see, here: Here, wanted: Annotated[_Wanted, Query()]
 ) -> Page[ConversationView]:
-    """Conversations, the newest first."""
-    return await here.insights.conversations(genie=genie, after=after, limit=limit)
+    """Those conversations that are wanted, the newest first.
+
+    A page may have less than `limit`, even nothing, and a `next`: then go on with that.
+    """
+    return await here.insights.conversations(examined=EXAMINED, **wanted.model_dump())
 
 
 @router.get("/{conversation_id}")

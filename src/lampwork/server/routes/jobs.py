@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from lampwork.server.authority import May
-from lampwork.server.lists import accepted
+from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, accepted
 from lampwork.server.requests import Body, ExactRoute, Moment
 from lampwork.server.serving import Here, JobId
 from lampwork.types import JobStatus, Json, WaitKind
@@ -25,7 +25,7 @@ class _Wanted(BaseModel):
     metadata: str | None = Field(
         None,
         description="A key that a task of it has, or `key=value`.",
-        pattern="^[A-Za-z_][A-Za-z0-9_]*(=[^\n\r]*)?$",
+        pattern=KEY_OR_PAIR,
     )
     text: str | None = Field(
         None,
@@ -45,8 +45,11 @@ async def list_jobs(
     here: Here,
     wanted: Annotated[_Wanted, Query()],
 ) -> Page[JobView]:
-    """Jobs, the newest tree first, each from its root down."""
-    return await here.insights.jobs(**wanted.model_dump())
+    """Those jobs that are wanted, the newest first; all of them tree by tree, from the root down.
+
+    A page may have less than `limit`, even nothing, and a `next`: then go on with that.
+    """
+    return await here.insights.jobs(examined=EXAMINED, **wanted.model_dump())
 
 
 @router.get("/api/jobs/{job_id}")

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from lampwork.errors import ConversationNotFound, JobNotFound, NotFound, TaskNotFound
+from lampwork.errors import ConversationNotFound, JobNotFound, TaskNotFound
+from lampwork.store.lists.conversation_filter import ConversationFilter
 from lampwork.store.lists.job_filter import JobFilter
+from lampwork.store.lists.newest import Found, newest, no_cursor
 from lampwork.store.schema import (
     calls,
     conversations,
@@ -72,13 +74,42 @@ def page_of_jobs(
     wanted: JobFilter,
     after: str | None,
     limit: int,
-) -> Sequence[Row]:
-    """Jobs, the newest tree first, and each tree from its root down; `after` is a job's id.
+    examined: int | None,
+) -> Found:
+    """The jobs that are wanted, the newest first; `after` is a job's id, and for `examined` see
+    `newest`. Without a wish, the newest tree first, and each tree from its root down.
 
     Raises NotFound when there is no such job to go on after.
     """
+    if wanted.is_of_trees:
+        rows = _trees(connection, project, wanted, after, limit + 1)
+        return Found(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
+    found_by, looked_at = wanted.conditions(connection, project)
+    return newest(
+        connection,
+        jobs,
+        _IN_A_LIST,
+        project=project,
+        found_by=found_by,
+        looked_at=looked_at,
+        after=after,
+        limit=limit,
+        examined=examined,
+    )
+
+
+def _trees(
+    connection: sa.Connection,
+    project: str | None,
+    wanted: JobFilter,
+    after: str | None,
+    limit: int,
+) -> Sequence[Row]:
     query = sa.select(*_IN_A_LIST).order_by(jobs.c.root_id.desc(), *_IN_A_TREE).limit(limit)
-    query = query.where(is_wanted(jobs.c.project, project), *wanted.conditions())
+    query = query.where(*wanted.in_trees())
+    if project is not None:
+        # Not as it stands in an index: SQLite would take that one, and sort all jobs.
+        query = query.where(sa.func.coalesce(jobs.c.project, "") == project)
     if after is not None:
         last = connection.execute(
             sa.select(jobs.c.root_id, *_IN_A_TREE).where(
@@ -86,10 +117,11 @@ def page_of_jobs(
             )
         ).first()
         if last is None:
-            raise _no_cursor(after)
+            raise no_cursor(after)
         root, *place = last
         below = sa.tuple_(*_IN_A_TREE) > sa.tuple_(*(sa.literal(each) for each in place))
-        query = query.where(sa.or_(jobs.c.root_id < root, sa.and_(jobs.c.root_id == root, below)))
+        further = sa.or_(jobs.c.root_id < root, sa.and_(jobs.c.root_id == root, below))
+        query = query.where(jobs.c.root_id <= root, further)
     return connection.execute(query).all()
 
 
@@ -302,29 +334,28 @@ def page_of_conversations(
     connection: sa.Connection,
     *,
     project: str | None,
-    genie: str | None,
+    wanted: ConversationFilter,
     after: str | None,
     limit: int,
-) -> Sequence[Row]:
-    """Conversations, the newest first; `after` is a conversation's id.
+    examined: int | None,
+) -> Found:
+    """The conversations that are wanted, the newest first; `after` is a conversation's id, and for
+    `examined` see `newest`.
 
     Raises NotFound when there is no such conversation to go on after.
     """
-    order = (conversations.c.created_at, conversations.c.id)
-    query = sa.select(conversations).order_by(*(each.desc() for each in order)).limit(limit)
-    query = query.where(is_wanted(conversations.c.project, project))
-    if genie is not None:
-        by_genie = sa.select(tasks.c.conversation_id).where(tasks.c.genie == genie)
-        query = query.where(conversations.c.id.in_(by_genie))
-    if after is not None:
-        begun = sa.select(*order).where(
-            conversations.c.id == after, is_wanted(conversations.c.project, project)
-        )
-        last = connection.execute(begun).first()
-        if last is None:
-            raise _no_cursor(after)
-        query = query.where(sa.tuple_(*order) < sa.tuple_(*(sa.literal(each) for each in last)))
-    return connection.execute(query).all()
+    found_by, looked_at = wanted.conditions(connection, project)
+    return newest(
+        connection,
+        conversations,
+        list(conversations.c),
+        project=project,
+        found_by=found_by,
+        looked_at=looked_at,
+        after=after,
+        limit=limit,
+        examined=examined,
+    )
 
 
 def conversation(connection: sa.Connection, conversation_id: str) -> Row:
@@ -392,9 +423,3 @@ def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Seq
 def is_wanted(column: sa.Column[str], wanted: str | None) -> sa.ColumnElement[bool]:
     """That a column has a value, if one is wanted."""
     return sa.true() if wanted is None else column == wanted
-
-
-def _no_cursor(after: str) -> NotFound:
-    return NotFound(
-        f'There is nothing to go on after "{after}". Pass the `next` of the page before.'
-    )

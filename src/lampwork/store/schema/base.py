@@ -13,5 +13,10 @@ LARGE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def where(condition: str) -> dict[str, Any]:
-    """Of an index: the rows that are in it."""
-    return {f"{dialect}_where": sa.text(condition) for dialect in ("sqlite", "postgresql")}
+    """Of an index: the rows that are in it.
+
+    SQLite takes such an index for a query only if that says the same in the same words: write
+    `{false}` where the query has `.is_(False)`.
+    """
+    false = {"sqlite": "is 0", "postgresql": "is false"}
+    return {f"{each}_where": sa.text(condition.format(false=false[each])) for each in false}

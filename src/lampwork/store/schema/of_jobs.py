@@ -44,7 +44,9 @@ jobs = sa.Table(
     sa.Column("changed_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
     sa.Column("erased_at", sa.Float),  # since then it says no more than that it was, see erase.py
-    sa.Index("jobs_by_status", "status", "created_at"),
+    sa.Index("jobs_by_status", "status", "project", "created_at", "id"),
+    sa.Index("jobs_by_recipe", "project", "callable", "created_at", "id"),
+    sa.Index("jobs_by_time", "project", "created_at", "id"),
     sa.Index("jobs_by_want", "want", "status"),
     sa.Index("jobs_by_parent", "parent_id", "parent_call", "position"),
     sa.Index("jobs_by_root", "root_id"),
@@ -94,10 +96,10 @@ waits = sa.Table(
     sa.Column("answered", sa.Boolean, nullable=False, default=False),
     sa.Column("parked", sa.Boolean, nullable=False, default=False),  # a parked run stands here
     sa.Index("waits_by_job", "job_id"),
-    sa.Index("waits_paused", "kind", **where("kind = 'paused' and not answered")),
+    sa.Index("waits_open", "kind", "job_id", **where("answered {false}")),
     sa.Index("waits_parked", "job_id", **where("parked and answered")),
     sa.Index("waits_by_topic", "topic", "answered", **where("topic is not null")),
-    sa.Index("waits_by_due", "due_at", **where("due_at is not null and not answered")),
+    sa.Index("waits_by_due", "due_at", **where("due_at is not null and answered {false}")),
 )
 
 inbox = sa.Table(

@@ -38,6 +38,7 @@ tasks = sa.Table(
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
     sa.Index("tasks_by_job", "job_id"),
+    sa.Index("tasks_by_genie", "genie", "job_id", "conversation_id"),
     sa.Index("tasks_by_end", "ended_at"),
     sa.Index("tasks_by_parent", "parent_id", **where("parent_id is not null")),
 )
@@ -55,6 +56,7 @@ conversations = sa.Table(
     sa.Column("copied_from", sa.Text),  # the conversation whose beginning it has
     sa.Column("copied_for", sa.Text),  # the copy of a job, its tree's root, that goes on with it
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Index("conversations_by_time", "project", "created_at", "id"),
     sa.Index("conversations_by_copy", "copied_for", **where("copied_for is not null")),
 )
 
