@@ -60,7 +60,7 @@ async def write(job: Job, what: str) -> str:
 @pytest.fixture
 async def app(tmp_path: Any) -> AsyncIterator[testing.TestApp]:
     asked.clear()
-    async with testing.opened(project, at=NOON) as app:
+    async with testing.opened(project, at=NOON, patience=60.0) as app:
         yield app
 
 

@@ -116,7 +116,8 @@ async def fetch(job: Job, item: dict[str, str]) -> str:
 
 
 def opened(**given: Any) -> testing.Opening:
-    return testing.opened(project, model=GOES, at=NOON, **given)
+    """With patience for a machine that has much else to do."""
+    return testing.opened(project, model=GOES, at=NOON, **{"patience": 60.0} | given)
 
 
 async def test_jobs_sleep_as_long_as_the_clock_says_and_no_longer() -> None:
@@ -151,7 +152,8 @@ async def test_parked_jobs_and_those_of_an_earlier_process_come_due_too(tmp_path
     async with opened(home=tmp_path, park_after=0.0) as app:
         job = await app.start(naps)
         await app.clock.advance(hours=2)
-    async with testing.opened(project, home=tmp_path, at=NOON + 2 * HOUR, park_after=0.0) as app:
+    later = {"at": NOON + 2 * HOUR, "patience": 60.0, "park_after": 0.0}
+    async with testing.opened(project, home=tmp_path, **later) as app:
         await app.clock.advance_to(NOON + 12 * HOUR)
         assert (await app.result(job.job_id, list[datetime]))[3:] == [
             NOON + 3 * HOUR,
