@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import opened, row, sql, status
+import sqlalchemy as sa
+from tests.behind import place_at, tables
+from tests.support import opened, row, status
 
 from lampwork import Job, Project
 from lampwork.cli.dev.misfits import Decision, Misfit, carry_out, misfits, without_asking
@@ -121,10 +123,9 @@ async def test_a_job_that_executed_when_it_was_stopped_is_kept_and_not_forked(
     tmp_path: Path, voice: Said
 ) -> None:
     job_id = await waiting(tmp_path, calls, ".2")
-    async with opened(project, tmp_path) as app:
-        await status(app, job_id, "suspended")
+    with tables(place_at(tmp_path)) as connection:
         killed = "update jobs set status = 'running', executor = 'gone' where id = :id"
-        await sql(app, killed, id=job_id)
+        connection.execute(sa.text(killed), {"id": job_id})
     async with Insights.opened(Folder(tmp_path)) as insights:
         await carry_out(insights, await only(insights, stopped(job_id, 1)), "fork", "old", voice)
         assert "It goes on with the old code." in voice.said[0]["text"]
