@@ -24,8 +24,9 @@ from lampwork.insights import Insights
 from lampwork.place import Server
 from lampwork.store.store import Store
 
-BEAT = 0.5
-"""Seconds between heartbeats, where their lack is what is tested."""
+BEAT = 1.0
+"""Seconds between heartbeats, where their lack is what is tested; who is late for two may begin
+nothing, so they are no more often than a busy machine can have them."""
 
 SELDOM = 120.0
 """Seconds between heartbeats, or sweeps, where neither may be what brings things about."""

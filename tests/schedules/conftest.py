@@ -19,12 +19,9 @@ def _at_both_places(place: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_looks_for_what_was_lost(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _no_looks_for_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a server a process looks at everything now and then; that is no part of a schedule."""
-    if request.node.get_closest_marker("server") is None:
-        monkeypatch.setattr(postgres, "_LOOK_EVERY", NEVER)
+    monkeypatch.setattr(postgres, "_LOOK_EVERY", NEVER)
 
 
 @pytest.fixture(autouse=True)

@@ -94,7 +94,7 @@ async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grac
     async def working(job: Job) -> None:
         await job.step(work)
 
-    async with opened(project, home, heartbeat=0.1, grace=DEADLINE) as here:
+    async with opened(project, home, heartbeat=1.0, grace=DEADLINE) as here:
         await here.start(working)
         await eventually(at_work.is_set, "the step has begun")
         closing = asyncio.create_task(asyncio.to_thread(here.close))
@@ -103,7 +103,7 @@ async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grac
             [(before,)] = await rows(here, "select beats from executors")
 
             async def beats() -> bool:
-                return await rows(here, "select beats from executors") >= [(before + 3,)]
+                return await rows(here, "select beats from executors") >= [(before + 2,)]
 
             await eventually(beats, "it beats")
         finally:

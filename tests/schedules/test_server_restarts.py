@@ -156,7 +156,7 @@ async def test_a_project_closes_without_its_server_and_its_jobs_go_on_with_it(
 ):
     back = {Cluster.kill: Cluster.start, Cluster.pause: Cluster.go_on}[away]
     try:
-        async with opened(project, home, heartbeat=0.4) as app:
+        async with opened(project, home, heartbeat=1.0) as app:
             jobs = [(await app.start(errand, name)).job_id for name in "ab"]
             await eventually(lambda: set(begun) >= set("ab"))
             away(cluster)
@@ -166,7 +166,7 @@ async def test_a_project_closes_without_its_server_and_its_jobs_go_on_with_it(
     finally:
         await asyncio.to_thread(back, cluster)
     # It could not say that it ends, so the next one finds it gone by its heartbeat.
-    async with opened(project, home, sweep_interval=0.2, heartbeat=0.4) as app:
+    async with opened(project, home, sweep_interval=0.2, heartbeat=1.0) as app:
         assert [await result(app, job_id, 40) for job_id in jobs] == ["a done", "b done"]
 
 
