@@ -434,6 +434,7 @@ async def everything(client: Client, heard: Listening) -> None:
     await same(client.tree(reviewed.job_id))
     await same(client.task(call.task.task_id))
     await same(client.conversation(call.task.conversation_id))
+    await same(client.transcript(call.task.conversation_id, after=1))
     await refused(client.artifact(call.task.conversation_id, "none.txt"))
     await refused(client.artifact_of_task(call.task.task_id, "none.txt"))
     await refused(client.file(call.task.task_id, "none.txt"))

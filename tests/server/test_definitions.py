@@ -44,13 +44,44 @@ async def test_a_recipe_says_what_it_takes(serve: Serve) -> None:
         recipe = (await api.get(f"{RECIPES}/deliver")).json()
         missing = await api.get(f"{RECIPES}/delivr")
 
-    assert [each["recipe"] for each in listed] == ["deliver", "report"]
+    assert [each["recipe"] for each in listed] == ["deliver", "report", "weigh"]
     assert recipe["doc"] == "Deliver an order."
     schema = recipe["input_schema"]
     assert schema["required"] == ["order"]
     assert schema["$defs"]["Order"]["properties"]["count"]["default"] == 1
     assert recipe["output_schema"] == {"type": "integer"}
     assert "deliver" in missing.json()["detail"]
+
+
+@project.recipe()
+async def weigh(job: Job, grams: int) -> int:
+    await job.now()
+    if grams < 0:
+        raise ValueError("nothing weighs less than nothing")
+    return grams
+
+
+async def test_a_recipe_says_how_its_last_jobs_went(serve: Serve) -> None:
+    async with serve(project) as api:
+        before = (await api.get(f"{RECIPES}/weigh")).json()["figures"]
+        for grams in (1, 2, -1):
+            made = await api.post(f"{RECIPES}/weigh/jobs", json={"input": {"grams": grams}})
+            url = made.headers["location"]
+
+            async def over(url: str = url) -> bool:
+                return (await api.get(url)).json()["ended_at"] is not None
+
+            await eventually(over)
+        listed = (await api.get(RECIPES, params={"days": 1})).json()["items"]
+        shown = (await api.get(f"{RECIPES}/weigh")).json()["figures"]
+
+    assert (before["jobs"], before["outcomes"], before["last"]) == (0, {}, [])
+    assert (before["p50"], before["p95"]) == (None, None)
+    [figures] = [each["figures"] for each in listed if each["recipe"] == "weigh"]
+    assert (figures["jobs"], figures["outcomes"]) == (3, {"succeeded": 2, "failed": 1})
+    assert figures["last"] == ["failed", "succeeded", "succeeded"]
+    assert 0 < figures["p50"] <= figures["p95"]
+    assert shown | {"since": None} == figures | {"since": None}
 
 
 async def test_a_recipe_is_drawn_from_its_code(serve: Serve) -> None:

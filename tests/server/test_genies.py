@@ -115,6 +115,34 @@ async def test_a_paused_genie_says_who_paused_it(serve: Serve) -> None:
     assert (started.json()["status"], started.json()["paused"]) == ("active", None)
 
 
+async def test_a_transcript_is_read_on_from_the_last_entry_seen(serve: Serve) -> None:
+    async with serve(project) as api:
+        task = await assigned(api, metadata={"invoice_id": "INV-20771"})
+        url = f"/api/conversations/{task['conversation_id']}"
+        whole = (await api.get(url)).json()["transcript"]
+
+        async def read(after: int, limit: int) -> Any:
+            asked = await api.get(f"{url}/transcript", params={"after": after, "limit": limit})
+            return asked.json()
+
+        at_once = await read(0, 1000)
+        shown: dict[Any, Any] = {}
+        after, more, cards = 0, True, list[str]()
+        while more:  # entry by entry, as who looks at it while it grows
+            new = await read(after, 1)
+            shown |= {(each["seq"], each["kind"]): each for each in new["items"]}
+            cards += [each["status"] for each in new["items"] if each["kind"] == "skill_call"]
+            after, more = new["last"], new["more"]
+        end = await read(after, 1)
+        beyond = await read(after + 7, 1)
+
+    assert (at_once["items"], at_once["last"], at_once["more"]) == (whole, after, False)
+    assert sorted(shown.values(), key=lambda each: each["seq"]) == whole
+    assert cards == ["open", "ok"]
+    assert end == {"items": [], "last": after, "more": False}
+    assert beyond == {"items": [], "last": after + 7, "more": False}
+
+
 async def test_conversations_are_listed_by_what_is_asked_of_them(serve: Serve) -> None:
     async with serve(project) as api:
         task = await assigned(api, metadata={"invoice_id": "INV-20771"})

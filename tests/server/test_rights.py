@@ -70,6 +70,7 @@ ROUTES: dict[str, Role | str | None] = {
     "POST /api/projects/{project}/files": "builder",
     "GET /api/conversations": "viewer",
     "GET /api/conversations/{conversation_id}": "viewer",
+    "GET /api/conversations/{conversation_id}/transcript": "viewer",
     "GET /api/conversations/{conversation_id}/artifacts/{name}": "viewer",
     "GET /api/projects/{project}/recipes": "viewer",
     "GET /api/projects/{project}/recipes/{recipe}": "viewer",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from lampwork import Job, Project
 from lampwork.insights import Insights
 from lampwork.place import Folder
 from lampwork.store.store import Store
@@ -70,6 +71,18 @@ async def test_a_page_of_conversations_is_found_by_an_index(
     insights, plans = planned
 
     await insights.conversations(examined=100, **wanted)
+
+    assert_led(plans)
+
+
+async def test_the_figures_of_recipes_are_found_by_an_index(planned) -> None:
+    insights, plans = planned
+    shop = Project("shop")
+
+    @shop.recipe()
+    async def deliver(job: Job) -> None: ...
+
+    await insights.recipes(shop)
 
     assert_led(plans)
 

@@ -38,13 +38,13 @@ class DefinitionCalls(Asking):
 
     # --- recipes ---
 
-    async def recipes(self) -> tuple[RecipeView, ...]:
-        """The recipes of the project."""
-        return (await self._get(Page[RecipeView], await self._at("recipes"))).items
+    async def recipes(self, *, days: int = 7) -> tuple[RecipeView, ...]:
+        """The recipes of the project, with figures of the jobs that were accepted in these days."""
+        return (await self._get(Page[RecipeView], await self._at("recipes"), {"days": days})).items
 
-    async def recipe(self, name: str) -> RecipeDetails:
+    async def recipe(self, name: str, *, days: int = 7) -> RecipeDetails:
         """A recipe, with what it takes and returns. Raises RecipeNotFound."""
-        return await self._get(RecipeDetails, await self._at("recipes", name))
+        return await self._get(RecipeDetails, await self._at("recipes", name), {"days": days})
 
     async def start(
         self,

@@ -16,12 +16,14 @@ from lampwork.errors import InputInvalid, JobFailed
 from lampwork.types import Json
 from lampwork.views import (
     ConversationDetails,
+    ConversationsWanted,
     ConversationView,
     CopyPlan,
     JobDetails,
     JobsWanted,
     JobTree,
     JobView,
+    NewParts,
     Operations,
     Page,
     SpendOfDay,
@@ -68,15 +70,26 @@ class JobCalls(Asking):
         return (await self._connection.ask("GET", _task(task_id, "artifacts", name))).content
 
     def conversations(
-        self, *, genie: str | None = None, after: str | None = None, limit: int = 50
+        self, *, after: str | None = None, limit: int = 50, **wanted: Unpack[ConversationsWanted]
     ) -> Listing[ConversationView]:
-        """Conversations, the newest first."""
+        """Those conversations that are wanted, the newest first."""
+        query = {name: to_json(each) for name, each in wanted.items() if each is not None}
         path, as_ = "/api/conversations", Page[ConversationView]
-        return self._list(as_, path, after, genie=genie, limit=limit)
+        return self._list(as_, path, after, limit=limit, **query)
 
     async def conversation(self, conversation_id: str) -> ConversationDetails:
         """A conversation in full. Raises ConversationNotFound."""
         return await self._get(ConversationDetails, _conversation(conversation_id))
+
+    async def transcript(
+        self, conversation_id: str, *, after: int = 0, limit: int = 500
+    ) -> NewParts:
+        """What has come to a transcript after an entry, of at most `limit` entries.
+
+        Raises ConversationNotFound.
+        """
+        path = _conversation(conversation_id, "transcript")
+        return await self._get(NewParts, path, {"after": after, "limit": limit})
 
     async def artifact(self, conversation_id: str, name: str) -> bytes:
         """The content of what its tasks have saved under a name, the last one.

@@ -15,7 +15,11 @@ from typing_extensions import Unpack
 from lampwork import lock, values
 from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
 from lampwork.insights import belonging
-from lampwork.insights.conversations import conversation_details, page_of_conversations
+from lampwork.insights.conversations import (
+    conversation_details,
+    page_of_conversations,
+    parts_after,
+)
 from lampwork.insights.executors import holder_of, liveness, workers
 from lampwork.insights.files import given_file, saved_file
 from lampwork.insights.genies import genie_views, paused_in, skill_view
@@ -56,6 +60,7 @@ from lampwork.views import (
     JobsWanted,
     JobTree,
     JobView,
+    NewParts,
     Operations,
     Page,
     PauseView,
@@ -296,13 +301,13 @@ class Insights:
 
     # --- recipes ---
 
-    def recipes(self, project: Project) -> tuple[RecipeView, ...]:
-        """The recipes of a project."""
-        return recipe_views(project)
+    async def recipes(self, project: Project, *, days: float = 7) -> Sequence[RecipeView]:
+        """The recipes of a project, with figures of the jobs that were accepted in these days."""
+        return await self.store.read(recipe_views, project, days)
 
-    def recipe(self, project: Project, name: str) -> RecipeDetails:
+    async def recipe(self, project: Project, name: str, *, days: float = 7) -> RecipeDetails:
         """A recipe, with what it takes and returns. Raises RecipeNotFound."""
-        return recipe_details(project, project.find_recipe(name))
+        return await self.store.read(recipe_details, project, project.find_recipe(name), days)
 
     def skills(self, project: Project) -> tuple[SkillView, ...]:
         """The skills of a project."""
@@ -368,6 +373,14 @@ class Insights:
         """A conversation in full. Raises ConversationNotFound."""
         await self.require_conversation(conversation_id)
         return await self.store.read(conversation_details, conversation_id)
+
+    async def transcript(self, conversation_id: str, *, after: int, limit: int) -> NewParts:
+        """What has come to a transcript after an entry, of at most `limit` entries.
+
+        Raises ConversationNotFound.
+        """
+        await self.require_conversation(conversation_id)
+        return await self.store.read(parts_after, conversation_id, after, limit)
 
     async def require_conversation(self, conversation_id: str) -> None:
         """Raise ConversationNotFound, as `require_job` does."""

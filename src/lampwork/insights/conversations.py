@@ -17,6 +17,7 @@ from lampwork.views import (
     ConversationView,
     ErrorView,
     Fact,
+    NewParts,
     Page,
     Refusal,
     RefusedAnswer,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 _TAKEN = ("accepted", "answer", "cannot_complete")
 """Verdicts on calls that the transcript shows in another form."""
 
+
+_OF_CALLS = ("proposal", "intent", "unknown", "resolved", "result")
+"""Entries that the card of a skill call is made of."""
 
 _IN_VAIN = ("unknown_skill", "refused", "invalid")
 """Verdicts on skill calls that were not run."""
@@ -164,6 +168,36 @@ def transcript(rows: Iterable[queries.Row]) -> list[TranscriptPart]:
     return parts
 
 
+def parts_after(
+    connection: sa.Connection, conversation_id: str, after: int, limit: int
+) -> NewParts:
+    """What the next entries have brought, skill calls whole that they say something of.
+
+    Raises ConversationNotFound.
+    """
+    conversation = queries.conversation(connection, conversation_id)
+    rows = queries.entries_after(connection, conversation_id, after, limit)
+    touched = {_call_of(row) for row in rows if row.kind in _OF_CALLS}
+    # A call is named after the entry that asked for it, so what it has is not before that.
+    first = min((int(call.partition(".")[0]) for _, call in touched), default=after)
+    earlier = (
+        queries.entries_between(connection, conversation_id, first, after, _OF_CALLS)
+        if first < after
+        else ()
+    )
+    of_touched = [row for row in earlier if _call_of(row) in touched]
+    last = rows[-1].seq if rows else after
+    return NewParts(
+        items=tuple(transcript([*of_touched, *rows])),
+        last=last,
+        more=last < conversation.last_seq,
+    )
+
+
+def _call_of(row: queries.Row) -> tuple[str, str]:
+    return row.task_id, row.body["call"]
+
+
 def _parts(row: queries.Row) -> list[TranscriptPart]:
     body: dict[str, Json] = row.body
     place: dict[str, Any] = {"seq": row.seq, "at": moment(row.at), "task": row.task_id}
@@ -258,9 +292,9 @@ def skill_cards(rows: Iterable[queries.Row]) -> tuple[SkillCard, ...]:
     notes: dict[tuple[str, str], list[queries.Row]] = {}
     results: dict[tuple[str, str], queries.Row] = {}
     for row in rows:
-        if row.kind not in ("proposal", "intent", "unknown", "resolved", "result"):
+        if row.kind not in _OF_CALLS:
             continue
-        place = (row.task_id, row.body["call"])
+        place = _call_of(row)
         match row.kind:
             case "proposal":
                 begun.setdefault(place, row)

@@ -131,6 +131,19 @@ TranscriptPart = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewParts:
+    """What has come to a transcript after one of its entries."""
+
+    items: tuple[TranscriptPart, ...]
+    """A part with the `seq` of an earlier entry is a skill call of which more is known by now: it
+    stands for the one that has its `call`."""
+    last: int
+    """The number of the last entry that is in it: pass it as `after`."""
+    more: bool
+    """Whether there are more entries by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """One metadata value of a task. Skills get it from the record; Lampwork shows it to no model.
 

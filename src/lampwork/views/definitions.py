@@ -45,6 +45,22 @@ class SkillView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeFigures:
+    """How the last jobs of a recipe went: those accepted in some days, of very many the newest."""
+
+    since: datetime
+    jobs: int
+    """How many it is of, 500 at the most."""
+    outcomes: dict[str, int]
+    """How many have each status."""
+    last: tuple[str, ...]
+    """The statuses of the last 20, the newest first."""
+    p50: float | None
+    """Seconds from beginning to end, waits included, of those that succeeded: the median."""
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeView:
     """A recipe of a project."""
 
@@ -56,6 +72,7 @@ class RecipeView:
     concurrency: int | None
     """How many of its jobs run at a time."""
     ordered: bool
+    figures: RecipeFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from pydantic import BaseModel, Field
 
 from lampwork.server.authority import May
 from lampwork.server.contents import DESCRIBED, content
-from lampwork.server.lists import EXAMINED, KEY_OR_PAIR
+from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, Limit
 from lampwork.server.requests import ExactRoute, Moment
 from lampwork.server.serving import ConversationId, Here
 from lampwork.types import TaskStatus, WaitKind
-from lampwork.views import ConversationDetails, ConversationView, Page
+from lampwork.views import ConversationDetails, ConversationView, NewParts, Page
 
 router = APIRouter(route_class=ExactRoute, tags=["conversations"], prefix="/api/conversations")
 
@@ -56,6 +56,20 @@ async def get_conversation(
 ) -> ConversationDetails:
     """A conversation in full, with the facts and the proof of its metadata."""
     return await here.insights.conversation(conversation)
+
+
+@router.get("/{conversation_id}/transcript")
+async def get_new_parts(
+    who: May.see,
+    conversation: ConversationId,
+    here: Here,
+    after: Annotated[
+        int, Query(ge=0, le=2**31 - 1, description="The last entry that is known, or 0.")
+    ] = 0,
+    limit: Limit = 500,
+) -> NewParts:
+    """What has come to the transcript after an entry."""
+    return await here.insights.transcript(conversation, after=after, limit=limit)
 
 
 @router.get("/{conversation_id}/artifacts/{name}", response_class=Response, responses=DESCRIBED)

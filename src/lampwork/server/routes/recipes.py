@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from lampwork.server.authority import May
@@ -18,17 +19,25 @@ router = APIRouter(
     route_class=ExactRoute, tags=["recipes"], prefix="/api/projects/{project}/recipes"
 )
 
+Days = Annotated[
+    int, Query(ge=1, le=366, description="Of the jobs that were accepted in these last days.")
+]
+
 
 @router.get("")
-async def list_recipes(who: May.see, project: ProjectName, here: Here) -> Page[RecipeView]:
-    """The recipes of a project."""
-    return whole(here.insights.recipes(project))
+async def list_recipes(
+    who: May.see, project: ProjectName, here: Here, days: Days = 7
+) -> Page[RecipeView]:
+    """The recipes of a project, with figures of how their jobs went."""
+    return whole(await here.insights.recipes(project, days=days))
 
 
 @router.get("/{recipe}")
-async def get_recipe(who: May.see, project: ProjectName, here: Here, recipe: str) -> RecipeDetails:
-    """A recipe, with the JSON Schemas of what it takes and returns."""
-    return here.insights.recipe(project, recipe)
+async def get_recipe(
+    who: May.see, project: ProjectName, here: Here, recipe: str, days: Days = 7
+) -> RecipeDetails:
+    """A recipe, with the JSON Schemas of what it takes and returns, and how its jobs went."""
+    return await here.insights.recipe(project, recipe, days=days)
 
 
 @router.get("/{recipe}/graph")

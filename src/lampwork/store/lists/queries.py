@@ -405,6 +405,33 @@ def entries_of(connection: sa.Connection, conversation_id: str) -> Sequence[Row]
     ).all()
 
 
+def entries_after(
+    connection: sa.Connection, conversation_id: str, after: int, limit: int
+) -> Sequence[Row]:
+    """The entries of a conversation that follow one, in their order."""
+    return connection.execute(
+        sa.select(entries)
+        .where(entries.c.conversation_id == conversation_id, entries.c.seq > after)
+        .order_by(entries.c.seq)
+        .limit(limit)
+    ).all()
+
+
+def entries_between(
+    connection: sa.Connection, conversation_id: str, first: int, last: int, kinds: Sequence[str]
+) -> Sequence[Row]:
+    """The entries of these kinds from one up to another, in their order."""
+    return connection.execute(
+        sa.select(entries)
+        .where(
+            entries.c.conversation_id == conversation_id,
+            entries.c.seq.between(first, last),
+            entries.c.kind.in_(kinds),
+        )
+        .order_by(entries.c.seq)
+    ).all()
+
+
 def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Sequence[Row]:
     """The newest entries of one task, in their order."""
     found = connection.execute(
