@@ -517,14 +517,16 @@ async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:
     plan = [
         subtask("good", "able"),
         subtask("bad", "endless", budget_share=0.2, fallbacks=["able"]),
+        subtask("worse", "endless", budget_share=0.1),
     ]
     leader = lead(project, agents, plan)
     async with opened(project) as app:
         with ends_with(OrchestrationPartial) as raised:
             await app.assign_task(leader, "Go.", budget=Budget(model_calls=20))
-        spent = raised.error.usage
+        ledger = await Insights(app.store).orchestration(raised.error.task_id)
 
-    [missing] = raised.error.missing
-    assert "endless" in missing["reasons"][0]
-    assert "share of the budget is spent" in missing["reasons"][1]
-    assert spent["requests"] == 2
+    _, bad, worse = ledger.subtasks
+    assert [each.status for each in ledger.subtasks] == ["succeeded", "succeeded", "failed"]
+    assert bad.usage["requests"] == 5  # four of 20, then the fallback's own
+    assert worse.usage["requests"] == 2
+    assert "allows 2 model calls" in worse.reasons[0]

@@ -296,3 +296,27 @@ async def test_a_chat_is_its_callers(serve: Serve) -> None:
         [chat] = (await api.get("/api/conversations")).json()["items"]
 
     assert (chat["kind"], chat["user"]) == ("chat", "local")
+
+
+async def test_the_ledger_of_an_orchestration_is_read(serve: Serve) -> None:
+    plan = {"id": "check", "title": "Check", "agent": "finance", "brief": "Check it."}
+
+    @playbook
+    def lead(turn: Turn) -> Call | Answer:
+        return Answer("done") if turn.results else Call("plan", subtasks=[plan])
+
+    desk = Project("shop")
+    finance = desk.genie("finance", model=playbook(lambda _: Answer("fine")), job_description="")
+    desk.orchestrator("lead", model=lead, job_description="You lead.", agents=[finance])
+    async with serve(desk) as api:
+        begun = await api.post(f"{GENIES}/lead/tasks", json={"instructions": "Go."})
+        job_id = begun.json()["job_id"]
+        await done(api, job_id)
+        task = f"/api/tasks/t{job_id[1:]}.1"
+        ledger = (await api.get(f"{task}/orchestration")).json()
+        [attempt] = ledger["subtasks"][0]["attempts"]
+        none = await api.get(f"/api/tasks/{attempt['task_id']}/orchestration")
+
+    assert (ledger["status"], ledger["subtasks"][0]["status"]) == ("answered", "succeeded")
+    assert (attempt["agent"], attempt["status"]) == ("finance", "accepted")
+    assert none.status_code == 404

@@ -64,6 +64,7 @@ ROUTES: dict[str, Role | str | None] = {
     "GET /api/jobs/{job_id}/fork": "viewer",
     "POST /api/jobs/{job_id}/fork": "builder",
     "GET /api/tasks/{task_id}": "viewer",
+    "GET /api/tasks/{task_id}/orchestration": "viewer",
     "GET /api/tasks/{task_id}/files/{name}": "viewer",
     "GET /api/tasks/{task_id}/artifacts/{name}": "viewer",
     "POST /api/tasks/{task_id}/answer": "approver",

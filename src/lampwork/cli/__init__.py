@@ -44,6 +44,7 @@ _GROUPS = {
     "Look at one, and decide": {
         "job ID": "Show a job. Then: send, answer, resolve, confirm, reject, cancel, go-on, retry, "
         "rerun, fork.",
+        "orchestration ID": "Show who has tried what for an orchestrator, and what came of it.",
         "genie NAME": "Show a genie. Then: pause, start.",
         "trigger RECIPE": "Show a recipe's triggers. Then: fire, pause, start.",
         "account EMAIL": "Show who may sign in. Then: add, password, disable, enable, role.",

@@ -25,6 +25,7 @@ from lampwork.views import (
     JobView,
     NewParts,
     Operations,
+    OrchestrationView,
     Page,
     SpendOfDay,
     TaskDetails,
@@ -60,6 +61,10 @@ class JobCalls(Asking):
     async def task(self, task_id: str) -> TaskDetails:
         """A task in full. Raises TaskNotFound."""
         return await self._get(TaskDetails, _task(task_id))
+
+    async def orchestration(self, task_id: str) -> OrchestrationView:
+        """The ledger of an orchestrator's task. Raises TaskNotFound."""
+        return await self._get(OrchestrationView, _task(task_id, "orchestration"))
 
     async def file(self, task_id: str, name: str) -> bytes:
         """The content of a file that a task was given. Raises TaskNotFound, ArtifactNotFound."""

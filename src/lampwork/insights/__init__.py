@@ -62,6 +62,7 @@ from lampwork.views import (
     JobView,
     NewParts,
     Operations,
+    OrchestrationView,
     Page,
     PauseView,
     RecipeDetails,
@@ -319,6 +320,13 @@ class Insights:
         """A task in full. Raises TaskNotFound."""
         await self.require_task(task_id)
         return await self.store.read(task_details, task_id)
+
+    async def orchestration(self, task_id: str) -> OrchestrationView:
+        """The ledger of an orchestrator's task. Raises TaskNotFound."""
+        from lampwork.insights.orchestrations import orchestration  # what reads plans takes time
+
+        await self.require_task(task_id)
+        return await self.store.read(orchestration, task_id)
 
     # --- genies ---
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lampwork.errors import (
     InputInvalid,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from lampwork.tasks.answer import TaskAnswer
 
 __all__ = ["GAVE_UP", "REFUSED", "Accepted", "Attempts", "Failed"]
+
+Noted = TypeVar("Noted")
 
 GAVE_UP, REFUSED = "gave up", "refused"
 """What lanes write down beside their tasks: that none is left to try, that one could not begin."""
@@ -79,6 +81,7 @@ class Attempts:
     count: int = 0
     """The tasks so far."""
     _spent: dict[str, float] = field(default_factory=dict[str, float])
+    """By the agent that has it now."""
     _earlier: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
     """What the agents before have done, for the next one to know."""
 
@@ -91,7 +94,7 @@ class Attempts:
                 self.failures.pop(agent, None)
                 return found
             reasons += [f"{agent}: {each}" for each in found.reasons]
-        return Failed(await self._note(GAVE_UP, reasons))
+        return Failed(await self._note(GAVE_UP, list[str], reasons))
 
     def _agents(self, forced: str | None) -> Sequence[str]:
         if forced is not None:
@@ -102,6 +105,7 @@ class Attempts:
     async def _by_agent(self, agent: str) -> Accepted | Failed:
         """What an agent makes of it: asked again if not accepted, tried again if it erred."""
         limits, asked, tried = self.by.limits, 0, 0
+        self._spent.clear()  # of its share each agent has the whole
         brief, conversation = self.subtask.brief, None
         while True:
             if not self._gets(agent):
@@ -149,10 +153,14 @@ class Attempts:
         await self.job.sleep(self.by.limits.backoff * 2**tried)
         return True
 
-    async def _note(self, what: str, reasons: list[str]) -> list[str]:
-        """Reasons, as they are on record."""
-        job: Any = self.job
-        return await job._value(what, list[str], lambda: reasons)
+    async def _note(self, what: str, kind: type[Noted], noted: Noted) -> Noted:
+        """What is noted, as it is on record."""
+        return await self.job._value(what, kind, lambda: noted)  # pyright: ignore[reportPrivateUsage]
+
+    async def _refused(self, agent: str, reason: str) -> list[str]:
+        """Why an agent can't be given the task, as it is on record."""
+        noted = await self._note(REFUSED, dict[str, str], {"agent": agent, "reason": reason})
+        return [noted["reason"]]
 
     # --- one attempt ---
 
@@ -161,11 +169,11 @@ class Attempts:
     ) -> JobCall[TaskAnswer[Any]]:
         """The call of an attempt. Raises _Refused."""
         if self.job._flow.on_record() == ("value", REFUSED):  # pyright: ignore[reportPrivateUsage]
-            raise _Refused(await self._note(REFUSED, []))
+            raise _Refused(await self._refused(agent, ""))
         try:
             found = self._call(self._assignment(agent, brief, conversation))
         except _REFUSED as error:
-            raise _Refused(await self._note(REFUSED, [error.message])) from error
+            raise _Refused(await self._refused(agent, error.message)) from error
         self.count += 1
         return found
 

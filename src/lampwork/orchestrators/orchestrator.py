@@ -97,10 +97,7 @@ class Orchestrator(Genie):
         object.__setattr__(found, "skills", verbs_of(found))
         _check_depth(found)
         if plan is not None and (problems := problems_of(plan.subtasks, found)):
-            raise PlanInvalid(
-                f'Orchestrator "{name}": its plan can\'t be carried out: {"; ".join(problems)}.',
-                problems=problems,
-            )
+            raise _wrong(name, f"plan= can't be carried out: {'; '.join(problems)}.")
         return found
 
     @property

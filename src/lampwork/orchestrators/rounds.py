@@ -6,38 +6,24 @@ docstring is what the model reads.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from lampwork import values
 from lampwork.errors import PlanInvalid, StoreUnavailable
 from lampwork.job import Job
 from lampwork.orchestrators.delegation import Delegation, Settled
 from lampwork.orchestrators.plan import Subtask, problems_of
+from lampwork.orchestrators.plans import Standing, revised, standing
 from lampwork.orchestrators.record import accepted
 from lampwork.store.tasks import orchestrations
-from lampwork.store.tasks.orchestrations import Orchestration, Round
+from lampwork.store.tasks.orchestrations import Orchestration
 from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.orchestrators.orchestrator import Orchestrator
     from lampwork.runs.flow import Flow
 
-__all__ = ["Standing", "delegate", "plan", "plan_of", "revise", "standing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an orchestration stands after its rounds so far."""
-
-    subtasks: tuple[Subtask, ...] = ()
-    outcomes: Mapping[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
-    """By subtask, what the last round that had it says of it."""
-    revisions: int = 0
-    chosen: Mapping[str, int] = field(default_factory=dict[str, int])
-    """By subtask, how often the orchestrator has given it to an agent of its choice."""
+__all__ = ["delegate", "plan", "revise"]
 
 
 async def plan(job: Job, subtasks: list[Subtask]) -> dict[str, Any]:
@@ -115,15 +101,7 @@ def _revision(
     problems += [f'drop: there is no subtask "{each}"' for each in drop if each not in known]
     if problems:
         raise _invalid("The plan can't be revised so", problems)
-    return _revised(before.subtasks, subtasks, drop), {}
-
-
-def _revised(
-    plan: Sequence[Subtask], changed: Sequence[Subtask], drop: Sequence[str]
-) -> list[Subtask]:
-    new = {each.id: each for each in changed}
-    kept = [new.pop(each.id, each) for each in plan if each.id not in drop]
-    return [*kept, *new.values()]
+    return revised(before.subtasks, subtasks, drop), {}
 
 
 def _choice(
@@ -194,40 +172,6 @@ def _before(connection: Any, task_id: str, job_id: str) -> tuple[Orchestration, 
     found = orchestrations.rounds_of(connection, task_id)
     earlier = found[: [each.job_id for each in found].index(job_id)]
     return orchestrations.orchestration(connection, task_id), standing(earlier)
-
-
-def standing(rounds: Sequence[Round]) -> Standing:
-    """What these rounds add up to. One that was refused has changed nothing."""
-    subtasks: tuple[Subtask, ...] = ()
-    outcomes: dict[str, dict[str, Json]] = {}
-    revisions, chosen = 0, dict[str, int]()
-    for each in rounds:
-        outcome = None if each.outcome is None else values.read(each.outcome)
-        if not isinstance(outcome, values.Value):
-            continue
-        subtasks = plan_of(each, subtasks)
-        outcomes |= {one["subtask"]: one for one in json.loads(outcome.text)["subtasks"]}
-        revisions += _verb(each) == "revise"
-        if _verb(each) == "delegate":
-            subtask = each.input["subtask"]
-            chosen[subtask] = chosen.get(subtask, 0) + 1
-    return Standing(subtasks, outcomes, revisions, chosen)
-
-
-def plan_of(round: Round, before: Sequence[Subtask]) -> tuple[Subtask, ...]:
-    """The plan that a round carries out, by the plan before it."""
-    asked = [Subtask.model_validate(each) for each in round.input.get("subtasks", ())]
-    match _verb(round):
-        case "plan":
-            return tuple(asked)
-        case "revise":
-            return tuple(_revised(before, asked, round.input.get("drop") or ()))
-        case _:
-            return tuple(before)
-
-
-def _verb(round: Round) -> str:
-    return round.callable.rpartition(":")[2]
 
 
 async def _done(flow: Flow, subtasks: Sequence[Subtask], before: Standing) -> dict[str, Settled]:

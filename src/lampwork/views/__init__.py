@@ -64,6 +64,12 @@ from lampwork.views.operations import (
     SpendOfDay,
     Timing,
 )
+from lampwork.views.orchestrations import (
+    AttemptView,
+    OrchestrationView,
+    RoundView,
+    SubtaskView,
+)
 from lampwork.views.people import Account, ApiKey, Entry, MadeKey, Me, Person
 from lampwork.views.shown import (
     Page,
@@ -89,6 +95,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "AskedAgain",
+    "AttemptView",
     "BudgetView",
     "CallView",
     "ConversationDetails",
@@ -122,6 +129,7 @@ __all__ = [
     "Node",
     "NodeKind",
     "Operations",
+    "OrchestrationView",
     "OrderView",
     "Page",
     "Part",
@@ -137,11 +145,13 @@ __all__ = [
     "RefusedAnswer",
     "RejectedItem",
     "RestorationView",
+    "RoundView",
     "Said",
     "SkillCard",
     "SkillView",
     "Spend",
     "SpendOfDay",
+    "SubtaskView",
     "Summarised",
     "TaskDetails",
     "TaskEnd",

@@ -12,7 +12,7 @@ from lampwork.store import blobs
 from lampwork.store.schema import budgets, jobs, tasks
 from lampwork.types import Json
 
-__all__ = ["Orchestration", "Round", "orchestration", "rounds_of"]
+__all__ = ["Orchestration", "Round", "of_job", "orchestration", "rounds_of", "tasks_of"]
 
 _task = sa.select(tasks, budgets.c.limits).outerjoin(budgets, budgets.c.id == tasks.c.budget_id)
 
@@ -76,6 +76,21 @@ def rounds_of(connection: sa.Connection, task_id: str) -> Sequence[Round]:
         )
     ).all()
     return [_round(connection, row) for row in sorted(rows, key=_position)]
+
+
+def of_job(connection: sa.Connection, job_id: str) -> str | None:
+    """The first task of a job that has had a round."""
+    below = jobs.c.task_id == tasks.c.id
+    query = sa.select(sa.func.min(tasks.c.id)).where(
+        tasks.c.job_id == job_id,
+        sa.exists().where(jobs.c.parent_id == job_id, below),
+    )
+    return connection.execute(query).scalar()
+
+
+def tasks_of(connection: sa.Connection, job_id: str) -> Sequence[sa.Row[Any]]:
+    """The tasks of a round."""
+    return connection.execute(sa.select(tasks).where(tasks.c.job_id == job_id)).all()
 
 
 def _round(connection: sa.Connection, row: sa.Row[Any]) -> Round:

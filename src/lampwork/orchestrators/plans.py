@@ -1,0 +1,73 @@
+"""What the rounds of an orchestration add up to: the plan as it is, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lampwork import values
+from lampwork.orchestrators.plan import Subtask
+from lampwork.types import Json
+
+if TYPE_CHECKING:
+    from lampwork.store.tasks.orchestrations import Round
+
+__all__ = ["Standing", "plan_of", "revised", "standing", "verb_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an orchestration stands after its rounds so far."""
+
+    subtasks: tuple[Subtask, ...] = ()
+    outcomes: Mapping[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
+    """By subtask, what the last round that had it says of it."""
+    revisions: int = 0
+    chosen: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By subtask, how often the orchestrator has given it to an agent of its choice."""
+
+
+def standing(rounds: Sequence[Round]) -> Standing:
+    """What these rounds add up to. One that was refused has changed nothing."""
+    subtasks: tuple[Subtask, ...] = ()
+    outcomes: dict[str, dict[str, Json]] = {}
+    revisions, chosen = 0, dict[str, int]()
+    for each in rounds:
+        outcome = None if each.outcome is None else values.read(each.outcome)
+        if not isinstance(outcome, values.Value):
+            continue
+        subtasks = plan_of(each, subtasks)
+        outcomes |= {one["subtask"]: one for one in json.loads(outcome.text)["subtasks"]}
+        revisions += verb_of(each) == "revise"
+        if verb_of(each) == "delegate":
+            subtask = each.input["subtask"]
+            chosen[subtask] = chosen.get(subtask, 0) + 1
+    return Standing(subtasks, outcomes, revisions, chosen)
+
+
+def plan_of(round: Round, before: Sequence[Subtask]) -> tuple[Subtask, ...]:
+    """The plan that a round carries out, by the plan before it."""
+    asked = [Subtask.model_validate(each) for each in round.input.get("subtasks", ())]
+    match verb_of(round):
+        case "plan":
+            return tuple(asked)
+        case "revise":
+            return tuple(revised(before, asked, round.input.get("drop") or ()))
+        case _:
+            return tuple(before)
+
+
+def verb_of(round: Round) -> str:
+    """`plan`, `revise` or `delegate`."""
+    return round.callable.rpartition(":")[2]
+
+
+def revised(
+    plan: Sequence[Subtask], changed: Sequence[Subtask], drop: Sequence[str]
+) -> list[Subtask]:
+    """A plan with new and changed subtasks, and without those that are dropped."""
+    new = {each.id: each for each in changed}
+    kept = [new.pop(each.id, each) for each in plan if each.id not in drop]
+    return [*kept, *new.values()]

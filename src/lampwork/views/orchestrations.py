@@ -1,0 +1,90 @@
+"""An orchestration: what was planned, who has tried what, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from lampwork.types import Json
+from lampwork.views.jobs import ErrorView
+
+__all__ = ["AttemptView", "OrchestrationView", "RoundView", "SubtaskView"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """One try of one agent at a subtask."""
+
+    agent: str
+    why: Literal["first", "asked_again", "retried", "fallback", "chosen", "refused"]
+    """`refused`: it could not be given the subtask at all."""
+    status: Literal["working", "judging", "accepted", "rejected", "failed", "cancelled"]
+    """`rejected` by a check or the judge; `failed` without an answer."""
+    reasons: tuple[str, ...]
+    began_at: datetime | None
+    ended_at: datetime | None
+    task_id: str | None = None
+    conversation_id: str | None = None
+    usage: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtaskView:
+    """A subtask of the plan as it is now."""
+
+    subtask: str
+    title: str
+    agent: str
+    brief: str
+    depends_on: tuple[str, ...]
+    """What its inputs are of, and what it waits for besides."""
+    required: bool
+    status: Literal["waiting", "working", "succeeded", "failed", "skipped", "cancelled"]
+    """`skipped`: something that it needs has failed."""
+    reasons: tuple[str, ...]
+    attempts: tuple[AttemptView, ...]
+    usage: dict[str, int]
+    """Of all attempts, and of the judge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundView:
+    """A plan that was carried out, a revision of it, or a choice."""
+
+    verb: str
+    """`plan`, `revise` or `delegate`."""
+    job_id: str
+    status: str
+    """Of its job. A `failed` one was refused, and has changed nothing."""
+    reason: str | None
+    error: ErrorView | None
+    created_at: datetime
+    ended_at: datetime | None
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    chosen: dict[str, str]
+    """By subtask, the agent that the orchestrator has chosen."""
+    plan: tuple[dict[str, Json], ...]
+    """The subtasks as they were planned in this round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestrationView:
+    """The ledger of an orchestration: of one task of an orchestrator."""
+
+    orchestration_id: str
+    """The task's id."""
+    orchestrator: str
+    status: str
+    job_id: str
+    conversation_id: str
+    instructions: str
+    created_at: datetime
+    ended_at: datetime | None
+    rounds: tuple[RoundView, ...]
+    subtasks: tuple[SubtaskView, ...]
+    error: ErrorView | None
+    usage: dict[str, int]
+    """Of the orchestrator itself and all attempts."""

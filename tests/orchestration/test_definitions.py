@@ -1,0 +1,142 @@
+"""An orchestrator that could not work is refused where it is defined, or planned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.orchestration.team import agent, lead, subtask
+
+from lampwork import Job, Metadata, OrchestrationLimits, Plan, Project, Subtask
+from lampwork.errors import DuplicateName, OrchestratorInvalid
+
+project = Project("desk")
+worker = agent(project, "worker")
+stranger = agent(Project("elsewhere"), "stranger")
+
+
+@project.skill(effect="read")
+def look(shop: Metadata[str]) -> str:
+    """Look."""
+    return shop
+
+
+@project.recipe()
+async def count(job: Job) -> int:
+    """Count."""
+    return 1
+
+
+looker = agent(project, "looker", skills=[look])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"agents": []}, "it has no agents"),
+        ({"agents": [worker, look]}, 'agents= has "look", which is a skill'),
+        ({"agents": [count]}, 'agents= has "count", which is a recipe'),
+        ({"agents": [stranger]}, 'agent "stranger" belongs to project "elsewhere"'),
+        ({"agents": ["lead"]}, "agents= has itself"),
+        ({"agents": [worker, worker]}, 'agent "worker" is given twice'),
+        ({"agents": [7]}, "agents= has 7"),
+        ({"fallbacks": {worker: [looker]}}, 'fallbacks= names "looker", which is no agent'),
+        ({"fallbacks": {worker: [worker]}}, 'the fallbacks of "worker" must be other agents'),
+        ({"pass_metadata": {worker: ["shop"]}}, 'gives "shop" to agent "worker"'),
+        ({"pass_metadata": {"wroker": ["shop"]}}, 'Did you mean "worker"?'),
+        ({"judge": worker}, 'its judge "worker" is its agent'),
+        ({"judge": stranger}, "is no genie of its project"),
+    ],
+)
+def test_a_wrong_definition_names_what_is_wrong(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(OrchestratorInvalid) as raised:
+        lead(project, given.pop("agents", [worker]), **given)
+
+    assert raised.value.message.startswith('Orchestrator "lead": ')
+    assert said in raised.value.message
+    assert "lead" not in project.genies
+
+
+def test_it_takes_no_skills() -> None:
+    given: Any = {"skills": [look]}
+    with pytest.raises(TypeError, match="skills"):
+        lead(project, [worker], **given)
+
+
+def test_its_name_is_that_of_no_other_genie() -> None:
+    with pytest.raises(DuplicateName):
+        lead(project, [looker], name="worker")
+
+
+def test_orchestrators_stand_five_deep_at_the_most() -> None:
+    nested = Project("nested")
+    last: Any = agent(nested, "a0")
+    for depth in range(1, 5):
+        last = lead(nested, [last], name=f"a{depth}")
+    with pytest.raises(OrchestratorInvalid, match="stand 6 deep"):
+        lead(nested, [last], name="a5")
+
+
+@pytest.mark.parametrize("given", [{"parallel": 0}, {"retries": -1}, {"asks": 1.5}])
+def test_limits_are_numbers(given: dict[str, Any]) -> None:
+    with pytest.raises(OrchestratorInvalid, match=next(iter(given))):
+        OrchestrationLimits(**given)
+
+
+SCHEMA = {"type": "object", "properties": {"total": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("subtasks", "said"),
+    [
+        (
+            [
+                subtask("a", "worker", depends_on=["c"]),
+                subtask("b", "worker", depends_on=["a"]),
+                subtask("c", "worker", depends_on=["b"]),
+            ],
+            "these wait for each other: a → c → b → a",
+        ),
+        ([subtask("a", "worker", checks=["nice"])], 'subtask "a": there is no check "nice"'),
+        ([subtask("a", "worker", rubric="nice")], "there is no judge for its rubric"),
+        ([subtask("a", "worker", fallbacks=["b"])], 'there is no agent "b"'),
+        ([subtask("a", "worker", depends_on=["b"])], 'depends_on "b", and there is no such'),
+        (
+            [subtask("a", "worker", inputs=[{"name": "x", "subtask": "b"}])],
+            'input "x": there is no subtask "b"',
+        ),
+        (
+            [subtask("a", "worker", inputs=[{"name": "x", "subtask": "a"}])],
+            "can't be given what it produces itself",
+        ),
+        (
+            [
+                subtask("a", "worker", output=SCHEMA),
+                subtask("b", "worker", inputs=[{"name": "x", "subtask": "a", "field": "sum"}]),
+            ],
+            'nothing produces "sum": the output of subtask "a" has no such field',
+        ),
+        (
+            [
+                subtask("a", "worker"),
+                subtask("b", "worker", inputs=[{"name": "x", "subtask": "a", "field": "sum"}]),
+            ],
+            'subtask "a" gives a text without fields',
+        ),
+        ([subtask("a", "worker", inputs=[{"name": "x"}])], "give one of request, file and sub"),
+        (
+            [subtask(each, "worker", budget_share=0.6) for each in "ab"],
+            "the budget shares add up to 1.2",
+        ),
+        ([subtask("a", "worker", output={"type": "nothing"})], "output: "),
+        ([subtask(f"s{n}", "worker") for n in range(4)], "4 subtasks are too many: 3 are the most"),
+    ],
+)
+def test_a_plan_that_can_not_be_carried_out_is_refused(
+    subtasks: list[dict[str, Any]], said: str
+) -> None:
+    plan = Plan(subtasks=[Subtask.model_validate(each) for each in subtasks])
+    with pytest.raises(OrchestratorInvalid) as raised:
+        lead(project, [worker], plan=plan, limits=OrchestrationLimits(subtasks=3))
+
+    assert said in raised.value.message

@@ -1,0 +1,175 @@
+"""Whatever goes wrong with an agent, its subtask ends as it should, with the right ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from tests.orchestration.conftest import Open
+from tests.orchestration.team import agent, ends_with, lead, subtask
+
+from lampwork import (
+    Answer,
+    Budget,
+    Call,
+    CannotComplete,
+    OrchestrationLimits,
+    Project,
+    TaskAnswer,
+    Turn,
+)
+from lampwork.errors import OrchestrationPartial
+from lampwork.insights import Insights
+from lampwork.views import SubtaskView
+
+
+class Total(BaseModel):
+    cents: int
+
+
+def raises(project: Project) -> Any:
+    @project.skill(effect="read", give_up_after=1)
+    def broken() -> None:
+        """Break."""
+        raise ValueError("broken")
+
+    return agent(project, "faulty", lambda _: Call(broken), skills=[broken])
+
+
+def times_out(project: Project) -> Any:
+    async def hang(_: Turn) -> Answer:
+        await asyncio.Event().wait()
+        return Answer("never")
+
+    return agent(project, "faulty", hang)
+
+
+def gives_no_valid_output(project: Project) -> Any:
+    return agent(project, "faulty", lambda _: Answer({"cents": "many"}))
+
+
+def fails_a_check(project: Project) -> Any:
+    return agent(project, "faulty", lambda _: Answer({"cents": -1}))
+
+
+def overspends(project: Project) -> Any:
+    @project.skill(effect="read")
+    def look() -> None:
+        """Look."""
+
+    return agent(project, "faulty", lambda _: Call(look), skills=[look])
+
+
+def breaks_its_model(project: Project) -> Any:
+    def down(_: Turn) -> Answer:
+        raise ConnectionError("down")
+
+    return agent(project, "faulty", down)
+
+
+def can_not_complete(project: Project) -> Any:
+    return agent(project, "faulty", lambda _: CannotComplete("no data"))
+
+
+def is_paused(project: Project) -> Any:
+    return agent(project, "faulty", lambda _: Answer({"cents": 1}))
+
+
+ASKED_AGAIN = [("faulty", "first", "rejected"), ("faulty", "asked_again", "rejected")]
+RETRIED = [("faulty", "first", "failed"), *[("faulty", "retried", "failed")] * 2]
+ONCE = [("faulty", "first", "failed")]
+
+FAULTS: list[tuple[Callable[[Project], Any], dict[str, Any], Any, str]] = [
+    (raises, {}, RETRIED, "broken"),
+    (times_out, {"seconds": 0.05}, RETRIED, "deadline"),
+    (gives_no_valid_output, {}, ONCE, "no valid answer"),
+    (fails_a_check, {}, ASKED_AGAIN, "a total is not negative"),
+    (is_paused, {}, ONCE, "paused"),
+    (overspends, {"budget_share": 0.05}, ONCE, "allows 1 model call"),
+    (breaks_its_model, {}, RETRIED, "down"),
+    (can_not_complete, {}, ONCE, "no data"),
+]
+
+
+def team(fault: Callable[[Project], Any], more: dict[str, Any]) -> Project:
+    """A project with an orchestrator for each column of the table."""
+    project = Project("desk")
+
+    @project.acceptance_check
+    def positive(answer: TaskAnswer[Any]) -> str | None:
+        """A total is not negative."""
+        return "a total is not negative" if answer.output["cents"] < 0 else None
+
+    able = agent(project, "able", lambda _: Answer({"cents": 7}))
+    agents = [able, fault(project)]
+    for fallback in (True, False):
+        for required in (True, False):
+            bad = subtask(
+                "bad",
+                "faulty",
+                output=Total.model_json_schema(),
+                checks=["positive"],
+                required=required,
+                fallbacks=["able"] if fallback else [],
+                **more,
+            )
+            lead(
+                project,
+                agents,
+                [subtask("good", "able"), bad],
+                name=f"{fallback}-{required}",
+                limits=OrchestrationLimits(backoff=0),
+            )
+    return project
+
+
+@pytest.mark.parametrize(
+    ("fault", "more", "tried", "why"), FAULTS, ids=[each[0].__name__ for each in FAULTS]
+)
+async def test_each_fault_ends_as_it_should(
+    opened: Open,
+    fault: Callable[[Project], Any],
+    more: dict[str, Any],
+    tried: list[tuple[str, str, str]],
+    why: str,
+) -> None:
+    project = team(fault, more)
+    async with opened(project) as app:
+        if fault is is_paused:
+            await app.pause_genie("faulty", by="ada")
+
+        async def ledger(task_id: str) -> SubtaskView:
+            found = await Insights(app.store).orchestration(task_id)
+            good, bad = found.subtasks
+            assert good.status == "succeeded"  # its sibling never suffers
+            return bad
+
+        budget = {"budget": Budget(model_calls=30)} if fault is overspends else {}
+        for required in (True, False):
+            answer = await app.assign_task(f"True-{required}", "Go.", **budget)
+            bad = await ledger(answer.task_id)
+            assert [each.agent for each in answer.sections] == ["able", "able"]
+            assert bad.status == "succeeded"
+            took_over = ("able", "fallback", "accepted")
+            assert [(each.agent, each.why, each.status) for each in bad.attempts] == [
+                *tried,
+                took_over,
+            ]
+            assert why in bad.attempts[-2].reasons[0]
+
+        with ends_with(OrchestrationPartial) as ended:
+            await app.assign_task("False-True", "Go.", **budget)
+        [missing] = ended.error.missing
+        assert missing["subtask"] == "bad"
+        assert why in missing["reasons"][0]
+
+        answer = await app.assign_task("False-False", "Go.", **budget)
+        assert [each.subtask for each in answer.sections] == ["good"]
+        for task_id in (ended.error.task_id, answer.task_id):
+            bad = await ledger(task_id)
+            assert bad.status == "failed"
+            assert why in bad.reasons[0]
+            assert [(each.agent, each.why, each.status) for each in bad.attempts] == tried
