@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests import documents
 from tests.support import eventually
 
-from lampwork import Answer, Artifact, File, Job, Model, Project, ReadingCaps, Turn, playbook
+from lampwork import (
+    Answer,
+    Artifact,
+    Call,
+    File,
+    Job,
+    Model,
+    Project,
+    ReadingCaps,
+    SkillCall,
+    Turn,
+    playbook,
+)
 from lampwork.errors import (
     ArtifactNotFound,
     FileRejected,
@@ -233,6 +246,41 @@ async def test_files_of_earlier_tasks_are_there_when_a_conversation_goes_on(open
     told = asked[1].history[0]
     assert [(file.name, file.text) for file in told.files] == [("a.txt", "first <b>")]  # type: ignore[union-attr]
     assert [file.name for file in asked[1].files] == ["b.txt"]
+
+
+@project.skill(effect="read")
+async def first_bytes(name: str, call: SkillCall) -> str:
+    """How a file begins."""
+    return (await call.read_file(name))[:4].decode()
+
+
+@playbook
+def opening(turn: Turn) -> Call | Answer:
+    if not turn.results:
+        return Call("first_bytes", name=turn.data)
+    return Answer(turn.results[0].value or turn.results[0].error or "")
+
+
+opener = project.genie(
+    "opener", model=opening, job_description="You open files.", skills=[first_bytes]
+)
+
+
+async def test_a_skill_reads_the_files_that_its_conversation_was_given(opened: Open) -> None:
+    paper, note = File("po.pdf", documents.pdf("PO-7")), File("a.txt", b"note")
+    async with opened(project) as app:
+        first = await app.assign_task(opener, "Open.", data="po.pdf", files=[paper])
+        again: dict[str, Any] = {"conversation": first.conversation_id}
+        earlier = await app.assign_task(opener, "Open.", data="po.pdf", **again)
+        later = await app.assign_task(opener, "Open.", data="a.txt", files=[note], **again)
+        other = await app.assign_task(opener, "Open.", data="b.txt", **again)
+        alone = await app.assign_task(opener, "Open.", data="po.pdf")
+
+    assert [first.output, earlier.output, later.output] == ["%PDF", "%PDF", "note"]
+    assert 'no file "b.txt". It was given po.pdf, a.txt.' in other.output
+    assert 'no file "po.pdf". It was given none.' in alone.output
+    with pytest.raises(ArtifactNotFound, match="without a task there are no files"):
+        await first_bytes("po.pdf", SkillCall("key", "task", "talk"))
 
 
 async def test_the_record_does_not_hold_what_files_say(opened: Open) -> None:

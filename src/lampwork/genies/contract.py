@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, NotRequired, cast, get_type_hints
 
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, from_json, to_jsonable_python
 from typing_extensions import TypedDict
 
-from lampwork.errors import SkillInvalid
+from lampwork.errors import ArtifactNotFound, SkillInvalid, quoted
 from lampwork.files.artifact import Artifact, Saved, Saving
 from lampwork.genies.json_schema import fields_at
 from lampwork.metadata import Key, is_metadata, mentions_metadata
@@ -50,6 +50,10 @@ class SkillCall:
     """Where artifacts go; None where the skill is called without a task, as in a unit test."""
     allowed_hosts: AllowedHosts = field(default=NONE, repr=False, compare=False)
     """What is reached beside what is public."""
+    reading: Callable[[str], Awaitable[bytes]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """Whence files come; None where the skill is called without a task."""
 
     def http(self, *, largest: int = 10 * 1024 * 1024, seconds: float = 30.0) -> httpx.AsyncClient:
         """A client of HTTP that reaches public hosts, and those that the project allows.
@@ -75,6 +79,15 @@ class SkillCall:
         if self.saving is None:
             return Saved(Artifact.of(name, content, media_type), None)
         return self.saving.add(name, content, media_type)
+
+    async def read_file(self, name: str) -> bytes:
+        """The content of a file that the task was given, or an earlier one of its conversation.
+
+        Of two with the same name it is the later one. Raises ArtifactNotFound.
+        """
+        if self.reading is None:
+            raise ArtifactNotFound(f"File {quoted(name)}: without a task there are no files.")
+        return await self.reading(name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lampwork import clock, failpoint
+from lampwork.errors import ArtifactNotFound, StoreUnavailable, quoted
 from lampwork.files.artifact import Artifact
+from lampwork.store import blobs
 from lampwork.store.jobs.inbox import Delivery
 from lampwork.store.spending import rates, reservations
 from lampwork.store.spending.reservations import Granted, Refused, Spent, Wanted
@@ -74,6 +76,17 @@ class Hold:
         """Save what a skill call has produced; on disk when this returns. Raises as `append`."""
         await self.write(artifacts.save, artifact.to_json(), call=call, content=content)
         failpoint.hit("artifact.saved")
+
+    async def read_file(self, name: str) -> bytes:
+        """A file that a task of the conversation was given. Raises ArtifactNotFound, RunEnded."""
+        given = self.transcript.digests
+        if name not in given:
+            known = f"It was given {', '.join(given)}." if given else "It was given none."
+            raise ArtifactNotFound(f"The task was given no file {quoted(name)}. {known}")
+        try:
+            return await self.run.store.read(blobs.get, given[name])
+        except StoreUnavailable as error:
+            raise self.run.unavailable(error) from error
 
     async def finish(
         self,

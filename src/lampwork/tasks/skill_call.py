@@ -417,7 +417,10 @@ class SkillCalls:
     def _facts(self, intent: Intent, saving: Saving | None = None) -> SkillCall:
         names = intent.key, self.hold.task_id, self.hold.conversation_id
         hosts = self.run.project.allowed_hosts
-        return SkillCall(*names, user=self.user, saving=saving, allowed_hosts=hosts)
+        reading = self.hold.read_file
+        return SkillCall(
+            *names, user=self.user, saving=saving, allowed_hosts=hosts, reading=reading
+        )
 
 
 def _same_effects(intents: list[Intent]) -> list[list[Intent]]:

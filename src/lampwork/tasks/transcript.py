@@ -111,6 +111,8 @@ class Transcript:
     """The words in which the history is to be summed up before anything else."""
     files: tuple[Attached, ...] = ()
     """Those of this task."""
+    digests: dict[str, str] = field(default_factory=dict[str, str])
+    """By name, the content of the files that this task and those before it were given."""
     contents: Contents = field(default_factory=dict[str, bytes])
     """What was loaded of the files that entries name."""
     artifacts: dict[str, list[Artifact]] = field(default_factory=dict[str, list[Artifact]])
@@ -187,6 +189,7 @@ class Transcript:
     def _take_told(self, body: dict[str, Json], earlier: str | None) -> None:
         self._leave_unreturned()
         files = attached(body, self.contents)
+        self.digests |= {each.name: each.digest for each in files}
         if earlier is None:
             self._show_history(body.get("history") or {})
             self.files = files
