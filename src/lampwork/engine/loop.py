@@ -74,8 +74,11 @@ class LoopThread:
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
         """Run a callback there, from any thread; after the close, never."""
-        if not self.loop.is_closed():
+        try:
             self.loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:  # asked for first, it could be closed between the two
+            if not self.loop.is_closed():
+                raise
 
     def close(self) -> None:
         """Stop the loop, after its remaining tasks have been cancelled."""
@@ -86,12 +89,14 @@ class LoopThread:
 
 
 async def _cancel_all() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        _, left = await asyncio.wait(others, timeout=_PATIENCE)
-        if left:
-            facts = {"event": "engine.coroutines_dropped", "count": len(left)}
+    loop, this = asyncio.get_running_loop(), asyncio.current_task()
+    until = loop.time() + _PATIENCE
+    while others := asyncio.all_tasks() - {this}:  # what ends may set off more
+        if (left := until - loop.time()) <= 0:
+            facts = {"event": "engine.coroutines_dropped", "count": len(others)}
             said = "%s coroutines ignore their cancellation and are dropped"
-            _log.warning(said, len(left), extra=facts)
+            _log.warning(said, len(others), extra=facts)
+            return
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=left)
