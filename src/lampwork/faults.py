@@ -14,7 +14,7 @@ from typing import Any
 
 from lampwork.errors import ProjectError
 
-__all__ = ["Fault", "Unsound", "judged", "kept", "sound"]
+__all__ = ["Fault", "Unsound", "judged", "kept", "place", "placed", "sound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,35 @@ def judged(fn: Callable[..., Any] | None = None) -> Generator[None]:
     try:
         yield
     except ProjectError as error:
+        file, line = _place(fn)
         faults = _kept.get()
         if faults is None:
+            _name_place(error, file, line)
             raise
-        faults.append(Fault(error, *_place(fn)))
+        faults.append(Fault(error, file, line))
+
+
+@contextmanager
+def placed() -> Generator[None]:
+    """What is wrong with a definition on the caller's line names that line."""
+    try:
+        yield
+    except ProjectError as error:
+        _name_place(error, *_place(None))
+        raise
+
+
+def place() -> str:
+    """The line of the user's code that we are called from: `project.py:12`."""
+    file, line = _place(None)
+    return f"{file}:{line}"
+
+
+def _name_place(error: ProjectError, file: str, line: int) -> None:
+    """Let an error begin with its place, unless it names it already."""
+    if file and f"{file}:{line}" not in error.message:
+        error.message = f"{file}:{line}: {error.message}"
+        error.args = (error.message,)
 
 
 def sound(given: Iterable[Any]) -> list[Any]:

@@ -80,22 +80,24 @@ class Project:
         public, and from which files may be given by address (`*`: all public ones). Raises
         ProjectError.
         """
-        if max_queued is not None and max_queued < 1:
-            raise ProjectError(
-                f'Project "{name}": max_queued={max_queued} would let no job be started. '
-                "Give a number from 1 on, or leave it out for any number."
-            )
+        with faults.placed():
+            if max_queued is not None and max_queued < 1:
+                raise ProjectError(
+                    f'Project "{name}": max_queued={max_queued} would let no job be started. '
+                    "Give a number from 1 on, or leave it out for any number."
+                )
+            self.allowed_hosts: AllowedHosts = AllowedHosts.of(name, allow_hosts)
         self.name = name
         self.retention = retention
         self.title: str = title or name
         self.max_queued = max_queued
         self.rate_limits: Mapping[str, RateLimit] = MappingProxyType(dict(rate_limits or {}))
-        self.allowed_hosts: AllowedHosts = AllowedHosts.of(name, allow_hosts)
         self._recipes: dict[str, Recipe[..., Any]] = {}
         self._genies: dict[str, Genie] = {}
         self._skills: dict[str, Skill[..., Any]] = {}
         self._knowledge: dict[str, Knowledge] = {}
         self._checks: dict[str, AcceptanceCheck[..., Any]] = {}
+        self._stands: dict[tuple[str, str], str] = {}
 
     @property
     def recipes(self) -> Mapping[str, Recipe[..., Any]]:
@@ -182,7 +184,7 @@ class Project:
                 with faults.judged(fn):
                     recipe.triggers = check_triggers(recipe, triggers)
                     check_paths(recipe, self._recipes.values())
-                _add(self._recipes, recipe.name, recipe, "recipe")
+                self._add(self._recipes, recipe.name, recipe, "recipe")
                 return recipe
             return faults.Unsound(fn)
 
@@ -210,10 +212,10 @@ class Project:
         def define(fn: Callable[P, R]) -> Any:
             with faults.judged(fn):
                 skill = Skill[P, R].define(fn, **options)
-                _add(self._skills, skill.name, skill, "skill")
+                self._add(self._skills, skill.name, skill, "skill")
                 if skill.recipe is not None:
                     recipe: Recipe[..., Any] = Recipe(fn, name=skill.recipe)  # type: ignore[arg-type]
-                    _add(self._recipes, skill.recipe, recipe, "recipe")
+                    self._add(self._recipes, skill.recipe, recipe, "recipe")
                 return skill
             return faults.Unsound(fn)
 
@@ -261,7 +263,7 @@ class Project:
             )
             if len(sound) < len(given):
                 genie = replace(genie, lacks_skills=True)
-            _add(self._genies, name, genie, "genie")
+            self._add(self._genies, name, genie, "genie")
         return genie
 
     def orchestrator(
@@ -312,7 +314,7 @@ class Project:
                 budget=budget,
                 max_concurrent_tasks=max_concurrent_tasks,
             )
-            _add(self._genies, name, made, "genie")
+            self._add(self._genies, name, made, "genie")
         return made
 
     @overload
@@ -339,7 +341,7 @@ class Project:
         def define(fn: Callable[P, R]) -> Any:
             with faults.judged(fn):
                 check = AcceptanceCheck[P, R].define(fn, name)
-                _add(self._checks, check.name, check, "check")
+                self._add(self._checks, check.name, check, "check")
                 return check
             return faults.Unsound(fn)
 
@@ -358,7 +360,7 @@ class Project:
         Raises SkillInvalid, DuplicateName.
         """
         base = Knowledge.define(name, search, permissioned=permissioned, k=k)
-        _add(self._knowledge, name, base, "knowledge")
+        self._add(self._knowledge, name, base, "knowledge")
         return base
 
     def find_genie(self, name: str) -> Genie:
@@ -456,8 +458,11 @@ class Project:
             digest.update(Path(file).read_bytes())
         return digest.hexdigest()[:16]
 
-
-def _add(defined: dict[str, Definition], name: str, new: Definition, kind: str) -> None:
-    if name in defined:
-        raise DuplicateName(f'The project has a {kind} "{name}" already; give one another name.')
-    defined[name] = new
+    def _add(self, defined: dict[str, Definition], name: str, new: Definition, kind: str) -> None:
+        if name in defined:
+            raise DuplicateName(
+                f'The project has a {kind} "{name}" already ({self._stands[kind, name]}); give one '
+                "another name."
+            )
+        defined[name] = new
+        self._stands[kind, name] = faults.place()

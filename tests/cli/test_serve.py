@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -66,6 +67,21 @@ def test_an_address_that_is_taken_is_said(lampwork: Any) -> None:
 
     assert (refused.code, refused.json["error"]["code"]) == (1, "address_in_use")
     assert "--port" in refused.json["error"]["message"]
+
+
+def test_a_webhook_without_its_secret_is_said_with_its_place(lampwork: Any, tmp_path: Path) -> None:
+    file = tmp_path / "hooks.py"
+    file.write_text(
+        "from typing import Any\nfrom lampwork import Job, Project, Webhook\n"
+        "project = Project('hooks')\n"
+        "@project.recipe(triggers=[Webhook('in', secret_env='SECRET_OF_NOBODY')])\n"
+        "async def take(job: Job, given: Any) -> None: ...\n"
+    )
+    refused = lampwork("serve", str(file), "--port", "0", "--json")
+
+    assert (refused.code, refused.json["error"]["code"]) == (1, "trigger_invalid")
+    assert f"{file}:4" in refused.json["error"]["message"]
+    assert "SECRET_OF_NOBODY" in refused.json["error"]["message"]
 
 
 def test_where_others_reach_it_it_takes_tls_or_a_proxy_and_accounts(lampwork: Any) -> None:

@@ -135,7 +135,9 @@ async def _serve(
     from lampwork.server.authority import KnownCallers
     from lampwork.server.running import Reached, bound, serving
     from lampwork.server.serving import Serving
+    from lampwork.triggers.receiving import check_webhooks
 
+    check_webhooks(project)
     opened = App.opened if executes else Door.opened
     reached = Reached(listen.behind_proxy, listen.tls_cert, listen.tls_key)
     with stop_signals() as stopped, bound(listen.host, listen.port) as at:

@@ -28,7 +28,7 @@ from lampwork.store.triggers import firings
 from lampwork.store.triggers.firings import Arrival
 from lampwork.triggers.endpoint import Endpoint
 from lampwork.triggers.filling import of_body, of_call
-from lampwork.triggers.trigger import as_kept, new_jobs
+from lampwork.triggers.trigger import as_kept, invalid, new_jobs
 from lampwork.triggers.webhook import Webhook
 from lampwork.types import Json
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lampwork.project import Project
     from lampwork.store.store import Store
 
-__all__ = ["Firing", "Receiving"]
+__all__ = ["Firing", "Receiving", "check_webhooks"]
 
 _log = logging.getLogger("lampwork.triggers.trigger")
 
@@ -69,6 +69,14 @@ class Firing:
     """Whether the job was started for it now."""
     wait: float = 0.0
     """Seconds for which the answer waits for the job, of a call."""
+
+
+def check_webhooks(project: Project) -> None:
+    """Raise TriggerInvalid for a webhook whose secret is not there, where it is defined."""
+    for recipe in project.recipes.values():
+        for trigger in recipe.triggers:
+            if isinstance(trigger, Webhook) and (why := trigger.lacks()) is not None:
+                raise invalid(recipe, why)
 
 
 class Receiving:

@@ -327,17 +327,17 @@ class Trigger:
 def check_triggers(recipe: Recipe[..., Any], given: Any) -> tuple[Definition, ...]:
     """The triggers of a recipe. Raises TriggerInvalid."""
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise _invalid(recipe, f"triggers={given!r} is no list. Give [Cron(…), Webhook(…)]")
+        raise invalid(recipe, f"triggers={given!r} is no list. Give [Cron(…), Webhook(…)]")
     known: dict[str, Definition] = {}
     for trigger in cast(Iterable[Any], given):
         if not isinstance(trigger, Definition):
             instead = "Use Cron(…), Poll(…), Webhook(…) or Endpoint(…)"
-            raise _invalid(recipe, f"{trigger!r} is no trigger. {instead}")
+            raise invalid(recipe, f"{trigger!r} is no trigger. {instead}")
         problem = _problem(trigger) or _unfilled(recipe, trigger)
         if problem is None and trigger.identity in known:
             problem = f'"{trigger.identity}" is there twice. Drop one of them'
         if problem is not None:
-            raise _invalid(recipe, problem)
+            raise invalid(recipe, problem)
         known[trigger.identity] = trigger
     return tuple(known.values())
 
@@ -348,7 +348,7 @@ def check_paths(recipe: Recipe[..., Any], others: Iterable[Recipe[..., Any]]) ->
     for trigger in recipe.triggers:
         other = taken.get(_address(trigger))
         if other is not None and not isinstance(trigger, Timed):
-            raise _invalid(
+            raise invalid(
                 recipe,
                 f'"{trigger.identity}" is that of recipe "{other.name}" ({_place(other)}) already. '
                 "Give one of them another path",
@@ -388,7 +388,8 @@ def _schema_problem(schema: Any) -> str | None:
     return None
 
 
-def _invalid(recipe: Recipe[..., Any], problem: str) -> TriggerInvalid:
+def invalid(recipe: Recipe[..., Any], problem: str) -> TriggerInvalid:
+    """What is wrong with a trigger of a recipe, and where that is defined."""
     place = _place(recipe)
     return TriggerInvalid(
         f'recipe "{recipe.name}" ({place}): {problem}.', recipe=recipe.name, place=place

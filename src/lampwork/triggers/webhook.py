@@ -97,6 +97,16 @@ class Webhook:
             return f"Webhook({self.path!r}) has {len(keys)} secrets. Two are enough to change one"
         return None
 
+    def lacks(self) -> str | None:
+        """Why no delivery could be genuine now, if none could."""
+        if self.verify is not None:
+            return None
+        try:
+            self._keys_now()
+        except DeliveryRefused as error:
+            return f"Webhook({self.path!r}) would refuse all that comes: {error.reason}"
+        return None
+
     def check_signature(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
         """The id of a delivery that is signed as Standard Webhooks says, and is of now.
 
