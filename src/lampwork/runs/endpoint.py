@@ -99,7 +99,7 @@ class Endpoints:
     ) -> JobCall[Any]:
         """Call an endpoint, here or elsewhere, and wait until its job has ended; what it returned.
 
-        >>> urls = await job.call_endpoint(url, {"control": "AC-2"}, output=list[str])
+        `urls = await job.call_endpoint(url, {"control": "AC-2"}, output=list[str])`
 
         It starts one job, however often this process or the other one dies: each try has the same
         Idempotency-Key. What takes longer than the endpoint waits is parked here, and looked at
