@@ -23,7 +23,7 @@ def shell(words: str, folder: Path) -> str:
         env=os.environ | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0, done

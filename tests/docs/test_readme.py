@@ -22,7 +22,7 @@ def test_the_readmes_example_prints_what_the_readme_says(tmp_path: Path) -> None
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
     )
 
     assert (ran.stdout, ran.stderr) == (printed, "")

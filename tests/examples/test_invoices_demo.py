@@ -25,12 +25,12 @@ def demo(home: Path, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
         check=False,
     )
 
 
-@pytest.mark.timeout(180)  # two whole demonstrations
+@pytest.mark.timeout(400)  # two whole demonstrations
 def test_the_demo_tells_its_story_on_one_screen_and_what_it_says_to_type_works(
     tmp_path: Path,
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_narrow_terminal_and_ctrl_c(tmp_path: Path) -> None:
 
 
 def _read_until(terminal: int, text: str) -> str:
-    seen, until = "", time.monotonic() + 40
+    seen, until = "", time.monotonic() + 120
     while text not in seen:
         assert time.monotonic() < until, seen
         try:

@@ -35,7 +35,7 @@ def _built(target: str, source: Path, to: Path) -> Path:
         cwd=source,
         check=True,
         capture_output=True,
-        timeout=50,
+        timeout=150,
     )
     (built,) = set(to.iterdir()) - before
     return built
