@@ -15,9 +15,12 @@ from tests.support import DEADLINE, eventually
 
 from lampwork import Answer, Call, Job, Project, Turn, playbook
 from lampwork.errors import SignInNeeded
+from lampwork.models import TextDelta
 from lampwork.people import Caller
+from lampwork.server.deltas import Deltas
 from lampwork.server.live import EVERYTHING, Hints
 from lampwork.server.routes import events
+from lampwork.tasks.texts import Texts
 
 from .conftest import Serve
 
@@ -45,6 +48,9 @@ def clerk(turn: Turn) -> Call | Answer:
     return Answer("done") if turn.results else Call("look")
 
 
+porter = project.genie(
+    "porter", model=playbook(lambda turn: Answer("Welcome.")), job_description="You greet."
+)
 finance = project.genie("finance", model=clerk, job_description="You check.", skills=[look])
 
 
@@ -253,3 +259,69 @@ async def test_a_reader_that_falls_behind_is_told_to_fetch_everything(
         changing.jobs["j100"] = 100.0
         changing.hear()
         assert b'"j100"' in (await slow.next(DEADLINE) or b"")
+
+
+# --- what is just being said ---
+
+
+def heard(told: bytes) -> list[tuple[int, int, int, str]]:
+    """The entry, attempt, place and text of each delta."""
+    data = [line for line in told.decode().splitlines() if line.startswith("data: ")]
+    deltas = [json.loads(line.removeprefix("data: ")) for line in data]
+    return [(each["entry"], each["attempt"], each["at"], each["text"]) for each in deltas]
+
+
+async def test_what_is_said_is_gathered_and_each_reader_gets_what_it_lacks() -> None:
+    texts = Texts()
+    deltas = Deltas(texts)
+    assert texts.told_of("c1") is None
+
+    async def say(*pieces: str, entry: int = 2, attempt: int = 1) -> None:
+        """Pieces, until those who follow are told of them."""
+        tell = texts.told_of("c1")
+        assert tell is not None
+        for piece in pieces:
+            tell(TextDelta("t1", entry, attempt, piece))
+        async with asyncio.timeout(DEADLINE):
+            await fast.woken.wait()
+
+    with deltas.following(frozenset({"c1"})) as fast:
+        assert texts.told_of("c2") is None
+        with deltas.following(frozenset({"c1"})) as slow:
+            await say("The ", "amounts ")
+            assert heard(deltas.untold(fast)) == [(2, 1, 0, "The amounts ")]
+            await say("match.")
+            assert heard(deltas.untold(fast)) == [(2, 1, 12, "match.")]
+            assert heard(deltas.untold(slow)) == [(2, 1, 0, "The amounts match.")]
+            assert deltas.untold(slow) == b""
+        await say("They ", attempt=2)
+        assert heard(deltas.untold(fast)) == [(2, 2, 0, "They ")]
+        with deltas.following(frozenset({"c1"})) as late:
+            assert heard(deltas.untold(late)) == [(2, 2, 0, "They ")]
+        await say("Next.", entry=4)
+        assert heard(deltas.untold(fast)) == [(4, 1, 0, "Next.")]
+
+    assert texts.told_of("c1") is None
+    with deltas.following(frozenset({"c1"})) as again:
+        assert deltas.untold(again) == b""
+
+
+async def test_who_follows_a_chat_is_told_what_is_said_in_it(serve: Serve) -> None:
+    messages = "/api/projects/shop/chat/porter/messages"
+    async with serve(project) as api:
+        first = (await api.post(messages, json={"message": "Hello."})).json()["job_id"]
+        await shown(api, first, "succeeded")
+        [chat] = (await api.get("/api/conversations", params={"genie": "porter"})).json()["items"]
+        conversation = chat["conversation_id"]
+        nobody = await api.get("/api/events?deltas=c0")
+
+        async with following(api, f"?jobs=&deltas={conversation}") as told:
+            again = {"message": "And now?", "conversation": conversation}
+            await api.post(messages, json=again)
+            async with asyncio.timeout(DEADLINE):
+                kind, said = await anext(told)
+
+    assert kind == "delta"
+    assert (said["id"], said["at"], said["attempt"]) == (conversation, 0, 1)
+    assert said["text"] == "Welcome."
+    assert nobody.status_code == 404

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from lampwork import clock
 from lampwork.errors import StoreUnavailable
 from lampwork.insights import Insights
+from lampwork.server.deltas import Deltas, Following
+from lampwork.tasks.texts import Texts
 
 __all__ = ["HEARTBEAT", "Hints", "Reader"]
 
@@ -59,7 +61,9 @@ class _Batch:
 class Hints:
     """What readers are told of a project. One for a server."""
 
-    def __init__(self, insights: Insights, project: str) -> None:
+    def __init__(self, insights: Insights, project: str, texts: Texts | None = None) -> None:
+        """`texts` are those that are said in this process, if it executes."""
+        self.deltas = Deltas(texts)
         self._insights = insights
         self._project = project
         self.batches: deque[_Batch] = deque(maxlen=_KEPT)
@@ -77,16 +81,21 @@ class Hints:
 
     @asynccontextmanager
     async def reading(
-        self, jobs: frozenset[str] | None, conversations: frozenset[str]
+        self,
+        jobs: frozenset[str] | None,
+        conversations: frozenset[str],
+        deltas: frozenset[str] = frozenset(),
     ) -> AsyncGenerator[Reader]:
-        """A reader of these jobs, with those below them, or of all; and of conversations."""
+        """A reader of these jobs, with those below them, or of all; of conversations; and of what
+        is just being said in some."""
         self._readers += 1
         self._conversations.update(conversations)
         if self._looking is None and not self.closed:
             self._jobs_at = await self._insights.jobs_since(clock.now() - _LATE, self._project)
             self._looking = self._looking or asyncio.create_task(self._keep_looking())
         try:
-            yield Reader(self, jobs, conversations)
+            with self.deltas.following(deltas) as following:
+                yield Reader(self, jobs, conversations, following)
         finally:
             self._readers -= 1
             self._conversations -= Counter(conversations)
@@ -155,8 +164,13 @@ class Reader:
     """What one connection was told."""
 
     def __init__(
-        self, hints: Hints, jobs: frozenset[str] | None, conversations: frozenset[str]
+        self,
+        hints: Hints,
+        jobs: frozenset[str] | None,
+        conversations: frozenset[str],
+        following: Following,
     ) -> None:
+        self._following = following
         self._hints = hints
         self._jobs = jobs
         self._conversations = conversations
@@ -171,12 +185,26 @@ class Reader:
         try:
             async with asyncio.timeout(patience):
                 while not self._hints.closed:
-                    if found := self._untold(self._told):
+                    said = self._hints.deltas.untold(self._following)
+                    if found := said + self._untold(self._told):
                         return found
-                    await self._hints.changed.wait()
+                    await self._something()
         except TimeoutError:
             return HEARTBEAT
         return None
+
+    async def _something(self) -> None:
+        """Wait until something has changed, or was said where that is followed."""
+        changed = self._hints.changed.wait()
+        if not self._following.conversations:
+            await changed
+            return
+        either = [asyncio.create_task(each) for each in (changed, self._following.woken.wait())]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in either:
+                each.cancel()
 
     def _untold(self, told: int) -> bytes:
         self._told = self._hints.number

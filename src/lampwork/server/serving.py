@@ -35,7 +35,8 @@ class Serving:
         """The project behind a door."""
         project = door.project.name
         insights = Insights(door.store, project=project)
-        return cls(door, insights, Hints(insights, project), model)
+        texts = door.worker.texts if isinstance(door, App) else None
+        return cls(door, insights, Hints(insights, project, texts), model)
 
     def drain(self) -> None:
         """Take no more work, and let go of those who follow what happens."""

@@ -31,5 +31,5 @@ def request(task: TaskInHand) -> Ask:
             on_problem=task.assignment.on_problem,
             history=so_far.history,
         ),
-        on_text=task.hold.run.worker.texts.tell,
+        on_text=task.hold.run.worker.texts.told_of(task.hold.conversation_id),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 
 from lampwork.models.ask import TextDelta
 
@@ -13,28 +15,42 @@ __all__ = ["Texts"]
 Listener = Callable[[TextDelta], object]
 
 
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    loop: asyncio.AbstractEventLoop
+    listener: Listener
+    conversation: str | None
+    """The only one that it hears."""
+
+    def hears(self, conversation: str) -> bool:
+        return self.conversation is None or self.conversation == conversation
+
+
 class Texts:
     """The listeners of a process, each called on the event loop that it listens from."""
 
     def __init__(self) -> None:
-        self._listeners: dict[object, tuple[asyncio.AbstractEventLoop, Listener]] = {}
+        self._listeners: dict[object, _Listening] = {}
 
-    @property
-    def tell(self) -> Callable[[TextDelta], None] | None:
-        """Tell everybody; None when nobody listens, so that nothing needs to be streamed."""
-        return self._tell if self._listeners else None
+    def told_of(self, conversation: str) -> Callable[[TextDelta], None] | None:
+        """Tells those who hear a conversation; None if nobody does, so that nothing needs to be
+        streamed."""
+        if not any(each.hears(conversation) for each in tuple(self._listeners.values())):
+            return None
+        return partial(self._tell, conversation)
 
     @contextmanager
-    def heard_by(self, listener: Listener) -> Generator[None]:
-        """Let it hear what is said during the block."""
+    def heard_by(self, listener: Listener, conversation: str | None = None) -> Generator[None]:
+        """Let it hear what is said during the block, in one conversation or anywhere."""
         key = object()
-        self._listeners[key] = asyncio.get_running_loop(), listener
+        self._listeners[key] = _Listening(asyncio.get_running_loop(), listener, conversation)
         try:
             yield
         finally:
             del self._listeners[key]
 
-    def _tell(self, delta: TextDelta) -> None:
-        for loop, listener in tuple(self._listeners.values()):
-            with suppress(RuntimeError):  # its loop has been closed
-                loop.call_soon_threadsafe(listener, delta)
+    def _tell(self, conversation: str, delta: TextDelta) -> None:
+        for each in tuple(self._listeners.values()):
+            if each.hears(conversation):
+                with suppress(RuntimeError):  # its loop has been closed
+                    each.loop.call_soon_threadsafe(each.listener, delta)

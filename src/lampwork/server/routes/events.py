@@ -29,7 +29,8 @@ _MOST = 200
 _DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `everything`, `job` and `conversation`, the latter two with "
-        '`{"id": …, "version": …}`',
+        '`{"id": …, "version": …}`, and `delta`, with `{"id": …, "task": …, "entry": …, '
+        '"attempt": …, "at": …, "text": …}`',
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
@@ -39,13 +40,20 @@ Ids = Annotated[str | None, Query(description="Ids, with commas between them.", 
 
 @router.get("/api/events", response_class=Response, responses=_DESCRIBED)
 async def follow_events(
-    who: May.see, here: Here, request: Request, jobs: Ids = None, conversations: Ids = None
+    who: May.see,
+    here: Here,
+    request: Request,
+    jobs: Ids = None,
+    conversations: Ids = None,
+    deltas: Ids = None,
 ) -> Response:
-    """What has changed: all jobs, or these and those below them; and conversations."""
-    follows = _ids("conversations", conversations)
-    for each in follows:
+    """What has changed: all jobs, or these and those below them; and conversations. In those that
+    `deltas` names, also what is just being said."""
+    follows, hears = _ids("conversations", conversations), _ids("deltas", deltas)
+    for each in follows | hears:
         await here.insights.require_conversation(each)
-    return _Stream(here, request, None if jobs is None else _ids("jobs", jobs), follows)
+    wanted = None if jobs is None else _ids("jobs", jobs)
+    return _Stream(here, request, (wanted, follows, hears))
 
 
 def _ids(name: str, given: str | None) -> frozenset[str]:
@@ -67,15 +75,14 @@ class _Stream(Response):
         self,
         here: Serving,
         request: Request,
-        jobs: frozenset[str] | None,
-        conversations: frozenset[str],
+        wanted: tuple[frozenset[str] | None, frozenset[str], frozenset[str]],
     ) -> None:
+        """`wanted` are jobs, conversations, and those of which deltas are."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
         self._here = here
         self._request = request
-        self._jobs = jobs
-        self._conversations = conversations
+        self._wanted = wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the reader goes, is stuck, or may read no more, or the server closes."""
@@ -95,7 +102,7 @@ class _Stream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _told(self) -> AsyncGenerator[bytes]:
-        async with self._here.hints.reading(self._jobs, self._conversations) as reader:
+        async with self._here.hints.reading(*self._wanted) as reader:
             while (told := await reader.next(_HEARTBEAT)) is not None:
                 if told is HEARTBEAT and not await self._still_may():
                     return

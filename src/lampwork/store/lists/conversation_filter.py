@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from lampwork.store.lists.job_filter import has_metadata
-from lampwork.store.lists.newest import Condition, few
+from lampwork.store.lists.newest import Condition, apart, few
 from lampwork.store.schema import conversations, jobs, tasks, waits
 from lampwork.types import TaskStatus, WaitKind
 
@@ -70,6 +70,8 @@ class ConversationFilter:
             else:
                 of_these = sa.select(tasks.c.conversation_id).where(named.in_(few_ids))
                 found_by.append(conversations.c.id.in_(of_these))
+                if project is not None:
+                    found_by[0] = apart(conversations.c.project, project)
         if self.text is not None:
             begins = _beginning(connection, self.text)
             if begins:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.store.lists.newest import Condition, few
+from lampwork.store.lists.newest import Condition, apart, few
 from lampwork.store.schema import jobs, tasks, waits
 from lampwork.types import JobStatus, WaitKind
 
@@ -48,8 +48,8 @@ class JobFilter:
 
     def in_trees(self) -> Iterator[Condition]:
         """For the `where` of a query of trees."""
-        if self.roots:  # not as it stands in an index, which would lead to all roots, unsorted
-            yield sa.func.coalesce(jobs.c.parent_id, "") == ""
+        if self.roots:
+            yield apart(jobs.c.parent_id, "")
         if self.restored:
             yield jobs.c.restoration.is_not(None)
 
@@ -71,6 +71,8 @@ class JobFilter:
                 looked_at.append(condition)
             else:
                 found_by.append(jobs.c.id.in_(named))
+                if project is not None:
+                    found_by[0] = apart(jobs.c.project, project)
         if self.metadata is not None:
             looked_at.append(_has_task(has_metadata(*self.metadata)))
         if self.text is not None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from lampwork.errors import NotFound
 
-__all__ = ["FEW", "Condition", "Found", "few", "newest", "no_cursor"]
+__all__ = ["FEW", "Condition", "Found", "apart", "few", "newest", "no_cursor"]
 
 Condition = sa.ColumnElement[bool]
 
@@ -68,6 +68,12 @@ def few(connection: sa.Connection, ids: sa.Select[str]) -> Sequence[str] | None:
     """These ids, unless they are many."""
     found = connection.execute(ids.distinct().limit(FEW + 1)).scalars().all()
     return None if len(found) > FEW else found
+
+
+def apart(column: sa.Column[str], value: str) -> Condition:
+    """That a column has a value, said so that no index is taken for it: where another one leads,
+    SQLite would walk over all that is of a project."""
+    return sa.func.coalesce(column, "") == value
 
 
 def no_cursor(after: str) -> NotFound:
