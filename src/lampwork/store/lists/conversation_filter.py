@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from lampwork.store.lists.job_filter import has_metadata
-from lampwork.store.lists.newest import Condition, apart, few
+from lampwork.store.lists.newest import Condition, any_row, apart, few
 from lampwork.store.schema import conversations, jobs, tasks, waits
 from lampwork.types import TaskStatus, WaitKind
 
@@ -94,22 +94,22 @@ class ConversationFilter:
             open_task = (tasks.c.ended_at.is_(None), tasks.c.status == self.status)
             yield sa.select(tasks.c.id).where(*open_task), tasks.c.id, sa.true()
         if self.genie is not None:
-            by_genie = tasks.c.genie == self.genie
-            yield sa.select(tasks.c.id).where(by_genie), tasks.c.id, _has_task(by_genie)
+            ids = sa.select(tasks.c.id).where(tasks.c.genie == self.genie)
+            yield ids, tasks.c.id, _has_task(apart(tasks.c.genie, self.genie))
         if self.recipe is not None:
             of_recipe = jobs.c.callable == self.recipe
             if project is not None:
                 of_recipe = sa.and_(jobs.c.project == project, of_recipe)
-            of_job = sa.exists().where(jobs.c.id == tasks.c.job_id, of_recipe)
+            of_job = any_row(jobs.c.id == tasks.c.job_id, of_recipe)
             yield sa.select(jobs.c.id).where(of_recipe), tasks.c.job_id, _has_task(of_job)
         if self.waiting_on is not None:
             open_wait = (waits.c.kind == self.waiting_on, waits.c.answered.is_(False))
-            of_job = sa.exists().where(waits.c.job_id == tasks.c.job_id, *open_wait)
+            of_job = any_row(waits.c.job_id == tasks.c.job_id, *open_wait)
             yield sa.select(waits.c.job_id).where(*open_wait), tasks.c.job_id, _has_task(of_job)
 
 
 def _has_task(condition: Condition) -> Condition:
-    return sa.exists().where(tasks.c.conversation_id == conversations.c.id, condition)
+    return any_row(tasks.c.conversation_id == conversations.c.id, condition)
 
 
 def _beginning(connection: sa.Connection, text: str) -> Sequence[str] | None:

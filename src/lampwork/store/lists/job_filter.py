@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.store.lists.newest import Condition, apart, few
+from lampwork.store.lists.newest import Condition, any_row, apart, few
 from lampwork.store.schema import jobs, tasks, waits
 from lampwork.types import JobStatus, WaitKind
 
@@ -92,7 +92,7 @@ class JobFilter:
         """What rows of other tables lead to: the jobs that they name, and how one is asked."""
         if self.waiting_on is not None:
             open_wait = (waits.c.kind == self.waiting_on, waits.c.answered.is_(False))
-            condition = sa.exists().where(waits.c.job_id == jobs.c.id, *open_wait)
+            condition = any_row(waits.c.job_id == jobs.c.id, *open_wait)
             yield sa.select(waits.c.job_id).where(*open_wait), condition
         if self.genie is not None:
             by_genie = tasks.c.genie == self.genie
@@ -106,7 +106,7 @@ def has_metadata(key: str, value: str | None) -> Condition:
 
 
 def _has_task(condition: Condition) -> Condition:
-    return sa.exists().where(tasks.c.job_id == jobs.c.id, condition)
+    return any_row(tasks.c.job_id == jobs.c.id, condition)
 
 
 def _beginning(connection: sa.Connection, text: str) -> Sequence[str] | None:

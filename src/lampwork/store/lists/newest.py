@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from lampwork.errors import NotFound
 
-__all__ = ["FEW", "Condition", "Found", "apart", "few", "newest", "no_cursor"]
+__all__ = ["FEW", "Condition", "Found", "any_row", "apart", "few", "newest", "no_cursor"]
 
 Condition = sa.ColumnElement[bool]
 
@@ -68,6 +68,12 @@ def few(connection: sa.Connection, ids: sa.Select[str]) -> Sequence[str] | None:
     """These ids, unless they are many."""
     found = connection.execute(ids.distinct().limit(FEW + 1)).scalars().all()
     return None if len(found) > FEW else found
+
+
+def any_row(*conditions: Condition) -> Condition:
+    """That another table has such a row, asked of each row that is looked at: of `exists` Postgres
+    makes a join, for which it reads the whole table."""
+    return sa.select(sa.func.count()).where(*conditions).scalar_subquery() > 0
 
 
 def apart(column: sa.Column[str], value: str) -> Condition:
