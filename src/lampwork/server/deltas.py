@@ -15,8 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from lampwork.models import TextDelta
-from lampwork.tasks.texts import Texts
+from lampwork.tasks.texts import TextDelta, Texts
 
 __all__ = ["Deltas", "Following"]
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from lampwork.models.ask import TextDelta
 
-__all__ = ["Texts"]
+__all__ = ["TextDelta", "Texts"]
 
 Listener = Callable[[TextDelta], object]
 

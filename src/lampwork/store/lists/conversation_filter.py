@@ -100,7 +100,7 @@ class ConversationFilter:
             of_recipe = jobs.c.callable == self.recipe
             if project is not None:
                 of_recipe = sa.and_(jobs.c.project == project, of_recipe)
-            of_job = any_row(jobs.c.id == tasks.c.job_id, of_recipe)
+            of_job = any_row(jobs.c.id == tasks.c.job_id, apart(jobs.c.callable, self.recipe))
             yield sa.select(jobs.c.id).where(of_recipe), tasks.c.job_id, _has_task(of_job)
         if self.waiting_on is not None:
             open_wait = (waits.c.kind == self.waiting_on, waits.c.answered.is_(False))
