@@ -342,14 +342,21 @@ class Job(SideBySide, Endpoints):
     def sleep(self, seconds: float | timedelta) -> JobCall[None]:
         """Wait for a time, over restarts too."""
         span = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
-        return self._sleep(f"{span:g} s", lambda: clock.now() + span)
+        return self._rest(span)
+
+    def _rest(self, span: float, task_id: str | None = None) -> JobCall[None]:
+        """Sleep, between two tries of a task: then the job moves when this has ended, whatever
+        else it waits for."""
+        return self._sleep(f"{span:g} s", lambda: clock.now() + span, task_id)
 
     def sleep_until(self, moment: datetime) -> JobCall[None]:
         """Wait until a moment; one without a time zone is in UTC."""
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return self._sleep(f"until {aware.isoformat()}", aware.timestamp)
 
-    def _sleep(self, name: str, due_at: Callable[[], float]) -> JobCall[None]:
+    def _sleep(
+        self, name: str, due_at: Callable[[], float], task_id: str | None = None
+    ) -> JobCall[None]:
         async def body(run: Run, number: int) -> values.Outcome:
             await run.until(
                 Wait(
@@ -358,6 +365,7 @@ class Job(SideBySide, Endpoints):
                     call=number,
                     kind="timer",
                     subject={"name": name},
+                    task_id=task_id,
                     due_at=due_at(),
                 )
             )

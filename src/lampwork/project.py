@@ -452,6 +452,7 @@ class Project:
         """A digest of the name, and of the source files that define the recipes and skills."""
         functions = [each.fn for each in (*self._recipes.values(), *self._skills.values())]
         functions += [base.search for base in self._knowledge.values()]
+        functions += [check.fn for check in self._checks.values()]
         files = {importable.source_file(fn) for fn in functions} - {None}
         digest = hashlib.sha256(f"{self.name}\n".encode())
         for file in sorted(filter(None, files)):

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from tests import support
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, ends_with, lead, of, subtask, summary
 
 from lampwork import (
     Answer,
+    App,
     Budget,
     Call,
     Calls,
@@ -530,3 +532,113 @@ async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:
     assert bad.usage["requests"] == 5  # four of 20, then the fallback's own
     assert worse.usage["requests"] == 2
     assert "allows 2 model calls" in worse.reasons[0]
+
+
+async def test_an_agent_that_fails_again_and_again_is_set_aside(opened: Open) -> None:
+    project = Project("desk")
+    asked: list[str] = []
+
+    def unable(turn: Turn) -> CannotComplete:
+        asked.append(turn.instructions)
+        return CannotComplete("no data")
+
+    agents = [agent(project, "unable", unable), agent(project, "able")]
+    plan = [subtask(f"s{n}", "unable") for n in range(4)]
+    limits = OrchestrationLimits(parallel=1, set_aside_after=2)
+    leader = lead(project, agents, plan, fallbacks={"unable": ["able"]}, limits=limits)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+        ledger = await Insights(app.store).orchestration(task.task_id)
+
+    assert asked == ["do s0", "do s1"]
+    assert [each.agent for each in task.sections] == ["able"] * 4
+    assert [(each.agent, each.why) for each in ledger.subtasks[3].attempts] == [
+        ("unable", "refused"),
+        ("able", "fallback"),
+    ]
+
+
+async def suspended(app: App, job_id: str) -> None:
+    """Wait until there is such a job, and it only waits."""
+
+    async def shown() -> bool:
+        query = "select status from jobs where id = :id"
+        return await support.rows(app, query, id=job_id) == [("suspended",)]
+
+    await support.eventually(shown)
+
+
+async def test_what_waits_is_parked_and_goes_on_with_the_same_plan(opened: Open) -> None:
+    project = Project("desk")
+    done: list[str] = []
+
+    @project.recipe()
+    async def ask_outside(job: Job) -> str:
+        """Ask somebody."""
+        return await job.wait_for("word", str)
+
+    def quick(turn: Turn) -> Answer:
+        done.append(turn.instructions)
+        return Answer("done")
+
+    def slow(turn: Turn) -> Any:
+        return Answer(turn.results[0].value) if turn.results else Call("ask_outside")
+
+    agents = [agent(project, "quick", quick), agent(project, "slow", slow, skills=[ask_outside])]
+    plan = [
+        subtask("now", "quick"),
+        subtask("later", "slow"),
+        subtask("last", "quick", inputs=[{"name": "word", "subtask": "later"}]),
+    ]
+    lead(project, agents, plan)
+
+    @project.recipe()
+    async def main(job: Job) -> str:
+        return (await job.assign_task("lead", "Go.")).response
+
+    async with opened(project) as app:
+        job_id = await app.start(main)
+        round_id = f"{job_id}.1.2.0"
+        await suspended(app, f"{round_id}.2.2.0")
+        for each in (f"{round_id}.2.2.0", round_id, job_id):
+            await support.park(app, each)
+    async with opened(project) as app:
+        await app.send_event(f"{round_id}.2.2.0", "word", "yes")
+        assert await support.result(app, job_id) == "now succeeded, later succeeded, last succeeded"
+
+    assert done == ["do now", "do last"]
+
+
+async def test_a_retry_does_not_wait_for_what_others_wait_for(opened: Open) -> None:
+    project = Project("desk")
+    tried: list[int] = []
+
+    @project.recipe()
+    async def ask_outside(job: Job) -> str:
+        """Ask somebody."""
+        return await job.wait_for("word", str)
+
+    def slow(turn: Turn) -> Any:
+        return Answer(turn.results[0].value) if turn.results else Call("ask_outside")
+
+    def shaky(turn: Turn) -> Answer:
+        tried.append(turn.number)
+        if len(tried) == 1:
+            raise ConnectionError("down")
+        return Answer("up")
+
+    agents = [agent(project, "slow", slow, skills=[ask_outside]), agent(project, "shaky", shaky)]
+    plan = [subtask("later", "slow"), subtask("again", "shaky")]
+    lead(project, agents, plan, limits=OrchestrationLimits(backoff=0.5))
+
+    @project.recipe()
+    async def main(job: Job) -> str:
+        return (await job.assign_task("lead", "Go.")).response
+
+    async with opened(project, park_after=0.0) as app:
+        job_id = await app.start(main)
+        round_id = f"{job_id}.1.2.0"
+        await suspended(app, f"{round_id}.1.2.0")
+        await support.eventually(lambda: len(tried) == 2, "the retry waits for the other subtask")
+        await app.send_event(f"{round_id}.1.2.0", "word", "yes")
+        assert await support.result(app, job_id) == "later succeeded, again succeeded"

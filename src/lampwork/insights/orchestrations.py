@@ -109,7 +109,7 @@ class _Ledger:
         calls = sorted(queries.begun_calls(self.connection, [job_id]), key=lambda row: row.number)
         for index, subtask in enumerate(lanes):
             own = [row for row in calls if (row.number - 1) % len(lanes) == index]
-            lane = _Lane(self.connection, subtask.id in chosen)
+            lane = _Lane(self.connection, subtask.agent, subtask.id in chosen)
             for row in own:
                 lane.take(row, tasks.get(row.number))
             settled = subtask.id in self.outcomes
@@ -149,6 +149,8 @@ class _Lane:
     """The calls of one subtask in one round, read in their order."""
 
     connection: sa.Connection
+    agent: str
+    """Who it was planned for."""
     chosen: bool
     attempts: list[AttemptView] = field(default_factory=list[AttemptView])
     usage: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
@@ -205,7 +207,7 @@ class _Lane:
 
     def _why(self, agent: str) -> Any:
         if not self.attempts:
-            return "chosen" if self.chosen else "first"
+            return "chosen" if self.chosen else "first" if agent == self.agent else "fallback"
         if self.attempts[-1].agent != agent:
             return "fallback"
         return "retried" if self.rested else "asked_again"

@@ -44,9 +44,6 @@ GAVE_UP, REFUSED = "gave up", "refused"
 _ERRED = (ModelUnavailable, SkillFailing, SkillFailed, TaskDeadlineExceeded, TurnLimitReached)
 """After which the same agent may do better later. All else it would meet again."""
 
-_REFUSED = (InputInvalid, ModelError)
-"""What keeps a task from being assigned at all."""
-
 _SCALED = ("tokens", "dollars", "model_calls", "skill_calls")
 """OrchestrationLimits of a budget of which there are shares."""
 
@@ -108,8 +105,6 @@ class Attempts:
         self._spent.clear()  # of its share each agent has the whole
         brief, conversation = self.subtask.brief, None
         while True:
-            if not self._gets(agent):
-                return Failed([f"set aside, after it has failed {self.failures.get(agent, 0)}"])
             try:
                 call = await self._assigned(agent, brief, conversation)
                 number = _number(call)
@@ -117,7 +112,7 @@ class Attempts:
             except LampworkError as error:
                 self._note_done(agent, error)
                 again = isinstance(error, _ERRED) and tried < limits.retries
-                if not again or not await self._rested(agent, tried):
+                if not again or not await self._rested(agent, tried, error):
                     return self._failed(agent, [error.message])
                 tried += 1
                 conversation = error.fields.get("conversation_id")
@@ -136,22 +131,17 @@ class Attempts:
 
     # --- what differs from run to run is read from the record ---
 
-    def _gets(self, agent: str) -> bool:
-        """Whether an agent is given the subtask: it may be set aside by now."""
-        recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
-        if recorded is not None:
-            return recorded in (("task", agent), ("value", REFUSED))
-        return self.failures.get(agent, 0) < self.by.limits.set_aside_after
-
-    async def _rested(self, agent: str, tried: int) -> bool:
+    async def _rested(self, agent: str, tried: int, after: LampworkError) -> bool:
         """Rest before another try; False if it is not to be."""
         recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
-        if recorded is None and self.failures.get(agent, 0) >= self.by.limits.set_aside_after:
+        if self._is_set_aside(agent) if recorded is None else recorded[0] != "sleep":
             return False
-        if recorded is not None and recorded[0] != "sleep":
-            return False
-        await self.job.sleep(self.by.limits.backoff * 2**tried)
+        rest = self.job._rest  # pyright: ignore[reportPrivateUsage]
+        await rest(self.by.limits.backoff * 2**tried, after.fields.get("task_id"))
         return True
+
+    def _is_set_aside(self, agent: str) -> bool:
+        return self.failures.get(agent, 0) >= self.by.limits.set_aside_after
 
     async def _note(self, what: str, kind: type[Noted], noted: Noted) -> Noted:
         """What is noted, as it is on record."""
@@ -168,11 +158,14 @@ class Attempts:
         self, agent: str, brief: str, conversation: str | None
     ) -> JobCall[TaskAnswer[Any]]:
         """The call of an attempt. Raises _Refused."""
-        if self.job._flow.on_record() == ("value", REFUSED):  # pyright: ignore[reportPrivateUsage]
+        recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
+        if recorded == ("value", REFUSED):
             raise _Refused(await self._refused(agent, ""))
         try:
+            if recorded is None and self._is_set_aside(agent):
+                raise InputInvalid("set aside, because it has failed other subtasks")
             found = self._call(self._assignment(agent, brief, conversation))
-        except _REFUSED as error:
+        except (InputInvalid, ModelError) as error:
             raise _Refused(await self._refused(agent, error.message)) from error
         self.count += 1
         return found

@@ -47,10 +47,10 @@ async def conclude(task: TaskInHand, ending: Ending) -> Ending:
         if each["required"] and each["status"] != "succeeded"
     ]
     sections = await _sections(task.hold.run.store, succeeded)
-    if ending.error is None and not missing:
-        return _answered(ending, {"sections": sections})
     if not succeeded:
         return _instead(ending, _failed(task, missing))
+    if ending.error is None and not missing:
+        return _answered(ending, {"sections": sections})
     found: dict[str, Json] = {"sections": sections, "missing": missing}
     if task.assignment.allow_partial:
         return _answered(ending, found | {"status": "partial"})
