@@ -35,6 +35,9 @@ WaitKind = Literal[
     "endpoint",
 ]
 
+Resolution = Literal["happened", "did_not_happen", "fail"]
+"""What a person can say of an effect whose outcome is unknown."""
+
 CopyKind = Literal["retry", "rerun", "fork"]
 """What a copy of a job keeps: what had not failed, nothing, or what came before a call."""
 

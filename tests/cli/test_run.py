@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from lampwork import Project
-from lampwork.cli.execution import _Work  # pyright: ignore[reportPrivateUsage]
+from lampwork.cli.ended import say_ended
 from lampwork.cli.options import Options
 from lampwork.views import JobDetails
 
@@ -148,7 +147,7 @@ def test_what_is_told_of_a_job_is_how_long_it_ran(capsys: Any) -> None:
         }
     )
 
-    _Work(Project("shop"), None, Options(None, as_json=False)).say_ended(job)
+    say_ended(job, Options(None, as_json=False))
 
     assert capsys.readouterr().out == "Job j1 succeeded in 3.0 s.\n6\n"
 

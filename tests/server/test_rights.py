@@ -68,6 +68,7 @@ ROUTES: dict[str, Role | str | None] = {
     "GET /api/tasks/{task_id}/files/{name}": "viewer",
     "GET /api/tasks/{task_id}/artifacts/{name}": "viewer",
     "POST /api/tasks/{task_id}/answer": "approver",
+    "POST /api/tasks/{task_id}/answer/plan": "approver",
     "POST /api/projects/{project}/files": "builder",
     "GET /api/conversations": "viewer",
     "GET /api/conversations/{conversation_id}": "viewer",

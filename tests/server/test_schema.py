@@ -56,7 +56,7 @@ allow-x00 = false
 FITS_BY_CODE = (
     *("add_person", "set_role", "make_key", "list_changes"),
     *("start_job", "send_event", "resolve_job", "plan_fork", "fork_job"),
-    *("assign_task", "send_message", "answer_task", "upload_file"),
+    *("assign_task", "send_message", "answer_task", "plan_answer", "upload_file"),
 )
 """What fits is for the project's code, or the job's record, to say: 422 is no surprise there."""
 

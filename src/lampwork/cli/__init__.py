@@ -120,7 +120,7 @@ class _Verbs(click.Group):
 )
 @click.version_option(package_name="lampwork", prog_name="lampwork", message="%(prog)s %(version)s")
 @place_options
-def command(home: Path | None, db: str | None) -> None:
+def command(home: Path | None, db: str | None, server: str | None, key_file: Path | None) -> None:
     """Durable recipes that put autonomous genies to work.
 
     Verbs that load code take the project first, as a file or `module:project`; without it,

@@ -10,18 +10,21 @@ from typing import Any, cast
 import click
 
 from lampwork.cli import completing
+from lampwork.cli.at_server import AtServer
 from lampwork.cli.execution import carry_out
+from lampwork.cli.handing_in import hand_in, only
 from lampwork.cli.limits import limits
 from lampwork.cli.metadata import texts_of, warn_of_withheld
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.cli.run import read_json
 from lampwork.door import Door
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, MetadataInvalid
 from lampwork.genies.genie import Genie
 from lampwork.insights import Insights
 from lampwork.metadata import Sealed, from_texts
 from lampwork.types import JobRef
+from lampwork.views import JobView
 
 
 @click.command(
@@ -94,12 +97,21 @@ def command(
 
     Without --wait it is queued for a worker, and the id of the job that carries it is printed.
     """
-    project_word, name, instructions = _split(words)
     texts = texts_of((*pairs, *seals))
     about = None if data is None else read_json("--data", data, example='"text"')
     schema = None if output is None else _read_schema(output)
-    project = load(project_word)
     knowledge = "public_only" if how.pop("public_only") else None
+    if (url := options.at_server) is not None:
+        named, what = only(words, 2, "GENIE INSTRUCTIONS")
+        given = {"data": about, "output": schema, "knowledge": knowledge, **how}
+        sealed = texts_of(seals).keys()
+
+        async def assign_there(server: AtServer) -> JobView:
+            return await _assign(server, named, what, texts, sealed, given)
+
+        return hand_in(options, url, assign_there, wait=wait)
+    project_word, name, instructions = _split(words)
+    project = load(project_word)
 
     async def assign(door: Door) -> JobRef:
         genie = door.project.find_genie(name)
@@ -112,6 +124,35 @@ def command(
         return job
 
     return carry_out(project, project_word, options, assign, wait=wait)
+
+
+async def _assign(
+    server: AtServer,
+    genie: str,
+    instructions: str,
+    texts: dict[str, Any],
+    sealed: Collection[str],
+    given: dict[str, Any],
+) -> JobView:
+    """Assign at a server, which says where a value is to be JSON and no text."""
+    while True:
+        metadata = {key: Sealed(each) if key in sealed else each for key, each in texts.items()}
+        try:
+            return await server.assign(genie, instructions, metadata=metadata, **given)
+        except MetadataInvalid as error:
+            key = str(error.fields.get("key"))
+            if not isinstance(texts.get(key), str) or (read := _json(texts[key])) is None:
+                raise
+            texts = texts | {key: read}
+
+
+def _json(text: str) -> Any:
+    """What a text is as JSON, if it is no text there as well."""
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return None
+    return None if isinstance(read, str) else read
 
 
 def _metadata(genie: Genie, texts: dict[str, Any], sealed: Collection[str]) -> dict[str, Any]:

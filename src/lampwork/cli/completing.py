@@ -128,7 +128,9 @@ def _read(
     from lampwork.cli.reading import reading
 
     given = {**ctx.find_root().params, **{k: v for k, v in ctx.params.items() if v is not None}}
-    options = Options(given.get("home"), given.get("db"))
+    options = Options(given.get("home"), given.get("db"), server=given.get("server"))
+    if options.at_server is not None:
+        return ()  # whoever pressed the key does not wait for the network
     return asyncio.run(reading(options, read)) or ()
 
 

@@ -9,8 +9,8 @@ import click
 
 from lampwork.cli import completing, output
 from lampwork.cli.options import Options, examples, filled, paged, shared
-from lampwork.cli.reading import reading
-from lampwork.insights import Insights
+from lampwork.cli.reading import from_source
+from lampwork.cli.source import Source
 from lampwork.views import ConversationView, Page, to_json
 
 
@@ -21,16 +21,19 @@ from lampwork.views import ConversationView, Page, to_json
 def command(genie: str | None, limit: int, after: str | None, options: Options) -> int:
     """List conversations, the newest first."""
 
-    async def page(insights: Insights) -> Page[ConversationView]:
-        return await insights.conversations(genie=genie, limit=limit, after=after)
+    async def page(source: Source) -> Page[ConversationView]:
+        page = await source.conversations(genie=genie, limit=limit, after=after)
+        while not page.items and page.next is not None:  # a server looks only so far at once
+            page = await source.conversations(genie=genie, limit=limit, after=page.next)
+        return page
 
     none: Page[ConversationView] = Page((), None)
-    found = asyncio.run(reading(options, page)) or none
+    found = asyncio.run(from_source(options, page)) or none
     if options.as_json:
         output.say_json(to_json(found))
     elif not found.items:
         whose = "" if genie is None else f' of genie "{genie}"'
-        output.say(f"No conversations{whose} in {options.settings.place}.")
+        output.say(f"No conversations{whose} in {options.where}.")
         if genie is None:
             output.say(f"Begin one: {options.to_type('assign', 'GENIE', 'TEXT')}")
     else:

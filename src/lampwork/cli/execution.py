@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from lampwork.app import App
 from lampwork.cli import output
+from lampwork.cli.ended import say_ended, summary
 from lampwork.cli.executing import Executing, quieten
 from lampwork.cli.options import Options
 from lampwork.cli.screen.watching import Watch
@@ -19,21 +20,10 @@ from lampwork.door import Door
 from lampwork.genies.cast import Cast
 from lampwork.insights import Insights
 from lampwork.project import Project
-from lampwork.types import JobRef, Json
-from lampwork.views import Executor, JobDetails, JobTree, to_json
+from lampwork.types import JobRef
+from lampwork.views import Executor
 
 Start = Callable[[Door], Awaitable[JobRef]]
-
-_TASK_FIELDS = (
-    "response",
-    "task_id",
-    "conversation_id",
-    "metadata",
-    "usage",
-    "actions",
-    "proof",
-    "artifacts",
-)
 
 
 def carry_out(
@@ -101,7 +91,7 @@ class _Work:
             stopping.cancel()
             if ended.done():
                 ended.result()
-                return self.say_ended(await insights.job(job_id))
+                return say_ended(await insights.job(job_id), self.options)
             ended.cancel()
             executing_here = executing.app is not None
             if executing_here:
@@ -109,7 +99,7 @@ class _Work:
                 output.warn(f"Closing: what executes gets up to {grace}. Ctrl-C again: at once.")
         job = await insights.job(job_id)
         if job.ended_at is not None:  # within the grace
-            return self.say_ended(job)
+            return say_ended(job, self.options)
         elsewhere = None if executing_here else await insights.executing(self.project.name)
         self.say_interrupted(job_id, elsewhere)
         return INTERRUPTED
@@ -130,54 +120,3 @@ class _Work:
         else:
             output.warn(f"Job {job_id} is kept, and goes on with a worker: {self.worker()}")
         output.warn(f"Look at it: {self.options.to_type('job', job_id)}")
-
-    def say_ended(self, job: JobDetails) -> int:
-        for line in _in_vain(job):
-            output.warn(line)
-        if self.options.as_json:
-            output.say_json(summary(job))
-        elif job.status == "succeeded":
-            took = output.span(job.started_at or job.created_at, job.ended_at)
-            output.say(f"Job {job.job_id} succeeded in {took}.{_used(job)}")
-            output.say(output.pretty(summary(job)["output"]))
-        else:
-            why = "" if job.error is None else f": {job.error.message}"
-            output.warn(f"Error: job {job.job_id} {job.status}{why}")
-            if job.usage:
-                output.warn(_used(job).strip())
-            output.warn(f"All of it: {self.options.to_type('job', job.job_id)}")
-        return 0 if job.status == "succeeded" else 1
-
-
-def _in_vain(job: JobTree) -> Iterator[str]:
-    """What its tasks, and those below it, did not get or asked for in vain."""
-    for call in job.calls:
-        if (task := call.task) is not None:
-            yield from (f"withheld: {skill} ({why})" for skill, why in task.withheld.items())
-            yield from (f"not run: {each.skill}: {each.reply}" for each in task.refused)
-        for child in call.jobs:
-            yield from _in_vain(child)
-
-
-def _used(job: JobDetails) -> str:
-    return f" It used {output.used(job.usage)}." if job.usage else ""
-
-
-def summary(job: JobDetails) -> dict[str, Json]:
-    """What came of a job, for programs; of one that carries a task, its answer beside."""
-    shown: dict[str, Json] = {
-        "job_id": job.job_id,
-        "status": job.status,
-        "output": job.output,
-        "error": to_json(job.error),
-        "recipe": job.recipe,
-        "created_at": to_json(job.created_at),
-        "started_at": to_json(job.started_at),
-        "ended_at": to_json(job.ended_at),
-        "usage": job.usage,
-    }
-    if job.carries_task and job.status == "succeeded":
-        answer: dict[str, Json] = job.output
-        shown["output"] = answer["output"]
-        shown |= {name: answer[name] for name in _TASK_FIELDS}
-    return shown

@@ -9,11 +9,9 @@ import click
 
 from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
-from lampwork.cli.options import Options, examples, me, of_project
-from lampwork.cli.project import load
-from lampwork.cli.reading import views_of
-from lampwork.door import Door
-from lampwork.insights import Insights
+from lampwork.cli.options import Options, examples, of_project
+from lampwork.cli.reading import from_project
+from lampwork.cli.source import ProjectSource
 from lampwork.views import GenieView, to_json
 
 
@@ -36,8 +34,7 @@ def command() -> None:
 @of_project
 def show(name: str, project: str | None, options: Options) -> int:
     """Show a genie."""
-    loaded = load(project)
-    [genie] = asyncio.run(views_of(options, [loaded.find_genie(name)]))
+    genie = asyncio.run(from_project(options, project, lambda source: source.genie(name)))
     if options.as_json:
         output.say_json(to_json(genie))
     else:
@@ -52,14 +49,14 @@ def show(name: str, project: str | None, options: Options) -> int:
 def pause(name: str, why: str, project: str | None, options: Options) -> int:
     """Let it take no new tasks; those that it works on go on."""
 
-    async def do(door: Door) -> None:
-        await door.pause_genie(name, by=me(), why=why)
+    async def do(source: ProjectSource) -> None:
+        await source.pause_genie(name, why=why)
 
-    def done(before: GenieView) -> str:
-        if before.paused is None:
+    def done(before: GenieView, now: GenieView) -> str:
+        if before.paused is None or now.paused is None:
             return f"Paused {name}."
-        earlier = _by(before.paused.by, before.paused.why)
-        return f"{name} is paused already by {earlier}; now by {_by(me(), why)}."
+        earlier, by = (_by(each.by, each.why) for each in (before.paused, now.paused))
+        return f"{name} is paused already by {earlier}; now by {by}."
 
     return _do(options, project, name, do, done)
 
@@ -69,10 +66,10 @@ def pause(name: str, why: str, project: str | None, options: Options) -> int:
 def start(name: str, project: str | None, options: Options) -> int:
     """Let it take tasks again; those that wait for it go on."""
 
-    async def do(door: Door) -> None:
-        await door.start_genie(name, by=me())
+    async def do(source: ProjectSource) -> None:
+        await source.start_genie(name)
 
-    def done(before: GenieView) -> str:
+    def done(before: GenieView, now: GenieView) -> str:
         return f"{name} is active already." if before.paused is None else f"Started {name}."
 
     return _do(options, project, name, do, done)
@@ -82,24 +79,19 @@ def _do(
     options: Options,
     project: str | None,
     name: str,
-    act: Callable[[Door], Awaitable[None]],
-    done: Callable[[GenieView], str],
+    act: Callable[[ProjectSource], Awaitable[None]],
+    done: Callable[[GenieView, GenieView], str],
 ) -> int:
-    loaded = load(project)
-    genie = loaded.find_genie(name)
+    async def do(source: ProjectSource) -> tuple[GenieView, GenieView]:
+        before = await source.genie(name)
+        await act(source)
+        return before, await source.genie(name)
 
-    async def do() -> tuple[GenieView, GenieView]:
-        async with Insights.opened(options.settings.place) as insights:
-            [before] = await insights.genies([genie], options.settings.model)
-            await act(Door(loaded, insights.store))
-            [shown] = await insights.genies([genie], options.settings.model)
-            return before, shown
-
-    before, shown = asyncio.run(do())
+    before, shown = asyncio.run(from_project(options, project, do, writes=True))
     if options.as_json:
         output.say_json(to_json(shown))
     else:
-        output.say(done(before))
+        output.say(done(before, shown))
     return 0
 
 

@@ -8,8 +8,8 @@ import click
 
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
-from lampwork.cli.project import load
-from lampwork.cli.reading import views_of
+from lampwork.cli.reading import from_project
+from lampwork.cli.source import ProjectSource
 from lampwork.views import GenieView, to_json
 
 
@@ -21,12 +21,15 @@ from lampwork.views import GenieView, to_json
 @shared
 def command(project: str | None, options: Options) -> int:
     """List the genies of a project: their models and skills, and who can take tasks."""
-    loaded = load(project)
-    found = asyncio.run(views_of(options, list(loaded.genies.values())))
+
+    async def read(source: ProjectSource) -> tuple[str, tuple[GenieView, ...]]:
+        return await source.project(), await source.genies()
+
+    name, found = asyncio.run(from_project(options, project, read))
     if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
-        output.say(f'Project {loaded.name} has no genies. Define one: project.genie("name", …).')
+        output.say(f'Project {name} has no genies. Define one: project.genie("name", …).')
     else:
         output.table(
             ("GENIE", "STATUS", "TASKS", "MODEL", "SKILLS"), [_row(each) for each in found]

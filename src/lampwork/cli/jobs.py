@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import get_args
+from typing import Any, cast, get_args
 
 import click
 
 from lampwork.cli import completing, output
-from lampwork.cli.options import Options, examples, filled, paged, shared
-from lampwork.cli.reading import reading
+from lampwork.cli.options import Options, examples, paged, shared
+from lampwork.cli.reading import from_source
+from lampwork.cli.source import Source
 from lampwork.cli.working import warn_if_lacking
-from lampwork.insights import Insights
-from lampwork.types import JobStatus
-from lampwork.views import Executor, JobView, Page, WaitingOn, to_json
+from lampwork.retention import seconds_of
+from lampwork.types import JobStatus, WaitKind
+from lampwork.views import Executor, JobsWanted, JobView, Page, WaitingOn, to_json
 
 _SHOWN = 3
 """Jobs alike, below the same one, that are listed to people; of more, the first ones."""
@@ -28,66 +30,102 @@ _Below = Mapping[str | None, Sequence[JobView]]
 """The jobs right below each one; below None, those whose parent is not listed."""
 
 
+def _moment(_context: Any, parameter: click.Parameter, given: str | None) -> datetime | None:
+    """How long ago, or a moment. Raises BadParameter."""
+    if given is None:
+        return None
+    if (seconds := seconds_of(given)) is not None:
+        return datetime.now(UTC) - timedelta(seconds=seconds)
+    try:
+        return datetime.fromisoformat(given).astimezone()
+    except ValueError:
+        raise click.BadParameter(
+            f'"{given}" is neither a length of time, as 2h or 7d, nor a moment in ISO 8601',
+            param_hint=parameter.opts[0],
+        ) from None
+
+
 @click.command(
     "jobs",
     epilog=examples(
-        "lampwork jobs --status needs_attention", "lampwork jobs --recipe review --roots --limit 10"
+        "lampwork jobs --status needs_attention",
+        "lampwork jobs --recipe review --roots --limit 10",
+        "lampwork jobs --metadata invoice_id=I-7 --since 7d",
     ),
 )
 @click.option("--status", type=click.Choice(get_args(JobStatus)), help="Only these.")
 @click.option("--recipe", type=completing.recipe, help="Only jobs of this recipe.")
+@click.option(
+    "--waiting-on",
+    type=click.Choice(get_args(WaitKind)),
+    metavar="KIND",
+    help=f"Only those that wait for such a thing: {', '.join(get_args(WaitKind))}.",
+)
+@click.option("--genie", type=completing.genie, help="Only those with a task of this genie.")
+@click.option(
+    "--metadata", metavar="KEY[=VALUE]", help="Only those whose tasks have this, by text."
+)
+@click.option(
+    "--text", help="Only those whose id begins so, or whose input or instructions have it."
+)
+@click.option(
+    "--since", callback=_moment, metavar="TIME", help="Accepted then or later: 2h, 7d ago."
+)
+@click.option("--until", callback=_moment, metavar="TIME", help="Accepted before that.")
 @click.option(
     "--restored", is_flag=True, help="Only those whose effects may be older than a restore."
 )
 @click.option("--roots", is_flag=True, help="Without the jobs that other jobs have started.")
 @paged
 @shared
-def command(
-    status: JobStatus | None,
-    recipe: str | None,
-    restored: bool,
-    roots: bool,
-    limit: int,
-    after: str | None,
-    options: Options,
-) -> int:
-    """List jobs, the newest first, each with those that it has started."""
+def command(limit: int, after: str | None, options: Options, **given: Any) -> int:
+    """List jobs, the newest first, each with those that it has started.
 
-    async def listing(insights: Insights) -> tuple[Page[JobView], bool, _Executors]:
-        page = await insights.jobs(
-            status=status,
-            recipe=recipe,
-            roots=roots,
-            restored=restored,
-            limit=limit,
-            after=after,
-        )
+    A TIME is how long ago it was, or a moment in ISO 8601.
+    """
+    wanted = cast(JobsWanted, {name: each for name, each in given.items() if each})
+
+    async def listing(source: Source) -> tuple[Page[JobView], bool, _Executors]:
+        page = await source.jobs(limit=limit, after=after, **wanted)
+        while not page.items and page.next is not None:  # a server looks only so far at once
+            page = await source.jobs(limit=limit, after=page.next, **wanted)
         open = dict.fromkeys(job.project for job in page.items if job.ended_at is None)
-        executing = {project: await insights.executing(project) for project in open}
-        return page, await insights.has_several_projects(), executing
+        executing = {project: await source.executing(project) for project in open}
+        return page, await source.has_several_projects(), executing
 
     none: Page[JobView] = Page((), None)
-    found, several, executing = asyncio.run(reading(options, listing)) or (none, False, {})
+    found, several, executing = asyncio.run(from_source(options, listing)) or (none, False, {})
     if options.as_json:
         output.say_json(to_json(found))
     elif not found.items:
-        output.say(f"No {_wanted(status, recipe, restored)} in {options.settings.place}.")
-        if status is None and recipe is None and not restored:
+        output.say(f"No {_in_words(wanted)} in {options.where}.")
+        if not wanted.keys() - {"roots"}:
             output.say(f"Start one: {options.to_type('run', 'RECIPE')}")
     else:
         output.table(*_table(found, with_project=several))
         if found.next is not None:
-            wanted = {"--status": status, "--recipe": recipe, "--limit": str(limit)}
-            flags = [flag for flag, on in (("--restored", restored), ("--roots", roots)) if on]
-            output.say(f"More: {options.to_type('jobs', *flags, *filled(wanted, found.next))}")
+            words = [*_typed(wanted), "--limit", str(limit), "--after", found.next]
+            output.say(f"More: {options.to_type('jobs', *words)}")
         for project, executor in executing.items():
             warn_if_lacking(executor, project, options)
     return 0
 
 
-def _wanted(status: str | None, recipe: str | None, restored: bool) -> str:
-    jobs = " ".join([*filter(None, [status]), *(["restored"] if restored else []), "jobs"])
-    return jobs if recipe is None else f'{jobs} of recipe "{recipe}"'
+def _typed(wanted: JobsWanted) -> Iterator[str]:
+    """The filters as they are typed; moments as they were understood."""
+    for name, each in wanted.items():
+        yield f"--{name.replace('_', '-')}"
+        if each is not True:
+            yield each.isoformat() if isinstance(each, datetime) else str(each)
+
+
+def _in_words(wanted: JobsWanted) -> str:
+    restored = "restored" if wanted.get("restored") else None
+    jobs = " ".join(filter(None, [wanted.get("status"), restored, "jobs"]))
+    if (recipe := wanted.get("recipe")) is not None:
+        jobs += f' of recipe "{recipe}"'
+    further = wanted.keys() - {"status", "restored", "recipe", "roots"}
+    return f"{jobs} like that" if further else jobs
 
 
 def _table(found: Page[JobView], *, with_project: bool) -> tuple[list[str], list[list[str]]]:

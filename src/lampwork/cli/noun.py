@@ -11,6 +11,9 @@ from click.shell_completion import CompletionItem
 from lampwork.cli.options import shared
 from lampwork.errors import one_of
 
+_SHARED = ("home", "db", "server", "key_file", "as_json")
+"""The options that stand last in the help of a verb."""
+
 _ASKED = {"resilient_parsing": True}
 """How a shell that completes has what is typed read."""
 
@@ -41,7 +44,7 @@ class Noun(click.Group):
         def define(fn: Callable[..., int]) -> click.Command:
             taking = click.argument(self.parameter, type=self.of)(shared(fn))
             verb = self.command(name, cls=_Verb, **settings)(taking)
-            verb.params.sort(key=lambda each: each.name in ("home", "db", "as_json"))
+            verb.params.sort(key=lambda each: each.name in _SHARED)
             return verb
 
         return define
@@ -82,7 +85,7 @@ def _options_before(args: list[str]) -> int:
     count = 0
     while count < len(args):
         name, is_whole, _ = args[count].partition("=")
-        if name not in ("--json", "--home", "--db"):
+        if name not in ("--json", "--home", "--db", "--server", "--key-file"):
             break
         count += 1 if name == "--json" or is_whole else 2
     return count

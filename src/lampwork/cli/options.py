@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from lampwork.errors import DatabaseUrlInvalid
+from lampwork.errors import DatabaseUrlInvalid, NotByServer
 from lampwork.place import Server
 from lampwork.settings import Settings
 
@@ -27,14 +27,54 @@ class Options:
     home: Path | None = None
     db: str | None = None
     as_json: bool = False
+    server: str | None = None
+    key_file: Path | None = None
+
+    @property
+    def at_server(self) -> str | None:
+        """The address of the server that is asked, in place of a folder or a database.
+
+        What is typed comes before what is in the environment. Raises BadParameter for both.
+        """
+        place = self.home is not None or self.db is not None
+        if self.server is not None and place:
+            raise click.BadParameter("--server is asked, or --home or --db read: name one of them.")
+        return self.server or (None if place else os.environ.get("LAMPWORK_SERVER") or None)
+
+    @property
+    def key(self) -> str | None:
+        """The API key for the server: never an argument, which other users could read.
+
+        Raises BadParameter.
+        """
+        named = self.key_file or os.environ.get("LAMPWORK_KEY_FILE")
+        if not named:
+            return os.environ.get("LAMPWORK_KEY") or None
+        try:
+            return Path(named).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            hint = "--key-file" if self.key_file is not None else "LAMPWORK_KEY_FILE"
+            raise click.BadParameter(f"{named} can't be read: {error}", param_hint=hint) from error
+
+    @property
+    def where(self) -> str:
+        """Where the state is, for people."""
+        return self.at_server or str(self.settings.place)
+
+    @property
+    def has_many_workers(self) -> bool:
+        """Whether several processes may execute there."""
+        return self.at_server is not None or self.settings.db is not None
 
     @property
     def settings(self) -> Settings:
         """The settings of this process.
 
         Raises BadParameter for a home that is no folder, a database that is none we know, and
-        both of them at once.
+        both of them at once; NotByServer where a server is to be asked.
         """
+        if (url := self.at_server) is not None:
+            raise _not_by_server(url, typed=self.server is not None)
         if self.home is not None and self.db is not None:
             raise click.BadParameter("the state is in a folder or in a database: name one of them.")
         settings = Settings.load(home=self.home, db=self.db)
@@ -59,10 +99,30 @@ class Options:
         return "--home" if self.home is not None else "LAMPWORK_HOME"
 
     def to_type(self, *words: str) -> str:
-        """A command for people to type next, with the same home or database."""
+        """A command for people to type next, with the same home, database or server."""
         home = ["--home", str(self.home)] if self.home is not None else []
         db = ["--db", str(Server(self.db))] if self.db is not None else []
-        return shlex.join(["lampwork", *words, *home, *db])
+        server = ["--server", self.server] if self.server is not None else []
+        key = ["--key-file", str(self.key_file)] if self.key_file is not None else []
+        return shlex.join(["lampwork", *words, *home, *db, *server, *key])
+
+    def worker_to_type(self, *words: str) -> str | None:
+        """The command that starts a worker; None where that is the server's own to do."""
+        return None if self.at_server is not None else self.to_type("worker", *words)
+
+
+def _not_by_server(url: str, *, typed: bool) -> NotByServer:
+    context = click.get_current_context(silent=True)
+    verb = "This" if context is None else f"`lampwork {context.info_name}`"
+    otherwise = (
+        "Type it where that is, without --server"
+        if typed
+        else "Name it with --home or --db, or unset LAMPWORK_SERVER"
+    )
+    return NotByServer(
+        f"{verb} works at the folder or the database itself, not through a server ({url}). "
+        f"{otherwise}."
+    )
 
 
 _EMPTY = "this is empty, as a variable is that was not set. Name one, or leave the option away."
@@ -88,7 +148,7 @@ def _inherited(context: click.Context, parameter: click.Parameter, value: Any) -
 
 
 def place_options(command: Command) -> Command:
-    """`--home` and `--db`, before or after the verb."""
+    """`--home`, `--db`, `--server` and `--key-file`, before or after the verb."""
     home = click.option(
         "--home",
         type=_Folder(),
@@ -101,7 +161,21 @@ def place_options(command: Command) -> Command:
         callback=_inherited,
         help="Postgres database of the state, in place of a folder; LAMPWORK_DB.",
     )
-    return home(db(command))
+    server = click.option(
+        "--server",
+        metavar="URL",
+        callback=_inherited,
+        help="Server that is asked in place of them, with the key in LAMPWORK_KEY; "
+        "LAMPWORK_SERVER.",
+    )
+    key_file = click.option(
+        "--key-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=_inherited,
+        metavar="FILE",
+        help="File with the API key for the server; LAMPWORK_KEY_FILE.",
+    )
+    return home(db(server(key_file(command))))
 
 
 def shared(command: Command) -> Command:
@@ -109,9 +183,15 @@ def shared(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_options(
-        *args: Any, home: Path | None, db: str | None, as_json: bool, **others: Any
+        *args: Any,
+        home: Path | None,
+        db: str | None,
+        as_json: bool,
+        server: str | None,
+        key_file: Path | None,
+        **others: Any,
     ) -> Any:
-        return command(*args, options=Options(home, db, as_json), **others)
+        return command(*args, options=Options(home, db, as_json, server, key_file), **others)
 
     as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     return cast(Command, place_options(as_json_option(with_options)))

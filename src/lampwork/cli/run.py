@@ -10,6 +10,7 @@ import click
 
 from lampwork.cli import completing
 from lampwork.cli.execution import carry_out
+from lampwork.cli.handing_in import hand_in, only
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.door import Door
@@ -38,10 +39,13 @@ def command(words: tuple[str, ...], given: str, wait: bool, options: Options) ->
 
     Without --wait the job is queued for a worker, and its id is printed. With it, the job is
     executed here, or by the worker if there is one, and its result is printed. Nothing else that is
-    queued is executed here but the jobs below it.
+    queued is executed here but the jobs below it. With --server it is the server that executes it.
     """
-    project_word, recipe = _split(words)
     input = read_json("--input", given, example=_EXAMPLE)
+    if (url := options.at_server) is not None:
+        [named] = only(words, 1, "RECIPE")
+        return hand_in(options, url, lambda server: server.start(named, input), wait=wait)
+    project_word, recipe = _split(words)
 
     async def start(door: Door) -> JobRef:
         return await door.start_named(recipe, input, kind="cli")

@@ -11,9 +11,8 @@ import click
 from lampwork.cli import output
 from lampwork.cli.limits import length_of_time
 from lampwork.cli.options import Options, examples, shared
-from lampwork.cli.reading import reading
-from lampwork.insights import Insights
-from lampwork.insights.operations import nothing_yet
+from lampwork.cli.reading import from_source
+from lampwork.cli.source import Source
 from lampwork.views import Operations, Process, Spend, Timing, to_json
 
 
@@ -35,10 +34,14 @@ def command(since: float, options: Options) -> int:
     what the processes that execute have counted since they began.
     """
 
-    async def look(insights: Insights) -> Operations:
-        return await insights.operations(seconds=since)
+    async def look(source: Source) -> Operations:
+        return await source.operations(seconds=since)
 
-    found = asyncio.run(reading(options, look)) or nothing_yet(since)
+    found = asyncio.run(from_source(options, look))
+    if found is None:
+        from lampwork.insights.operations import nothing_yet
+
+        found = nothing_yet(since)
     if options.as_json:
         output.say_json(to_json(found))
     else:
@@ -60,7 +63,7 @@ def _say(found: Operations, options: Options) -> None:
         output.say(f"No model was asked in the last {last}.")
     for process in found.processes:
         output.say()
-        _say_process(process, found.at, on_server=options.settings.db is not None)
+        _say_process(process, found.at, on_server=options.has_many_workers)
 
 
 def _line(name: str, text: str) -> None:

@@ -11,15 +11,11 @@ import click
 
 from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
-from lampwork.cli.options import Options, examples, me, of_project
-from lampwork.cli.project import load
-from lampwork.cli.reading import reading
+from lampwork.cli.options import Options, examples, of_project
+from lampwork.cli.reading import from_project
+from lampwork.cli.source import ProjectSource
 from lampwork.cli.triggers import notes
 from lampwork.cli.working import executor_lacking
-from lampwork.door import Door
-from lampwork.insights import Insights
-from lampwork.insights.triggers import NOTHING, trigger_details
-from lampwork.triggers.trigger import find_trigger
 from lampwork.views import Executor, TriggerDetails, to_json
 
 
@@ -42,13 +38,7 @@ def command() -> None:
 @of_project
 def show(recipe: str, project: str | None, options: Options) -> int:
     """Show the triggers of a recipe."""
-    loaded = load(project)
-    meant = loaded.find_recipe(recipe)
-    found: Sequence[TriggerDetails] | None = asyncio.run(
-        reading(options, lambda insights: insights.triggers_of(loaded, meant))
-    )
-    if found is None:
-        found = trigger_details(loaded, meant, NOTHING)
+    found = asyncio.run(from_project(options, project, lambda source: source.triggers_of(recipe)))
     if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
@@ -66,7 +56,7 @@ class _Order:
     recipe: str
     trigger: str | None
     project: str | None
-    by: str
+    by: str | None
     why: str
     options: Options
 
@@ -83,7 +73,7 @@ def _ordering(name: str, *lines: str) -> Callable[[Callable[[_Order], int]], cli
             why: str = "",
             **which: str | None,
         ) -> int:
-            return fn(_Order(recipe, by=by or me(), why=why, options=options, **which))
+            return fn(_Order(recipe, by=by, why=why, options=options, **which))
 
         named = click.option(
             "--trigger",
@@ -105,8 +95,8 @@ _why = click.option("--why", metavar="TEXT", default="", help="Why, for the reco
 def fire(order: _Order) -> int:
     """Let it fire now, paused or not: a cron starts a job, a poll looks for new items."""
 
-    async def do(door: Door) -> None:
-        await door.ask_to_fire(order.recipe, trigger=order.trigger, by=order.by)
+    async def do(source: ProjectSource) -> None:
+        await source.fire_trigger(order.recipe, trigger=order.trigger)
 
     return _do(order, do, "It is to fire now.")
 
@@ -116,8 +106,8 @@ def fire(order: _Order) -> int:
 def pause(order: _Order) -> int:
     """Let it fire no more, until it is started again."""
 
-    async def do(door: Door) -> None:
-        await door.pause_trigger(order.recipe, trigger=order.trigger, by=order.by, why=order.why)
+    async def do(source: ProjectSource) -> None:
+        await source.pause_trigger(order.recipe, trigger=order.trigger, why=order.why)
 
     return _do(order, do, "It is paused.")
 
@@ -127,31 +117,31 @@ def pause(order: _Order) -> int:
 def start(order: _Order) -> int:
     """Let it fire again; a cron catches up on the pause as its definition says."""
 
-    async def do(door: Door) -> None:
-        await door.start_trigger(order.recipe, trigger=order.trigger, by=order.by, why=order.why)
+    async def do(source: ProjectSource) -> None:
+        await source.start_trigger(order.recipe, trigger=order.trigger, why=order.why)
 
     return _do(order, do, "It fires again.")
 
 
-def _do(order: _Order, act: Callable[[Door], Awaitable[None]], done: str) -> int:
-    options, project = order.options, load(order.project)
-    meant = project.find_recipe(order.recipe)
-    trigger = find_trigger(meant, order.trigger)
+def _do(order: _Order, act: Callable[[ProjectSource], Awaitable[None]], done: str) -> int:
+    options = order.options
 
-    async def do() -> tuple[Sequence[TriggerDetails], Executor | None]:
-        async with Insights.opened(options.settings.place) as insights:
-            await act(Door(project, insights.store))
-            executor = await insights.executing(project.name)
-            return await insights.triggers_of(project, meant), executor
+    async def do(source: ProjectSource) -> tuple[str, Sequence[TriggerDetails], Executor | None]:
+        await act(source)
+        name = await source.project()
+        return name, await source.triggers_of(order.recipe), await source.executing(name)
 
-    found, executor = asyncio.run(do())
+    name, found, executor = asyncio.run(
+        from_project(options, order.project, do, by=order.by, writes=True)
+    )
+    # Whoever acted has found it under that name.
+    [trigger] = [each for each in found if order.trigger in (None, each.name, each.trigger)]
     if options.as_json:
-        [shown] = [each for each in found if each.trigger == trigger.identity]
-        output.say_json(to_json(shown))
+        output.say_json(to_json(trigger))
         return 0
-    output.say(f"{trigger.short_name} of {order.recipe}: {done}")
+    output.say(f"{trigger.name} of {order.recipe}: {done}")
     named = [] if order.project is None else [order.project]
-    lacking = executor_lacking(executor, project.name, options.to_type("worker", *named))
+    lacking = executor_lacking(executor, name, options.worker_to_type(*named))
     if lacking is not None:
         output.say(lacking)
     return 0

@@ -9,11 +9,9 @@ import click
 
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
-from lampwork.cli.project import load
-from lampwork.cli.reading import reading
+from lampwork.cli.reading import from_project
+from lampwork.cli.source import ProjectSource
 from lampwork.cli.working import executor_lacking
-from lampwork.insights import Insights
-from lampwork.insights.triggers import NOTHING, trigger_views
 from lampwork.views import Executor, TriggerView, to_json
 
 
@@ -25,27 +23,27 @@ from lampwork.views import Executor, TriggerView, to_json
 @shared
 def command(project: str | None, options: Options) -> int:
     """List what starts jobs of a project by itself, and when it does next."""
-    loaded = load(project)
 
-    async def read(insights: Insights) -> tuple[Sequence[TriggerView], Executor | None]:
-        return await insights.triggers(loaded), await insights.executing(loaded.name)
+    async def read(source: ProjectSource) -> tuple[str, Sequence[TriggerView], Executor | None]:
+        name = await source.project()
+        return name, await source.triggers(), await source.executing(name)
 
-    found, executor = asyncio.run(reading(options, read)) or (trigger_views(loaded, NOTHING), None)
+    name, found, executor = asyncio.run(from_project(options, project, read))
     if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:
         output.say(
-            f"No recipe of project {loaded.name} has triggers. "
+            f"No recipe of project {name} has triggers. "
             "Give one: @project.recipe(triggers=[Cron(…)])."
         )
     else:
         columns = ("RECIPE", "TRIGGER", "NEXT", "LAST FIRED", "COMES", "NOTE")
         output.table(columns, [_row(each) for each in found])
         named = [] if project is None else [project]
-        worker = options.to_type("worker", *named)
-        if executor is None:
+        worker = options.worker_to_type(*named)
+        if executor is None and worker is not None:
             output.warn(f"No worker is running: nothing fires. Start one: {worker}")
-        elif (lacking := executor_lacking(executor, loaded.name, worker)) is not None:
+        elif (lacking := executor_lacking(executor, name, worker)) is not None:
             output.warn(f"Nothing fires. {lacking}")
     return 0
 

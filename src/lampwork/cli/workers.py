@@ -8,8 +8,8 @@ import click
 
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
-from lampwork.cli.reading import reading
-from lampwork.insights import Insights
+from lampwork.cli.reading import from_source
+from lampwork.cli.source import Source
 from lampwork.views import WorkerView, to_json
 
 
@@ -22,18 +22,19 @@ def command(options: Options) -> int:
     One that is gone was killed, or hangs, or can't reach the server. Its jobs go on elsewhere.
     """
 
-    async def look(insights: Insights) -> tuple[WorkerView, ...]:
-        return await insights.workers()
+    async def look(source: Source) -> tuple[WorkerView, ...]:
+        return await source.workers()
 
-    found = asyncio.run(reading(options, look)) or ()
+    found = asyncio.run(from_source(options, look)) or ()
     if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif found:
         columns = ("WORKER", "PROJECT", "CODE", "HOST", "PID", "STATE", "SINCE", "SEEN", "JOBS")
         output.table(columns, [_row(each) for each in found])
     else:
-        output.say(f"No process executes the jobs of {options.settings.place}.")
-        output.say(f"Start one: {options.to_type('worker')}")
+        output.say(f"No process executes the jobs of {options.where}.")
+        if (worker := options.worker_to_type()) is not None:
+            output.say(f"Start one: {worker}")
     return 0
 
 

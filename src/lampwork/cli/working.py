@@ -18,8 +18,9 @@ def job_lacking(executor: Executor | None, project: str, options: Options) -> st
     """As `executor_lacking`, of a job whose project nobody has named."""
     if executor is not None and executor.executes_all_of(project):
         return None
-    named = () if _is_here(project) else ("PROJECT",)
-    return executor_lacking(executor, project, options.to_type("worker", *named))
+    at_server = options.at_server is not None
+    named = () if at_server or _is_here(project) else ("PROJECT",)
+    return executor_lacking(executor, project, options.worker_to_type(*named))
 
 
 def _is_here(project: str) -> bool:
@@ -32,8 +33,14 @@ def _is_here(project: str) -> bool:
         return False
 
 
-def executor_lacking(executor: Executor | None, project: str, worker: str) -> str | None:
-    """What has to be done for a project's jobs to be executed; None when they are."""
+def executor_lacking(executor: Executor | None, project: str, worker: str | None) -> str | None:
+    """What has to be done for a project's jobs to be executed; None when they are.
+
+    `worker` is how one types to start one; None if one can't, because a server is asked.
+    """
+    if worker is None:
+        lacks = executor is None or not executor.executes_all_of(project)
+        return f"No worker of the server executes the jobs of {project} now." if lacks else None
     if executor is None:
         return f"No worker executes the jobs of {project} now. Start one: {worker}"
     if executor.project is None:
@@ -53,5 +60,5 @@ def executor_lacking(executor: Executor | None, project: str, worker: str) -> st
 
 def warn_if_lacking(executor: Executor | None, project: str, options: Options) -> None:
     """Print, beside what is shown of jobs that have not ended, what they lack to be executed."""
-    if (lacking := executor_lacking(executor, project, options.to_type("worker"))) is not None:
+    if (lacking := executor_lacking(executor, project, options.worker_to_type())) is not None:
         output.warn(lacking)

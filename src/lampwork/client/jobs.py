@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeForm, Unpack
 
 from lampwork.client.asking import Asking, segment
+from lampwork.client.connection import read
 from lampwork.client.hints import Hint, follow
 from lampwork.client.listing import Listing
 from lampwork.errors import InputInvalid, JobFailed
-from lampwork.types import Json
+from lampwork.types import Json, Resolution
 from lampwork.views import (
     ConversationDetails,
     ConversationsWanted,
@@ -46,9 +47,10 @@ class JobCalls(Asking):
     def jobs(
         self, *, after: str | None = None, limit: int = 50, **wanted: Unpack[JobsWanted]
     ) -> Listing[JobView]:
-        """Jobs, the newest tree first, each from its root down; or those that are wanted."""
-        query = {name: to_json(each) for name, each in wanted.items() if each not in (None, False)}
-        return self._list(Page[JobView], "/api/jobs", after, limit=limit, **query)
+        """Those jobs that are wanted, the newest first; without a wish, the newest tree first, each
+        from its root down. A page may have few items, or none, and a `next`.
+        """
+        return self._list(Page[JobView], "/api/jobs", after, limit=limit, **_query(wanted))
 
     async def job(self, job_id: str) -> JobDetails:
         """A job in full. Raises JobNotFound."""
@@ -78,9 +80,8 @@ class JobCalls(Asking):
         self, *, after: str | None = None, limit: int = 50, **wanted: Unpack[ConversationsWanted]
     ) -> Listing[ConversationView]:
         """Those conversations that are wanted, the newest first."""
-        query = {name: to_json(each) for name, each in wanted.items() if each is not None}
         path, as_ = "/api/conversations", Page[ConversationView]
-        return self._list(as_, path, after, limit=limit, **query)
+        return self._list(as_, path, after, limit=limit, **_query(wanted))
 
     async def conversation(self, conversation_id: str) -> ConversationDetails:
         """A conversation in full. Raises ConversationNotFound."""
@@ -189,7 +190,7 @@ class JobCalls(Asking):
         self,
         job_id: str,
         wait_id: str,
-        resolution: Literal["happened", "did_not_happen", "fail"],
+        resolution: Resolution,
         *,
         result: Json = None,
         reason: str = "",
@@ -223,6 +224,17 @@ class JobCalls(Asking):
         said = {"answer": answer, "note": note}
         return await self._post(JobView, _task(task_id, "answer"), said)
 
+    async def plan_answer(
+        self, task_id: str, answer: Json, *, note: str | None = None
+    ) -> CopyPlan | None:
+        """The retry that `answer_task` would make with this answer; None if the task waits.
+
+        Raises as `answer_task` does.
+        """
+        said = {"answer": answer, "note": note}
+        path = _task(task_id, "answer", "plan")
+        return read(await self._connection.ask("POST", path, body=said), CopyPlan | None)
+
     # --- copies ---
 
     async def plan_retry(self, job_id: str) -> CopyPlan:
@@ -254,6 +266,11 @@ class JobCalls(Asking):
         Raises JobNotFound, CopyRefused, InputInvalid.
         """
         return await self._post(JobView, _job(job_id, "fork"), {"at": at})
+
+
+def _query(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that say what is wanted."""
+    return {name: to_json(each) for name, each in wanted.items() if each not in (None, False)}
 
 
 def _job(job_id: str, *names: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from lampwork import lock, values
-from lampwork.errors import ArtifactNotFound, InputInvalid, TaskNotFound, WaitNotFound, quoted
+from lampwork.errors import ArtifactNotFound, WaitNotFound, quoted
 from lampwork.insights import belonging
 from lampwork.insights.conversations import (
     conversation_details,
@@ -46,7 +46,7 @@ from lampwork.store.jobs import kept
 from lampwork.store.lists import changes, queries
 from lampwork.store.processes import executors
 from lampwork.store.store import Store
-from lampwork.store.tasks import artifacts, by_hand
+from lampwork.store.tasks import artifacts
 from lampwork.store.upkeep import restorations
 from lampwork.types import Json
 from lampwork.views import (
@@ -199,24 +199,6 @@ class Insights:
                 f"{'confirm' if row.kind == 'confirmation' else 'resolve'} {wait_id} …"
             )
         return row.subject
-
-    async def task_to_answer(self, job_id: str, task_id: str | None) -> str:
-        """The task of a job that a person means to answer; without an id, the only one there is.
-
-        Raises TaskNotFound, InputInvalid.
-        """
-        tasks = await self.store.read(by_hand.of_job, job_id)
-        if task_id is not None and task_id not in [task.id for task in tasks]:
-            raise TaskNotFound(f"Job {job_id} has no task {task_id}. `lampwork job {job_id}`")
-        if task_id is not None:
-            return task_id
-        unended = [task.id for task in tasks if task.ended_at is None]
-        found = unended or [task.id for task in tasks if task.status == "failed"]
-        if not found:
-            raise TaskNotFound(f"Job {job_id} has no task that waits or has failed.")
-        if len(found) > 1:
-            raise InputInvalid(f"Say which task: {', '.join(found)}.", problems=["task"])
-        return found[0]
 
     async def executing(self, project: str) -> Executor | None:
         """The process that executes the jobs of a project, or will next, if one does.

@@ -23,7 +23,7 @@ from lampwork.cli.chat import asking
 from lampwork.cli.chat.chatting import OVER, Asked, Chat, Ended, Interrupted
 from lampwork.cli.chat.piped import Piped
 from lampwork.cli.chat.saying import Shown
-from lampwork.cli.execution import summary
+from lampwork.cli.ended import summary
 from lampwork.cli.metadata import warn_of_withheld
 from lampwork.cli.screen import tree
 from lampwork.cli.stopping import INTERRUPTED

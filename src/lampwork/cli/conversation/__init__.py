@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples
-from lampwork.cli.reading import of_conversation
-from lampwork.insights import Insights
+from lampwork.cli.reading import of_conversation, reading
+from lampwork.cli.source import Source
+from lampwork.errors import ConversationNotFound
 from lampwork.types import Json
 from lampwork.views import (
     AskedAgain,
@@ -30,6 +33,11 @@ from lampwork.views import (
     Unanswered,
     to_json,
 )
+
+if TYPE_CHECKING:
+    from lampwork.insights import Insights
+
+T = TypeVar("T")
 
 
 @click.group(
@@ -70,8 +78,8 @@ def artifact(conversation_id: str, name: str, to: Path | None, options: Options)
     """Write the artifact NAME into a file; the last one, if its tasks have saved several."""
     file = to or Path(name)
 
-    async def read(insights: Insights) -> tuple[FileView, bytes]:
-        return await insights.artifact(conversation_id, name)
+    async def read(source: Source) -> tuple[FileView, bytes]:
+        return await source.saved(conversation_id, name)
 
     facts, content = of_conversation(options, conversation_id, read)
     _write(file, content, replacing=to is not None)
@@ -98,7 +106,7 @@ def recording(conversation_id: str, to: Path | None, options: Options) -> int:
     async def read(insights: Insights) -> dict[str, Json]:
         return await insights.recording(conversation_id)
 
-    found = of_conversation(options, conversation_id, read)
+    found = _at_place(options, conversation_id, read)
     if to is None:
         output.say_json(found)
         return 0
@@ -109,6 +117,23 @@ def recording(conversation_id: str, to: Path | None, options: Options) -> int:
     else:
         output.say(f"Wrote {to}  {output.counted(len(found['tasks']), 'task')}")
     return 0
+
+
+def _at_place(
+    options: Options, conversation_id: str, read: Callable[[Insights], Awaitable[T]]
+) -> T:
+    """What `read` returns, which no server gives. Raises NotByServer, ConversationNotFound."""
+
+    async def checked(insights: Insights) -> T:
+        await insights.check_conversation(conversation_id)
+        return await read(insights)
+
+    found = asyncio.run(reading(options, checked))
+    if found is None:
+        raise ConversationNotFound(
+            f"There is no conversation {conversation_id}: nothing is in {options.where}."
+        )
+    return found
 
 
 def _write(file: Path, content: bytes, *, replacing: bool) -> None:
@@ -128,8 +153,8 @@ def show(conversation_id: str, as_model: bool, options: Options) -> int:
     if as_model:
         return _show_requests(options, conversation_id)
 
-    async def details(insights: Insights) -> ConversationDetails:
-        return await insights.conversation(conversation_id)
+    async def details(source: Source) -> ConversationDetails:
+        return await source.conversation(conversation_id)
 
     found = of_conversation(options, conversation_id, details)
     if options.as_json:
@@ -148,7 +173,7 @@ def _show_requests(options: Options, conversation_id: str) -> int:
         requests = await insights.requests(conversation_id)
         return await insights.conversation(conversation_id), requests
 
-    found, requests = of_conversation(options, conversation_id, read)
+    found, requests = _at_place(options, conversation_id, read)
     if options.as_json:
         proofs = {task.task_id: to_json(task.proof) for task in found.task_records}
         output.say_json({"items": to_json(requests), "next": None, "proofs": proofs})

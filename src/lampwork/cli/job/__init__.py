@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
-from lampwork.cli.options import Options, examples, me, of_project
+from lampwork.cli.options import Options, examples, of_project
 from lampwork.cli.reading import of_job
 from lampwork.cli.screen import tree
+from lampwork.cli.source import Source
 from lampwork.cli.working import code_changed, job_lacking, warn_if_lacking
-from lampwork.insights import Insights
-from lampwork.jobs_door import JobsDoor
+from lampwork.types import Resolution
 from lampwork.views import ErrorView, Executor, JobDetails, JobTree, JobView, to_json
 
 _LISTED = 30
 """Calls that an error names; of more, the first ones."""
 
-_RESOLUTIONS = ("happened", "did_not_happen", "fail")
+_RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
 
 
 @click.group(
@@ -43,9 +43,9 @@ def command() -> None:
 def show(job_id: str, options: Options) -> int:
     """Show a job."""
 
-    async def read(insights: Insights) -> tuple[JobDetails, Executor | None]:
-        job = await insights.job(job_id)
-        return job, await insights.executing(job.project)
+    async def read(source: Source) -> tuple[JobDetails, Executor | None]:
+        job = await source.job(job_id)
+        return job, await source.executing(job.project)
 
     job, executor = of_job(options, job_id, read)
     if options.as_json:
@@ -62,8 +62,8 @@ def show(job_id: str, options: Options) -> int:
 def cancel(job_id: str, options: Options) -> int:
     """Cancel it and all jobs below it; what executes gets some seconds to end."""
 
-    async def do(_insights: Insights, door: JobsDoor) -> str:
-        await door.cancel(job_id)
+    async def do(source: Source) -> str:
+        await source.cancel(job_id)
         return f"Job {job_id} is being cancelled."
 
     return _do(options, job_id, do)
@@ -84,9 +84,9 @@ def send(job_id: str, name: str, value: str, options: Options) -> int:
 
     event = read_json("The value", value, example='"text"')
 
-    async def do(insights: Insights, door: JobsDoor) -> str:
-        waits = (await insights.view(job_id)).waiting_on
-        await door.send_event(job_id, name, event, source=me())
+    async def do(source: Source) -> str:
+        waits = (await source.view(job_id)).waiting_on
+        await source.send_event(job_id, name, event)
         names = [str((each.subject or {})["name"]) for each in waits if each.kind == "event"]
         if names and name not in names:
             waited_for = ", ".join(f'"{each}"' for each in names)
@@ -115,7 +115,7 @@ def send(job_id: str, name: str, value: str, options: Options) -> int:
 def resolve(
     job_id: str,
     wait_id: str | None,
-    resolution: str | None,
+    resolution: Resolution | None,
     result: str,
     reason: str,
     options: Options,
@@ -127,20 +127,19 @@ def resolve(
     from lampwork.cli.run import read_json
 
     if wait_id is None or resolution is None:
-        raise click.UsageError(of_job(options, job_id, lambda insights: _unknown(insights, job_id)))
+        raise click.UsageError(of_job(options, job_id, lambda source: _unknown(source, job_id)))
     returned = read_json("--result", result, example='"text"')
 
-    async def do(insights: Insights, door: JobsDoor) -> str:
-        await insights.check_wait(job_id, wait_id)
-        await door.resolve(wait_id, resolution, result=returned, reason=reason, by=me())
+    async def do(source: Source) -> str:
+        await source.resolve(job_id, wait_id, resolution, result=returned, reason=reason)
         return f"Resolved {wait_id}: {resolution}."
 
     return _do(options, job_id, do)
 
 
-async def _unknown(insights: Insights, job_id: str) -> str:
+async def _unknown(source: Source, job_id: str) -> str:
     """What of a job can be resolved."""
-    waits = (await insights.view(job_id)).waiting_on
+    waits = (await source.view(job_id)).waiting_on
     named = [f"{each.wait_id} ({each.what})" for each in waits if each.kind == "resolution"]
     has = "; ".join(named) or "none whose outcome is unknown"
     return (
@@ -168,12 +167,12 @@ def confirm(job_id: str, wait_id: str, by: str | None, options: Options) -> int:
     Look at the job first: it shows what would be done. Only the user of the chat can decide.
     """
 
-    async def do(insights: Insights, door: JobsDoor) -> str:
-        subject = await insights.check_wait(job_id, wait_id)
-        await door.confirm(wait_id, by=by or me(), digest=str(subject.get("digest")))
+    async def do(source: Source) -> str:
+        subject = await source.subject_of(job_id, wait_id)
+        await source.confirm(job_id, wait_id, digest=str(subject.get("digest")))
         return f"Confirmed: {_proposed(subject)}"
 
-    return _do(options, job_id, do)
+    return _do(options, job_id, do, by=by)
 
 
 @_deciding("reject")
@@ -184,13 +183,13 @@ def reject(job_id: str, wait_id: str, by: str | None, reason: str, options: Opti
     The genie is told so, with the reason.
     """
 
-    async def do(insights: Insights, door: JobsDoor) -> str:
-        subject = await insights.check_wait(job_id, wait_id)
+    async def do(source: Source) -> str:
+        subject = await source.subject_of(job_id, wait_id)
         digest = str(subject.get("digest"))
-        await door.reject(wait_id, by=by or me(), digest=digest, reason=reason)
+        await source.reject(job_id, wait_id, digest=digest, reason=reason)
         return f"Rejected: {_proposed(subject)}"
 
-    return _do(options, job_id, do)
+    return _do(options, job_id, do, by=by)
 
 
 def _proposed(subject: dict[str, Any]) -> str:
@@ -236,9 +235,9 @@ def go_on(job_id: str, options: Options) -> int:
     One that `lampwork dev` keeps on older code goes on with the code of today.
     """
 
-    async def do(insights: Insights, door: JobsDoor) -> str:
-        attention = (await insights.view(job_id)).attention
-        await door.go_on(job_id)
+    async def do(source: Source) -> str:
+        attention = (await source.view(job_id)).attention
+        await source.go_on(job_id)
         done = f"Job {job_id} goes on."
         if code_changed(attention):
             done += f" If its code still differs it stops again: {options.to_type('upgrade-check')}"
@@ -266,7 +265,7 @@ def retry(job_id: str, options: Options, **how: bool) -> int:
     """
     from lampwork.cli.job.copying import copy
 
-    return copy(options, job_id, lambda door: door.plan_retry(job_id), **how)
+    return copy(options, job_id, lambda source: source.plan_retry(job_id), **how)
 
 
 @_copying("rerun", "lampwork job j01m7wbx3ejz021kz99 rerun --yes")
@@ -277,7 +276,7 @@ def rerun(job_id: str, options: Options, **how: bool) -> int:
     """
     from lampwork.cli.job.copying import copy
 
-    return copy(options, job_id, lambda door: door.plan_rerun(job_id), **how)
+    return copy(options, job_id, lambda source: source.plan_rerun(job_id), **how)
 
 
 @_copying("fork", "lampwork job j01m7wbx3ejz021kz99 fork --at 3")
@@ -290,13 +289,13 @@ def fork(job_id: str, at: int | None, options: Options, **how: bool) -> int:
     from lampwork.cli.job.copying import copy
 
     if at is None:
-        raise click.UsageError(of_job(options, job_id, lambda insights: _places(insights, job_id)))
-    return copy(options, job_id, lambda door: door.plan_fork(job_id, at=at), **how)
+        raise click.UsageError(of_job(options, job_id, lambda source: _places(source, job_id)))
+    return copy(options, job_id, lambda source: source.plan_fork(job_id, at=at), **how)
 
 
-async def _places(insights: Insights, job_id: str) -> str:
+async def _places(source: Source, job_id: str) -> str:
     """Where a job can be forked."""
-    calls = (await insights.job(job_id)).calls
+    calls = (await source.job(job_id)).calls
     if not calls:
         return f"Job {job_id} has made no call to fork it at: rerun it."
     listed = "; ".join(f"{each.number} {each.kind} {each.name}" for each in calls[:_LISTED])
@@ -307,16 +306,18 @@ async def _places(insights: Insights, job_id: str) -> str:
 def _do(
     options: Options,
     job_id: str,
-    act: Callable[[Insights, JobsDoor], Awaitable[str]],
+    act: Callable[[Source], Awaitable[str]],
+    *,
+    by: str | None = None,
 ) -> int:
     """Do something about a job, and say what was done, as `act` returns it."""
 
-    async def do(insights: Insights) -> tuple[str, JobDetails, Executor | None]:
-        done = await act(insights, JobsDoor(insights.store))
-        job = await insights.job(job_id)
-        return done, job, await insights.executing(job.project)
+    async def do(source: Source) -> tuple[str, JobDetails, Executor | None]:
+        done = await act(source)
+        job = await source.job(job_id)
+        return done, job, await source.executing(job.project)
 
-    done, job, executor = of_job(options, job_id, do)
+    done, job, executor = of_job(options, job_id, do, by=by)
     if options.as_json:
         output.say_json(to_json(job))
         return 0
@@ -334,7 +335,7 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
     yield f"Job {job.job_id}: {job.title}, {job.status}" + (
         " (being cancelled)" if job.cancelling else ""
     )
-    yield from _facts(job, on_server=options.settings.db is not None)
+    yield from _facts(job, on_server=options.has_many_workers)
     if job.waiting_on:
         yield "\nWaits for"
         yield from _waits(job, options)

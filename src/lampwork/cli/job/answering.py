@@ -6,17 +6,15 @@ import click
 
 from lampwork.cli import output
 from lampwork.cli.job.copying import confirmed, show
-from lampwork.cli.options import Options, me
+from lampwork.cli.options import Options
 from lampwork.cli.project import load
 from lampwork.cli.reading import of_job
 from lampwork.cli.run import read_json
+from lampwork.cli.source import Source
 from lampwork.cli.working import job_lacking
-from lampwork.door import Door
-from lampwork.errors import ProjectNotFound
-from lampwork.insights import Insights
-from lampwork.jobs_door import JobsDoor
+from lampwork.errors import InputInvalid, ProjectNotFound, TaskNotFound
 from lampwork.project import Project
-from lampwork.views import to_json
+from lampwork.views import JobDetails, to_json
 
 
 def answer(
@@ -42,15 +40,13 @@ def answer(
         case _:
             raise click.UsageError("Give [TASK] JSON, the JSON in quotes.")
     value = read_json("The answer", text, example='"text"')
-    code = _code(project)
+    if options.at_server is not None and project is not None:
+        raise click.UsageError("A server checks by its own code. Leave --project out.")
+    code = None if options.at_server is not None else _code(project)
 
-    async def do(insights: Insights) -> int:
-        job = await insights.view(job_id)
-        task = await insights.task_to_answer(job_id, named)
-        door = JobsDoor(insights.store)
-        if code is not None and code.name == job.project:
-            door = Door(code, insights.store)
-        plan = await door.plan_answer(task, value, by=by or me(), note=note)
+    async def do(source: Source) -> int:
+        task = _meant(await source.job(job_id), named)
+        plan = await source.plan_answer(task, value, note=note)
         if only_plan and options.as_json:
             output.say_json(to_json(plan))
             return 0
@@ -62,10 +58,29 @@ def answer(
             return 0
         if plan is not None and not yes and not confirmed("answer", options):
             return 1
-        goes_on = await door.answer_task(task, value, by=by or me(), note=note)
-        return await _answered(insights, options, task, job_id, goes_on.job_id)
+        goes_on = await source.answer_task(task, value, note=note)
+        return await _answered(source, options, task, job_id, goes_on.job_id)
 
-    return of_job(options, job_id, do)
+    return of_job(options, job_id, do, by=by, code=code)
+
+
+def _meant(job: JobDetails, named: str | None) -> str:
+    """The task of a job that is to be answered; without an id, the only one there is.
+
+    Raises TaskNotFound, InputInvalid.
+    """
+    tasks = [call.task for call in job.calls if call.task is not None]
+    if named is not None:
+        if named not in [task.task_id for task in tasks]:
+            raise TaskNotFound(f"Job {job.job_id} has no task {named}. `lampwork job {job.job_id}`")
+        return named
+    unended = [task.task_id for task in tasks if task.ended_at is None]
+    found = unended or [task.task_id for task in tasks if task.status == "failed"]
+    if not found:
+        raise TaskNotFound(f"Job {job.job_id} has no task that waits or has failed.")
+    if len(found) > 1:
+        raise InputInvalid(f"Say which task: {', '.join(found)}.", problems=["task"])
+    return found[0]
 
 
 def _code(project: str | None) -> Project | None:
@@ -78,17 +93,15 @@ def _code(project: str | None) -> Project | None:
         return None
 
 
-async def _answered(
-    insights: Insights, options: Options, task: str, job_id: str, goes_on: str
-) -> int:
-    job = await insights.job(goes_on)
+async def _answered(source: Source, options: Options, task: str, job_id: str, goes_on: str) -> int:
+    job = await source.job(goes_on)
     if options.as_json:
         output.say_json(to_json(job))
         return 0
     output.say(f"Answered {task}.")
     if goes_on != job_id:
         output.say(f"Job {goes_on} goes on with it: a retry of job {job_id}, which stays failed.")
-    lacking = job_lacking(await insights.executing(job.project), job.project, options)
+    lacking = job_lacking(await source.executing(job.project), job.project, options)
     if job.ended_at is None and lacking is not None:
         output.say(lacking)
     return 0

@@ -10,12 +10,11 @@ import click
 from lampwork.cli import output
 from lampwork.cli.options import Options
 from lampwork.cli.reading import of_job
+from lampwork.cli.source import Source
 from lampwork.cli.working import job_lacking
-from lampwork.insights import Insights
-from lampwork.jobs_door import JobsDoor
 from lampwork.views import CopyPlan, EffectCount, PlannedCall, to_json
 
-Plan = Callable[[JobsDoor], Awaitable[CopyPlan]]
+Plan = Callable[[Source], Awaitable[CopyPlan]]
 
 _SHOWN = 30
 """Calls that are listed; of more, the first ones."""
@@ -24,9 +23,8 @@ _SHOWN = 30
 def copy(options: Options, job_id: str, plan: Plan, *, only_plan: bool, yes: bool) -> int:
     """Show what a copy of a job would do again, and make it if that is wanted; the exit code."""
 
-    async def do(insights: Insights) -> int:
-        door = JobsDoor(insights.store)
-        planned = await plan(door)
+    async def do(source: Source) -> int:
+        planned = await plan(source)
         if only_plan and options.as_json:
             output.say_json(to_json(planned))
             return 0
@@ -36,7 +34,8 @@ def copy(options: Options, job_id: str, plan: Plan, *, only_plan: bool, yes: boo
             return 0
         if not yes and not confirmed(planned.kind, options):
             return 1
-        return await _made(insights, options, planned, await door.copy(planned))
+        made = await source.copy(planned)
+        return await _made(source, options, planned, made.job_id)
 
     return of_job(options, job_id, do)
 
@@ -57,13 +56,13 @@ def confirmed(what: str, options: Options) -> bool:
     return False
 
 
-async def _made(insights: Insights, options: Options, plan: CopyPlan, job_id: str) -> int:
-    job = await insights.job(job_id)
+async def _made(source: Source, options: Options, plan: CopyPlan, job_id: str) -> int:
+    job = await source.job(job_id)
     if options.as_json:
         output.say_json(to_json(job))
         return 0
     output.say(f"Job {job_id} is a {plan.kind} of job {plan.original}.")
-    executor = await insights.executing(job.project)
+    executor = await source.executing(job.project)
     lacking = job_lacking(executor, job.project, options)
     if lacking is not None:
         output.say(lacking)

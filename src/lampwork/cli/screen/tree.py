@@ -173,9 +173,10 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
             )
             return [f"# look where it acts, {_trace(wait.subject or {})}, then:", *typed]
         case "confirmation":
-            by = str((wait.subject or {})["user"])
+            user = str((wait.subject or {})["user"])
+            by = () if options.at_server is not None else ("--by", user)  # who has the key
             decide = [
-                options.to_type("job", job_id, verb, wait.wait_id or "", "--by", by)
+                options.to_type("job", job_id, verb, wait.wait_id or "", *by)
                 for verb in ("confirm", "reject")
             ]
             return [decide[0], f"{decide[1]} --reason TEXT"]

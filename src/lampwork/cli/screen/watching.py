@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ from lampwork.cli import output
 from lampwork.cli.executing import Executing
 from lampwork.cli.options import Options
 from lampwork.cli.screen import live, tree
+from lampwork.cli.source import Watched
 from lampwork.cli.working import executor_lacking
-from lampwork.insights import Insights
 from lampwork.views import JobView, WaitingOn
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ _NOTES = 4
 class Watch:
     """Watches one job."""
 
-    insights: Insights
+    source: Watched
     job_id: str
     options: Options
-    executing: Executing
-    """Whether this process executes the job."""
-    worker: str
-    """How to start a worker."""
+    executing: Executing | None
+    """Whether this process executes the job; None if it never will."""
+    worker: str | None
+    """How to start a worker, if one can from here."""
+    news: Callable[[float], Awaitable[object]] = asyncio.sleep
+    """Waits, for so many seconds at least, until something may have changed."""
     _told: set[str] = field(default_factory=set[str])
 
     @asynccontextmanager
@@ -79,36 +81,37 @@ class Watch:
                 while True:
                     began = time.monotonic()
                     screen.update(await self._picture(say, screen.console.height), refresh=True)
-                    await asyncio.sleep(max(_EVERY, _REST * (time.monotonic() - began)))
+                    await self.news(max(_EVERY, _REST * (time.monotonic() - began)))
             finally:
                 screen.update(await self._picture(say, screen.console.height), refresh=True)
 
     async def _picture(self, say: Say, height: int) -> Tree:
-        job = await self.insights.tree(self.job_id)
+        job = await self.source.tree(self.job_id)
         await self._tell(job, say)
         line = live.Picture(self.job_id, self._executing).of(job)
         return live.drawn(live.fitted(line, height - _BESIDE))
 
     def _executing(self, job_id: str) -> list[str]:
         """The calls that execute here and are on no record before they end."""
-        app = self.executing.app
+        app = None if self.executing is None else self.executing.app
         run = None if app is None else app.worker.runs.get(job_id)
         return [] if run is None else run.executing()
 
     async def _say(self) -> None:
         output.warn(f"Job {self.job_id} is on disk: {self.options.to_type('job', self.job_id)}")
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            await self._tell(await self.insights.view(self.job_id), output.warn)
+            await self.news(_LOOK_EVERY)
+            await self._tell(await self.source.view(self.job_id), output.warn)
 
     async def _tell(self, job: JobView, say: Say) -> None:
         """Say, once each, what a person has to do before the job can go on."""
         notes = self._notes(job.waiting_on)
-        if self.executing.app is None and job.ended_at is None:
-            executor = await self.insights.executing(job.project)
+        here = self.executing is not None and self.executing.app is not None
+        if not here and job.ended_at is None:
+            executor = await self.source.executing(job.project)
             lacking = executor_lacking(executor, job.project, self.worker)
             # Where nobody executes, or only what is not this, this process takes over.
-            taken_over = executor is None or executor.limited
+            taken_over = self.executing is not None and (executor is None or executor.limited)
             if lacking is not None and not taken_over:
                 notes.insert(0, lacking)
         for note in notes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from lampwork.server.authority import May
 from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, accepted
 from lampwork.server.requests import Body, ExactRoute, Moment
 from lampwork.server.serving import Here, JobId
-from lampwork.types import JobStatus, Json, WaitKind
+from lampwork.types import JobStatus, Json, Resolution, WaitKind
 from lampwork.views import CopyPlan, JobDetails, JobTree, JobView, Page
 
 router = APIRouter(route_class=ExactRoute, tags=["jobs"])
@@ -35,6 +35,9 @@ class _Wanted(BaseModel):
     since: Moment | None = Field(None, description="Accepted then or later.")
     until: Moment | None = Field(None, description="Accepted before that.")
     roots: bool = Field(False, description="Without jobs that others have started.")
+    restored: bool = Field(
+        False, description="Those whose effects may have been done before a restore."
+    )
     after: str | None = Field(None, description="The `next` of the page before.")
     limit: int = Field(50, ge=1, le=1000)
 
@@ -90,17 +93,17 @@ async def send_event(
     return await here.insights.view(job)
 
 
-class Resolution(Body):
+class Resolved(Body):
     """What became of an effect whose outcome is unknown."""
 
     wait_id: str
-    resolution: Literal["happened", "did_not_happen", "fail"]
+    resolution: Resolution
     result: Json = Field(None, description="Of what happened: what it returned.")
     reason: str = ""
 
 
 @router.post("/api/jobs/{job_id}/resolve", status_code=202)
-async def resolve_job(who: May.decide, job: JobId, here: Here, said: Resolution) -> JobView:
+async def resolve_job(who: May.decide, job: JobId, here: Here, said: Resolved) -> JobView:
     """Say what became of an effect whose outcome is unknown."""
     await here.insights.require_wait(job, said.wait_id)
     await here.door.resolve(**said.model_dump(), by=who.name)

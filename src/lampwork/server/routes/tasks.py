@@ -10,7 +10,7 @@ from lampwork.server.lists import accepted
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, TaskId
 from lampwork.types import Json
-from lampwork.views import JobView, OrchestrationView, TaskDetails
+from lampwork.views import CopyPlan, JobView, OrchestrationView, TaskDetails
 
 router = APIRouter(route_class=ExactRoute, tags=["tasks"], prefix="/api/tasks/{task_id}")
 
@@ -46,6 +46,14 @@ class Answered(Body):
 
     answer: Json
     note: str | None = None
+
+
+@router.post("/answer/plan")
+async def plan_answer(
+    who: May.decide, task: TaskId, here: Here, given: Answered
+) -> CopyPlan | None:
+    """The retry that this answer to a failed task would make; null if the task waits."""
+    return await here.door.plan_answer(task, given.answer, by=who.name, note=given.note)
 
 
 @router.post("/answer", status_code=202)
