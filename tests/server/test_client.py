@@ -438,6 +438,7 @@ async def everything(client: Client, heard: Listening) -> None:
     await refused(client.artifact(call.task.conversation_id, "none.txt"))
     await refused(client.artifact_of_task(call.task.task_id, "none.txt"))
     await refused(client.file(call.task.task_id, "none.txt"))
+    await refused(client.orchestration(call.task.task_id))
     await same(client.plan_answer(call.task.task_id, "done"))
     await refused(client.answer_task(call.task.task_id, "done", note="late"))
 
