@@ -68,10 +68,6 @@ class JobCalls(Asking):
         """The ledger of an orchestrator's task. Raises TaskNotFound."""
         return await self._get(OrchestrationView, _task(task_id, "orchestration"))
 
-    async def orchestration(self, task_id: str) -> OrchestrationView:
-        """The ledger of an orchestrator's task: who has tried what. Raises TaskNotFound."""
-        return await self._get(OrchestrationView, _task(task_id, "orchestration"))
-
     async def file(self, task_id: str, name: str) -> bytes:
         """The content of a file that a task was given. Raises TaskNotFound, ArtifactNotFound."""
         return (await self._connection.ask("GET", _task(task_id, "files", name))).content
