@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,10 +20,22 @@ from lampwork import (
     Project,
     TaskAnswer,
     Turn,
+    clock,
 )
 from lampwork.errors import OrchestrationPartial
 from lampwork.insights import Insights
+from lampwork.testing import FakeClock
 from lampwork.views import SubtaskView
+
+stopped = FakeClock()
+
+
+@pytest.fixture(autouse=True)
+def _no_time_passes() -> Iterator[None]:
+    """But what an agent lets pass: each has as much as it needs, on a busy machine too."""
+    stopped.bind(lambda moving: moving, lambda: asyncio.sleep(0))
+    with clock.using(stopped):
+        yield
 
 
 class Total(BaseModel):
@@ -41,6 +53,7 @@ def raises(project: Project) -> Any:
 
 def times_out(project: Project) -> Any:
     async def hang(_: Turn) -> Answer:
+        await stopped.advance(seconds=60, while_executing=True)
         await asyncio.Event().wait()
         return Answer("never")
 
@@ -84,7 +97,7 @@ ONCE = [("faulty", "first", "failed")]
 
 FAULTS: list[tuple[Callable[[Project], Any], dict[str, Any], Any, str]] = [
     (raises, {}, RETRIED, "broken"),
-    (times_out, {"seconds": 0.05}, RETRIED, "deadline"),
+    (times_out, {"seconds": 60}, RETRIED, "deadline"),
     (gives_no_valid_output, {}, ONCE, "no valid answer"),
     (fails_a_check, {}, ASKED_AGAIN, "a total is not negative"),
     (is_paused, {}, ONCE, "paused"),
