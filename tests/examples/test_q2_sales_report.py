@@ -1,0 +1,212 @@
+"""The sales story: an agent that fails is replaced, and the report says what the database says."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import shlex
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+from tests.orchestration.team import ends_with
+from tests.warm import Warm
+
+from lampwork import Answer, OrchestrationLimits, Turn, playbook, testing
+from lampwork.errors import OrchestrationPartial
+from q2_sales_report import checks, database, make_data
+from q2_sales_report import playbook as scripts
+from q2_sales_report.checks import Summary
+from q2_sales_report.database import QueryRefused, QueryTimedOut, QueryTooLarge
+from q2_sales_report.project import analyst, archivist, data, project, sales_lead, writer
+
+from .conftest import EXAMPLES
+
+QUARTER = "2026-Q2"
+REQUEST = "Create a Q2 sales performance report with charts and an executive summary."
+
+alone = project.orchestrator(
+    "alone",
+    model=scripts.lead,
+    job_description="You deliver reports, and have nobody who takes over.",
+    agents=[data, archivist, analyst, writer],
+    limits=OrchestrationLimits(retries=0),
+)
+
+
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sales") / "sales.db"
+    make_data.main(path)
+    return path
+
+
+@pytest.fixture
+def sales(_made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SALES_DB", str(_made))
+    return _made
+
+
+async def test_an_agent_that_times_out_is_replaced_and_the_report_is_whole(sales: Path) -> None:
+    async with project.open() as app:
+        task = await app.assign_task(sales_lead, REQUEST, data={"quarter": QUARTER})
+        files = {each.name: await app.read_artifact(each) for each in task.artifacts}
+
+    assert {each.subtask: each.agent for each in task.sections} == {
+        "sales": "data",
+        "returns": "archivist",
+        "figures": "analyst",
+        "charts": "analyst",
+        "summary": "writer",
+        "report": "writer",
+    }
+    [planned] = task.actions
+    assert (planned.skill, planned.arguments["subtasks"]) == ("plan", scripts.PLAN)
+    assert Counter((each.genie, each.status) for each in planned.tasks) == {
+        ("data", "answered"): 1,
+        ("data", "failed"): 2,  # and once more
+        ("archivist", "answered"): 1,
+        ("analyst", "answered"): 2,
+        ("writer", "answered"): 2,
+    }
+    failed = [each for each in planned.tasks if each.status == "failed"]
+    errors = [action.error or "" for each in failed for action in each.actions]
+    assert errors
+    assert all("QueryTimedOut" in error for error in errors), errors
+
+    page = files["report.html"].decode()
+    images = re.findall(r'<img [^>]*src="([^"]*)"', page)
+    assert [base64.b64decode(each.removeprefix("data:image/png;base64,")) for each in images] == [
+        files["by_region.png"],
+        files["by_product.png"],
+    ]
+    rest = re.sub(r'src="data:[^"]*"', "", page)
+    assert [each for each in ("src=", "href", "url(", "://", "@import") if each in rest] == []
+    paper = " ".join(
+        each.extract_text() for each in pypdf.PdfReader(io.BytesIO(files["report.pdf"])).pages
+    )
+    said = summarised(page)
+    assert said[0] in " ".join(paper.split())
+    assert " ".join(said) in task.response
+    assert by_hand(sales) in said[0]
+
+
+def summarised(page: str) -> list[str]:
+    """The sentences of the executive summary."""
+    found = re.search(r"<h2>Executive summary</h2>(.*?)<h2>", page, re.DOTALL)
+    assert found is not None
+    return re.findall(r"<p>(.*?)</p>", found[1])
+
+
+def by_hand(sales: Path) -> str:
+    """The net sales of Q2, order by order and return by return."""
+    with closing(sqlite3.connect(sales)) as db:
+        orders = {each[0]: each for each in db.execute("select * from orders")}
+        back = list(db.execute("select order_id, day, units from returns"))
+    days = ("2026-04-01", "2026-06-30")
+    cents = sum(
+        units * (price or 0)
+        for _, day, _, _, units, price in orders.values()
+        if days[0] <= day <= days[1]
+    )
+    cents -= sum(
+        units * (orders[id][5] or 0) for id, day, units in back if days[0] <= day <= days[1]
+    )
+    return f"EUR {cents / 100:,.2f}"
+
+
+async def test_without_a_fallback_there_is_no_report(sales: Path) -> None:
+    async with project.open() as app:
+        with ends_with(OrchestrationPartial) as ended:
+            await app.assign_task(alone, REQUEST, data={"quarter": QUARTER})
+
+    assert [each["subtask"] for each in ended.error.fields["sections"]] == ["sales"]
+    missing = {each["subtask"]: each["reasons"] for each in ended.error.fields["missing"]}
+    assert list(missing) == ["returns", "figures", "charts", "summary", "report"]
+    assert "QueryTimedOut" in missing["returns"][0]
+
+
+async def test_a_summary_with_a_wrong_figure_is_not_accepted(sales: Path) -> None:
+    @playbook
+    def flattering(_: Turn) -> Answer:
+        told = json.dumps(scripts.summarised(checks.recount(QUARTER)))
+        return Answer(json.loads(told.replace("+7.9 %", "+9.7 %")))
+
+    played = {"data": scripts.archivist, "writer": flattering}
+    async with testing.opened(project, models=played) as app:
+        with ends_with(OrchestrationPartial) as ended:
+            await app.assign_task(alone, REQUEST, data={"quarter": QUARTER})
+
+    missing = {each["subtask"]: each["reasons"] for each in ended.error.fields["missing"]}
+    assert list(missing) == ["summary", "report"]
+    assert missing["summary"] == ['writer: "on_last_year:all" is +7.9 %, not +9.7 %']
+
+
+def test_every_figure_of_a_summary_has_to_be_cited_for_what_it_is(sales: Path) -> None:
+    def wrong(**changes: Any) -> list[str]:
+        told = scripts.summarised(checks.recount(QUARTER))
+        told["statements"][0] |= changes
+        return checks.disagreements(Summary.model_validate(told))
+
+    first = scripts.summarised(checks.recount(QUARTER))["statements"][0]
+    text, cited = first["text"], first["cited"]
+    assert wrong() == []
+    assert wrong(text=f"{text} Up 12 % in all.") == [
+        f'"{text} Up 12 % in all." cites nothing for 12'
+    ]
+    assert wrong(cited=[{**cited[0], "fact": "net:North"}, *cited[1:]])[0] == '"net:all" is missing'
+    assert wrong(cited=[*cited, {"fact": "net:Moon", "shown": text[:3]}]) == [
+        'there is no fact "net:Moon"'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "says"),
+    [
+        ("delete from orders", QueryRefused, "for reading only.*one SELECT"),
+        ("attach 'other.db' as other", QueryRefused, "for reading only"),
+        ("pragma writable_schema = on", QueryRefused, "for reading only"),
+        ("select * from orders", QueryTooLarge, "more than 500 rows"),
+        (scripts.RUNNING, QueryTimedOut, "was stopped after 0.25 s"),
+        ("select 1; select 2", sqlite3.ProgrammingError, "one statement"),
+    ],
+)
+def test_a_query_reads_within_bounds_and_nothing_else(
+    sql: str, error: type[Exception], says: str, sales: Path
+) -> None:
+    before = sales.read_bytes()
+    with pytest.raises(error, match=says):
+        database.query(sql)
+    assert sales.read_bytes() == before
+
+
+def test_the_database_is_the_same_every_time(sales: Path, tmp_path: Path) -> None:
+    make_data.main(tmp_path / "sales.db")
+    facts = "select count(*), sum(unit_cents is null), sum(region is null), min(day) from orders"
+    for path in (sales, tmp_path / "sales.db"):
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute(facts).fetchone() == (5788, 44, 59, "2024-07-01")
+            assert db.execute("select count(*) from returns").fetchone() == (402,)
+
+
+def test_the_commands_of_its_readme_run(sales: Path, warm: Warm, tmp_path: Path) -> None:
+    readme = (EXAMPLES / "q2_sales_report/README.md").read_text()
+    env = os.environ | {"LAMPWORK_HOME": str(tmp_path / "home"), "REPORTS": str(tmp_path / "out")}
+    commands = re.findall(r"^lampwork .*$", readme, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command, comments=True)[1:]
+        ran = warm.start(("-m", "lampwork", *words), cwd=EXAMPLES, env=env)
+        out, err = ran.communicate(timeout=120)
+        assert ran.returncode == 0, out + err
+
+    report = tmp_path / "out" / QUARTER
+    assert sorted(each.name for each in report.iterdir()) == ["report.html", "report.pdf"]
+    assert by_hand(sales) in summarised((report / "report.html").read_text())[0]
