@@ -70,8 +70,7 @@ def _subtasks(task: TaskInHand) -> Sequence[dict[str, Any]]:
 
 async def _sections(store: Store, succeeded: Sequence[dict[str, Any]]) -> list[Json]:
     found: list[Json] = []
-    for each in succeeded:
-        answer = await accepted(store, each["job"], each["call"])
+    for each, answer in zip(succeeded, await accepted(store, succeeded), strict=True):
         section = Section(
             subtask=each["subtask"],
             title=each["title"],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
-from lampwork.store.jobs import calls
+from lampwork.store.tasks import orchestrations
 from lampwork.tasks.answer import TaskAnswer
 
 if TYPE_CHECKING:
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["accepted"]
 
 
-async def accepted(store: Store, job_id: str, call: int) -> TaskAnswer[Any]:
-    """The answer of a subtask that was accepted, as that call of a round has it on record."""
-    envelope = await store.unfold(await store.read(calls.envelope, job_id, call))
-    record = json.loads(values.text_of(values.read(envelope)))
-    return TaskAnswer.from_json(record, None)
+async def accepted(store: Store, records: Sequence[dict[str, Any]]) -> list[TaskAnswer[Any]]:
+    """The answers of subtasks that have succeeded, by what their rounds say of them."""
+    calls = [(each["job"], each["call"]) for each in records]
+    envelopes = await store.read(orchestrations.envelopes, calls)
+    return [
+        TaskAnswer.from_json(json.loads(values.text_of(values.read(each))), None)
+        for each in envelopes
+    ]

@@ -176,10 +176,8 @@ def _before(connection: Any, task_id: str, job_id: str) -> tuple[Orchestration, 
 
 async def _done(flow: Flow, subtasks: Sequence[Subtask], before: Standing) -> dict[str, Settled]:
     """What has succeeded in earlier rounds."""
-    found: dict[str, Settled] = {}
-    for each in subtasks:
-        if _has_succeeded(before, each.id):
-            record = before.outcomes[each.id]
-            answer = await accepted(flow.store, record["job"], record["call"])
-            found[each.id] = Settled(each, record, answer)
-    return found
+    done = [each for each in subtasks if _has_succeeded(before, each.id)]
+    records = [before.outcomes[each.id] for each in done]
+    answers = await accepted(flow.store, records)
+    found = zip(done, records, answers, strict=True)
+    return {subtask.id: Settled(subtask, record, answer) for subtask, record, answer in found}

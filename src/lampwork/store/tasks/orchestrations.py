@@ -9,10 +9,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from lampwork.store import blobs
+from lampwork.store.jobs import calls
 from lampwork.store.schema import budgets, jobs, tasks
 from lampwork.types import Json
 
-__all__ = ["Orchestration", "Round", "of_job", "orchestration", "rounds_of", "tasks_of"]
+__all__ = [
+    "Orchestration",
+    "Round",
+    "envelopes",
+    "of_job",
+    "orchestration",
+    "rounds_of",
+    "tasks_of",
+]
 
 _task = sa.select(tasks, budgets.c.limits).outerjoin(budgets, budgets.c.id == tasks.c.budget_id)
 
@@ -91,6 +100,12 @@ def of_job(connection: sa.Connection, job_id: str) -> str | None:
 def tasks_of(connection: sa.Connection, job_id: str) -> Sequence[sa.Row[Any]]:
     """The tasks of a round."""
     return connection.execute(sa.select(tasks).where(tasks.c.job_id == job_id)).all()
+
+
+def envelopes(connection: sa.Connection, of: Sequence[tuple[str, int]]) -> list[str]:
+    """What is recorded of these calls, by job and number, unfolded."""
+    found = [calls.envelope(connection, job_id, number) for job_id, number in of]
+    return [blobs.unfold(connection, each) for each in found]
 
 
 def _round(connection: sa.Connection, row: sa.Row[Any]) -> Round:
