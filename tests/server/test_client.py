@@ -389,7 +389,7 @@ class Listening(httpx.AsyncHTTPTransport):
 
 
 NOT_CALLED = {
-    *("sign_in", "sign_in_by_link", "sign_out"),  # of people in a browser
+    *("sign_in", "sign_in_by_link", "sign_out", "change_password"),  # of people in a browser
     *("is_alive", "is_ready", "get_metrics"),  # of what watches the server
 }
 
@@ -483,6 +483,9 @@ async def everything(client: Client, heard: Listening) -> None:
     await same(client.me())
     await same(client.add_person("ben@example.org", "correct horse battery", role="viewer"))
     await same(client.set_role("ben@example.org", "builder"))
+    await same(client.set_password("ben@example.org", "battery staple correct"))
+    await same(client.disable_person("ben@example.org"))
+    await same(client.enable_person("ben@example.org"))
     await same(client.people())
     made = await same(client.make_key("ci", role="builder", expires_in=3600))
     await same(client.keys())

@@ -214,3 +214,50 @@ async def test_an_admin_makes_accounts_keys_and_reads_what_was_done(serve: Serve
         assert [each["action"] for each in rest["items"]] == [
             *("key.make", "account.role", "account.add"),
         ]
+
+
+async def test_who_has_signed_in_takes_another_password(serve: Serve) -> None:
+    async with served(serve) as here:
+        await accounts.add(here.store, ANN, WORD, role="admin")
+        await here.sign_in()
+        elsewhere = dict(here.api.cookies)
+        here.api.cookies.clear()
+        csrf = await here.sign_in()
+        path, new = "/api/session/password", "battery staple correct"
+        wrong = {"password": "not it, surely", "new_password": new}
+        assert await here.status("PUT", path, json=wrong, headers=csrf) == 401
+        given = {"password": WORD, "new_password": new}
+        assert await here.status("PUT", path, json=given) == 401  # from another site
+        assert await here.status("PUT", path, json=given, headers=csrf) == 204
+        assert await here.status("GET", "/api/jobs") == 200  # this session goes on
+        here.api.cookies.clear()
+        here.api.cookies.update(elsewhere)
+        assert await here.status("GET", "/api/jobs") == 401  # that one is over
+        again = {"email": ANN, "password": new}
+        assert await here.status("POST", "/api/session", json=again) == 201
+        actions = [each.action for each in await audit_log.newest(here.store)]
+
+    assert "account.password" in actions
+
+
+async def test_an_admin_disables_accounts_of_this_project_alone(serve: Serve) -> None:
+    ben, eve, boss = "ben@example.org", "eve@example.org", "boss@example.org"
+    async with served(serve) as here:
+        await accounts.add(here.store, ANN, WORD, role="admin", project="shop")
+        await accounts.add(here.store, ben, WORD, role="viewer", project="shop")
+        await accounts.add(here.store, eve, WORD, role="viewer", project="bank")
+        await accounts.add(here.store, boss, WORD, role="admin")
+        csrf = await here.sign_in()
+        people = "/api/projects/shop/people"
+
+        done = await here.api.post(f"{people}/{ben}/disable", headers=csrf)
+        assert (done.status_code, done.json()["status"]) == (200, "disabled")
+        word = {"password": "battery staple correct"}
+        for whose, answered in ((ben, 200), (eve, 404), (boss, 403)):
+            path = f"{people}/{whose}/password"
+            assert await here.status("PUT", path, json=word, headers=csrf) == answered, whose
+        refused = {"email": ben, **word}
+        assert await here.status("POST", "/api/session", json=refused) == 401
+        assert await here.status("POST", f"{people}/{ben}/enable", headers=csrf) == 200
+        here.api.cookies.clear()
+        assert await here.status("POST", "/api/session", json=refused) == 201

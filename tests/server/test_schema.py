@@ -54,7 +54,15 @@ allow-x00 = false
 """
 
 FITS_BY_CODE = (
-    *("add_person", "set_role", "make_key", "list_changes"),
+    *(
+        "add_person",
+        "set_role",
+        "set_password",
+        "disable_person",
+        "enable_person",
+        "make_key",
+        "list_changes",
+    ),
     *("start_job", "send_event", "resolve_job", "plan_fork", "fork_job"),
     *("assign_task", "send_message", "answer_task", "plan_answer", "upload_file"),
 )

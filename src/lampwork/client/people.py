@@ -34,6 +34,19 @@ class PeopleCalls(Asking):
         path = await self._at("people", email)
         return read(await self._connection.ask("PUT", path, body={"role": role}), Person)
 
+    async def disable_person(self, email: str) -> Person:
+        """Let nobody sign in with an account any more. Raises AccountNotFound, RoleLacking."""
+        return await self._post(Person, await self._at("people", email, "disable"))
+
+    async def enable_person(self, email: str) -> Person:
+        """Let its person sign in again. Raises as `disable_person` does."""
+        return await self._post(Person, await self._at("people", email, "enable"))
+
+    async def set_password(self, email: str, password: str) -> Person:
+        """Give an account another password; its sessions are over. Raises as `disable_person`."""
+        path = await self._at("people", email, "password")
+        return read(await self._connection.ask("PUT", path, body={"password": password}), Person)
+
     async def keys(self) -> tuple[ApiKey, ...]:
         """The API keys of the project, without what is secret of them."""
         return (await self._get(Page[ApiKey], await self._at("keys"))).items

@@ -27,6 +27,7 @@ __all__ = [
     "LASTS",
     "Session",
     "by_link",
+    "check_password",
     "csrf_fits",
     "csrf_of",
     "of_token",
@@ -76,6 +77,19 @@ async def sign_in(store: Store, email: str, password: str, *, address: str) -> S
     It takes as long, and says the same, whether the account, the password or its being active is
     what lacks. Raises SignInRefused, TooManySignIns.
     """
+    found = await check_password(store, email, password, address=address)
+    caller = accounts.as_caller(accounts.of_rows(found))
+    with acting(caller.name, address=address):
+        return await _begin(store, caller, found.account, address)
+
+
+async def check_password(
+    store: Store, email: str, password: str, *, address: str
+) -> accounts_rows.Rows:
+    """The active account that has this password; guesses are counted.
+
+    Raises SignInRefused, TooManySignIns.
+    """
     email = _as_typed(email)
     buckets = _buckets(email, address)
     await store.write(rows.attempt, buckets)
@@ -85,12 +99,8 @@ async def sign_in(store: Store, email: str, password: str, *, address: str) -> S
         facts = {"event": "people.sign_in_refused", "address": address}
         _log.warning("an attempt to sign in from %s is refused", address, extra=facts)
         raise SignInRefused("No active account has this e-mail address and this password.")
-    with acting(email, address=address):
-        begun = await _begin(
-            store, accounts.as_caller(accounts.of_rows(found)), found.account, address
-        )
     await store.write(rows.forgive, buckets[0].name)
-    return begun
+    return found
 
 
 def _as_typed(email: str) -> str:

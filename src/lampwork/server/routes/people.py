@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from lampwork.errors import InputInvalid, RoleLacking, quoted
+from lampwork.errors import AccountNotFound, InputInvalid, RoleLacking, quoted
 from lampwork.people import Caller, accounts, audit_log, keys
 from lampwork.people.accounts import EVERYWHERE
 from lampwork.server.authority import May
@@ -80,6 +80,60 @@ async def set_role(
     store = here.door.store
     await accounts.set_role(store, email, given.role, project=project.name)
     return _person(await accounts.get(store, email), project)
+
+
+@router.post("/people/{email}/disable")
+async def disable_person(
+    who: May.administer, project: ProjectName, here: Here, email: str
+) -> Person:
+    """Let nobody sign in with an account any more; its sessions are over."""
+    await _require_whole(who, project, here, email)
+    await accounts.disable(here.door.store, email)
+    return _person(await accounts.get(here.door.store, email), project)
+
+
+@router.post("/people/{email}/enable")
+async def enable_person(
+    who: May.administer, project: ProjectName, here: Here, email: str
+) -> Person:
+    """Let its person sign in again."""
+    await _require_whole(who, project, here, email)
+    await accounts.enable(here.door.store, email)
+    return _person(await accounts.get(here.door.store, email), project)
+
+
+class NewPassword(Body):
+    """With what a person signs in from now on."""
+
+    password: Annotated[str, Field(max_length=1024)]
+
+
+@router.put("/people/{email}/password")
+async def set_password(
+    who: May.administer, project: ProjectName, here: Here, email: str, new: NewPassword
+) -> Person:
+    """Give an account another password; its sessions are over."""
+    await _require_whole(who, project, here, email)
+    await accounts.set_password(here.door.store, email, new.password)
+    return _person(await accounts.get(here.door.store, email), project)
+
+
+async def _require_whole(who: Caller, project: ProjectName, here: Here, email: str) -> None:
+    """Raise unless the caller is an admin of all that an account may use.
+
+    AccountNotFound if it has nothing to do with this project; RoleLacking.
+    """
+    roles = (await accounts.get(here.door.store, email)).roles
+    if who.everywhere == "admin":
+        return
+    if not roles.keys() & {project.name, EVERYWHERE}:
+        raise AccountNotFound(f"Nobody of project {project.name} has the address {email}.")
+    if set(roles) != {project.name}:
+        raise RoleLacking(
+            f"{email} has roles in other projects as well, and {who.name} is no admin of all. Ask "
+            "one who is, or take the role in this project.",
+            role="admin",
+        )
 
 
 def _require_everywhere(who: Caller) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from lampwork.people import Caller, sessions
+from lampwork.errors import SignInNeeded
+from lampwork.people import Caller, accounts, sessions
 from lampwork.people.sessions import Session
 from lampwork.server.authority import COOKIE, Who, address_of
 from lampwork.server.requests import Body, SmallRoute
@@ -71,6 +72,25 @@ async def get_session(who: Who, request: Request, here: Here) -> SignedIn | Me:
     if token is None or "authorization" in request.headers:
         return _me(who, here)
     return _shown(await sessions.of_token(here.door.store, token), here)
+
+
+class ChangedPassword(Body):
+    """One's own password, in place of the one that it was."""
+
+    password: Secret
+    new_password: Secret
+
+
+@router.put("/api/session/password", status_code=204)
+async def change_password(who: Who, given: ChangedPassword, request: Request, here: Here) -> None:
+    """Take another password; one's other sessions are over."""
+    token = request.cookies.get(COOKIE)
+    if token is None or "authorization" in request.headers:
+        raise SignInNeeded("A password is changed by who has signed in with it: sign in first.")
+    store = here.door.store
+    address = address_of(request)
+    await sessions.check_password(store, who.name, given.password, address=address)
+    await accounts.set_password(store, who.name, given.new_password, keep_session=token)
 
 
 @router.delete("/api/session", status_code=204)
