@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -51,7 +53,19 @@ def _described(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             failing = _ALWAYS if method == "get" else _ALWAYS | _CHANGING
             operation["responses"] |= {status: _problem(said) for status, said in failing.items()}
-    return described
+    return _with_good_names(described)
+
+
+def _with_good_names(described: dict[str, Any]) -> dict[str, Any]:
+    """Each schema under a name, and with it as title, that makes a class of its own.
+
+    Of `Page[JobView]` FastAPI makes `Page_JobView_`, and "Page" the title of all.
+    """
+    text = re.sub(r"\bPage_(\w+?)_(?=\")", r"PageOf\1", json.dumps(described))
+    named: dict[str, Any] = json.loads(text)
+    for name, schema in named["components"]["schemas"].items():
+        schema["title"] = name
+    return named
 
 
 def _problem(said: str) -> dict[str, Any]:
