@@ -8,7 +8,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import support
 from tests.orchestration.team import agent, lead, subtask
@@ -40,7 +40,7 @@ def edges(draw: st.DrawFn) -> dict[str, list[str]]:
 
 
 @given(edges())
-@settings(max_examples=100)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 def test_exactly_the_plans_with_a_cycle_are_refused(before: dict[str, list[str]]) -> None:
     project = Project("desk")
     leader = lead(project, [agent(project, "worker")])
@@ -120,7 +120,7 @@ def test_any_valid_plan_finishes_and_nothing_starts_before_its_inputs(tmp_path: 
         app = runner.run(opened.__aenter__())
 
         @given(plans())
-        @settings(max_examples=12)
+        @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
         def finishes(plan: list[dict[str, Any]]) -> None:
             found = runner.run(carried_out(app, plan))
             assert {each.subtask: each.status for each in found.subtasks} == outcomes(plan)
