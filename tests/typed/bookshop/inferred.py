@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from lampwork import (
+    AcceptanceCheck,
     Answer,
     App,
     Artifact,
@@ -23,13 +24,19 @@ from lampwork import (
     JobRef,
     LampworkError,
     Metadata,
+    OrchestrationLimits,
+    Orchestrator,
+    Plan,
     Project,
     RateLimit,
     Recipe,
     Retention,
+    Section,
     Skill,
     SkillCall,
     StillUnknown,
+    Subtask,
+    SubtaskInput,
     TaskAnswer,
     Turn,
     testing,
@@ -296,3 +303,37 @@ async def coroutine(job: Job) -> None:
     """A recipe's own coroutine can be given to asyncio."""
     started: Coroutine[Any, Any, Verdict] = decide(job, "o-1")
     await started
+
+
+@project.acceptance_check
+def is_polite(answer: TaskAnswer[str]) -> str | None:
+    """The answer thanks the customer."""
+    return None if "thank" in answer.output else "say thank you"
+
+
+async def orchestrators(job: Job) -> None:
+    """An orchestrator takes tasks as a genie does; its plan is typed data."""
+    check: AcceptanceCheck[..., str | None] = is_polite
+    assert_type(check.name, str)
+    assert_type(is_polite(await job.assign_task(clerk, "Reply.")), str | None)
+    reply = Subtask(
+        id="reply",
+        title="Reply",
+        agent="clerk",
+        brief="Reply to the customer.",
+        inputs=[SubtaskInput(name="letter", request="data", field="letter")],
+        checks=["is_polite"],
+    )
+    desk = project.orchestrator(
+        "desk",
+        model=clerk_script,
+        job_description="You lead the desk.",
+        agents=[clerk, porter],
+        fallbacks={clerk: [porter]},
+        plan=Plan(subtasks=[reply]),
+        limits=OrchestrationLimits(parallel=2),
+    )
+    assert_type(desk, Orchestrator)
+    task = await job.assign_task(desk, "Answer the letter.", output=Verdict)
+    assert_type(task, TaskAnswer[Verdict])
+    assert_type(task.sections, tuple[Section, ...])
