@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import graphlib
 import itertools
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import support
+from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
 
 from lampwork import (
     Answer,
-    App,
     Budget,
     Call,
     CannotComplete,
@@ -26,7 +24,6 @@ from lampwork import (
 )
 from lampwork.insights import Insights
 from lampwork.orchestrators.plan import Subtask, problems_of
-from lampwork.views import OrchestrationView
 
 IDS = [f"s{n}" for n in range(6)]
 
@@ -80,8 +77,21 @@ def plans(draw: st.DrawFn) -> list[dict[str, Any]]:
     return draw(st.permutations(plan))
 
 
-def test_any_valid_plan_finishes_and_nothing_starts_before_its_inputs(tmp_path: Path) -> None:
-    project = Project("desk")
+def some_plans() -> list[list[dict[str, Any]]]:
+    """Drawn before anything runs: hypothesis wants nobody beside it to use `random`."""
+    drawn: list[list[dict[str, Any]]] = []
+
+    @given(plans())
+    @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+    def draw(plan: list[dict[str, Any]]) -> None:
+        drawn.append(plan)
+
+    draw()
+    return drawn
+
+
+async def test_any_valid_plan_finishes_and_nothing_starts_before_its_inputs(opened: Open) -> None:
+    drawn, project = some_plans(), Project("desk")
     ended: list[str] = []
     early: list[str] = []
 
@@ -109,28 +119,15 @@ def test_any_valid_plan_finishes_and_nothing_starts_before_its_inputs(tmp_path: 
         limits=OrchestrationLimits(parallel=2, set_aside_after=100),
     )
 
-    async def carried_out(app: App, plan: list[dict[str, Any]]) -> OrchestrationView:
-        ended.clear()
-        job_id = await app.assign("lead", "Go.", data=plan, budget=Budget(model_calls=60))
-        await support.status(app, job_id, "succeeded", "failed")
-        return await Insights(app.store).orchestration(job_id)
-
-    with asyncio.Runner() as runner:
-        opened = support.opened(project, tmp_path / "state")
-        app = runner.run(opened.__aenter__())
-
-        @given(plans())
-        @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
-        def finishes(plan: list[dict[str, Any]]) -> None:
-            found = runner.run(carried_out(app, plan))
+    async with opened(project) as app:
+        for plan in drawn:
+            ended.clear()
+            job_id = await app.assign("lead", "Go.", data=plan, budget=Budget(model_calls=60))
+            await support.status(app, job_id, "succeeded", "failed")
+            found = await Insights(app.store).orchestration(job_id)
             assert {each.subtask: each.status for each in found.subtasks} == outcomes(plan)
-            assert found.status == ("answered" if is_whole(plan) else "failed")
+            assert found.status == ("answered" if is_whole(plan) else "failed"), plan
             assert early == []
-
-        try:
-            finishes()
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
 
 
 def outcomes(plan: list[dict[str, Any]]) -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lampwork.errors import OutputTypeInvalid, one_of
 from lampwork.genies.genie import Genie
@@ -34,8 +34,8 @@ _Schema = Annotated[dict[str, Json] | None, BeforeValidator(_schema)]
 _Id = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,39}$")]
 
 
-class _Model(BaseModel, extra="forbid", frozen=True):
-    """Data of a plan: what is not known is refused."""
+class _Model(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
 
 class SubtaskInput(_Model):
