@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from lampwork.cli import completing
-from lampwork.cli.at_server import AtServer
 from lampwork.cli.execution import carry_out
-from lampwork.cli.handing_in import hand_in, only
 from lampwork.cli.limits import limits
 from lampwork.cli.metadata import texts_of, warn_of_withheld
 from lampwork.cli.options import Options, examples, shared
@@ -25,6 +23,9 @@ from lampwork.insights import Insights
 from lampwork.metadata import Sealed, from_texts
 from lampwork.types import JobRef
 from lampwork.views import JobView
+
+if TYPE_CHECKING:
+    from lampwork.cli.at_server import AtServer
 
 
 @click.command(
@@ -102,6 +103,8 @@ def command(
     schema = None if output is None else _read_schema(output)
     knowledge = "public_only" if how.pop("public_only") else None
     if (url := options.at_server) is not None:
+        from lampwork.cli.handing_in import hand_in, only  # the HTTP client takes its time
+
         named, what = only(words, 2, "GENIE INSTRUCTIONS")
         given = {"data": about, "output": schema, "knowledge": knowledge, **how}
         sealed = texts_of(seals).keys()

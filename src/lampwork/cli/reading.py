@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
-from lampwork.cli.at_server import client_of
 from lampwork.cli.options import Options, me
 from lampwork.cli.source import ProjectSource, Source
 from lampwork.errors import ConversationNotFound, JobNotFound
@@ -70,6 +69,8 @@ async def from_source(
     if (url := options.at_server) is not None:
         if by is not None:
             raise click.UsageError("At a server it is who has the key. Leave --by out.")
+        from lampwork.cli.at_server import client_of  # the HTTP client takes its time
+
         async with client_of(options, url) as server:
             return await read(server)
 
@@ -137,6 +138,8 @@ async def from_project(
             raise click.UsageError(
                 f"A server has its own project, and knows who has the key. Leave {given} out."
             )
+        from lampwork.cli.at_server import client_of  # the HTTP client takes its time
+
         async with client_of(options, url) as server:
             return await read(server)
 

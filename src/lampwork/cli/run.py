@@ -10,7 +10,6 @@ import click
 
 from lampwork.cli import completing
 from lampwork.cli.execution import carry_out
-from lampwork.cli.handing_in import hand_in, only
 from lampwork.cli.options import Options, examples, shared
 from lampwork.cli.project import load, names_project
 from lampwork.door import Door
@@ -43,6 +42,8 @@ def command(words: tuple[str, ...], given: str, wait: bool, options: Options) ->
     """
     input = read_json("--input", given, example=_EXAMPLE)
     if (url := options.at_server) is not None:
+        from lampwork.cli.handing_in import hand_in, only  # the HTTP client takes its time
+
         [named] = only(words, 1, "RECIPE")
         return hand_in(options, url, lambda server: server.start(named, input), wait=wait)
     project_word, recipe = _split(words)
