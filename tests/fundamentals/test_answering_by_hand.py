@@ -33,7 +33,7 @@ from lampwork.insights import Insights
 from lampwork.jobs_door import JobsDoor
 from lampwork.models.ask import Told
 
-from ..support import eventually, idle, inside, park, result, row, rows, status
+from ..support import eventually, idle, park, result, row, rows, status
 from .conftest import Open
 
 project = Project("by hand")
@@ -203,7 +203,8 @@ async def test_a_task_of_a_job_that_was_stopped_is_answered_for_when_it_goes_on(
         job = await app.start(review, name=name)
         await begun(app)
         run = app.worker.runs[job.job_id]
-        await inside(app, app.worker.stop_for_attention(run, "its code has changed"))
+        app._loop.call_soon(app.worker.stop_for_attention, run, "its code has changed")
+        await status(app, job.job_id, "needs_attention")
         held.set()
 
         await app.answer_task(task_of(job.job_id), APPROVED, by="ann")

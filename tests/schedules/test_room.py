@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.support import Gate, eventually, inside, opened, park, result, rows
+from tests.support import Gate, eventually, inside, once, opened, park, result, rows
 
 from lampwork import App, Job
 from lampwork.engine import engine
-from lampwork.store.jobs import jobs
+from lampwork.store.jobs import jobs, queued
 
 
 async def test_a_job_counts_from_when_it_is_started_until_its_run_is_there(
@@ -81,6 +81,37 @@ async def test_a_job_that_is_woken_counts_then_as_well(
         assert not await inside(app, app.worker.waking.revive(job_id, lost=True))
         gate.open()
         assert await result(app, job_id) == "hello"
+
+
+async def test_who_finds_no_room_while_others_are_looked_for_is_not_forgotten(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*It was not among those found: nobody waited, it was thought, and its room stayed empty.*"""
+    ids: list[str] = []
+    loop, to_start = asyncio.get_running_loop(), queued.to_start
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    async with opened(project, home, max_live=1) as app:
+
+        async def two_more() -> None:
+            ids.extend([(await app.start(patient)).job_id for _ in range(2)])
+
+        come = once(lambda: asyncio.run_coroutine_threadsafe(two_more(), loop).result(60))
+
+        def find_late(*given: Any) -> list[queued.Queued]:
+            found = to_start(*given)
+            come()
+            return found
+
+        monkeypatch.setattr(queued, "to_start", find_late)
+        await inside(app, app.worker.admission.start_queued())
+        await eventually(lambda: len(ids) == 2, "nobody was looked for")
+        for each in ids:
+            await app.send_event(each, "go", "hello")
+        assert [await result(app, each) for each in ids] == ["hello", "hello"]
 
 
 def holding_first(monkeypatch: pytest.MonkeyPatch) -> Gate:

@@ -19,6 +19,8 @@ class Admission:
         self._worker = worker
         self.crowded = False
         """Whether accepted jobs wait for room."""
+        self._turned_away = 0
+        """How many jobs have found no room here."""
         self._limited = any(
             each.concurrency is not None for each in worker.project.recipes.values()
         )
@@ -58,6 +60,7 @@ class Admission:
             return
         if self.room <= 0:
             self.crowded = True
+            self._turned_away += 1
             worker.parking.make_room()
             self._leave(job_id)
             return
@@ -117,17 +120,19 @@ class Admission:
 
     async def start_queued(self) -> None:
         """Start jobs that were accepted, here or by other processes, as far as there is room."""
-        worker, room = self._worker, self.room
+        worker = self._worker
         if worker.alone or worker.closing or not worker.presence.holds:
             return
-        if room <= 0:
+        if self.room <= 0:
             worker.parking.make_room()
             return
         starting = set(self._starting)  # their rows say queued until they have begun
-        limit = room + len(starting) + 1
+        turned_away = self._turned_away
+        limit = self.room + len(starting) + 1
         found = await worker.store.read(queued.to_start, worker.share, limit, self._turn)
-        waiting = [each for each in found if each.id not in starting]
-        self.crowded = len(waiting) > room
+        waiting, room = [each for each in found if each.id not in starting], max(self.room, 0)
+        # Who found no room meanwhile may not be among them.
+        self.crowded = len(waiting) > room or self._turned_away > turned_away
         if not waiting:
             return
         ours = [each.id for each in waiting[:room]]

@@ -1,1 +1,2 @@
-"""What is shown: pages of jobs (`queries`, `job_filter`), counts (`operations`), `changes`."""
+"""What is shown: pages of jobs and conversations (`queries`, `job_filter`, `conversation_filter`,
+`newest`), how jobs ended (`outcomes`), counts (`operations`), and what has changed (`changes`)."""
