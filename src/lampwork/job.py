@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from typing_extensions import TypeForm, Unpack
 
@@ -18,7 +18,7 @@ from lampwork.errors import InputInvalid, JobFailed, StoreUnavailable
 from lampwork.files.artifact import Artifact
 from lampwork.genies.called import as_step, require_recipe
 from lampwork.genies.output import identity
-from lampwork.recipe import Recipe, bind_input, takes_job
+from lampwork.recipe import Recipe, bind_input, function_of, takes_job
 from lampwork.runs import event
 from lampwork.runs.call import Call
 from lampwork.runs.endpoint import Endpoints
@@ -287,7 +287,7 @@ class Job(SideBySide, Endpoints):
         if limit is not None and limit < 1:
             raise InputInvalid(f"map(limit={limit}) would never start an item; give 1 or more.")
         callable = self._flow.project.callable_of(fn)
-        if not takes_job(_function(fn)):
+        if not takes_job(function_of(fn)):
             raise InputInvalid(
                 f"map calls {callable} as (job, item): annotate its first parameter as `job: Job`."
             )
@@ -491,12 +491,7 @@ async def chat(job: Job, message: Json) -> Json:
 
 
 def _input(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
-    return bind_input(_function(fn), args, kwargs)
-
-
-def _function(fn: Any) -> Callable[..., Any]:
-    """The plain function of a recipe; any other function as it is."""
-    return cast(Callable[..., Any], fn.fn if isinstance(fn, Recipe) else fn)
+    return bind_input(function_of(fn), args, kwargs)
 
 
 def _digest(*identity: Any) -> str:

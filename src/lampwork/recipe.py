@@ -96,6 +96,11 @@ def require_recipe(given: Any, verb: str) -> None:
     )
 
 
+def function_of(fn: Any) -> Callable[..., Any]:
+    """The plain function of a recipe; any other function as it is."""
+    return cast(Callable[..., Any], fn.fn if isinstance(fn, Recipe) else fn)
+
+
 def bind_input(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Json:
     """The recorded input of a job of `fn`: `{"parameter": value}` in JSON.
 

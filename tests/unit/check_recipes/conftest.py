@@ -6,11 +6,13 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from textwrap import indent
+from textwrap import dedent, indent
 
 import pytest
+from tests.unit.check_recipes.drawn import Draw
 
 from lampwork import Project
+from lampwork.views import Graph
 
 HEAD = """
 import asyncio, contextlib, datetime, random, time, uuid
@@ -71,3 +73,15 @@ def found(written, tmp_path: Path) -> Callable[..., list[str]]:
         return [f"{each.code}: {lines[each.line - 1].strip()}" for each in project.check()]
 
     return check
+
+
+@pytest.fixture
+def draw(written) -> Draw:
+    """The graph of a recipe with this body."""
+
+    def draw(body: str, before: str = "") -> Graph:
+        recipe = "@project.recipe()\nasync def ship(job: Job, items: list[str]) -> None:\n"
+        project: Project = written(dedent(before) + recipe + indent(dedent(body), "    ") + "\n")
+        return project.graph("ship")
+
+    return draw

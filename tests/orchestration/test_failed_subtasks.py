@@ -1,0 +1,226 @@
+"""What becomes of an orchestration when subtasks fail: partial, reassigned, revised, left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from tests.orchestration.conftest import Open
+from tests.orchestration.team import agent, ends_with, lead, of, subtask, summary
+
+from lampwork import (
+    Answer,
+    Budget,
+    Call,
+    CannotComplete,
+    Job,
+    OrchestrationLimits,
+    Project,
+    Turn,
+)
+from lampwork.errors import (
+    OrchestrationFailed,
+    OrchestrationPartial,
+)
+from lampwork.insights import Insights
+
+
+class Total(BaseModel):
+    cents: int
+
+
+def gives_up(_: Turn) -> CannotComplete:
+    return CannotComplete("no data")
+
+
+async def test_what_is_required_and_has_failed_makes_the_result_partial(opened: Open) -> None:
+    project = Project("desk")
+    agents = [agent(project, "able"), agent(project, "unable", gives_up)]
+    plan = [
+        subtask("good", "able"),
+        subtask("bad", "unable"),
+        subtask("later", "able", depends_on=["bad"]),
+    ]
+    leader = lead(project, agents, plan)
+    async with opened(project) as app:
+        with ends_with(OrchestrationPartial) as raised:
+            await app.assign_task(leader, "Go.", output=None)
+        task = await app.assign_task(leader, "Go.", allow_partial=True)
+
+    error = raised.error
+    assert [each["subtask"] for each in error.sections] == ["good"]
+    missing = [
+        {
+            "subtask": "bad",
+            "title": "Bad",
+            "reasons": ['unable: Genie "unable" could not complete the task: no data'],
+        },
+        {"subtask": "later", "title": "Later", "reasons": ["it needs bad"]},
+    ]
+    assert error.missing == missing
+    assert error.partial == "good succeeded, bad failed, later skipped"
+    assert task.status == "partial"
+    assert list(task.missing) == missing
+    assert [each.subtask for each in task.sections] == ["good"]
+
+
+async def test_a_partial_answer_has_no_output_where_its_type_can_not_be_met(opened: Open) -> None:
+    project = Project("desk")
+    agents = [agent(project, "able"), agent(project, "unable", gives_up)]
+    plan = [subtask("good", "able"), subtask("bad", "unable")]
+    leader = lead(project, agents, plan, then=lambda _: CannotComplete("no total"))
+
+    @project.recipe()
+    async def report(job: Job) -> list[Any]:
+        task = await job.assign_task(leader, "Go.", output=Total, allow_partial=True)
+        return [task.status, task.output, [each.subtask for each in task.sections]]
+
+    async with opened(project) as app:
+        assert await app.run(report) == ["partial", None, ["good"]]
+
+
+async def test_nothing_useful_is_a_failure(opened: Open) -> None:
+    project = Project("desk")
+    leader = lead(project, [agent(project, "unable", gives_up)], [subtask("bad", "unable")])
+    async with opened(project) as app:
+        for allow_partial in (True, False):
+            with ends_with(OrchestrationFailed, match=r"bad.*no data"):
+                await app.assign_task(leader, "Go.", allow_partial=allow_partial)
+
+
+async def test_what_is_optional_and_has_failed_is_left_out(opened: Open) -> None:
+    project = Project("desk")
+    seen: list[Any] = []
+
+    def look(turn: Turn) -> Answer:
+        seen.append(turn.data)
+        return Answer("done")
+
+    agents = [agent(project, "able", look), agent(project, "unable", gives_up)]
+    plan = [
+        subtask("extra", "unable", required=False),
+        subtask("good", "able", inputs=[{"name": "x", "subtask": "extra"}]),
+    ]
+    leader = lead(project, agents, plan)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert task.status == "answered"
+    assert [each.subtask for each in task.sections] == ["good"]
+    assert seen == [{"x": {"missing": "Extra has failed"}}]
+
+
+async def test_a_failed_subtask_may_be_given_to_an_agent_of_its_choice(opened: Open) -> None:
+    project = Project("desk")
+    count: list[str] = []
+
+    def able(turn: Turn) -> Answer:
+        count.append(turn.instructions)
+        return Answer("done")
+
+    agents = [agent(project, "able", able), agent(project, "unable", gives_up)]
+    plan = [
+        subtask("first", "able"),
+        subtask("bad", "unable"),
+        subtask("later", "able", depends_on=["bad"]),
+    ]
+
+    def choose(turn: Turn) -> Any:
+        if of(turn)["bad"]["status"] == "failed":
+            return Call("delegate", subtask="bad", agent="able")
+        return Answer(summary(turn))
+
+    leader = lead(project, agents, plan, then=choose)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert task.response == "first succeeded, bad succeeded, later succeeded"
+    assert [each.agent for each in task.sections] == ["able", "able", "able"]
+    assert count == ["do first", "do bad", "do later"]  # what had succeeded is not done again
+
+
+async def test_a_plan_may_be_revised_twice_and_keeps_what_has_succeeded(opened: Open) -> None:
+    project = Project("desk")
+    done: list[str] = []
+
+    def able(turn: Turn) -> Answer:
+        done.append(turn.instructions)
+        return Answer("done")
+
+    agents = [agent(project, "able", able), agent(project, "unable", gives_up)]
+    plan = [subtask("good", "able"), subtask("bad", "unable")]
+
+    def revise(turn: Turn) -> Any:
+        tried = len([each for each in turn.results if each.skill == "revise"])
+        if tried < 3:
+            again = subtask(f"bad{tried}", "unable")
+            return Call(
+                "revise",
+                reason="another way",
+                subtasks=[again],
+                drop=["bad" if not tried else f"bad{tried - 1}"],
+            )
+        return Answer(turn.results[-1].error)
+
+    leader = lead(project, agents, plan, then=revise)
+    async with opened(project) as app:
+        with ends_with(OrchestrationPartial) as raised:
+            await app.assign_task(leader, "Go.")
+
+    assert "The plan was revised 2 times, and that is the most" in raised.error.partial
+    assert [each["subtask"] for each in raised.error.missing] == ["bad1"]
+    assert done == ["do good"]
+
+
+async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:
+    project = Project("desk")
+
+    @project.skill(effect="read")
+    def look() -> str:
+        """Look."""
+        return "found"
+
+    def endless(_: Turn) -> Call:
+        return Call(look)
+
+    agents = [agent(project, "able"), agent(project, "endless", endless, skills=[look])]
+    plan = [
+        subtask("good", "able"),
+        subtask("bad", "endless", budget_share=0.2, fallbacks=["able"]),
+        subtask("worse", "endless", budget_share=0.1),
+    ]
+    leader = lead(project, agents, plan)
+    async with opened(project) as app:
+        with ends_with(OrchestrationPartial) as raised:
+            await app.assign_task(leader, "Go.", budget=Budget(model_calls=20))
+        ledger = await Insights(app.store).orchestration(raised.error.task_id)
+
+    _, bad, worse = ledger.subtasks
+    assert [each.status for each in ledger.subtasks] == ["succeeded", "succeeded", "failed"]
+    assert bad.usage["requests"] == 5  # four of 20, then the fallback's own
+    assert worse.usage["requests"] == 2
+    assert "allows 2 model calls" in worse.reasons[0]
+
+
+async def test_an_agent_that_fails_again_and_again_is_set_aside(opened: Open) -> None:
+    project = Project("desk")
+    asked: list[str] = []
+
+    def unable(turn: Turn) -> CannotComplete:
+        asked.append(turn.instructions)
+        return CannotComplete("no data")
+
+    agents = [agent(project, "unable", unable), agent(project, "able")]
+    plan = [subtask(f"s{n}", "unable") for n in range(4)]
+    limits = OrchestrationLimits(parallel=1, set_aside_after=2)
+    leader = lead(project, agents, plan, fallbacks={"unable": ["able"]}, limits=limits)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+        ledger = await Insights(app.store).orchestration(task.task_id)
+
+    assert asked == ["do s0", "do s1"]
+    assert [each.agent for each in task.sections] == ["able"] * 4
+    assert [(each.agent, each.why) for each in ledger.subtasks[3].attempts] == [
+        ("unable", "refused"),
+        ("able", "fallback"),
+    ]
