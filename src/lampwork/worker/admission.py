@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ class Admission:
         """Whether accepted jobs wait for room."""
         self._turned_away = 0
         """How many jobs have found no room here."""
+        self._looking = asyncio.Lock()
+        """Held while it is looked for jobs that may start."""
+        self._asked = self._answered = 0
+        """How often that was asked for, and had been when the last look began."""
         self._limited = any(
             each.concurrency is not None for each in worker.project.recipes.values()
         )
@@ -119,18 +124,30 @@ class Admission:
     # --- jobs that wait for room ---
 
     async def start_queued(self) -> None:
-        """Start jobs that were accepted, here or by other processes, as far as there is room."""
-        worker = self._worker
+        """Start jobs that were accepted, here or by other processes, as far as there is room.
+
+        One look at a time: of two at once, the one that has seen less could be the last to say
+        whether there are more.
+        """
+        self._asked += 1
+        asked = self._asked
+        async with self._looking:
+            if self._answered < asked:  # else another look has begun since
+                self._answered = self._asked
+                await self._start_queued()
+
+    async def _start_queued(self) -> None:
+        worker, room = self._worker, self.room
         if worker.alone or worker.closing or not worker.presence.holds:
             return
-        if self.room <= 0:
+        if room <= 0:
             worker.parking.make_room()
             return
         starting = set(self._starting)  # their rows say queued until they have begun
         turned_away = self._turned_away
-        limit = self.room + len(starting) + 1
+        limit = room + len(starting) + 1
         found = await worker.store.read(queued.to_start, worker.share, limit, self._turn)
-        waiting, room = [each for each in found if each.id not in starting], max(self.room, 0)
+        waiting = [each for each in found if each.id not in starting]
         # Who found no room meanwhile may not be among them.
         self.crowded = len(waiting) > room or self._turned_away > turned_away
         if not waiting:
@@ -149,7 +166,7 @@ class Admission:
 
     def has_left(self) -> None:
         """A run has made room."""
-        if self.crowded and not self._worker.closing:
+        if (self.crowded or self._looking.locked()) and not self._worker.closing:
             self._worker.background(self.start_queued())
 
     @property
