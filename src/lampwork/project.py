@@ -86,6 +86,12 @@ class Project:
                     f'Project "{name}": max_queued={max_queued} would let no job be started. '
                     "Give a number from 1 on, or leave it out for any number."
                 )
+            for limited, limit in (rate_limits or {}).items():
+                if not isinstance(limit, RateLimit):  # pyright: ignore[reportUnnecessaryIsInstance]
+                    raise ProjectError(
+                        f'Project "{name}": rate_limits["{limited}"]={limit!r} is no rate limit. '
+                        "Give RateLimit(requests_per_minute=…, tokens_per_minute=…)."
+                    )
             self.allowed_hosts: AllowedHosts = AllowedHosts.of(name, allow_hosts)
         self.name = name
         self.retention = retention

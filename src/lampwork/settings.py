@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lampwork.errors import InputInvalid
 from lampwork.place import Folder, Place, Server
 
 MEBIBYTE = 1024 * 1024
@@ -32,6 +34,16 @@ class ReadingCaps:
     cpu_seconds: int = 20
     seconds: int = 60
     """On the clock, for one file."""
+
+
+_BOUNDS: Mapping[str, tuple[Any, float, str]] = {
+    "park_after": (int | float, 0, "seconds, from 0 on"),
+    "max_live": (int, 1, "a whole number of jobs, from 1 on"),
+    "sweep_interval": (int | float, 0.001, "seconds, from 0.001 on"),
+    "heartbeat": (int | float, 0.001, "seconds, from 0.001 on"),
+    "grace": (int | float, 0, "seconds, from 0 on"),
+}
+"""By setting: of which type, from where on, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,15 @@ class Settings:
     kept_code: str | None = None
     """Execute those jobs alone that `lampwork dev` keeps on this code. Without it they are left
     alone."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would strand every job. Raises InputInvalid."""
+        if not isinstance(self.home, Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputInvalid(f"home={self.home!r} is no folder. Give a pathlib.Path.")
+        for name, (kind, least, said) in _BOUNDS.items():
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, kind) or not given >= least:
+                raise InputInvalid(f"{name}={given!r} can't be. Give {said}.")
 
     @property
     def place(self) -> Place:

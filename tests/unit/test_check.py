@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lampwork import Answer, Finding, Model, Project, Turn, playbook
+from lampwork import Answer, Finding, Model, Project, RateLimit, Turn, playbook
 
 HEAD = """
 from collections.abc import Callable
@@ -249,3 +249,33 @@ def test_a_model_that_is_none_is_an_error_and_a_missing_key_is_a_note(
 
     assert found(project) == ([] if finding is None else [finding])
     assert all('Genie "clerk": Model "' in each.message for each in project.check())
+
+
+@pytest.mark.parametrize(
+    ("limited", "finding"),
+    [
+        ("openai", None),
+        ("openai:gpt-5.2", None),
+        ("anthropic:claude-sonnet-5", None),
+        ("opnai", ("rate_limit_unused", "warning")),
+        ("mistral", ("rate_limit_unused", "note")),
+    ],
+)
+def test_a_rate_limit_of_what_no_genie_asks_is_named(
+    monkeypatch: pytest.MonkeyPatch, limited: str, finding: tuple[str, str] | None
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
+    monkeypatch.delenv("LAMPWORK_MODEL", raising=False)
+    project = Project("shop", rate_limits={limited: RateLimit(requests_per_minute=5)})
+    model = Model("openai:gpt-5.2", fallbacks=("anthropic:claude-sonnet-5",))
+    project.genie("clerk", model=model, job_description="")
+
+    assert found(project) == ([] if finding is None else [finding])
+
+
+def test_a_rate_limit_may_be_of_a_model_that_a_playbook_stands_in_for() -> None:
+    project = Project("shop", rate_limits={"openai": RateLimit(requests_per_minute=5)})
+    project.genie("clerk", model=playbook(lambda turn: Answer("done")), job_description="")
+
+    assert found(project) == []

@@ -6,13 +6,14 @@ import ast
 import difflib
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lampwork.checks.finding import Finding
 from lampwork.checks.source import Sources, place
 from lampwork.errors import ModelError, ModelKeyMissing
 from lampwork.genies import eligibility
-from lampwork.models.resolve import resolve
+from lampwork.models.resolve import Model, Playbook, named, resolve
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
@@ -32,6 +33,7 @@ def in_project(project: Project, sources: Sources) -> Iterator[Finding]:
         yield from _in_skills(genie)
         yield from _in_model(genie, where)
         yield from _in_eligibility(genie, where)
+    yield from _in_rate_limits(project)
 
 
 def definition_of(genie: str, sources: Sources) -> dict[str, Any]:
@@ -92,6 +94,34 @@ def _in_eligibility(genie: Genie, where: dict[str, Any]) -> Iterator[Finding]:
             mend=eligibility.mend(found),
             **where,
         )
+
+
+def _in_rate_limits(project: Project) -> Iterator[Finding]:
+    """That a limit is of a provider or model which no genie asks, maybe for a slip of the pen."""
+    models = [genie.model for genie in project.genies.values()]
+    asked = {name for model in models for name in _asked_as(model)}
+    has_stand_ins = any(isinstance(model, Playbook) for model in models)
+    for name in project.rate_limits:
+        near = difflib.get_close_matches(name, asked, n=1)
+        if name in asked or (has_stand_ins and not near):
+            continue
+        yield Finding(
+            code="rate_limit_unused",
+            severity="warning" if near else "note",
+            message=f'No genie asks a model that counts as "{name}", so its rate limit bounds '
+            f"nothing. They ask {', '.join(sorted(asked)) or 'none'}.",
+            mend=f'Did you mean "{near[0]}"?' if near else "Take it out, or leave it for later.",
+        )
+
+
+def _asked_as(model: str | Model | Playbook) -> Iterator[str]:
+    """The names under which the requests to a model and to its fallbacks are counted."""
+    for read in (named, resolve):  # as it is written, and with LAMPWORK_MODEL in its place
+        with suppress(ModelError):
+            yield from read(model).paced_as
+    if isinstance(model, Model):
+        for fallback in model.fallbacks:
+            yield from _asked_as(fallback)
 
 
 def _words(skill: Skill[..., Any]) -> list[str]:
