@@ -197,6 +197,9 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.BudgetExceeded: "Use `partial`, or assign the rest of the work with a new budget.",
     errors.TaskDeadlineExceeded: "Use `partial`, or assign the task again with more time.",
+    errors.PlanRejected: (
+        "Say in the job description what people object to, or give the plan in code with `plan=`."
+    ),
     errors.PlanInvalid: (
         "Say in the job description what the agents are for, or give the plan in code with `plan=`."
     ),

@@ -13,14 +13,13 @@ from typing import Any, TypeVar, overload
 from typing_extensions import TypeForm
 
 from lampwork import by_hand, copies, values
-from lampwork.errors import InputInvalid, ResultNotRecordable
+from lampwork.errors import InputInvalid
 from lampwork.genies.output import Output, describe
+from lampwork.orchestrations_door import OrchestrationsDoor, check_json
 from lampwork.runs import event
 from lampwork.runs import resolution as said
-from lampwork.runs.wait import Delivery
 from lampwork.store.jobs import cancelled, inbox, jobs, wanted
 from lampwork.store.people.audit import Act, nothing, recorded
-from lampwork.store.store import Store
 from lampwork.store.tasks import by_hand as rows_by_hand
 from lampwork.store.upkeep.prune import Amount
 from lampwork.types import JobRef, Json, new_job_id
@@ -34,11 +33,8 @@ _LOOK_AGAIN = 0.2
 """Seconds between two looks at whether another process has ended a job."""
 
 
-class JobsDoor:
+class JobsDoor(OrchestrationsDoor):
     """What can be done with the jobs of a folder, whatever project they are of."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     @overload
     async def result(self, job_id: str) -> Any: ...
@@ -73,7 +69,7 @@ class JobsDoor:
 
         Raises JobNotFound, JobEnded, InputInvalid.
         """
-        _check_json(value)
+        check_json(value)
         topic = event.topic_of(job_id, name)
         event.check(name, value, await self.store.read(inbox.expected, topic))
         sending = recorded(Act("event.send", job_id, details={"event": name}), inbox.send)
@@ -92,7 +88,7 @@ class JobsDoor:
                 f"{resolution!r} is no resolution; say happened, did_not_happen or fail.",
                 problems=["resolution"],
             )
-        _check_json([result, reason, by])
+        check_json([result, reason, by])
         if resolution != "happened" and result is not None:
             raise InputInvalid(
                 f"A result belongs to what happened, and you say {resolution}: say happened with "
@@ -119,7 +115,7 @@ class JobsDoor:
 
     async def reject(self, wait_id: str, *, by: str, digest: str, reason: str = "") -> None:
         """Let such a call not be done; the genie is told why. Raises what `confirm` raises."""
-        _check_json(reason)
+        check_json(reason)
         decision = {"verdict": "rejected", "reason": reason, "digest": digest}
         deciding = recorded(Act("proposal.reject", wait_id), inbox.decide)
         self._answered([await self.store.write(deciding, wait_id, decision, by)])
@@ -133,7 +129,7 @@ class JobsDoor:
         failed too: then it is a retry of that job, with this answer. Raises TaskNotFound,
         InputInvalid, TaskNotWaiting, AlreadyAnswered, Conflict.
         """
-        _check_json([value, by, note])
+        check_json([value, by, note])
         row = await self.store.read(rows_by_hand.get, task_id)
         given = by_hand.check(task_id, self._output_of(row), value, by=by, note=note)
         if row.status == "failed":
@@ -272,18 +268,8 @@ class JobsDoor:
     def _mended(self, job_id: str) -> None:
         """A stopped job may go on."""
 
-    def _answered(self, deliveries: Iterable[Delivery]) -> None:
-        """Answers are in the inbox."""
-
     def _cancelled(self, job_ids: Iterable[str]) -> None:
         """Jobs are meant to be cancelled."""
 
     def _scheduled(self) -> None:
         """A trigger was paused, started or asked for."""
-
-
-def _check_json(value: Any) -> None:
-    try:
-        values.encode(value, values.UNTYPED, "the value")
-    except ResultNotRecordable as error:
-        raise InputInvalid(f"{error.message}. Nothing was changed.") from error

@@ -35,6 +35,7 @@ EVENTS = {
     "job.log": "what a recipe said with `job.log`",
     "job.needs_attention": "a job can't go on without a person, and what to type",
     "job.needs_confirmation": "a skill call waits for its user's word",
+    "job.needs_approval": "a plan waits for a person's approval",
     "job.parked": "a waiting job has left the memory",
     "job.succeeded": "a job has succeeded",
     "job.suspended": "all that a job does is to wait, and for what",

@@ -32,6 +32,7 @@ from lampwork.genies.skill import Skill, SkillOptions
 from lampwork.job import Job
 from lampwork.models import Model, Playbook
 from lampwork.models.rate_limit import RateLimit
+from lampwork.orchestrators.approval import PlanApproval
 from lampwork.orchestrators.check import AcceptanceCheck
 from lampwork.orchestrators.limits import OrchestrationLimits
 from lampwork.orchestrators.orchestrator import Orchestrator
@@ -283,6 +284,7 @@ class Project:
         pass_metadata: Mapping[Genie | str, Iterable[str]] | None = None,
         judge: Genie | None = None,
         plan: Plan | None = None,
+        plan_approval: PlanApproval | None = None,
         limits: OrchestrationLimits | None = None,
         max_turns: int = 50,
         budget: Budget | None = None,
@@ -298,7 +300,9 @@ class Project:
         assigned tasks, and be talked to, wherever a genie may. `fallbacks` take over from an agent
         that fails; `pass_metadata` names the keys of its tasks' metadata that an agent's skills
         get; `judge` is the genie that judges answers where a plan has a rubric; with `plan` its
-        model makes none; `limits` say how far it goes.
+        model makes none; with `plan_approval="always"`, or where that is a function which says so
+        of a `Plan`, a person approves or edits a plan before anything of it runs; `limits` say how
+        far it goes.
 
         Raises OrchestratorInvalid, DuplicateName, ProjectError.
         """
@@ -315,6 +319,7 @@ class Project:
                 pass_metadata=pass_metadata,
                 judge=judge,
                 plan=plan,
+                plan_approval=plan_approval,
                 limits=limits,
                 max_turns=max_turns,
                 budget=budget,

@@ -20,7 +20,9 @@ Want = Literal["run", "parked", "held", "cancelled", "attention"]
 """What is meant to happen to a job: the engine's own status never decides.
 `held` is a map's item whose turn has not come."""
 
-CallKind = Literal["step", "task", "call", "start", "map", "sleep", "wait_for", "endpoint", "value"]
+CallKind = Literal[
+    "step", "task", "call", "start", "map", "sleep", "wait_for", "endpoint", "approval", "value"
+]
 WaitKind = Literal[
     "event",
     "timer",
@@ -29,6 +31,7 @@ WaitKind = Literal[
     "conversation",
     "resolution",
     "confirmation",
+    "approval",
     "paused",
     "place",
     "rate",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
 
 from lampwork import Job, Metadata, OrchestrationLimits, Plan, Project, Subtask
-from lampwork.errors import DuplicateName, OrchestratorInvalid
+from lampwork.errors import DuplicateName, GenieNotEligible, OrchestratorInvalid
+from lampwork.insights import Insights
 
 project = Project("desk")
 worker = agent(project, "worker")
@@ -140,3 +142,33 @@ def test_a_plan_that_can_not_be_carried_out_is_refused(
         lead(project, [worker], plan=plan, limits=OrchestrationLimits(subtasks=3))
 
     assert said in raised.value.message
+
+
+async def test_an_agent_that_takes_no_background_tasks_keeps_its_orchestrator_from_all(
+    opened: Open,
+) -> None:
+    project = Project("desk")
+
+    @project.skill(confirm=True)
+    def refund() -> None:
+        """Refund."""
+
+    cashier = agent(project, "cashier", skills=[refund])
+    lead(project, [cashier, agent(project, "clerk")], name="below")
+    head = lead(project, [project.genies["below"]], name="head")
+    why = 'skill "refund" of its agent "below.cashier" needs the confirmation of its user'
+
+    found = {each.message: each for each in project.check() if each.code == "genie_not_eligible"}
+    assert found[f'"head" can\'t take background tasks: {why}.'].severity == "warning"
+    async with opened(project) as app:
+        with pytest.raises(GenieNotEligible, match="Give it agents without these skills") as raised:
+            await app.assign(head, "Do it.")
+        with pytest.raises(GenieNotEligible, match="can't be talked to"):
+            await app.send_message(head, "Hello.", user="ann")
+        views = await Insights(app.store).genies(list(project.genies.values()), None)
+    shown = {each.genie: each for each in views}
+
+    [reason] = raised.value.fields["reasons"]
+    assert (reason["agent"], reason["skill"]) == ("below.cashier", "refund")
+    assert (shown["head"].agents, shown["head"].obstacles) == (("below",), (why,))
+    assert shown["clerk"].obstacles == ()

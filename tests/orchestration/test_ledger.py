@@ -12,7 +12,7 @@ from tests.warm import Warm
 
 from lampwork import Answer, Call, CannotComplete, OrchestrationLimits, Project, TaskAnswer, Turn
 from lampwork.insights import Insights
-from lampwork.views import OrchestrationView, to_json
+from lampwork.views import OrchestrationView, RoundView, to_json
 
 
 def desk() -> Project:
@@ -73,10 +73,10 @@ async def test_it_shows_rounds_attempts_verdicts_and_reasons(
     assert by_job == found
     assert task.response == "text succeeded, hard succeeded, last succeeded, more succeeded"
     assert (found.orchestrator, found.status, found.error) == ("lead", "answered", None)
-    assert [(each.verb, each.status, each.added, each.chosen) for each in found.rounds] == [
-        ("plan", "succeeded", ("text", "hard", "last"), {}),
-        ("delegate", "succeeded", (), {"hard": "helper"}),
-        ("revise", "succeeded", ("more",), {}),
+    assert [(each.verb, each.status, changes(each), each.chosen) for each in found.rounds] == [
+        ("plan", "succeeded", ["added text", "added hard", "added last"], {}),
+        ("delegate", "succeeded", [], {"hard": "helper"}),
+        ("revise", "succeeded", ["added more"], {}),
     ]
     assert [each.reason for each in found.rounds] == [None, None, "one thing more"]
     assert [len(each.plan) for each in found.rounds] == [3, 3, 4]
@@ -105,6 +105,10 @@ async def test_it_shows_rounds_attempts_verdicts_and_reasons(
     assert first.conversation_id == again.conversation_id
     assert found.usage["requests"] == 4 + 3 + 2 + 1 + 1  # its own, text with its judge, the rest
     await _shows_the_same(found, tmp_path, warm)
+
+
+def changes(round: RoundView) -> list[str]:
+    return [f"{each.change} {each.subtask}" for each in round.changes]
 
 
 async def _shows_the_same(found: OrchestrationView, tmp_path: Path, warm: Warm) -> None:

@@ -48,13 +48,13 @@ def test_exactly_the_plans_with_a_cycle_are_refused(before: dict[str, list[str]]
     try:
         list(graphlib.TopologicalSorter(before).static_order())
     except graphlib.CycleError:
-        [problem] = problems_of(plan, leader)
+        [problem] = problems_of(plan, leader.team)
         path = problem.removeprefix("these wait for each other: ").split(" → ")
         assert path[0] == path[-1]
         for one, other in itertools.pairwise(path):
             assert other in before[one]
     else:
-        assert problems_of(plan, leader) == []
+        assert problems_of(plan, leader.team) == []
 
 
 @st.composite

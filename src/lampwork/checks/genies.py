@@ -38,7 +38,7 @@ def in_project(project: Project, sources: Sources) -> Iterator[Finding]:
 
 def definition_of(genie: str, sources: Sources) -> dict[str, Any]:
     """Where a genie is defined under that name, as the fields of a Finding."""
-    for call, file in sources.calls_of("genie"):
+    for call, file in (*sources.calls_of("genie"), *sources.calls_of("orchestrator")):
         keywords = {each.arg: each.value for each in call.keywords}
         match call.args[0] if call.args else keywords.get("name"):
             case ast.Constant(value=name) if name == genie:
@@ -89,7 +89,7 @@ def _in_eligibility(genie: Genie, where: dict[str, Any]) -> Iterator[Finding]:
     if found := eligibility.obstacles(genie):
         yield Finding(
             code="genie_not_eligible",
-            severity="note",
+            severity="warning" if any(each.agent for each in found) else "note",
             message=eligibility.in_words(genie, found),
             mend=eligibility.mend(found),
             **where,

@@ -27,6 +27,7 @@ from lampwork.views import (
     JobTree,
     JobView,
     Operations,
+    OrchestrationView,
     Page,
     TriggerDetails,
     TriggerView,
@@ -72,6 +73,9 @@ class AtPlace:
 
     async def conversation(self, conversation_id: str) -> ConversationDetails:
         return await self.insights.conversation(conversation_id)
+
+    async def orchestration(self, task_id: str) -> OrchestrationView:
+        return await self.insights.orchestration(task_id)
 
     async def workers(self) -> tuple[WorkerView, ...]:
         return await self.insights.workers()
@@ -126,6 +130,18 @@ class AtPlace:
 
     async def reject(self, job_id: str, wait_id: str, *, digest: str, reason: str = "") -> None:
         await self.door.reject(wait_id, by=self.by, digest=digest, reason=reason)
+
+    async def approve_plan(self, orchestration: str, *, digest: str, reason: str = "") -> None:
+        await self.door.approve_plan(orchestration, by=self.by, digest=digest, reason=reason)
+
+    async def reject_plan(self, orchestration: str, *, digest: str, reason: str = "") -> None:
+        await self.door.reject_plan(orchestration, by=self.by, digest=digest, reason=reason)
+
+    async def edit_plan(
+        self, orchestration: str, subtasks: Json, *, digest: str, reason: str = ""
+    ) -> None:
+        given = {"by": self.by, "digest": digest, "reason": reason}
+        await self.door.edit_plan(orchestration, subtasks, **given)
 
     async def answer_task(self, task_id: str, answer: Json, *, note: str | None = None) -> JobRef:
         door = await self._door_of(task_id)

@@ -108,6 +108,8 @@ def _lines(genie: GenieView) -> Iterator[str]:
     if genie.obstacles:
         yield "  takes no background tasks"
         yield from (f"    {each}" for each in genie.obstacles)
+    if genie.agents:
+        yield f"  agents    {', '.join(genie.agents)}"
     if genie.skills:
         yield "\nSkills"
     for skill in genie.skills:

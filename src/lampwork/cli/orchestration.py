@@ -1,48 +1,198 @@
-"""`lampwork orchestration`: the ledger of one, as a tree."""
+"""`lampwork orchestration ID`: the ledger of one, as a tree, and what people decide about it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from lampwork.cli import output
-from lampwork.cli.options import Options, examples, shared
-from lampwork.cli.reading import reading
+from lampwork.cli.noun import Noun
+from lampwork.cli.options import Options, examples
+from lampwork.cli.reading import from_source
 from lampwork.cli.screen.tree import Line, plain
-from lampwork.errors import TaskNotFound
-from lampwork.insights import Insights
-from lampwork.views import AttemptView, OrchestrationView, RoundView, SubtaskView, to_json
+from lampwork.cli.source import Source
+from lampwork.errors import ProposalChanged, TaskNotFound, WaitNotFound
+from lampwork.views import (
+    AttemptView,
+    OrchestrationView,
+    PlanApproval,
+    RoundView,
+    SubtaskChange,
+    SubtaskView,
+    to_json,
+)
+
+T = TypeVar("T")
 
 _AFTER = {"asked_again": "asked again", "refused": "not assigned"}
 _SHOWN_AS = {"accepted": "ok", "rejected": "failed", "judging": "open", "working": "open"}
+_MARKS = {"added": "+", "changed": "~", "dropped": "-"}
+_SHOWN_OF_DIGEST = 12
+_EXAMPLE = "lampwork orchestration t01hxq3k9v2m7c4d8e0f5.1"
 
 
-@click.command("orchestration", epilog=examples("lampwork orchestration t01hxq3k9v2m7c4d8e0f5.1"))
-@click.argument("id")
-@shared
-def command(id: str, options: Options) -> int:
+@click.group(
+    "orchestration",
+    cls=Noun,
+    which="ID",
+    parameter="id",
+    of=click.STRING,
+    epilog=examples(_EXAMPLE),
+)
+def command() -> None:
     """Show an orchestration: its plan and revisions, each attempt with verdict, time and cost.
 
-    ID is that of the orchestrator's task, or of the job that assigned it.
+    ID is that of the orchestrator's task, or of the job that assigned it. A verb after the ID
+    decides about it.
     """
 
-    async def look(insights: Insights) -> OrchestrationView:
-        return await insights.orchestration(id)
 
-    found = asyncio.run(reading(options, look))
-    if found is None:
-        raise TaskNotFound(f"There is no task {id}: nothing is in {options.settings.place}.")
-    if options.as_json:
-        output.say_json(to_json(found))
-    else:
-        for line in _lines(found):
-            output.say(line)
+@command.verb("show", hidden=True)
+def show(id: str, options: Options) -> int:
+    """Show an orchestration."""
+    found = _of(options, id, lambda source: source.orchestration(id))
+    _say(options, found)
     return 0
 
 
-def _lines(found: OrchestrationView) -> Iterator[str]:
+@command.verb("plan", epilog=examples(f"{_EXAMPLE} plan > plan.json"))
+def plan(id: str, options: Options) -> int:
+    """Print its plan as JSON: that which is proposed, or carried out; `edit` takes it back."""
+    found = _of(options, id, lambda source: source.orchestration(id))
+    output.say_json(list(found.rounds[-1].plan))
+    return 0
+
+
+def _deciding(name: str, example: str = "") -> Callable[[Callable[..., int]], click.Command]:
+    """A verb that decides on a plan which waits to be approved."""
+
+    def define(fn: Callable[..., int]) -> click.Command:
+        by = click.option("--by", metavar="NAME", help="Who decides, for the record; you, mostly.")
+        digest = click.option(
+            "--digest",
+            metavar="DIGEST",
+            default="",
+            help="Of the plan that was looked at, or its beginning: another one is refused.",
+        )
+        reason = click.option("--reason", metavar="TEXT", default="", help="Why, for the record.")
+        typed = f"{_EXAMPLE} {name}{example}"
+        return command.verb(name, epilog=examples(typed))(by(digest(reason(fn))))
+
+    return define
+
+
+@_deciding("approve")
+def approve(id: str, by: str | None, digest: str, reason: str, options: Options) -> int:
+    """Let the plan be carried out that waits for that.
+
+    Look at it first. Without --digest it is the one that is proposed now.
+    """
+
+    async def do(source: Source, of: OrchestrationView, digest: str) -> str:
+        await source.approve_plan(of.orchestration_id, digest=digest, reason=reason)
+        return f"Approved {digest[:_SHOWN_OF_DIGEST]}: {of.orchestrator} goes on."
+
+    return _decide(options, id, do, digest, by=by)
+
+
+@_deciding("reject", " --reason 'ask nobody outside'")
+def reject(id: str, by: str | None, digest: str, reason: str, options: Options) -> int:
+    """Let the plan not be carried out; its orchestrator is told the reason, and may plan again."""
+
+    async def do(source: Source, of: OrchestrationView, digest: str) -> str:
+        await source.reject_plan(of.orchestration_id, digest=digest, reason=reason)
+        return f"Rejected {digest[:_SHOWN_OF_DIGEST]}: {of.orchestrator} is told."
+
+    return _decide(options, id, do, digest, by=by)
+
+
+@_deciding("edit", " plan.json")
+@click.argument("file", type=click.File(encoding="utf-8"))
+def edit(id: str, by: str | None, digest: str, reason: str, file: Any, options: Options) -> int:
+    """Propose the subtasks of FILE instead, a JSON list as `plan` prints it; - is standard input.
+
+    They are checked like the model's, and wait to be approved.
+    """
+    from lampwork.cli.run import read_json
+
+    subtasks = read_json(file.name, file.read(), example="[{…}]")
+
+    async def do(source: Source, of: OrchestrationView, digest: str) -> str:
+        proposed = {"digest": digest, "reason": reason}
+        await source.edit_plan(of.orchestration_id, subtasks, **proposed)
+        return f"Proposed instead. Approve it: {options.to_type('orchestration', id, 'approve')}"
+
+    return _decide(options, id, do, digest, by=by)
+
+
+# --- how it is asked, and done ---
+
+
+def _of(
+    options: Options,
+    id: str,
+    read: Callable[[Source], Awaitable[T]],
+    *,
+    by: str | None = None,
+) -> T:
+    """What `read` returns. Raises TaskNotFound."""
+    found = asyncio.run(from_source(options, read, by=by))
+    if found is None:
+        raise TaskNotFound(f"There is no task {id}: nothing is in {options.where}.")
+    return found
+
+
+def _decide(
+    options: Options,
+    id: str,
+    act: Callable[[Source, OrchestrationView, str], Awaitable[str]],
+    digest: str,
+    *,
+    by: str | None,
+) -> int:
+    """Decide on what is proposed, and say so, as `act` returns it."""
+
+    async def do(source: Source) -> tuple[str, OrchestrationView]:
+        found = await source.orchestration(id)
+        proposed = found.rounds[-1].approval
+        if proposed is None:
+            raise WaitNotFound(
+                f"Orchestration {id} has no plan that waits to be approved. Look at it: "
+                f"{options.to_type('orchestration', id)}"
+            )
+        if not proposed.digest.startswith(digest):
+            raise ProposalChanged(
+                f"What is proposed now is {proposed.digest[:_SHOWN_OF_DIGEST]}, and not {digest}. "
+                f"Look at it again: {options.to_type('orchestration', id)}",
+                digest=proposed.digest,
+            )
+        done = await act(source, found, proposed.digest)
+        return done, await source.orchestration(id)
+
+    done, found = _of(options, id, do, by=by)
+    if options.as_json:
+        output.say_json(to_json(found))
+    else:
+        output.say(done)
+    return 0
+
+
+# --- an orchestration for people ---
+
+
+def _say(options: Options, found: OrchestrationView) -> None:
+    if options.as_json:
+        output.say_json(to_json(found))
+        return
+    for line in _lines(found, options):
+        output.say(line)
+
+
+def _lines(found: OrchestrationView, options: Options) -> Iterator[str]:
     yield f"Orchestration {found.orchestration_id} of {found.orchestrator}: {found.status}"
     yield f"  {output.cut(found.instructions, 90)}"
     yield (
@@ -53,20 +203,54 @@ def _lines(found: OrchestrationView) -> Iterator[str]:
         yield f"  {output.headline(found.error.message)}"
     yield "\nPlan"
     for each in found.rounds:
-        yield f"  {_round(each)}"
+        yield from (f"  {line}" for line in _round(each))
     yield "\nSubtasks"
     for each in found.subtasks:
         yield from plain(_subtask(each), 1)
+    asked = found.rounds[-1].approval
+    if asked is not None and asked.status == "waiting":
+        yield "\nIt waits to be approved:"
+        for verb in (("approve",), ("reject", "--reason", "TEXT"), ("edit", "FILE")):
+            yield f"  {options.to_type('orchestration', found.orchestration_id, *verb)}"
 
 
-def _round(round: RoundView) -> str:
+def _round(round: RoundView) -> Iterator[str]:
     text = f"{round.verb}  {round.status}  {output.span(round.created_at, round.ended_at)}"
-    for word, ids in (("+", round.added), ("~", round.changed), ("-", round.dropped)):
-        text += "".join(f"  {word}{id}" for id in ids)
+    text += "".join(f"  {_MARKS[each.change]}{each.subtask}" for each in round.changes)
     text += "".join(f"  {subtask} to {agent}" for subtask, agent in round.chosen.items())
     if round.reason:
         text += f"  {output.cut(round.reason, 60)}"
-    return text if round.error is None else f"{text}  {output.headline(round.error.message)}"
+    yield text if round.error is None else f"{text}  {output.headline(round.error.message)}"
+    yield from (f"  {line}" for line in _fields(round.changes))
+    if round.approval is not None:
+        yield from (f"  {line}" for line in _approval(round.approval))
+
+
+def _fields(changes: Sequence[SubtaskChange]) -> Iterator[str]:
+    """What has changed of which subtask, a line for each field."""
+    for each in changes:
+        for field in each.fields:
+            before, after = (output.cut(_short(one), 40) for one in (field.before, field.after))
+            yield f"~{each.subtask}  {field.field}: {before} → {after}"
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _approval(asked: PlanApproval) -> Iterator[str]:
+    for each in asked.edits:
+        marks = "".join(f"  {_MARKS[one.change]}{one.subtask}" for one in each.changes)
+        why = f"  {output.cut(each.reason, 60)}" if each.reason else ""
+        yield f"edited by {each.by}, {output.local(each.at)}{marks}{why}"
+        yield from (f"  {line}" for line in _fields(each.changes))
+    digest = asked.digest[:_SHOWN_OF_DIGEST]
+    if asked.at is None:
+        why = f", since {asked.why}" if asked.why else ""
+        yield f"waits to be approved  {digest}{why}"
+    else:
+        why = f"  {output.cut(asked.reason, 60)}" if asked.reason else ""
+        yield f"{asked.status} by {asked.by}, {output.local(asked.at)}  {digest}{why}"
 
 
 def _subtask(subtask: SubtaskView) -> Line:

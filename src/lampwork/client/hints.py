@@ -15,14 +15,15 @@ from lampwork.errors import ServerUnreachable
 
 __all__ = ["Hint", "follow"]
 
-Kind = Literal["everything", "job", "conversation"]
+Kind = Literal["everything", "job", "conversation", "orchestration"]
 
 _KINDS: dict[str, Kind] = {each: each for each in get_args(Kind)}
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What to fetch anew: `everything` at first and after each gap, else a job or conversation."""
+    """What to fetch anew: `everything` at first and after each gap, else a job, a conversation or
+    an orchestration."""
 
     kind: Kind
     id: str | None = None
@@ -34,15 +35,19 @@ class Hint:
 
 
 async def follow(
-    connection: Connection, jobs: Collection[str] | None, conversations: Collection[str]
+    connection: Connection,
+    jobs: Collection[str] | None,
+    conversations: Collection[str],
+    orchestrations: Collection[str],
 ) -> AsyncGenerator[Hint]:
     """Hints without an end; a connection that breaks off is made anew.
 
     Raises what the server refuses; ServerUnreachable once it was away for longer than patience.
     """
+    followed = {"jobs": jobs, "conversations": conversations, "orchestrations": orchestrations}
     query = {
         name: ",".join(ids)
-        for name, ids in (("jobs", jobs), ("conversations", conversations))
+        for name, ids in followed.items()
         if ids or (name == "jobs" and ids is not None)
     }
     now = asyncio.get_running_loop().time

@@ -120,9 +120,14 @@ class JobCalls(Asking):
     # --- what happens ---
 
     def follow(
-        self, *, jobs: Collection[str] | None = None, conversations: Collection[str] = ()
+        self,
+        *,
+        jobs: Collection[str] | None = None,
+        conversations: Collection[str] = (),
+        orchestrations: Collection[str] = (),
     ) -> AsyncGenerator[Hint]:
-        """Hints at what has changed, without an end: of all jobs, or of these and those below them.
+        """Hints at what has changed, without an end: of all jobs, or of these and those below them;
+        of conversations; of orchestrations, by their tasks, when a subtask has moved.
 
         >>> async for hint in client.follow(jobs=[job_id]):
         ...     tree = await client.tree(job_id)
@@ -130,7 +135,7 @@ class JobCalls(Asking):
         The first one is `everything`, and so is the one after each gap: whoever fetches what is
         hinted at loses nothing. Raises ServerUnreachable once the server was away too long.
         """
-        return follow(self._connection, jobs, conversations)
+        return follow(self._connection, jobs, conversations, orchestrations)
 
     async def wait(self, job_id: str) -> JobDetails:
         """Wait until a job has ended; all of it. Raises JobNotFound."""
@@ -216,6 +221,37 @@ class JobCalls(Asking):
         said = {"wait_id": wait_id, "digest": digest, "reason": reason}
         return await self._post(JobView, _job(job_id, "reject"), said)
 
+    async def approve_plan(
+        self, orchestration: str, *, digest: str, reason: str = ""
+    ) -> OrchestrationView:
+        """Let the plan of an orchestration be carried out that waits for that.
+
+        `digest` is that of the plan which was seen (`rounds[-1].approval.digest`). Raises
+        TaskNotFound, WaitNotFound, AlreadyAnswered, JobEnded, ProposalChanged.
+        """
+        said = {"digest": digest, "reason": reason}
+        return await self._post(OrchestrationView, _plan(orchestration, "approve"), said)
+
+    async def reject_plan(
+        self, orchestration: str, *, digest: str, reason: str = ""
+    ) -> OrchestrationView:
+        """Let such a plan not be carried out: its orchestrator is told why, and may plan again.
+
+        Raises what `approve_plan` raises.
+        """
+        said = {"digest": digest, "reason": reason}
+        return await self._post(OrchestrationView, _plan(orchestration, "reject"), said)
+
+    async def edit_plan(
+        self, orchestration: str, subtasks: Json, *, digest: str, reason: str = ""
+    ) -> OrchestrationView:
+        """Propose other subtasks instead of those that wait to be approved, and wait in their turn.
+
+        They are checked like the model's. Raises InputInvalid, and what `approve_plan` raises.
+        """
+        said = {"subtasks": subtasks, "digest": digest, "reason": reason}
+        return await self._post(OrchestrationView, _plan(orchestration, "edit"), said)
+
     async def answer_task(self, task_id: str, answer: Json, *, note: str | None = None) -> JobView:
         """Answer a task that waits, or has failed, in the genie's place; the job that goes on.
 
@@ -279,6 +315,10 @@ def _job(job_id: str, *names: str) -> str:
 
 def _task(task_id: str, *names: str) -> str:
     return "/".join(["/api/tasks", segment(task_id), *map(segment, names)])
+
+
+def _plan(orchestration: str, *names: str) -> str:
+    return _task(orchestration, "orchestration", "plan", *names)
 
 
 def _conversation(conversation_id: str, *names: str) -> str:

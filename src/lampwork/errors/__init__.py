@@ -42,7 +42,7 @@
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
-    │   ├── PlanInvalid · OrchestrationPartial · OrchestrationFailed
+    │   ├── PlanInvalid · PlanRejected · OrchestrationPartial · OrchestrationFailed
     └── StoreError
         ├── FolderInUse · FolderNotWritable · DatabaseBehind · DatabaseTooNew
         ├── DatabaseNotSupported · StoreUnavailable · DatabaseNotWritable
@@ -145,6 +145,7 @@ from lampwork.errors.orchestrations import (
     OrchestrationPartial,
     OrchestratorInvalid,
     PlanInvalid,
+    PlanRejected,
 )
 from lampwork.errors.outbound import (
     OutboundError,
@@ -283,6 +284,7 @@ __all__ = [
     "OutputInvalid",
     "OutputTypeInvalid",
     "PlanInvalid",
+    "PlanRejected",
     "PollFailed",
     "ProjectError",
     "ProjectNotFound",

@@ -14,6 +14,10 @@ class PlanInvalid(TaskError):
     """A plan, or a change of it, that can't be carried out. Fields: `problems`."""
 
 
+class PlanRejected(TaskError):
+    """People have not approved of a plan. Fields: `by` and `reason`, of one that was decided on."""
+
+
 class OrchestrationPartial(TaskError):
     """Required subtasks have failed, others have not. Fields: `sections`, `missing`."""
 

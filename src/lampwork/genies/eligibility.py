@@ -42,10 +42,18 @@ class Obstacle:
 
     skill: str
     why: str
+    agent: str | None = None
+    """Whose it is, where that is one whom an orchestrator has work for it."""
     is_knowledge: bool = False
     """Whether a task that makes do with public documents may have it."""
     takes_user: bool = False
     """Whether it is none where a user is there."""
+
+    @property
+    def said(self) -> str:
+        """It, in words."""
+        whose = "" if self.agent is None else f' of its agent "{self.agent}"'
+        return f'skill "{self.skill}"{whose} {self.why}'
 
 
 def obstacles(genie: Genie, *, public_only: bool = False) -> tuple[Obstacle, ...]:
@@ -65,7 +73,15 @@ def obstacles(genie: Genie, *, public_only: bool = False) -> tuple[Obstacle, ...
             for base in genie.knowledge
             if base.permissioned
         ]
-    return tuple(found)
+    return (*found, *_of_agents(genie))
+
+
+def _of_agents(genie: Genie) -> Iterator[Obstacle]:
+    """What keeps those from it whose background tasks do the genie's work, wherever it is asked."""
+    for agent in genie.works_through:
+        for each in obstacles(agent):
+            below = "" if each.agent is None else f".{each.agent}"
+            yield Obstacle(each.skill, each.why, agent=f"{agent.name}{below}")
 
 
 def _obstacles(skill: Skill[..., Any]) -> Iterator[Obstacle]:
@@ -84,13 +100,15 @@ def obstacles_to_chat(genie: Genie) -> tuple[Obstacle, ...]:
 
 def in_words(genie: Genie, found: Iterable[Obstacle], *, chat: bool = False) -> str:
     """The sentence that says so, naming each skill and why."""
-    listed = "; ".join(f'skill "{each.skill}" {each.why}' for each in found)
+    listed = "; ".join(each.said for each in found)
     what = "be talked to" if chat else "take background tasks"
     return f'"{genie.name}" can\'t {what}: {listed}.'
 
 
 def mend(found: Sequence[Obstacle]) -> str:
     """What to do about it."""
+    if all(each.agent is not None for each in found):
+        return "Give it agents without these skills."
     knowledge = 'pass knowledge="public_only" if public documents are enough'
     if all(each.is_knowledge for each in found):
         return f"Assign the task to a genie without it, or {knowledge}."
@@ -103,11 +121,16 @@ def not_eligible(genie: Genie, *, public_only: bool, chat: bool) -> GenieNotElig
     found = obstacles_to_chat(genie) if chat else obstacles(genie, public_only=public_only)
     if not found:
         return None
-    do = _NOT_BUILT if chat else mend(found)
+    do = _NOT_BUILT if chat and not any(each.agent for each in found) else mend(found)
     return GenieNotEligible(
         f"{in_words(genie, found, chat=chat)} {do}",
-        reasons=[{"skill": each.skill, "why": each.why} for each in found],
+        reasons=[_reason(each) for each in found],
     )
+
+
+def _reason(of: Obstacle) -> dict[str, str]:
+    reason = {"skill": of.skill, "why": of.why}
+    return reason if of.agent is None else reason | {"agent": of.agent}
 
 
 def warn_of_ineligible(genies: Iterable[Genie]) -> None:

@@ -93,6 +93,11 @@ class Genie:
         return self.job_description
 
     @property
+    def works_through(self) -> Iterable[Genie]:
+        """Those whose background tasks do its work."""
+        return ()
+
+    @property
     def one_at_a_time(self) -> frozenset[str]:
         """Skills of which one reply may call but one, once."""
         return frozenset()

@@ -248,6 +248,10 @@ class Insights:
         """The number of the last entry of each of these conversations."""
         return await self.store.read(changes.last_entries, conversations)
 
+    async def orchestrations_at(self, task_ids: Collection[str]) -> Mapping[str, int]:
+        """Of each of these orchestrations a number, which grows with all that its ledger shows."""
+        return await self.store.read(changes.orchestrations_at, task_ids)
+
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""
         return await self.store.read(queries.has_several_projects)

@@ -43,9 +43,8 @@ def _view(genie: Genie, pause: PauseView | None, model: str | None) -> GenieView
         job_description=genie.job_description,
         skills=tuple(map(skill_view, genie.skills)),
         knowledge=tuple(base.name for base in genie.knowledge),
-        obstacles=tuple(
-            f'skill "{each.skill}" {each.why}' for each in eligibility.obstacles(genie)
-        ),
+        agents=tuple(each.name for each in genie.works_through),
+        obstacles=tuple(each.said for each in eligibility.obstacles(genie)),
         paused=pause,
     )
 

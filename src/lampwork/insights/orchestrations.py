@@ -7,16 +7,17 @@ step or a task of the judge what was said of it, a sleep a rest before the next.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lampwork import values
 from lampwork.errors import TaskNotFound
 from lampwork.insights.conversations import error_view
+from lampwork.insights.plans import approval_of, changes
 from lampwork.orchestrators.attempts import GAVE_UP, REFUSED
 from lampwork.orchestrators.check import JUDGING
-from lampwork.orchestrators.plan import Subtask
+from lampwork.orchestrators.plan import Subtask, as_given
 from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
 from lampwork.store import blobs
 from lampwork.store.lists import queries
@@ -88,7 +89,8 @@ class _Ledger:
         """Take in a round, by how the orchestration stood before it."""
         outcome = None if round.outcome is None else values.read(round.outcome)
         refused = isinstance(outcome, values.Failure)
-        plan = () if refused else plan_of(round, before.subtasks)
+        asked = round.proposal is not None
+        plan = plan_of(round, before.subtasks) if asked or not refused else ()
         self.rounds.append(_round(round, before, plan, outcome))
         if refused:
             return
@@ -101,14 +103,19 @@ class _Ledger:
                 each["subtask"]: each for each in json.loads(outcome.text)["subtasks"]
             }
         self.open = round.status not in ENDED
-        chosen = {round.input["subtask"]} if verb_of(round) == "delegate" else set[str]()
+        chosen = {round.input["subtask"]} if verb_of(round.callable) == "delegate" else set[str]()
         self._take_lanes(round.job_id, lanes, chosen)
 
     def _take_lanes(self, job_id: str, lanes: Sequence[Subtask], chosen: set[str]) -> None:
         tasks = {row.call: row for row in orchestrations.tasks_of(self.connection, job_id)}
         calls = sorted(queries.begun_calls(self.connection, [job_id]), key=lambda row: row.number)
+        ahead = _before_lanes(calls)
         for index, subtask in enumerate(lanes):
-            own = [row for row in calls if (row.number - 1) % len(lanes) == index]
+            own = [
+                row
+                for row in calls
+                if row.number > ahead and (row.number - ahead - 1) % len(lanes) == index
+            ]
             lane = _Lane(self.connection, subtask.agent, subtask.id in chosen)
             for row in own:
                 lane.take(row, tasks.get(row.number))
@@ -138,6 +145,13 @@ class _Ledger:
             attempts=tuple(attempts),
             usage=self.usage.get(subtask.id, {}),
         )
+
+
+def _before_lanes(calls: Sequence[Any]) -> int:
+    """How many calls a round has made before its lanes: of those the first is never a step."""
+    ahead = 1 if calls and (calls[0].number, calls[0].kind) == (1, "step") else 0
+    gate = [row for row in calls if row.kind == "approval"]
+    return max([ahead, *(row.number for row in gate)])
 
 
 def _status_of(last: AttemptView) -> Any:
@@ -265,21 +279,19 @@ def _refused(call: Any, noted: dict[str, Any]) -> AttemptView:
 def _round(
     round: Round, before: Standing, plan: Sequence[Subtask], outcome: values.Outcome | None
 ) -> RoundView:
-    was: Mapping[str, Subtask] = {each.id: each for each in before.subtasks}
-    now = {each.id: each for each in plan}
     failed = isinstance(outcome, values.Failure)
-    chosen = round.input if verb_of(round) == "delegate" else None
+    recorded = as_given(plan)
+    chosen = round.input if verb_of(round.callable) == "delegate" else None
     return RoundView(
-        verb=verb_of(round),
+        verb=verb_of(round.callable),
         job_id=round.job_id,
         status=round.status,
         reason=round.input.get("reason"),
         error=error_view(outcome.error) if failed else None,
         created_at=moment(round.created_at),
         ended_at=moment_or_none(round.ended_at),
-        added=tuple(id for id in now if id not in was),
-        changed=tuple(id for id in now if id in was and was[id] != now[id]),
-        dropped=() if failed else tuple(id for id in was if id not in now),
+        changes=changes(as_given(before.subtasks), recorded) if recorded else (),
+        approval=approval_of(round),
         chosen={} if chosen is None else {chosen["subtask"]: chosen["agent"]},
-        plan=tuple(each.model_dump(mode="json", exclude_defaults=True) for each in plan),
+        plan=tuple(recorded),
     )

@@ -209,8 +209,22 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
         case "confirmation":
             about = f" for {_facts(metadata)}" if metadata else ""
             return f"{subject['user']} to confirm {_effect(subject)}{about}"
+        case "approval":
+            return _approval(subject)
         case kind:
             return kind
+
+
+def _approval(subject: dict[str, Json]) -> str:
+    """The plan that a person is to approve."""
+    count = len(subject["subtasks"])
+    what = {
+        "plan": f"the plan of {subject['orchestrator']}, {count} subtasks",
+        "revise": f"a revision of the plan of {subject['orchestrator']}",
+        "delegate": f"the agent that {subject['orchestrator']} has chosen",
+    }[subject["verb"]]
+    why = f", since {subject['why']}" if subject["why"] else ""
+    return f"a person to approve {what}{why}"
 
 
 def _turn(row: queries.Row, place: limits.InLine) -> str:

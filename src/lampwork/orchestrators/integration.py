@@ -11,6 +11,7 @@ from lampwork.errors import (
     OrchestrationFailed,
     OrchestrationPartial,
     OutputInvalid,
+    PlanRejected,
     SkillFailing,
     TaskNotCompleted,
     TurnLimitReached,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["conclude"]
 
-_UNANSWERED = (TaskNotCompleted, OutputInvalid, TurnLimitReached, SkillFailing)
+_UNANSWERED = (TaskNotCompleted, OutputInvalid, PlanRejected, TurnLimitReached, SkillFailing)
 """Ends of the orchestrator's own, beside which the work of its agents counts."""
 
 

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from lampwork.errors import OrchestratorInvalid, PlanInvalid, one_of
+from lampwork.errors import OrchestratorInvalid, PlanInvalid, PlanRejected, one_of
 from lampwork.genies.budget import Budget
 from lampwork.genies.genie import Genie
 from lampwork.genies.skill import Skill
 from lampwork.metadata import Key
 from lampwork.models.resolve import Model, Playbook
+from lampwork.orchestrators.approval import ALWAYS, PlanApproval
 from lampwork.orchestrators.integration import conclude
 from lampwork.orchestrators.limits import OrchestrationLimits
-from lampwork.orchestrators.plan import Plan, problems_of
+from lampwork.orchestrators.plan import Plan, Team, problems_of
 from lampwork.orchestrators.planned import Planned
 from lampwork.orchestrators.verbs import PLANNING, verbs_of
 from lampwork.recipe import Recipe
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lampwork.models.ask import LanguageModel
     from lampwork.orchestrators.check import AcceptanceCheck
     from lampwork.project import Project
+    from lampwork.tasks.action import Action
     from lampwork.tasks.task import Ending, TaskInHand
     from lampwork.tasks.transcript import Transcript
 
@@ -55,6 +57,8 @@ class Orchestrator(Genie):
     limits: OrchestrationLimits = field(default_factory=OrchestrationLimits)
     plan: Plan | None = None
     """By the author, where the model makes none."""
+    plan_approval: PlanApproval | None = None
+    """Which plans a person approves before anything of them runs."""
 
     @classmethod
     def coordinating(
@@ -70,6 +74,7 @@ class Orchestrator(Genie):
         judge: Genie | None,
         limits: OrchestrationLimits | None,
         plan: Plan | None,
+        plan_approval: PlanApproval | None,
         max_turns: int,
         budget: Budget | None,
         max_concurrent_tasks: int | None,
@@ -93,10 +98,11 @@ class Orchestrator(Genie):
             judge=_judge(plain, team, judge),
             limits=limits or OrchestrationLimits(),
             plan=plan,
+            plan_approval=_approval(name, plan_approval),
         )
         object.__setattr__(found, "skills", verbs_of(found))
         _check_depth(found)
-        if plan is not None and (problems := problems_of(plan.subtasks, found)):
+        if plan is not None and (problems := problems_of(plan.subtasks, found.team)):
             raise _wrong(name, f"plan= can't be carried out: {'; '.join(problems)}.")
         return found
 
@@ -104,6 +110,12 @@ class Orchestrator(Genie):
     def checks(self) -> Mapping[str, AcceptanceCheck[..., Any]]:
         """What its subtasks' answers may have to pass: the checks of its project."""
         return self.project.acceptance_checks
+
+    @property
+    def team(self) -> Team:
+        """What its plans may name."""
+        names = tuple(self.agents), tuple(self.checks)
+        return Team(*names, self.judge is not None, self.limits.subtasks)
 
     # --- as its tasks are worked on ---
 
@@ -132,6 +144,11 @@ class Orchestrator(Genie):
         return text
 
     @property
+    def works_through(self) -> Iterable[Genie]:
+        """Its agents, and its judge."""
+        return [*self.agents.values(), *([] if self.judge is None else [self.judge])]
+
+    @property
     def one_at_a_time(self) -> frozenset[str]:
         """One round after the other."""
         return PLANNING
@@ -147,18 +164,19 @@ class Orchestrator(Genie):
         return "you have not planned anything, and your agents do the work: call `plan` first"
 
     def check_progress(self, so_far: Transcript) -> None:
-        """Raise PlanInvalid after too many invalid plans in a row."""
-        problems: list[str] = []
+        """Raise PlanInvalid or PlanRejected after too many plans in a row that came to nothing."""
+        refused: list[Action] = []
         for action in reversed(so_far.actions.values()):
-            if action.skill not in PLANNING or action.status != "invalid":
+            if action.skill not in PLANNING or action.status not in ("invalid", "rejected"):
                 break
-            problems.append(action.error or "")
-        if len(problems) >= self.limits.plan_attempts:
-            raise PlanInvalid(
-                f'Orchestrator "{self.name}" made no valid plan in {len(problems)} attempts. The '
-                f"last one: {problems[0]}",
-                problems=[problems[0]],
-            )
+            refused.append(action)
+        if len(refused) < self.limits.plan_attempts:
+            return
+        who, last = f'Orchestrator "{self.name}" made', refused[0].error or ""
+        how = f"in {len(refused)} attempts. The last one: {last}"
+        if refused[0].status == "rejected":
+            raise PlanRejected(f"{who} no plan that people approve of {how}")
+        raise PlanInvalid(f"{who} no valid plan {how}", problems=[last])
 
     async def concluding(self, task: TaskInHand, ending: Ending) -> Ending:
         """What came of it: an answer with its sections, or what is missing."""
@@ -253,6 +271,16 @@ def _judge(self: Genie, team: Mapping[str, Genie], judge: Any) -> Genie | None:
             self.name, f'its judge "{judge.name}" is its agent too, and would judge itself.'
         )
     return judge
+
+
+def _approval(name: str, given: Any) -> PlanApproval | None:
+    if given is None or given == ALWAYS or callable(given):
+        return cast("PlanApproval | None", given)
+    raise _wrong(
+        name,
+        f'plan_approval={given!r} says nothing. Give "{ALWAYS}", a function that says of a Plan '
+        "whether a person must approve it, or None.",
+    )
 
 
 def _check_depth(of: Orchestrator) -> None:

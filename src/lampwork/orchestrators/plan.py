@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -12,10 +13,7 @@ from lampwork.genies.genie import Genie
 from lampwork.genies.output import describe
 from lampwork.types import Json
 
-if TYPE_CHECKING:
-    from lampwork.orchestrators.orchestrator import Orchestrator
-
-__all__ = ["Plan", "Subtask", "SubtaskInput", "problems_of"]
+__all__ = ["Plan", "Subtask", "SubtaskInput", "Team", "as_given", "lacking", "problems_of"]
 
 
 def _name(given: Any) -> Any:
@@ -112,21 +110,58 @@ class Plan(_Model):
     subtasks: list[Subtask] = Field(min_length=1)
 
 
-def problems_of(subtasks: Sequence[Subtask], by: Orchestrator) -> list[str]:
-    """What is wrong with a plan of this orchestrator, as phrases for who made it."""
+@dataclass(frozen=True, slots=True)
+class Team:
+    """What a plan of an orchestrator may name, and how long it may be."""
+
+    agents: Sequence[str]
+    checks: Sequence[str]
+    has_judge: bool
+    most: int
+    """Subtasks of one plan."""
+
+
+def as_given(subtasks: Iterable[Subtask]) -> list[dict[str, Json]]:
+    """Subtasks as they are recorded, without what goes without saying."""
+    return [each.model_dump(mode="json", exclude_defaults=True) for each in subtasks]
+
+
+def problems_of(subtasks: Sequence[Subtask], team: Team) -> list[str]:
+    """What is wrong with a plan for this team, as phrases for who made it."""
     known = {each.id: each for each in subtasks}
-    found = [*_of_the_whole(subtasks, by)]
+    found = [*_of_the_whole(subtasks, team)]
     for each in subtasks:
         where = f'subtask "{each.id}"'
-        found += [f"{where}: {problem}" for problem in _of_one(each, known, by)]
+        found += [f"{where}: {problem}" for problem in _of_one(each, known, team)]
     if not found and (cycle := _cycle(known)):
         found.append(f"these wait for each other: {' → '.join(cycle)}")
     return found
 
 
-def _of_the_whole(subtasks: Sequence[Subtask], by: Orchestrator) -> Iterator[str]:
-    if len(subtasks) > by.limits.subtasks:
-        yield f"{len(subtasks)} subtasks are too many: {by.limits.subtasks} are the most"
+def lacking(
+    subtasks: Sequence[Subtask], *, files: Sequence[str], fields: Sequence[str]
+) -> list[str]:
+    """What subtasks are to be given that the request does not have: files, fields of its data."""
+    found: list[str] = []
+    for each in subtasks:
+        for source in each.inputs:
+            where = f'subtask "{each.id}": input "{source.name}": the request has no'
+            if source.file is not None and source.file not in files:
+                found.append(f'{where} file "{source.file}"; it has: {_listed(files)}')
+            if source.request is not None and source.field not in (None, *fields):
+                found.append(
+                    f'{where} field "{source.field}" in its data; it has: {_listed(fields)}'
+                )
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _of_the_whole(subtasks: Sequence[Subtask], team: Team) -> Iterator[str]:
+    if len(subtasks) > team.most:
+        yield f"{len(subtasks)} subtasks are too many: {team.most} are the most"
     ids = [each.id for each in subtasks]
     for twice in sorted({each for each in ids if ids.count(each) > 1}):
         yield f'two subtasks have the id "{twice}"'
@@ -135,17 +170,17 @@ def _of_the_whole(subtasks: Sequence[Subtask], by: Orchestrator) -> Iterator[str
         yield f"the budget shares add up to {shares:g}, and 1 is all there is"
 
 
-def _of_one(subtask: Subtask, known: Mapping[str, Subtask], by: Orchestrator) -> Iterator[str]:
+def _of_one(subtask: Subtask, known: Mapping[str, Subtask], team: Team) -> Iterator[str]:
     doers = [subtask.agent, *subtask.fallbacks]
     for agent in doers:
-        if agent not in by.agents:
-            yield f'there is no agent "{agent}". {_or(agent, by.agents)}'
+        if agent not in team.agents:
+            yield f'there is no agent "{agent}". {_or(agent, team.agents)}'
     for twice in sorted({each for each in doers if doers.count(each) > 1}):
         yield f'agent "{twice}" is named twice'
     for check in subtask.checks:
-        if check not in by.checks:
-            yield f'there is no check "{check}". {_or(check, by.checks)}'
-    if subtask.rubric is not None and by.judge is None:
+        if check not in team.checks:
+            yield f'there is no check "{check}". {_or(check, team.checks)}'
+    if subtask.rubric is not None and not team.has_judge:
         yield "there is no judge for its rubric. Leave the rubric out"
     for other in subtask.depends_on:
         if other not in known:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lampwork.models.ask import Ask, LanguageModel, Reply
 from lampwork.models.playbook import reply_of
 from lampwork.models.price import Price
-from lampwork.orchestrators.plan import Plan
+from lampwork.orchestrators.plan import Plan, as_given
 
 __all__ = ["Planned"]
 
@@ -61,5 +61,5 @@ class Planned:
         """The plan at first, then what the model says."""
         if ask.turn.number > 1:
             return await self.model.respond(ask)
-        given = self.plan.model_dump(mode="json", exclude_defaults=True)
+        given = {"subtasks": as_given(self.plan.subtasks)}
         return reply_of("plan by the author", ask, "", [("plan", given)])

@@ -40,17 +40,19 @@ def standing(rounds: Sequence[Round]) -> Standing:
             continue
         subtasks = plan_of(each, subtasks)
         outcomes |= {one["subtask"]: one for one in json.loads(outcome.text)["subtasks"]}
-        revisions += verb_of(each) == "revise"
-        if verb_of(each) == "delegate":
+        revisions += verb_of(each.callable) == "revise"
+        if verb_of(each.callable) == "delegate":
             subtask = each.input["subtask"]
             chosen[subtask] = chosen.get(subtask, 0) + 1
     return Standing(subtasks, outcomes, revisions, chosen)
 
 
 def plan_of(round: Round, before: Sequence[Subtask]) -> tuple[Subtask, ...]:
-    """The plan that a round carries out, by the plan before it."""
+    """The plan that a round carries out, by the plan before it, as people have edited it."""
+    if round.proposal is not None:
+        return tuple(Subtask.model_validate(each) for each in round.proposal["subtasks"])
     asked = [Subtask.model_validate(each) for each in round.input.get("subtasks", ())]
-    match verb_of(round):
+    match verb_of(round.callable):
         case "plan":
             return tuple(asked)
         case "revise":
@@ -59,9 +61,9 @@ def plan_of(round: Round, before: Sequence[Subtask]) -> tuple[Subtask, ...]:
             return tuple(before)
 
 
-def verb_of(round: Round) -> str:
-    """`plan`, `revise` or `delegate`."""
-    return round.callable.rpartition(":")[2]
+def verb_of(callable: str) -> str:
+    """`plan`, `revise` or `delegate`, by the recipe of a round."""
+    return callable.rpartition(":")[2]
 
 
 def revised(

@@ -6,18 +6,18 @@ docstring is what the model reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from lampwork.errors import PlanInvalid, StoreUnavailable
 from lampwork.job import Job
+from lampwork.orchestrators.approval import Proposed, approved
 from lampwork.orchestrators.delegation import Delegation, Settled
-from lampwork.orchestrators.plan import Subtask, problems_of
-from lampwork.orchestrators.plans import Standing, revised, standing
+from lampwork.orchestrators.plan import Subtask, lacking, problems_of
+from lampwork.orchestrators.plans import Standing, revised, standing, verb_of
 from lampwork.orchestrators.record import accepted
 from lampwork.store.tasks import orchestrations
 from lampwork.store.tasks.orchestrations import Orchestration
-from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.orchestrators.orchestrator import Orchestrator
@@ -41,8 +41,7 @@ async def revise(
 
     Subtasks that have succeeded stay as they are, and are not done again.
     """
-    del reason  # it is on record, for people
-    return await _carry_out(job, _revision, subtasks=subtasks, drop=drop or [])
+    return await _carry_out(job, _revision, why=reason, subtasks=subtasks, drop=drop or [])
 
 
 async def delegate(job: Job, subtask: str, agent: str) -> dict[str, Any]:
@@ -50,7 +49,9 @@ async def delegate(job: Job, subtask: str, agent: str) -> dict[str, Any]:
     return await _carry_out(job, _choice, subtask=subtask, agent=agent)
 
 
-async def _carry_out(job: Job, change: Any, **asked: Any) -> dict[str, Any]:
+async def _carry_out(
+    job: Job, change: Any, *, why: str | None = None, **asked: Any
+) -> dict[str, Any]:
     flow = job._flow  # pyright: ignore[reportPrivateUsage]  # our own recipe
     try:
         orchestration, before = await flow.store.read(_before, _task(flow), flow.job_id)
@@ -59,10 +60,21 @@ async def _carry_out(job: Job, change: Any, **asked: Any) -> dict[str, Any]:
         done = await _done(flow, subtasks, before)
     except StoreUnavailable as error:
         raise flow.unavailable(error) from error
-    problems = [*problems_of(subtasks, by), *_lacking(subtasks, orchestration)]
+    _require_possible(subtasks, by, orchestration)
+    if by.plan_approval is not None:
+        proposed = Proposed(verb_of(flow.row.callable), subtasks, forced, done.keys(), why)
+        subtasks = await approved(job, by, orchestration, proposed)
+        _require_possible(subtasks, by, orchestration)
+    return await Delegation(job, by, orchestration, subtasks, forced, done).carry_out()
+
+
+def _require_possible(subtasks: Sequence[Subtask], by: Orchestrator, given: Orchestration) -> None:
+    """Raise PlanInvalid for a plan that can't be carried out."""
+    files = [each["name"] for each in given.files]
+    problems = problems_of(subtasks, by.team)
+    problems += lacking(subtasks, files=files, fields=given.fields)
     if problems:
         raise _invalid("The plan can't be carried out", problems)
-    return await Delegation(job, by, orchestration, subtasks, forced, done).carry_out()
 
 
 def _task(flow: Flow) -> str:
@@ -135,33 +147,6 @@ def _require_plan(before: Standing) -> None:
 
 def _has_succeeded(before: Standing, subtask: str) -> bool:
     return subtask in before.outcomes and before.outcomes[subtask]["status"] == "succeeded"
-
-
-def _lacking(subtasks: Sequence[Subtask], given: Orchestration) -> list[str]:
-    """What subtasks are to be given that the request does not have."""
-    files = [each["name"] for each in given.files]
-    data = _fields(given.data)
-    found: list[str] = []
-    for each in subtasks:
-        for source in each.inputs:
-            where = f'subtask "{each.id}": input "{source.name}": the request has no'
-            if source.file is not None and source.file not in files:
-                found.append(f'{where} file "{source.file}"; it has: {_listed(files)}')
-            if source.request is not None and source.field not in (None, *data):
-                found.append(f'{where} field "{source.field}" in its data; it has: {_listed(data)}')
-    return found
-
-
-def _fields(value: Json) -> list[str]:
-    match value:
-        case dict():
-            return list(cast(dict[str, Json], value))
-        case _:
-            return []
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 # --- where it stands ---

@@ -58,7 +58,9 @@ class _PlanContract(Contract):
         if not problems and "agent" in fitted and fitted["agent"] not in by.agents:
             problems = [f"agent: there is no {fitted['agent']}; agents: {', '.join(by.agents)}"]
         if not problems and "subtasks" in fitted and "reason" not in fitted:
-            problems = problems_of(fitted["subtasks"], by)  # of a revision only the whole can tell
+            problems = problems_of(
+                fitted["subtasks"], by.team
+            )  # of a revision only the whole can tell
         return fitted, problems
 
 

@@ -20,6 +20,22 @@ def need_person(job_id: str, why: str, hint: str, verb: str, *, at: int | None =
     )
 
 
+def need_approval(job_id: str, orchestrator: str, orchestration: str) -> None:
+    """Say that a person must approve the plan of an orchestration before it goes on."""
+    _log.info(
+        "job %s waits for a person to approve the plan of %s: lampwork orchestration %s approve",
+        job_id,
+        orchestrator,
+        orchestration,
+        extra={
+            "event": "job.needs_approval",
+            "job_id": job_id,
+            "orchestrator": orchestrator,
+            "task_id": orchestration,
+        },
+    )
+
+
 def need_user(job_id: str, wait_id: str, user: str, skill: str) -> None:
     """Say that a user must confirm a skill call, which may be done where that user is."""
     _log.info(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, failpoint, values
 from lampwork.errors import StoreUnavailable
-from lampwork.runs.attention import need_person, need_user
+from lampwork.runs.attention import need_approval, need_person, need_user
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
@@ -233,6 +233,8 @@ class Run(Flow):
             need_person(self.job_id, unknown, "Say what became of it", choice, at=wait.call)
         elif wait.kind == "confirmation":
             need_user(self.job_id, wait.id, wait.subject["user"], wait.subject["skill"])
+        elif wait.kind == "approval":
+            need_approval(self.job_id, wait.subject["orchestrator"], wait.subject["orchestration"])
         try:
             with self.paused():
                 self.check()

@@ -18,6 +18,7 @@ from lampwork.server.routes import (
     health,
     hooks,
     jobs,
+    orchestrations,
     people,
     recipes,
     sessions,
@@ -32,7 +33,7 @@ __all__ = ["build"]
 _ROUTERS = [
     each.router
     for each in (
-        *(jobs, recipes, genies, tasks, files, conversations, triggers, system),
+        *(jobs, recipes, genies, tasks, orchestrations, files, conversations, triggers, system),
         *(hooks, events, people, sessions, health),
     )
 ]

@@ -21,7 +21,7 @@ from lampwork.insights import Insights
 from lampwork.server.deltas import Deltas, Following
 from lampwork.tasks.texts import Texts
 
-__all__ = ["HEARTBEAT", "Hints", "Reader"]
+__all__ = ["HEARTBEAT", "Hints", "Reader", "Topic"]
 
 _log = logging.getLogger("lampwork.server")
 
@@ -42,13 +42,17 @@ EVERYTHING = b"event: everything\ndata: {}\n\n"
 HEARTBEAT = b": heartbeat\n\n"
 
 
+Topic = tuple[str, str]
+"""A kind of thing that is followed one by one, conversation or orchestration, and its id."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """What has changed between two looks: ids, with the version that each is at."""
 
     number: int
     jobs: Mapping[str, int]
-    conversations: Mapping[str, int]
+    topics: Mapping[Topic, int]
     written: list[bytes] = field(default_factory=list[bytes])
     """All of the jobs, as most readers want them: written once."""
 
@@ -72,33 +76,33 @@ class Hints:
         self.changed = asyncio.Event()
         """Set, and another one put in its place, with each batch."""
         self.closed = False
-        self._conversations: Counter[str] = Counter()
-        """Those that readers follow."""
+        self._followed: Counter[Topic] = Counter()
+        """What readers follow beside jobs."""
         self._readers = 0
         self._looking: asyncio.Task[None] | None = None
         self._jobs_at: Mapping[str, float] = {}
-        self._entries_at: Mapping[str, int] = {}
+        self._topics_at: Mapping[Topic, int] = {}
 
     @asynccontextmanager
     async def reading(
         self,
         jobs: frozenset[str] | None,
-        conversations: frozenset[str],
+        topics: frozenset[Topic],
         deltas: frozenset[str] = frozenset(),
     ) -> AsyncGenerator[Reader]:
-        """A reader of these jobs, with those below them, or of all; of conversations; and of what
-        is just being said in some."""
+        """A reader of these jobs, with those below them, or of all; of topics; and of what is just
+        being said in some conversations."""
         self._readers += 1
-        self._conversations.update(conversations)
+        self._followed.update(topics)
         if self._looking is None and not self.closed:
             self._jobs_at = await self._insights.jobs_since(clock.now() - _LATE, self._project)
             self._looking = self._looking or asyncio.create_task(self._keep_looking())
         try:
             with self.deltas.following(deltas) as following:
-                yield Reader(self, jobs, conversations, following)
+                yield Reader(self, jobs, topics, following)
         finally:
             self._readers -= 1
-            self._conversations -= Counter(conversations)
+            self._followed -= Counter(topics)
             if self._readers == 0 and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
@@ -139,21 +143,32 @@ class Hints:
 
     async def _look(self) -> None:
         jobs_at = await self._insights.jobs_since(self._since(), self._project)
-        followed = list(self._conversations)
-        entries_at: Mapping[str, int] = {}
-        if followed:
-            entries_at = await self._insights.last_entries(followed)
+        topics_at = await self._look_at_topics()
         jobs = {
             each: int(at * 1_000_000)
             for each, at in jobs_at.items()
             if self._jobs_at.get(each) != at
         }
-        entries = {each: at for each, at in entries_at.items() if self._entries_at.get(each) != at}
-        self._jobs_at, self._entries_at = jobs_at, entries_at
-        if jobs or entries:
+        topics = {each: at for each, at in topics_at.items() if self._topics_at.get(each) != at}
+        self._jobs_at, self._topics_at = jobs_at, topics_at
+        if jobs or topics:
             self.number += 1
-            self.batches.append(_Batch(self.number, jobs, entries))
+            self.batches.append(_Batch(self.number, jobs, topics))
             self._wake()
+
+    async def _look_at_topics(self) -> Mapping[Topic, int]:
+        """At which version each of those is that readers follow."""
+        found: dict[Topic, int] = {}
+        of_kind: dict[str, list[str]] = {}
+        for kind, id in self._followed:
+            of_kind.setdefault(kind, []).append(id)
+        if ids := of_kind.get("conversation"):
+            at = await self._insights.last_entries(ids)
+            found |= {("conversation", id): version for id, version in at.items()}
+        if ids := of_kind.get("orchestration"):
+            at = await self._insights.orchestrations_at(ids)
+            found |= {("orchestration", id): version for id, version in at.items()}
+        return found
 
     def _since(self) -> float:
         """From when on changes may not have been seen; also when a clock was set back."""
@@ -167,13 +182,13 @@ class Reader:
         self,
         hints: Hints,
         jobs: frozenset[str] | None,
-        conversations: frozenset[str],
+        topics: frozenset[Topic],
         following: Following,
     ) -> None:
         self._following = following
         self._hints = hints
         self._jobs = jobs
-        self._conversations = conversations
+        self._topics = topics
         self._told: int | None = None
         """The last batch."""
 
@@ -211,15 +226,15 @@ class Reader:
         batches = [each for each in self._hints.batches if each.number > told]
         if len(batches) < self._told - told:
             return EVERYTHING
-        if self._jobs is None and not self._conversations and len(batches) == 1:
+        if self._jobs is None and not self._topics and len(batches) == 1:
             return batches[0].all_jobs()
         jobs: dict[str, int] = {}
-        entries: dict[str, int] = {}
+        mine: dict[Topic, int] = {}
         for batch in batches:
             jobs |= {each: at for each, at in batch.jobs.items() if self._wants(each)}
-            entries |= batch.conversations
-        mine = {each: at for each, at in entries.items() if each in self._conversations}
-        return b"".join([*_events("job", jobs), *_events("conversation", mine)])
+            mine |= {each: at for each, at in batch.topics.items() if each in self._topics}
+        said = [event for (kind, id), at in mine.items() for event in _events(kind, {id: at})]
+        return b"".join([*_events("job", jobs), *said])
 
     def _wants(self, job_id: str) -> bool:
         """Whether it is one of those, or below one: an id begins with that of its parent."""

@@ -24,9 +24,9 @@ class Action:
     """A skill call of a task and what came of it.
 
     `status` is `ok`, `error` (it raised), `refused` (the model named metadata), `invalid`,
-    `unknown_skill`, `rejected` (by the user who was to confirm it), `failed` (a person said so),
-    `over_budget` or `not_completed` (out of time); of a task that was stopped also `unknown`
-    (nobody knows whether it happened), `open` or `proposed`.
+    `unknown_skill`, `rejected` (by the user who was to confirm it, or a person who was to approve a
+    plan), `failed` (a person said so), `over_budget` or `not_completed` (out of time); of a task
+    that was stopped also `unknown` (nobody knows whether it happened), `open` or `proposed`.
     """
 
     call: str

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from lampwork import clock, failpoint, values
-from lampwork.errors import NotDone, OrderCycle, ResultNotRecordable, SkillInvalid, StoreUnavailable
+from lampwork.errors import (
+    NotDone,
+    OrderCycle,
+    PlanRejected,
+    ResultNotRecordable,
+    SkillInvalid,
+    StoreUnavailable,
+)
 from lampwork.files.artifact import Saving
 from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
 from lampwork.genies.skill import Skill, SkillCall
@@ -201,8 +208,11 @@ class SkillCalls:
             return _error(intent, error)
         if isinstance(outcome, values.Value):
             return _recorded(skill.name, outcome.text)
-        message = outcome.error["message"]
-        return {"status": "error", "error": {"type": outcome.error["code"], "message": message}}
+        error, status = outcome.error, "error"
+        cause: dict[str, Json] = error["fields"].get("error") or {}
+        if cause.get("code") == PlanRejected.code:
+            error, status = cause, "rejected"
+        return {"status": status, "error": {"type": error["code"], "message": error["message"]}}
 
     # --- read and idempotent: again, with the same key ---
 

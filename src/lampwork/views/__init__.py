@@ -66,8 +66,12 @@ from lampwork.views.operations import (
 )
 from lampwork.views.orchestrations import (
     AttemptView,
+    FieldChange,
     OrchestrationView,
+    PlanApproval,
+    PlanEdit,
     RoundView,
+    SubtaskChange,
     SubtaskView,
 )
 from lampwork.views.people import Account, ApiKey, Entry, MadeKey, Me, Person
@@ -111,6 +115,7 @@ __all__ = [
     "Executor",
     "Fact",
     "Failure",
+    "FieldChange",
     "FileView",
     "FindingView",
     "FiringView",
@@ -135,6 +140,8 @@ __all__ = [
     "Part",
     "PauseView",
     "Person",
+    "PlanApproval",
+    "PlanEdit",
     "PlannedCall",
     "Process",
     "ProjectView",
@@ -151,6 +158,7 @@ __all__ = [
     "SkillView",
     "Spend",
     "SpendOfDay",
+    "SubtaskChange",
     "SubtaskView",
     "Summarised",
     "TaskDetails",

@@ -96,6 +96,8 @@ class GenieView:
     job_description: str
     skills: tuple[SkillView, ...]
     knowledge: tuple[str, ...]
+    agents: tuple[str, ...]
+    """Of an orchestrator: whose background tasks do its work, its judge among them."""
     obstacles: tuple[str, ...]
     """What keeps it from tasks in the background, if anything does."""
     paused: PauseView | None

@@ -16,9 +16,9 @@ class WaitingOn:
     """One thing that a job waits for; of a child job, what that one waits for in turn."""
 
     kind: str
-    """A wait's kind (`event timer child map conversation resolution confirmation paused`), or
-    `task` for a genie at work, `turn` for a place under a map's limit, `attention` for a person who
-    mends the job, `answered` for a person's word that no process has taken up yet."""
+    """A wait's kind (`event timer child map conversation resolution confirmation approval
+    paused`), or `task` for a genie at work, `turn` for a place under a map's limit, `attention` for
+    a person who mends the job, `answered` for a person's word that no process has taken up yet."""
     what: str
     """In words."""
     since: datetime

@@ -9,7 +9,16 @@ from typing import Literal
 from lampwork.types import Json
 from lampwork.views.jobs import ErrorView
 
-__all__ = ["AttemptView", "OrchestrationView", "RoundView", "SubtaskView"]
+__all__ = [
+    "AttemptView",
+    "FieldChange",
+    "OrchestrationView",
+    "PlanApproval",
+    "PlanEdit",
+    "RoundView",
+    "SubtaskChange",
+    "SubtaskView",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,50 @@ class SubtaskView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """A field of a subtask that is another one now; None where there was or is nothing."""
+
+    field: str
+    before: Json
+    after: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtaskChange:
+    """What has become of a subtask from one plan to the next."""
+
+    subtask: str
+    change: Literal["added", "changed", "dropped"]
+    fields: tuple[FieldChange, ...]
+    """Of one that is changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanEdit:
+    """A person's edit of a plan that waited to be approved."""
+
+    by: str
+    at: datetime
+    reason: str
+    changes: tuple[SubtaskChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanApproval:
+    """What people have said of a plan before anything of it ran."""
+
+    status: Literal["waiting", "approved", "rejected"]
+    digest: str
+    """Of what is proposed now: a decision is for that."""
+    why: str | None
+    """Why it was asked for, where that was not to be expected."""
+    by: str | None = None
+    at: datetime | None = None
+    reason: str = ""
+    edits: tuple[PlanEdit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundView:
     """A plan that was carried out, a revision of it, or a choice."""
 
@@ -61,9 +114,9 @@ class RoundView:
     error: ErrorView | None
     created_at: datetime
     ended_at: datetime | None
-    added: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
+    changes: tuple[SubtaskChange, ...] = ()
+    """To the plan before it."""
+    approval: PlanApproval | None = None
     chosen: dict[str, str]
     """By subtask, the agent that the orchestrator has chosen."""
     plan: tuple[dict[str, Json], ...]

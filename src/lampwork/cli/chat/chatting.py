@@ -254,7 +254,7 @@ class Chat:
                 await self.door.resolve(wait_id, verdict, result=result, reason=reason, by=by)
 
 
-_NEED_PERSON = ("confirmation", "resolution", "attention", "paused", "event")
+_NEED_PERSON = ("confirmation", "approval", "resolution", "attention", "paused", "event")
 _QUESTIONS = ("confirmation", "resolution")
 
 

@@ -27,7 +27,7 @@ _MARKS = {
     "rejected": "✗",
     "queued": "·",
 }
-_ASK_PEOPLE = ("resolution", "confirmation")
+_ASK_PEOPLE = ("resolution", "confirmation", "approval")
 _NOT_OVER = ("open", "unknown")
 
 
@@ -180,6 +180,11 @@ def remedies(options: Options, job_id: str, wait: WaitingOn) -> list[str]:
                 for verb in ("confirm", "reject")
             ]
             return [decide[0], f"{decide[1]} --reason TEXT"]
+        case "approval":
+            of = str((wait.subject or {})["orchestration"])
+            choices = ((), ("approve",), ("reject", "--reason", "TEXT"), ("edit", "FILE"))
+            look, *decide = (options.to_type("orchestration", of, *each) for each in choices)
+            return [f"# look at it, {look}, then:", *decide]
         case "attention":
             beforehand = "# find out what ended its process, then:"
             if code_changed(wait.what):

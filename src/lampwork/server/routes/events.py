@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from lampwork.errors import InputInvalid, LampworkError
 from lampwork.server.authority import May, require
-from lampwork.server.live import HEARTBEAT
+from lampwork.server.live import HEARTBEAT, Topic
 from lampwork.server.requests import ExactRoute
 from lampwork.server.serving import Here, Serving
 
@@ -28,8 +28,8 @@ _MOST = 200
 
 _DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events `everything`, `job` and `conversation`, the latter two with "
-        '`{"id": …, "version": …}`, and `delta`, with `{"id": …, "task": …, "entry": …, '
+        "description": "Events `everything`; `job`, `conversation` and `orchestration`, with "
+        '`{"id": …, "version": …}`; and `delta`, with `{"id": …, "task": …, "entry": …, '
         '"attempt": …, "at": …, "text": …}`',
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
@@ -45,15 +45,23 @@ async def follow_events(
     request: Request,
     jobs: Ids = None,
     conversations: Ids = None,
+    orchestrations: Ids = None,
     deltas: Ids = None,
 ) -> Response:
-    """What has changed: all jobs, or these and those below them; and conversations. In those that
-    `deltas` names, also what is just being said."""
+    """What has changed: all jobs, or these and those below them; conversations; orchestrations. In
+    conversations that `deltas` names, also what is just being said."""
     follows, hears = _ids("conversations", conversations), _ids("deltas", deltas)
     for each in follows | hears:
         await here.insights.require_conversation(each)
+    tasks = _ids("orchestrations", orchestrations)
+    for each in tasks:
+        await here.insights.require_task(each)
     wanted = None if jobs is None else _ids("jobs", jobs)
-    return _Stream(here, request, (wanted, follows, hears))
+    topics = (
+        *(("conversation", each) for each in follows),
+        *(("orchestration", each) for each in tasks),
+    )
+    return _Stream(here, request, (wanted, frozenset(topics), hears))
 
 
 def _ids(name: str, given: str | None) -> frozenset[str]:
@@ -75,9 +83,9 @@ class _Stream(Response):
         self,
         here: Serving,
         request: Request,
-        wanted: tuple[frozenset[str] | None, frozenset[str], frozenset[str]],
+        wanted: tuple[frozenset[str] | None, frozenset[Topic], frozenset[str]],
     ) -> None:
-        """`wanted` are jobs, conversations, and those of which deltas are."""
+        """`wanted` are jobs, topics, and the conversations of which deltas are."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
         self._here = here

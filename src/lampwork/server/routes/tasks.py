@@ -10,7 +10,7 @@ from lampwork.server.lists import accepted
 from lampwork.server.requests import Body, ExactRoute
 from lampwork.server.serving import Here, TaskId
 from lampwork.types import Json
-from lampwork.views import CopyPlan, JobView, OrchestrationView, TaskDetails
+from lampwork.views import CopyPlan, JobView, TaskDetails
 
 router = APIRouter(route_class=ExactRoute, tags=["tasks"], prefix="/api/tasks/{task_id}")
 
@@ -19,12 +19,6 @@ router = APIRouter(route_class=ExactRoute, tags=["tasks"], prefix="/api/tasks/{t
 async def get_task(who: May.see, task: TaskId, here: Here) -> TaskDetails:
     """A task in full; what was said in it is in its conversation."""
     return await here.insights.task(task)
-
-
-@router.get("/orchestration")
-async def get_orchestration(who: May.see, task: TaskId, here: Here) -> OrchestrationView:
-    """The ledger of an orchestrator's task: plan, revisions, each attempt with its verdict."""
-    return await here.insights.orchestration(task)
 
 
 @router.get("/files/{name}", response_class=Response, responses=DESCRIBED)

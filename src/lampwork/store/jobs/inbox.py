@@ -43,6 +43,7 @@ _KINDS: dict[WaitKind, str] = {
     "paused": "its genie to be started",
     "resolution": "a word on what became of an effect",
     "confirmation": "its user to confirm a call",
+    "approval": "a person to approve a plan",
     "place": "a place among the tasks of its genie",
     "rate": "its turn at a model",
     "endpoint": "an endpoint's answer",
@@ -156,15 +157,55 @@ def decide(connection: sa.Connection, wait: str, value: dict[str, Json], by: str
             f"{wait} asks the user of its chat, who is not {by}. Nobody else can decide on it.",
             user=by,
         )
-    _require_unanswered(connection, wait)
+    _require_proposed(connection, row, value["digest"])
+    return _put_answer(connection, row, "answer", value, by)
+
+
+def decide_plan(connection: sa.Connection, wait: str, value: dict[str, Json], by: str) -> Delivery:
+    """Approve or reject the plan that a wait proposes, by the digest of what was seen.
+
+    Raises WaitNotFound, AlreadyAnswered (the first one counts), JobEnded, ProposalChanged.
+    """
+    row = _row(connection, wait, "approval")
+    _require_proposed(connection, row, value["digest"])
+    if row.subject.get("edits"):
+        value = value | {"subtasks": row.subject["subtasks"]}
+    return _put_answer(connection, row, "answer", value | {"at": clock.now()}, by)
+
+
+def edit_plan(
+    connection: sa.Connection,
+    wait: str,
+    digest: str,
+    new: dict[str, Json],
+    by: str,
+    reason: str,
+) -> None:
+    """Propose another plan instead of the one of this digest; that one stays on record.
+
+    Raises as `decide_plan`.
+    """
+    row = _row(connection, wait, "approval")
+    _require_proposed(connection, row, digest)
+    before = {name: row.subject[name] for name in ("subtasks", "digest")}
+    edit = before | {"by": by, "at": clock.now(), "reason": reason}
+    subject = row.subject | new | {"edits": [*row.subject.get("edits", ()), edit]}
+    connection.execute(sa.update(waits).where(waits.c.id == wait).values(subject=subject))
+    connection.execute(
+        sa.update(jobs).where(jobs.c.id == row.job_id).values(changed_at=clock.now())
+    )
+
+
+def _require_proposed(connection: sa.Connection, row: sa.Row[Any], digest: str) -> None:
+    """Raise AlreadyAnswered, JobEnded or ProposalChanged unless a wait proposes this."""
+    _require_unanswered(connection, row.id)
     _require_open(row)
-    if value["digest"] != row.subject["digest"]:
+    if digest != row.subject["digest"]:
         raise ProposalChanged(
-            f"{wait} proposes something else than what was decided. Look at it again, with "
+            f"{row.id} proposes something else than what was decided. Look at it again, with "
             f"`lampwork job {row.job_id}`, and decide on that.",
             digest=row.subject["digest"],
         )
-    return _put_answer(connection, row, "answer", value, by)
 
 
 def _require_unanswered(connection: sa.Connection, wait: str) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from lampwork.store import blobs
 from lampwork.store.jobs import calls
-from lampwork.store.schema import budgets, jobs, tasks
+from lampwork.store.schema import budgets, inbox, jobs, tasks, waits
 from lampwork.types import Json
 
 __all__ = [
     "Orchestration",
     "Round",
     "envelopes",
+    "last_proposal",
     "of_job",
     "orchestration",
     "rounds_of",
@@ -40,6 +41,12 @@ class Orchestration:
     limits: dict[str, Json] | None
     """Of the nearest budget that counts for it."""
 
+    @property
+    def fields(self) -> list[str]:
+        """Of its data."""
+        data = self.data
+        return list(cast(dict[str, Json], data)) if isinstance(data, dict) else []
+
 
 @dataclass(frozen=True, slots=True)
 class Round:
@@ -53,6 +60,10 @@ class Round:
     """Its envelope, unfolded."""
     created_at: float
     ended_at: float | None
+    proposal: dict[str, Json] | None = None
+    """What a person was asked about, before anything ran; None if nobody was."""
+    decision: dict[str, Json] | None = None
+    """What that person has decided, when and `by` whom."""
 
 
 def orchestration(connection: sa.Connection, task_id: str) -> Orchestration:
@@ -84,7 +95,26 @@ def rounds_of(connection: sa.Connection, task_id: str) -> Sequence[Round]:
             jobs.c.task_id == task_id,
         )
     ).all()
-    return [_round(connection, row) for row in sorted(rows, key=_position)]
+    proposed = _proposed(connection, task_id)
+    return [_round(connection, row, proposed.get(row.id)) for row in sorted(rows, key=_position)]
+
+
+def _proposed(connection: sa.Connection, task_id: str) -> dict[str, Any]:
+    """By round, what a person was asked about it, with the answer."""
+    asked = (
+        sa.select(waits.c.id, waits.c.job_id, waits.c.subject, inbox.c.value, inbox.c.source)
+        .join(jobs, jobs.c.id == waits.c.job_id)
+        .outerjoin(inbox, inbox.c.wait_id == waits.c.id)
+        .where(jobs.c.task_id == task_id, waits.c.kind == "approval")
+        .order_by(waits.c.opened_at)
+    )
+    return {row.job_id: row for row in connection.execute(asked).all()}
+
+
+def last_proposal(connection: sa.Connection, task_id: str) -> tuple[str, dict[str, Json]] | None:
+    """The wait of the plan that was proposed last, and what it proposes."""
+    found = list(_proposed(connection, task_id).values())
+    return (found[-1].id, found[-1].subject) if found else None
 
 
 def of_job(connection: sa.Connection, job_id: str) -> str | None:
@@ -108,10 +138,14 @@ def envelopes(connection: sa.Connection, of: Sequence[tuple[str, int]]) -> list[
     return [blobs.unfold(connection, each) for each in found]
 
 
-def _round(connection: sa.Connection, row: sa.Row[Any]) -> Round:
+def _round(connection: sa.Connection, row: sa.Row[Any], asked: sa.Row[Any] | None) -> Round:
     outcome = None if row.outcome is None else blobs.unfold(connection, row.outcome)
     times = row.created_at, row.ended_at
-    return Round(row.id, row.callable, row.input, row.status, outcome, *times)
+    found = Round(row.id, row.callable, row.input, row.status, outcome, *times)
+    if asked is None:
+        return found
+    decision = None if asked.value is None else asked.value | {"by": asked.source}
+    return replace(found, proposal=asked.subject, decision=decision)
 
 
 def _position(row: sa.Row[Any]) -> tuple[int, int]:

@@ -1,0 +1,98 @@
+"""The door to orchestrations from outside: what people decide about plans.
+
+Like the door to jobs, of which it is a part, it needs only the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from lampwork import values
+from lampwork.errors import InputInvalid, ResultNotRecordable, WaitNotFound
+from lampwork.orchestrators import approval
+from lampwork.store.jobs import inbox
+from lampwork.store.jobs.inbox import Delivery
+from lampwork.store.people.audit import Act, recorded
+from lampwork.store.store import Store
+from lampwork.store.tasks import orchestrations
+from lampwork.types import Json
+
+__all__ = ["OrchestrationsDoor", "check_json"]
+
+
+class OrchestrationsDoor:
+    """What people can do about orchestrations. Each is named by its task."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def approve_plan(
+        self, orchestration: str, *, by: str, digest: str, reason: str = ""
+    ) -> None:
+        """Let the plan of an orchestration be carried out that waits for that.
+
+        `digest` is that of the plan which was looked at: of another one, nothing is approved.
+        Raises WaitNotFound, AlreadyAnswered, JobEnded, ProposalChanged.
+        """
+        await self._decide_plan("approved", orchestration, by=by, digest=digest, reason=reason)
+
+    async def reject_plan(
+        self, orchestration: str, *, by: str, digest: str, reason: str = ""
+    ) -> None:
+        """Let such a plan not be carried out: its orchestrator is told why, and may plan again.
+
+        Raises what `approve_plan` raises.
+        """
+        await self._decide_plan("rejected", orchestration, by=by, digest=digest, reason=reason)
+
+    async def edit_plan(
+        self, orchestration: str, subtasks: Json, *, by: str, digest: str, reason: str = ""
+    ) -> str:
+        """Propose other subtasks instead of those that wait to be approved; their digest.
+
+        They are checked like the model's, and wait to be approved in their turn. Raises
+        InputInvalid, and what `approve_plan` raises.
+        """
+        check_json([subtasks, reason, by])
+        wait, proposal = await self._proposed(orchestration)
+        new = approval.edited(proposal, subtasks)
+        act = Act("plan.edit", orchestration, details={"digest": new.digest})
+        await self.store.write(
+            recorded(act, inbox.edit_plan), wait, digest, asdict(new), by=by, reason=reason
+        )
+        return new.digest
+
+    async def _decide_plan(
+        self, verdict: str, orchestration: str, *, by: str, digest: str, reason: str
+    ) -> None:
+        check_json([reason, by])
+        wait, _ = await self._proposed(orchestration)
+        decision = {"verdict": verdict, "reason": reason, "digest": digest}
+        verb = "approve" if verdict == "approved" else "reject"
+        deciding = recorded(Act(f"plan.{verb}", orchestration, details=decision), inbox.decide_plan)
+        self._answered([await self.store.write(deciding, wait, decision, by)])
+
+    async def _proposed(self, orchestration: str) -> tuple[str, dict[str, Json]]:
+        """The plan that was proposed last, and its wait. Raises WaitNotFound."""
+        found = await self.store.read(orchestrations.last_proposal, orchestration)
+        if found is None:
+            raise WaitNotFound(
+                f"Orchestration {orchestration} has no plan that waits to be approved. "
+                f"`lampwork orchestration {orchestration}` shows where it stands."
+            )
+        return found
+
+    # --- what the executing process is told ---
+
+    def _answered(self, deliveries: Iterable[Delivery]) -> None:
+        """Answers are in the inbox."""
+
+
+def check_json(value: Any) -> None:
+    """Raise InputInvalid for what is no JSON."""
+    try:
+        values.encode(value, values.UNTYPED, "the value")
+    except ResultNotRecordable as error:
+        raise InputInvalid(f"{error.message}. Nothing was changed.") from error

@@ -1,0 +1,102 @@
+"""Orchestrations over HTTP: what people decide about them, who may, and what readers are told."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+from tests.orchestration.team import agent, lead, subtask
+from tests.support import DEADLINE, eventually
+
+from lampwork import Project
+from lampwork.client import Client
+from lampwork.errors import AlreadyAnswered, InputInvalid, ProposalChanged, WaitNotFound
+from lampwork.views import OrchestrationView
+
+from .conftest import Serve
+
+
+def desk() -> Project:
+    project = Project("desk")
+    team = [agent(project, "one"), agent(project, "other")]
+    lead(project, team, [subtask("a", "one")], plan_approval="always")
+    lead(project, team, [subtask("a", "one")], name="free")
+    return project
+
+
+async def proposed(client: Client, job_id: str) -> OrchestrationView:
+    async def look() -> OrchestrationView | None:
+        job = await client.tree(job_id)
+        waits = [each for wait in job.waiting_on for each in wait.waiting_on]
+        found = [each.subject for each in waits if each.kind == "approval" and each.subject]
+        return await client.orchestration(found[0]["orchestration"]) if found else None
+
+    return await eventually(look)
+
+
+def digest(found: OrchestrationView) -> str:
+    assert found.rounds[-1].approval is not None
+    return found.rounds[-1].approval.digest
+
+
+async def test_a_plan_is_edited_and_approved_and_the_audit_log_has_who(serve: Serve) -> None:
+    async with serve(desk()) as api, Client(str(api.base_url)) as client:
+        job = await client.assign("lead", "Do it.")
+        found = await proposed(client, job.job_id)
+        of_lead, first = found.orchestration_id, digest(found)
+        with pytest.raises(InputInvalid, match="nobody"):
+            await client.edit_plan(of_lead, [subtask("a", "nobody")], digest=first)
+        edited = await client.edit_plan(of_lead, [subtask("b", "other")], digest=first)
+        with pytest.raises(ProposalChanged):
+            await client.approve_plan(of_lead, digest=first)
+        await client.approve_plan(of_lead, digest=digest(edited), reason="fine")
+        answer = await client.result(job.job_id)
+        with pytest.raises(AlreadyAnswered):
+            await client.reject_plan(of_lead, digest=digest(edited))
+        [round] = (await client.orchestration(of_lead)).rounds
+        log = (await api.get("/api/projects/desk/audit")).json()["items"]
+        free = await client.result((await client.assign("free", "Do it.")).job_id)
+        with pytest.raises(WaitNotFound):
+            await client.approve_plan(free["task_id"], digest=first)
+
+    assert answer["response"] == "b succeeded"
+    assert round.approval is not None
+    assert (round.approval.by, round.approval.reason) == ("local", "fine")
+    done = [(each["action"], each["who"], each["on"]) for each in reversed(log)]
+    assert [each for each in done if each[0].startswith("plan.")] == [
+        ("plan.edit", "local", of_lead),
+        ("plan.approve", "local", of_lead),
+    ]
+
+
+async def test_who_follows_an_orchestration_is_told_when_a_subtask_moves(serve: Serve) -> None:
+    project = Project("desk")
+    team = [agent(project, "one"), agent(project, "other")]
+    plan = [subtask("a", "one"), subtask("b", "other", depends_on=["a"])]
+    lead(project, team, plan, plan_approval="always")
+    seen: list[list[str]] = []
+    async with serve(project) as api, Client(str(api.base_url)) as client:
+        job = await client.assign("lead", "Do it.")
+        found = await proposed(client, job.job_id)
+        of_lead = found.orchestration_id
+        following = client.follow(jobs=[], orchestrations=[of_lead])
+        async with asyncio.timeout(DEADLINE), aclosing(following) as hints:
+            async for hint in hints:
+                if hint.kind == "everything":
+                    await client.approve_plan(of_lead, digest=digest(found))
+                    continue
+                assert (hint.kind, hint.id) == ("orchestration", of_lead)
+                shown = await client.orchestration(of_lead)
+                seen.append([each.status for each in shown.subtasks])
+                if shown.status == "answered":
+                    break
+
+    assert seen[-1] == ["succeeded", "succeeded"]
+
+
+async def test_only_a_task_of_the_project_can_be_followed(serve: Serve) -> None:
+    async with serve(desk()) as api:
+        answered = await api.get("/api/events?orchestrations=t01m7x7p25ay70xnhxk.1")
+
+    assert answered.status_code == 404
