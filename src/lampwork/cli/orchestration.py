@@ -59,7 +59,7 @@ def show(id: str, options: Options) -> int:
     return 0
 
 
-@command.verb("plan", epilog=examples(f"{_EXAMPLE} plan > plan.json"))
+@command.verb("plan", epilog=examples(f"{_EXAMPLE} plan"))
 def plan(id: str, options: Options) -> int:
     """Print its plan as JSON: that which is proposed, or carried out; `edit` takes it back."""
     found = _of(options, id, lambda source: source.orchestration(id))
@@ -111,15 +111,19 @@ def reject(id: str, by: str | None, digest: str, reason: str, options: Options) 
 
 
 @_deciding("edit", " plan.json")
-@click.argument("file", type=click.File(encoding="utf-8"))
-def edit(id: str, by: str | None, digest: str, reason: str, file: Any, options: Options) -> int:
+@click.argument("file", type=click.Path(allow_dash=True))
+def edit(id: str, by: str | None, digest: str, reason: str, file: str, options: Options) -> int:
     """Propose the subtasks of FILE instead, a JSON list as `plan` prints it; - is standard input.
 
     They are checked like the model's, and wait to be approved.
     """
     from lampwork.cli.run import read_json
 
-    subtasks = read_json(file.name, file.read(), example="[{…}]")
+    try:
+        with click.open_file(file, encoding="utf-8") as opened:
+            subtasks = read_json(file, opened.read(), example="[{…}]")
+    except OSError as error:
+        raise click.BadParameter(f"{file} can't be read: {error.strerror}") from error
 
     async def do(source: Source, of: OrchestrationView, digest: str) -> str:
         proposed = {"digest": digest, "reason": reason}
