@@ -91,6 +91,9 @@ def test_where_others_reach_it_it_takes_tls_or_a_proxy_and_accounts(lampwork: An
     half = lampwork("serve", "--tls-cert", "project.py")
     assert (half.code, "--tls-key" in half.err) == (2, True)
 
+    none = lampwork("serve", "--tls-cert", "project.py", "--tls-key", "project.py")
+    assert (none.code, "both in PEM" in none.err) == (2, True)
+
     nobody = lampwork("serve", "--behind-proxy", "--port", "0", "--json")
     assert (nobody.code, nobody.json["error"]["code"]) == (1, "accounts_lacking")
 

@@ -64,6 +64,16 @@ async def ended(api: httpx.AsyncClient, job_id: str) -> Any:
     return await eventually(found)
 
 
+async def test_a_form_with_a_file_in_it_is_not_kept_as_the_file(serve: Serve) -> None:
+    async with serve(shop, executes=False) as api:
+        form = await api.post(FILES, params={"name": "order.csv"}, files={"file": ORDER})
+        empty = await api.post(FILES, params={"name": "order.csv"})
+
+    assert (form.status_code, "curl --data-binary @FILE" in form.json()["detail"]) == (422, True)
+    assert form.json()["errors"][0]["field"] == "body"
+    assert empty.status_code == 422
+
+
 @pytest.mark.usefixtures("place")
 async def test_an_upload_is_given_to_a_task_by_its_digest_and_fetched_again(serve: Serve) -> None:
     async with serve(shop) as api:

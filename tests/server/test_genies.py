@@ -83,6 +83,17 @@ async def test_a_task_is_answered_and_its_metadata_reach_the_skill(serve: Serve)
     assert task["answer"]["proof"]["clean"] == 2
 
 
+@pytest.mark.parametrize("content", ["12 lamps", "???", 12])
+async def test_a_content_that_was_not_encoded_is_refused(serve: Serve, content: Any) -> None:
+    file = {"name": "po.txt", "content": content}
+    async with serve(project, executes=False) as api:
+        task = {"instructions": "Read it.", "files": [file]}
+        refused = await api.post("/api/projects/shop/genies/reader/tasks", json=task)
+
+    assert (refused.status_code, "base64" in refused.json()["detail"]) == (422, True)
+    assert refused.json()["errors"][0]["field"] == "files.0.content"
+
+
 async def test_a_file_is_given_in_base64(serve: Serve) -> None:
     file = {"name": "po.txt", "content": base64.b64encode(b"12 lamps").decode()}
     async with serve(project) as api:

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support import eventually
 
-from lampwork import Job, Project
+from lampwork import Answer, Job, Project, Turn, playbook
 from lampwork.people import Caller
 from lampwork.server.requests import ExactRoute
 
@@ -21,6 +22,19 @@ START = "/api/projects/shop/recipes/add/jobs"
 @project.recipe()
 async def add(job: Job, a: int) -> int:
     return a
+
+
+@project.recipe()
+async def ask(job: Job) -> int:
+    return await job.wait_for("size", int)
+
+
+@playbook
+def looks(turn: Turn) -> Answer:
+    return Answer("seen")
+
+
+project.genie("clerk", model=looks, job_description="You look.", skills=[])
 
 
 async def refused(api: httpx.AsyncClient, method: str, path: str, **given: Any) -> Any:
@@ -73,6 +87,67 @@ async def test_a_field_that_does_not_fit_is_named(serve: Serve, body: Any, field
 
     assert (problem["status"], problem["code"]) == (422, "input_invalid")
     assert [each["field"] for each in problem["errors"]] == [field]
+
+
+async def test_who_sends_json_as_something_else_is_told_how(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        for said in ("application/x-www-form-urlencoded", "text/plain", None):
+            headers = {} if said is None else {"Content-Type": said}
+            problem = await refused(
+                api, "POST", START, content=b'{"input": {"a": 1}}', headers=headers
+            )
+            assert problem["errors"][0]["field"] == "Content-Type"
+            assert "`Content-Type: application/json`" in problem["detail"]
+        listed = (await api.get("/api/jobs")).json()
+        said = "application/problem+json; charset=utf-8"
+        taken = await api.post(
+            START, content=b'{"input": {"a": 1}}', headers={"Content-Type": said}
+        )
+
+    assert listed["items"] == []
+    assert taken.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "says"),
+    [
+        ({"a": 1}, "a", "there is no such field. There are: input, files."),
+        ({"inputs": {"a": 1}}, "inputs", 'there is no such field. Did you mean "input"?'),
+        ([1], "body", "give an object. There are: input, files."),
+        (None, "body", "there is none. Give an object. There are: input, files."),
+    ],
+)
+async def test_what_a_body_may_have_is_said(serve: Serve, body: Any, field: str, says: str) -> None:
+    async with serve(project, executes=False) as api:
+        problem = await refused(api, "POST", START, **({} if body is None else {"json": body}))
+
+    assert problem["errors"] == [{"field": field, "message": says}]
+
+
+async def test_a_field_that_the_projects_code_refuses_is_named(serve: Serve) -> None:
+    tasks = "/api/projects/shop/genies/clerk/tasks"
+    async with serve(project) as api:
+        started = (await api.post("/api/projects/shop/recipes/ask/jobs", json={})).json()
+        event = f"/api/jobs/{started['job_id']}/events/size"
+        await eventually(lambda: waits(api, started["job_id"]))
+        for path, body, field in (
+            (event, {"value": "large"}, "value"),
+            (tasks, {"instructions": "Look.", "metadata": {"x": 1}}, "metadata.x"),
+            (tasks, {"instructions": "Look.", "output": {"type": "txt"}}, "output"),
+            (tasks, {"instructions": "Look.", "deadline": "soon"}, "deadline"),
+            ("/api/projects/shop/people", {**PERSON, "password": "short"}, "password"),
+            ("/api/projects/shop/people", {**PERSON, "email": "ann"}, "email"),
+        ):
+            problem = await refused(api, "POST", path, json=body)
+            assert [each["field"] for each in problem["errors"]] == [field], problem
+            assert "Value error" not in problem["detail"]
+
+
+PERSON = {"email": "ann@example.org", "password": "correct horse battery", "role": "viewer"}
+
+
+async def waits(api: httpx.AsyncClient, job_id: str) -> Any:
+    return (await api.get(f"/api/jobs/{job_id}/timeline")).json()["waiting_on"]
 
 
 @pytest.mark.parametrize(

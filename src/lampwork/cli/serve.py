@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -85,6 +86,8 @@ def command(
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("A certificate has a key: give --tls-cert and --tls-key, or none.")
+    if tls_cert is not None:
+        _check_tls(tls_cert, tls_key)
     listen = _Listen(host, port, behind_proxy, tls_cert, tls_key)
     if not (listen.is_alone or behind_proxy or tls_cert):
         raise click.UsageError(
@@ -99,6 +102,19 @@ def command(
         return asyncio.run(_serve(load(project), listen, settings, options, log, executes=executes))
     finally:
         log.let_go()
+
+
+def _check_tls(cert: Path, key: Path | None) -> None:
+    """Raise BadParameter for files with which nobody could speak TLS."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except OSError as error:  # as an SSLError is
+        why = error.strerror or str(error)
+        raise click.BadParameter(
+            f"{cert} and {key} can't be used: {why}. Give a certificate, with those that have "
+            "signed it, and its key without a passphrase, both in PEM.",
+            param_hint="--tls-cert",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def check(name: str, value: Json, expected: dict[str, Json] | None) -> None:
         raise InputInvalid(
             f'The job waits for an event "{name}" of another form: {"; ".join(problems)}. '
             "Nothing was sent.",
-            problems=problems,
+            problems=[f"value: {each}" for each in problems],
         )
 
 

@@ -95,5 +95,5 @@ def check(wait_id: str, result: Json, subject: dict[str, Json] | None) -> None:
         raise InputInvalid(
             f"That is no result of {of}, about which {wait_id} asks: {'; '.join(problems)}. "
             "Nothing was changed.",
-            problems=problems,
+            problems=[f"result: {each}" for each in problems],
         )

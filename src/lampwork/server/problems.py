@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from lampwork.errors import InputInvalid, LampworkError
+from lampwork.errors import InputInvalid, LampworkError, one_of
 from lampwork.types import Json
 
 __all__ = ["MEDIA_TYPE", "FieldError", "Problem", "problem", "respond_with_problems"]
@@ -28,6 +28,19 @@ _log = logging.getLogger("lampwork.server")
 
 _NAMED = re.compile(r"([\w.\[\]-]+): (.+)", re.DOTALL)
 """`field: what is wrong`, as InputInvalid lists it."""
+
+_NAME = re.compile(r"[a-z_]+")
+"""A field alone, of which the message says what is wrong."""
+
+_ABOUT = {
+    "metadata_unknown": "metadata.{key}",
+    "metadata_invalid": "metadata.{key}",
+    "output_type_invalid": "output",
+    "budget_not_enforceable": "budget",
+    "too_many_files": "files",
+    "file_rejected": "files",
+}
+"""The field that an error is about, by its code, where it lists none."""
 
 _TRY_AGAIN = {429: 1, 503: 1}
 """Seconds after which it may be otherwise, by status."""
@@ -66,19 +79,26 @@ def respond_with_problems(app: FastAPI) -> None:
 
 def problem(error: LampworkError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The response to an error."""
-    listed: list[str] = error.fields.get("problems", []) if error.status == 422 else []
     return _response(
         error.status,
         error.code,
         error.message,
         fields={name: each for name, each in error.fields.items() if name != "problems"},
-        errors=[
-            FieldError(field=found[1], message=found[2])
-            for each in listed
-            if (found := _NAMED.fullmatch(each))
-        ],
+        errors=list(_fields_of(error)) if error.status == 422 else [],
         headers=headers,
     )
+
+
+def _fields_of(error: LampworkError) -> Iterator[FieldError]:
+    """The fields of a request that an error names."""
+    if (about := _ABOUT.get(error.code)) is not None:
+        yield FieldError(field=about.format_map(error.fields), message=error.message)
+    listed: list[str] = error.fields.get("problems", [])
+    for each in listed:
+        if (found := _NAMED.fullmatch(each)) is not None:
+            yield FieldError(field=found[1], message=found[2])
+        elif _NAME.fullmatch(each):
+            yield FieldError(field=each, message=error.message)
 
 
 async def _lampwork_error(_request: Request, error: Exception) -> JSONResponse:
@@ -94,20 +114,38 @@ async def _lampwork_error(_request: Request, error: Exception) -> JSONResponse:
     return problem(error, headers)
 
 
-async def _not_valid(_request: Request, error: Exception) -> JSONResponse:
+async def _not_valid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [_field_error(each) for each in error.errors()]
+    route: APIRoute = request.scope["route"]
+    errors = [_field_error(each, route) for each in error.errors()]
     said = "; ".join(f"{each.field}: {each.message}" for each in errors)
     detail = f"The request does not fit: {said}. Nothing was changed."
     return _response(422, InputInvalid.code, detail, errors=errors)
 
 
-def _field_error(found: Mapping[str, Any]) -> FieldError:
+def _field_error(found: Mapping[str, Any], route: APIRoute) -> FieldError:
     """A field by its path; of JSON that can't be read, where it goes wrong."""
     where, *path = found["loc"]
-    if found["type"] == "json_invalid":
-        return FieldError(field="body", message=f"this is no JSON: {found['ctx']['error']}")
-    return FieldError(field=".".join(map(str, path)) or str(where), message=found["msg"])
+    match found["type"]:
+        case "json_invalid":
+            return FieldError(field="body", message=f"this is no JSON: {found['ctx']['error']}")
+        case "model_attributes_type" if not path:
+            said = f"give an object. {_fields_there(route)}"
+        case "missing" if not path:
+            said = f"there is none. Give an object. {_fields_there(route)}"
+        case "extra_forbidden":
+            said = "there is no such field."
+            if len(path) == 1:
+                said = f"{said} {_fields_there(route, str(path[0]))}"
+        case _:
+            said = found["msg"].removeprefix("Value error, ")
+    return FieldError(field=".".join(map(str, path)) or str(where), message=said)
+
+
+def _fields_there(route: APIRoute, given: str = "") -> str:
+    """Which fields the body of a route has."""
+    model: Any = None if route.body_field is None else route.body_field.field_info.annotation
+    return one_of(given, getattr(model, "model_fields", ()))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

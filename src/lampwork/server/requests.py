@@ -87,6 +87,8 @@ class ExactRoute(APIRoute):
     any_query = False
     largest = 8 * 1024 * 1024
     """Bytes of a body."""
+    instead = "Send less, or upload what is large as a file."
+    """What to do with a longer one."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -96,11 +98,12 @@ class ExactRoute(APIRoute):
 
         async def exactly(given: Request) -> Response:
             await let_in(given, needs)
-            request = _ExactRequest(given.scope, _bounded(given, self.largest))
+            request = _ExactRequest(given.scope, _bounded(given, self))
             _check_address(request, None if self.any_query else known)
             try:
                 if takes_json:
-                    await request.body()  # FastAPI would make a 400 of what this raises
+                    # Here, because FastAPI would make a 400 of what reading raises.
+                    _check_is_json(request, await request.body())
                 return await handle(request)
             except ClientDisconnect:
                 return Response(status_code=400)  # for nobody
@@ -118,6 +121,7 @@ class SmallRoute(ExactRoute):
     """A route for whoever comes, of whom little is read."""
 
     largest = 16 * 1024
+    instead = "Send less."
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
@@ -167,29 +171,43 @@ def _check_address(request: Request, known: list[str] | None) -> None:
             )
 
 
-def _bounded(request: Request, largest: int) -> Receive:
+def _check_is_json(request: Request, body: bytes) -> None:
+    """Raise InputInvalid for a body that is sent as something else, as curl does with `-d`.
+
+    What a form of another site's page can send is no change here, whatever it looks like.
+    """
+    said = request.headers.get("content-type", "")
+    kind = said.partition(";")[0].strip().lower()
+    if body and not (kind == "application/json" or kind.endswith("+json")):
+        raise InputInvalid(
+            f"The body is sent as {quoted(said) if said else 'nothing in particular'}. Send JSON, "
+            "and the header `Content-Type: application/json`. Nothing was changed.",
+            problems=["Content-Type: it is not application/json"],
+        )
+
+
+def _bounded(request: Request, route: ExactRoute) -> Receive:
     """What is received, counted; a body that is too long is refused as soon as that is known.
 
     Raises BodyTooLarge, at once where its length is announced.
     """
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > largest:
-        raise _too_large(largest)
+    if announced.isdigit() and int(announced) > route.largest:
+        raise _too_large(route)
     received = 0
 
     async def counted() -> Message:
         nonlocal received
         message = await request.receive()
         received += len(message.get("body", b""))
-        if received > largest:
-            raise _too_large(largest)
+        if received > route.largest:
+            raise _too_large(route)
         return message
 
     return counted
 
 
-def _too_large(limit: int) -> BodyTooLarge:
+def _too_large(route: ExactRoute) -> BodyTooLarge:
     return BodyTooLarge(
-        f"The body is longer than {limit:,} bytes. Send less, or upload what is large as a file.",
-        limit=limit,
+        f"The body is longer than {route.largest:,} bytes. {route.instead}", limit=route.largest
     )

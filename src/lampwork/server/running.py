@@ -88,10 +88,14 @@ async def serving(
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[at]))
+    listening = asyncio.create_task(server.listening.wait())
     try:
-        await server.listening.wait()
-        yield
+        # A server that can't begin ends at once, and says why below.
+        await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if listening.done():
+            yield
     finally:
         app.state.serving.drain()
         server.should_exit = True
+        listening.cancel()
         await running

@@ -263,7 +263,9 @@ def _input_of(recipe: Recipe[..., Any], webhook: Webhook, body: bytes) -> Json:
     try:
         value = json.loads(body, parse_constant=_no_number) if body else None
     except ValueError as error:
-        raise InputInvalid(f"The body is no JSON: {error}.", problems=["body"]) from error
+        raise InputInvalid(
+            f"The body is no JSON: {error}.", problems=[f"body: this is no JSON: {error}"]
+        ) from error
     wanted = describe(webhook.schema)
     if wanted is not None:
         _, problems = wanted.take(value)

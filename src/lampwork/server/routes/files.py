@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from lampwork.errors import InputInvalid
 from lampwork.files.artifact import LARGEST
 from lampwork.server.authority import May
 from lampwork.server.requests import ExactRoute
@@ -21,12 +22,16 @@ class FileRoute(ExactRoute):
     """A route that takes a file."""
 
     largest = LARGEST
+    instead = "Store it elsewhere, and give a file that names it."
 
 
 router = APIRouter(route_class=FileRoute, tags=["files"], prefix="/api/projects/{project}/files")
 
 _FORM = "application/x-www-form-urlencoded"
 """What curl says of every body."""
+
+_PARTS = "multipart/form-data"
+"""What a browser's form sends, and `curl -F`: the content is somewhere in it."""
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -50,14 +55,22 @@ async def upload_file(
     name: Annotated[str, Query(min_length=1, max_length=200)],
 ) -> Uploaded:
     """Keep a file, whose content is the body."""
+    media_type = _media_type(request)
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
         async for part in request.stream():
             body.write(part)
         body.seek(0)
-        file = await here.door.upload(name, body.read(), _media_type(request))
+        file = await here.door.upload(name, body.read(), media_type)
     return Uploaded(**file.to_json())
 
 
 def _media_type(request: Request) -> str:
+    """That of the content. Raises InputInvalid if the body is a form with the content in it."""
     said = request.headers.get("content-type", _FORM)
+    if said.lower().startswith(_PARTS):
+        raise InputInvalid(
+            "The body is a form, with a file in it. Send the content itself as the body, as "
+            "`curl --data-binary @FILE` does, in place of `-F`. Nothing was kept.",
+            problems=["body: it is a form, not the content of a file"],
+        )
     return "application/octet-stream" if said == _FORM else said

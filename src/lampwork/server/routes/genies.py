@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, Base64Bytes, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from lampwork import Artifact, Budget, File, Sealed, clock
 from lampwork.server.authority import May
@@ -62,11 +63,24 @@ async def start_genie(
     return await get_genie(who, project, here, genie)
 
 
+def _content(given: object) -> bytes:
+    """What is in base64; a text that was not encoded must not pass for another content."""
+    if not isinstance(given, str):
+        raise ValueError("give a text in base64")
+    try:
+        return base64.b64decode("".join(given.split()), validate=True)
+    except ValueError as error:
+        raise ValueError("this is no base64") from error
+
+
+_BASE64 = WithJsonSchema({"type": "string", "format": "base64", "description": "In base64."})
+
+
 class GivenFile(Body):
     """A file for a genie to read, with its content; or one of the project, by its digest."""
 
     name: str
-    content: Annotated[Base64Bytes, Field(strict=False, description="In base64.")] | None = None
+    content: Annotated[bytes, BeforeValidator(_content), _BASE64] | None = None
     digest: Digest | None = Field(None, description="Of what was uploaded, or of an artifact.")
     media_type: str | None = None
     size: int | None = Field(None, description="As the upload was answered; it is not asked.")
