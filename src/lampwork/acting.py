@@ -13,8 +13,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
 
-__all__ = ["Actor", "acting", "actor"]
+__all__ = ["Actor", "acting", "actor", "counted_as"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,15 @@ def acting(name: str, *, address: str) -> Generator[None]:
         yield
     finally:
         _actor.reset(token)
+
+
+def counted_as(address: str) -> str:
+    """What an address counts as where attempts are counted: of IPv6 its /64, all of which one
+    connection has (RFC 6177)."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
+        return str(ip_network((int(found), 64), strict=False))
+    return address

@@ -134,6 +134,15 @@ async def test_what_is_no_file_is_refused(
     assert (answered.status_code, says in answered.json()["detail"]) == (422, True)
 
 
+async def test_a_media_type_that_would_break_a_header_is_refused(serve: Serve) -> None:
+    declared = "text/x\r\nset-cookie: lampwork_session=evil"
+    file = {"name": "a.dat", "content": "aGFsbG8=", "media_type": declared}
+    async with serve(shop, executes=False) as api:
+        answered = await api.post(TASKS, json={"instructions": "Read.", "files": [file]})
+
+    assert (answered.status_code, answered.json()["code"]) == (422, "file_rejected")
+
+
 async def test_a_file_has_its_content_or_its_digest(serve: Serve) -> None:
     async with serve(shop, executes=False) as api:
         file = {"name": "a.csv"}

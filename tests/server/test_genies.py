@@ -94,6 +94,23 @@ async def test_a_content_that_was_not_encoded_is_refused(serve: Serve, content: 
     assert refused.json()["errors"][0]["field"] == "files.0.content"
 
 
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"metadata": {"invoice_id": "INV-1"}, "sealed": ["invoice_ID"]}, "sealed"),
+        ({"sealed": ["invoice_id"]}, "sealed"),
+        ({"deadline": "9999-12-31T23:59:59-12:00"}, "deadline"),
+    ],
+)
+async def test_terms_that_say_nothing_are_refused(serve: Serve, given: Any, field: str) -> None:
+    async with serve(project, executes=False) as api:
+        task = {"instructions": "Check it."} | given
+        answered = await api.post(f"{GENIES}/finance/tasks", json=task)
+
+    assert answered.status_code == 422
+    assert [each["field"] for each in answered.json()["errors"]] == [field]
+
+
 async def test_a_file_is_given_in_base64(serve: Serve) -> None:
     file = {"name": "po.txt", "content": base64.b64encode(b"12 lamps").decode()}
     async with serve(project) as api:

@@ -31,6 +31,11 @@ async def order(job: Job, number: int, parcel: dict[str, Any]) -> dict[str, Any]
     return parcel | {"number": number}
 
 
+@project.recipe(triggers=[Endpoint("GET", "things/{name}", wait=20)])
+async def thing(job: Job, name: str) -> str:
+    return name
+
+
 @project.recipe(triggers=[Endpoint("GET", "slow", wait=0)])
 async def slow(job: Job) -> str:
     return await job.wait_for("go", str)
@@ -46,7 +51,11 @@ async def closed(job: Job) -> None:
 
 
 def signed(body: Any, id: str = "msg_1") -> dict[str, Any]:
-    data, now = json.dumps(body), datetime.fromtimestamp(clock.now(), UTC)
+    return signed_text(json.dumps(body), id)
+
+
+def signed_text(data: str, id: str = "msg_1") -> dict[str, Any]:
+    now = datetime.fromtimestamp(clock.now(), UTC)
     signature = standardwebhooks.Webhook(SECRET).sign(id, now, data)
     stamp = str(int(now.timestamp()))
     headers = {"webhook-id": id, "webhook-timestamp": stamp, "webhook-signature": signature}
@@ -84,6 +93,49 @@ async def test_an_endpoint_answers_with_what_its_job_returned(serve: Serve) -> N
         assert (misfit.status_code, misfit.json()["errors"][0]["field"]) == (422, "number")
         assert (await api.post("/run/desk/orders/7", content="{")).status_code == 422
         assert (await api.get("/run/desk/orders/7")).status_code == 404
+
+
+async def test_a_path_is_decoded_once(serve: Serve) -> None:
+    async with serve(project) as api:
+        told = [
+            (await api.get(f"/run/desk/things/{each}")).json()
+            for each in ("a%2Fb", "100%25", "%2541", "%2500")
+        ]
+        encoded = await api.get("/run/desk/%74hings/x")
+        nul = await api.get("/run/desk/things/%00")
+
+    assert told == ["a/b", "100%", "%41", "%00"]
+    assert (encoded.json(), nul.status_code) == ("x", 404)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"title": "\\u0000"}', '{"title": 1e400}', "[" * 100_000], ids=["nul", "inf", "deep"]
+)
+async def test_a_delivery_that_can_not_be_kept_is_refused(serve: Serve, body: str) -> None:
+    async with serve(project, executes=False) as api:
+        refused = await api.post("/hooks/desk/in/tickets", **signed_text(body))
+        [trigger] = (await api.get("/api/projects/desk/triggers/triage")).json()["items"]
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "input_invalid")
+    assert [each["status"] for each in trigger["firings"]] == ["rejected"]
+
+
+async def test_what_proves_something_is_not_kept_of_a_call(serve: Serve) -> None:
+    proofs = {
+        "Authorization": "Bearer s3cret",
+        "X-CSRF-Token": "s3cret",
+        "X-Api-Key": "s3cret",
+        "X-Gitlab-Token": "s3cret",
+        "X-Hub-Signature-256": "s3cret",
+        "Paypal-Transmission-Sig": "s3cret",
+    }
+    async with serve(project) as api:
+        called = await api.get("/run/desk/slow", headers=proofs | {"X-From": "the shop"})
+        job = (await api.get(called.headers["location"])).json()
+        kept = (await api.get(f"{called.headers['location']}/timeline")).text
+
+    assert job["trigger"]["headers"]["x-from"] == "the shop"
+    assert "s3cret" not in str(job) + kept
 
 
 async def test_what_takes_longer_is_202_with_the_address_of_the_job(serve: Serve) -> None:

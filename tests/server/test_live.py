@@ -222,6 +222,39 @@ async def test_a_reader_whose_key_is_revoked_is_let_go(
             assert [each async for each in told] == []
 
 
+class RevocableReader:
+    """Knows one caller, who may read no more hints from some time on."""
+
+    revoked = False
+
+    async def caller(self, request: Any) -> Caller:
+        if self.revoked and request.scope["path"] == "/api/events":
+            raise SignInNeeded("The key was revoked.")
+        return Caller("ann", {"shop": "builder"})
+
+
+async def test_a_reader_whose_key_is_revoked_is_let_go_although_there_is_always_news(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_HEARTBEAT", 2.0)
+    authority = RevocableReader()
+    async with serve(project, executes=False, authority=authority) as api:
+
+        async def keep_telling() -> None:
+            while True:
+                await start(api, "asks")
+
+        async with following(api) as told:
+            telling = asyncio.create_task(keep_telling())
+            assert (await anext(told))[0] == "job"
+            authority.revoked = True
+            async with asyncio.timeout(DEADLINE):
+                last = [each async for each in told][-1:]
+            telling.cancel()
+
+    assert all(kind == "job" for kind, _ in last)
+
+
 class Changing:
     """What a read model says has changed: as many jobs as a test wants, at once."""
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 
-from lampwork import Job, Project
+from lampwork import Endpoint, Job, Project
 from lampwork.people import accounts, audit_log, keys, links, passwords
 from lampwork.server.authority import COOKIE, KnownCallers
 from lampwork.store.store import Store
@@ -23,7 +23,7 @@ JOBS = "/api/projects/shop/recipes/add/jobs"
 project = Project("shop")
 
 
-@project.recipe()
+@project.recipe(triggers=[Endpoint("GET", "sum", wait=20)])
 async def add(job: Job, a: int = 1) -> int:
     return a + 1
 
@@ -114,6 +114,21 @@ async def test_a_change_that_a_page_of_another_site_sends_is_refused(serve: Serv
         assert await on.status("GET", "/api/jobs") == 200
 
 
+async def test_a_link_on_another_site_starts_no_job_by_an_endpoint(serve: Serve) -> None:
+    """A browser sends the cookie along (SameSite=Lax) when somebody follows a link."""
+    async with served(serve) as on:
+        await accounts.add(on.store, ANN, WORD, role="admin")
+        csrf = await on.sign_in()
+
+        assert await on.status("GET", "/run/shop/sum") == 401
+        assert (await on.api.get("/api/jobs")).json()["items"] == []
+        assert await on.status("GET", "/run/shop/sum", headers=csrf) == 200
+        [entry, _] = await audit_log.newest(on.store)
+        assert (entry.action, entry.who) == ("job.start", ANN)
+        [job] = (await on.api.get("/api/jobs")).json()["items"]
+        assert entry.on == job["job_id"]
+
+
 async def test_the_cookie_is_of_no_use_to_scripts_and_other_sites(serve: Serve) -> None:
     async with served(serve) as on:
         await accounts.add(on.store, ANN, WORD)
@@ -154,6 +169,8 @@ async def test_until_there_are_accounts_whoever_is_on_this_machine_is_let_in(
         {"Host": "127.0.0.1.evil.example"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Host": "["},
         {"Sec-Fetch-Site": "cross-site"},
         {"X-Forwarded-For": "203.0.113.7"},
         {"Forwarded": "for=203.0.113.7"},

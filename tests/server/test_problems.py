@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request
 from tests.support import eventually
 
 from lampwork import Answer, Job, Project, Turn, playbook
 from lampwork.people import Caller
+from lampwork.server import requests
 from lampwork.server.requests import ExactRoute
 
 from .conftest import Serve
@@ -188,6 +190,28 @@ async def test_what_is_not_there_is_said(
         problem = await refused(api, method, path, **({"json": {}} if method == "POST" else {}))
 
     assert (problem["status"], problem["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("path", ["/api/jobs", "/nothing", "/api/jobs/j0", "/hooks/shop/x"])
+async def test_a_host_that_is_none_is_no_failure(serve: Serve, path: str) -> None:
+    async with serve(project, executes=False) as api:
+        answered = await api.get(path, headers={"Host": "["})
+
+    assert answered.status_code in (200, 404, 405)
+
+
+def test_many_query_parameters_are_counted_in_one_go() -> None:
+    query = "&".join(map(str, range(200_000))).encode()
+    request = Request({"type": "http", "path": "/hooks/shop/in", "query_string": query})
+
+    requests._check_address(request, None)  # one by one it would take minutes
+
+
+async def test_a_path_with_one_slash_more_leads_nowhere(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        answered = await api.get("/api/jobs/", headers={"Host": "evil.example"})
+
+    assert (answered.status_code, answered.headers.get("location")) == (404, None)
 
 
 async def test_all_methods_of_a_path_are_named_when_it_is_asked_for_another(serve: Serve) -> None:

@@ -228,6 +228,18 @@ async def test_guesses_from_an_address_are_limited_whatever_they_are_at(store: S
         await sessions.sign_in(store, "u99@example.org", WORD, address=HERE)
 
 
+async def test_the_addresses_of_one_ipv6_net_count_as_one(store: Store) -> None:
+    for number in range(30):
+        where = f"2001:db8:1:2::{number:x}"
+        with pytest.raises(SignInRefused):
+            await sessions.sign_in(store, f"u{number}@example.org", WORD, address=where)
+
+    with pytest.raises(TooManySignIns):
+        await sessions.sign_in(store, "u99@example.org", WORD, address="2001:db8:1:2:ffff::1")
+    with pytest.raises(SignInRefused):
+        await sessions.sign_in(store, "u99@example.org", WORD, address="2001:db8:1:3::1")
+
+
 async def test_guesses_side_by_side_are_all_counted(store: Store) -> None:
     await accounts.add(store, ANN, WORD)
 

@@ -165,7 +165,13 @@ async def test_of_several_addresses_the_ones_that_are_allowed_are_tried() -> Non
         assert (await web.get(f"http://shop.example:{port}")).text == "here"
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "168.63.129.16", "fe80::1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "168.63.129.16", "fe80::1", "fd00:ec2::254", "100.100.100.200"),
+        *("::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "::ffff:6464:64c8"),
+    ],
+)
 async def test_an_allowed_name_does_not_stand_for_a_clouds_own_services(address: str) -> None:
     async with client(SHOP, resolver=Names([address])) as web:
         with pytest.raises(OutboundRefused, match=address):
@@ -222,6 +228,18 @@ async def test_what_comes_packed_though_nobody_asked_is_refused() -> None:
     ):
         with pytest.raises(OutboundRefused, match="answers in gzip"):
             await web.get(f"http://shop.example:{port}")
+
+
+async def test_an_error_names_an_address_without_what_opens_it() -> None:
+    async with (
+        answering(lambda path, host: ok(b"xyz")) as port,
+        client(SHOP, largest=2, resolver=Names(HERE)) as web,
+    ):
+        with pytest.raises(OutboundTooLarge) as refused:
+            await web.get(f"http://ann:s3cret@shop.example:{port}/a.pdf?signature=s3cret")
+
+    assert refused.value.fields["url"] == f"http://shop.example:{port}/a.pdf?…"
+    assert "s3cret" not in str(refused.value.to_record())
 
 
 @pytest.mark.parametrize("until", ["the head", "the last byte"])

@@ -250,6 +250,13 @@ def test_the_media_type_is_that_of_the_content(name, declared, kind, media_type)
     assert kinds.media_type(name, declared, kind) == media_type
 
 
+@pytest.mark.parametrize(
+    "declared", ["text/x\r\nset-cookie: a=b", "text/\xe9", "text/a b", "text", "text/x; a=\x7f"]
+)
+def test_what_is_no_media_type_is_not_taken_for_one(declared):
+    assert "no media type" in (kinds.lie("notes.dat", declared, "text") or "")
+
+
 async def test_a_reading_that_nobody_waits_for_is_ended():
     slow = asyncio.create_task(reading.read(documents.REAL["po.pdf"], CAPS))
     await asyncio.sleep(0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import re
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, wait
@@ -20,6 +19,7 @@ from typing import Any
 
 from lampwork.errors import ArtifactInvalid, quoted
 from lampwork.files import names
+from lampwork.files.kinds import MEDIA_TYPE
 from lampwork.store.blobs import digest_of
 from lampwork.types import Json
 
@@ -30,8 +30,6 @@ LARGEST = 50 * 1024 * 1024
 
 _LOOK = 1.0
 """Seconds between two looks at whether the event loop that saves is there at all."""
-
-_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(;[ \w=.+-]*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Artifact:
                 f"Artifact {quoted(name)} has {len(content):,} bytes, and {LARGEST:,} is the most. "
                 "Store it elsewhere, and save a file that names it."
             )
-        if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(media_type, str) or not MEDIA_TYPE.fullmatch(media_type):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArtifactInvalid(
                 f"Artifact {quoted(name)}: {quoted(media_type)} is no media type. "
                 "Say one such as text/csv."

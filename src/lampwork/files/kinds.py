@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Literal, get_args
 
@@ -10,6 +11,9 @@ Kind = Literal["pdf", "docx", "xlsx", "png", "jpeg", "gif", "webp", "html", "tex
 KINDS: tuple[Kind, ...] = get_args(Kind)
 IMAGES: frozenset[Kind] = frozenset(("png", "jpeg", "gif", "webp"))
 _TEXTS: frozenset[Kind] = frozenset(("html", "text"))
+
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;[ -~]*)?", re.ASCII)
+"""What a media type looks like: it is sent in a header, so nothing else is taken for one."""
 
 READABLE = "text, Markdown, CSV, XLSX, PDF, DOCX, PNG, JPEG, GIF and WebP"
 
@@ -65,6 +69,8 @@ def lie(name: str, declared: str | None, kind: Kind) -> str | None:
     expected = _SUFFIXES.get(suffix_of(name))
     if expected is not None and kind not in expected:
         return f"it is named {suffix_of(name)}, but its content is {_called(kind)}"
+    if declared and not MEDIA_TYPE.fullmatch(declared):
+        return f"it was given as {declared[:80]!r}, which is no media type"
     if declared is not None and not _fits(declared, kind):
         return f"it was given as {declared}, but its content is {_called(kind)}"
     return None

@@ -24,7 +24,7 @@ from lampwork.files.file import Address, File, Given, Source, check
 from lampwork.files.kinds import Kind
 from lampwork.files.reads import Broken, over
 from lampwork.files.snapshot import Snapshot
-from lampwork.outbound.hosts import AllowedHosts
+from lampwork.outbound.hosts import AllowedHosts, shown
 from lampwork.settings import ReadingCaps
 from lampwork.store import blobs
 from lampwork.store.tasks import artifacts, files
@@ -140,6 +140,9 @@ async def _of_address(source: Address, keeper: _Keeper) -> bytes:
         raise over("file_bytes", caps, "it has more") from None
     except OutboundError as error:
         raise Broken(f"it can't be fetched: {error.message}") from error
+    except httpx.HTTPStatusError as error:
+        answered = f"{error.response.status_code} {error.response.reason_phrase}"
+        raise Broken(f"it can't be fetched: {answered} is answered") from error
     except httpx.HTTPError as error:
         raise Broken(f"it can't be fetched: {error or type(error).__name__}") from error
 
@@ -202,7 +205,7 @@ def _rejected(source: Path | File | Artifact | Address, broken: Broken) -> FileR
         case Path():
             name = str(source)
         case Address():
-            name = source.url
+            name = shown(source.url)
         case _:
             name = source.name
     do = "Give another file."

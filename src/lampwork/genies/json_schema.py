@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -12,12 +13,25 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import AnyUrl, TypeAdapter
 from pydantic_core import ValidationError
 
+from lampwork.genies.bounded_schema import (
+    PatternNotLinear,
+    TooManySteps,
+    bounded,
+    check_pattern,
+    counting,
+)
 from lampwork.types import Json
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as Misfit
 
 __all__ = ["NotASchema", "Schema", "bare", "fields_at", "wrapped"]
+
+_STEPS = 500_000
+"""Keywords of a schema that are looked at to judge a value."""
+
+_STEPS_OF_NOTHING = 20_000
+"""The same, for an empty object."""
 
 _LONGEST = 300
 """Characters of one problem, in which a value may be quoted."""
@@ -43,13 +57,11 @@ class Schema:
         from jsonschema.exceptions import SchemaError
         from referencing.exceptions import Unresolvable
 
-        validator = self._validator
         try:
-            validator.check_schema(self.schema, format_checker=_formats())
-            for keyword, reference in _references(self.schema):
-                # Resolves it, and follows a circle of references that never comes to a value.
-                next(validator.evolve(schema={keyword: reference}).iter_errors({}), None)
-            next(validator.iter_errors({}), None)
+            self._validator.check_schema(self.schema, format_checker=_formats())
+            self._check_patterns()
+            with counting(_STEPS_OF_NOTHING):
+                self._check_references()
         except SchemaError as error:
             raise NotASchema(error.message) from error
         except Unresolvable as error:
@@ -58,15 +70,42 @@ class Schema:
             ) from error
         except RecursionError as error:
             raise NotASchema("its references lead back to themselves") from error
+        except (TooManySteps, PatternNotLinear) as error:
+            raise NotASchema(str(error)) from error
+
+    def _check_references(self) -> None:
+        """Resolve them, and follow a circle of references that never comes to a value."""
+        for keyword, reference in _found(self.schema, "$ref", "$dynamicRef"):
+            if isinstance(reference, str):
+                next(self._validator.evolve(schema={keyword: reference}).iter_errors({}), None)
+        next(self._validator.iter_errors({}), None)
+
+    def _check_patterns(self) -> None:
+        """Raise PatternNotLinear, NotASchema."""
+        for _, pattern in _found(self.schema, "pattern"):
+            if isinstance(pattern, str):
+                check_pattern(pattern)
+        by_pattern = [each for _, each in _found(self.schema, "patternProperties")]
+        for patterns in by_pattern:
+            for pattern in cast(dict[str, Json], patterns) if isinstance(patterns, dict) else ():
+                check_pattern(pattern)
+        if by_pattern and any(_found(self.schema, "unevaluatedProperties")):
+            raise NotASchema("unevaluatedProperties can't be told beside patternProperties")
 
     def problems(self, value: Json) -> list[str]:
         """What is wrong with a value: for each place, what was given and what is allowed."""
-        errors = sorted(self._validator.iter_errors(value), key=lambda e: list(map(str, e.path)))
+        try:
+            with counting(_STEPS):
+                found = list(self._validator.iter_errors(value))
+        except TooManySteps as error:
+            return [f"It can't be compared with its schema: {error}"]
+        errors = sorted(found, key=lambda e: list(map(str, e.path)))
         return [phrase for error in errors for phrase in _phrases(error)]
 
     def unknown_fields(self, value: Json) -> list[str]:
         """The fields of a value that the schema has no room for; nothing else that is wrong."""
-        errors = self._validator.iter_errors(value)
+        with counting(sys.maxsize):  # it is the schema of a type, made from code
+            errors = list(self._validator.iter_errors(value))
         return [phrase for error in errors for phrase in _unknown(error)]
 
     @cached_property
@@ -76,7 +115,7 @@ class Schema:
 
         kind: Any = validator_for(self.schema, default=Draft202012Validator)
         nothing: Registry[Any] = Registry()  # a `$ref` to a URL is never fetched
-        return kind(self.schema, registry=nothing, format_checker=_formats())
+        return bounded(kind)(self.schema, registry=nothing, format_checker=_formats())
 
 
 def wrapped(schema: dict[str, Json], key: str) -> dict[str, Json]:
@@ -126,16 +165,17 @@ def bare(node: Json) -> Json:
     return found
 
 
-def _references(node: Json) -> Iterator[tuple[str, str]]:
+def _found(node: Json, *keywords: str) -> Iterator[tuple[str, Json]]:
+    """What a schema says under some keywords, wherever they are in it."""
     if isinstance(node, list):
         for each in cast(list[Json], node):
-            yield from _references(each)
+            yield from _found(each, *keywords)
     elif isinstance(node, dict):
         for name, each in cast(dict[str, Json], node).items():
-            if name in ("$ref", "$dynamicRef") and isinstance(each, str):
+            if name in keywords:
                 yield name, each
-            elif name not in ("const", "enum", "default", "examples"):
-                yield from _references(each)
+            if name not in ("const", "enum", "default", "examples"):
+                yield from _found(each, *keywords)
 
 
 # --- what is wrong ---

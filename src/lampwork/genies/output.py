@@ -31,6 +31,9 @@ __all__ = ["Output", "describe", "identity"]
 _WRAPPER = "answer"
 """The one key of an answer that is no object by itself: models can only give objects."""
 
+_LONGEST_SCHEMA = 128 * 1024
+"""Characters of a JSON Schema that somebody gives, which each request to the model holds."""
+
 _MOST_PROBLEMS = 20
 """Of one answer; further ones are counted only."""
 
@@ -277,8 +280,9 @@ class _Described:
 def _from_json_schema(given: dict[str, Json]) -> Output:
     schema = Schema(given)
     try:
+        if (length := len(json.dumps(given))) > _LONGEST_SCHEMA:
+            raise NotASchema(f"it has {length:,} characters, and {_LONGEST_SCHEMA:,} is the most")
         schema.check()
-        json.dumps(given)
     except (NotASchema, TypeError, ValueError) as error:
         raise OutputTypeInvalid(f"output= is no usable JSON Schema: {error}.") from error
     return _output(given, _Described(schema), None)

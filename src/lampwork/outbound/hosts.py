@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from lampwork.errors import ProjectError
 
-__all__ = ["NONE", "AllowedHosts", "is_for_clouds", "why_not"]
+__all__ = ["NONE", "AllowedHosts", "is_for_clouds", "shown", "why_not"]
 
 _ANY = "*"
 
@@ -22,8 +23,19 @@ _COMPATIBLE = ip_network("::/96")
 _KINDS = ["loopback", "link_local", "site_local", "multicast", "unspecified", "private", "reserved"]
 """What `ipaddress` knows of an address; Python 3.11 takes site-local ones for global."""
 
-_METADATA = frozenset({ip_address("168.63.129.16")})
-"""Public addresses behind which a cloud has its own: Azure's."""
+_METADATA = frozenset(
+    map(
+        ip_address,
+        (
+            "168.63.129.16",  # Azure, a public one
+            *("fd00:ec2::254", "fd00:ec2::23"),  # AWS
+            "fd20:ce::254",  # Google
+            "100.100.100.200",  # Alibaba
+            "192.0.0.192",  # Oracle
+        ),
+    )
+)
+"""Addresses behind which a cloud has its own services, beside those that are link-local."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,16 @@ def why_not(address: IPv4Address | IPv6Address) -> str | None:
 
 def is_for_clouds(address: IPv4Address | IPv6Address) -> bool:
     """Whether a cloud has its own services there, with keys to the rest."""
-    return address in _METADATA or address.is_link_local
+    found = _inside(address) or address
+    return found in _METADATA or found.is_link_local
+
+
+def shown(url: str) -> str:
+    """An address as it is told in errors and on record: without what opens it, a password before
+    the host, a signature or a token in the query."""
+    parts = urlsplit(url)
+    host, query = parts.netloc.rpartition("@")[2], "…" if parts.query else ""
+    return parts._replace(netloc=host, query=query, fragment="").geturl()
 
 
 def _inside(address: IPv4Address | IPv6Address) -> IPv4Address | None:

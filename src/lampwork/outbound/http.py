@@ -29,7 +29,7 @@ import httpcore
 import httpx
 
 from lampwork.errors import OutboundRefused, OutboundTooLarge, OutboundTooSlow
-from lampwork.outbound.hosts import NONE, AllowedHosts, is_for_clouds, why_not
+from lampwork.outbound.hosts import NONE, AllowedHosts, is_for_clouds, shown, why_not
 
 __all__ = ["LARGEST", "SECONDS", "client", "fetch"]
 
@@ -160,7 +160,7 @@ class _Transport(httpx.AsyncBaseTransport):
             )
         now = asyncio.get_running_loop().time()
         until: float = request.extensions.setdefault("lampwork_until", now + self._seconds)
-        bounds = _Bounds(str(request.url), self._largest, self._seconds, until)
+        bounds = _Bounds(shown(str(request.url)), self._largest, self._seconds, until)
         async with bounds.time():
             response = await self._pool.handle_async_request(_for_core(request))
         assert isinstance(response.stream, AsyncIterable)
@@ -169,7 +169,7 @@ class _Transport(httpx.AsyncBaseTransport):
         if encoding.lower() != "identity":
             await body.aclose()
             raise OutboundRefused(
-                f"{request.url} answers in {encoding}, which was not asked for: nobody knows how "
+                f"{bounds.url} answers in {encoding}, which was not asked for: nobody knows how "
                 "large it is.",
                 host=request.url.host,
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lampwork import clock
-from lampwork.acting import acting
+from lampwork.acting import acting, counted_as
 from lampwork.errors import SignInNeeded, SignInRefused
 from lampwork.people import accounts, passwords, tokens
 from lampwork.people.caller import Caller
@@ -50,7 +50,7 @@ def _buckets(email: str, address: str) -> tuple[Bucket, ...]:
     """Ten guesses at once for an account, then one a minute; from an address, thirty, and ten."""
     return (
         Bucket(f"account {email}", most=10, every=60.0),
-        Bucket(f"address {address}", most=30, every=6.0),
+        Bucket(f"address {counted_as(address)}", most=30, every=6.0),
     )
 
 

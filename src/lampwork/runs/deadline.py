@@ -40,7 +40,7 @@ def check_deadline(given: Any) -> datetime | timedelta | None:
     match given:
         case None:
             return None
-        case datetime():
+        case datetime() if 1 < given.year < 9999:  # so that it is a time in each zone
             return given if given.tzinfo else given.replace(tzinfo=UTC)
         case timedelta() if abs(given) <= _LONGEST:
             return given

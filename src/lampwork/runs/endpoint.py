@@ -25,6 +25,7 @@ from lampwork.errors import (
     ResultNotRecordable,
     WaitTimedOut,
 )
+from lampwork.outbound.hosts import shown
 from lampwork.runs.wait import Wait
 from lampwork.store.jobs import inbox
 from lampwork.types import CallKind, Json, wait_id
@@ -183,7 +184,7 @@ class EndpointCall:
             self._check_patience(heard, began, until, now)
             pause = min(max(_FIRST_PAUSE, _SHARE * (now - began), heard.pause), _LONGEST_PAUSE)
             due_at = now + pause if until is None else min(now + pause, until)
-            subject = {"url": self.url, "at": at, "looks": looks, "why": heard.why}
+            subject = {"url": shown(self.url), "at": at, "looks": looks, "why": heard.why}
             await run.until(self._wait(run, number, subject, due_at))
 
     def _wait(self, run: Run, number: int, subject: dict[str, Json], due_at: float) -> Wait:
@@ -214,8 +215,8 @@ class EndpointCall:
 
     def _failed(self, why: str, answered: int | None = None, problem: str | None = None) -> Any:
         return EndpointFailed(
-            f"{self.name} at {urlsplit(self.url).netloc} {why}",
-            url=self.url,
+            f"{self.name} at {urlsplit(self.url).netloc.rpartition('@')[2]} {why}",
+            url=shown(self.url),
             answered=answered,
             problem=problem,
         )

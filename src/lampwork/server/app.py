@@ -51,6 +51,7 @@ def build(serving: Serving, authority: Authority) -> FastAPI:
         version=version("lampwork"),
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # it would lead to whatever host a request names
         generate_unique_id_function=_operation_id,
     )
     app.state.serving = serving

@@ -39,6 +39,8 @@ COOKIE = "lampwork_session"
 _CSRF = "x-csrf-token"
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _CHANGES_NOTHING = ("GET", "HEAD", "OPTIONS")
+_ENDPOINTS = "/run/"
+"""Below it each call starts a job, a GET as well."""
 
 
 class Authority(Protocol):
@@ -77,7 +79,7 @@ class KnownCallers:
 
     async def _of_session(self, request: Request, token: str) -> Caller:
         session = await sessions.of_token(self._store, token)
-        if request.method not in _CHANGES_NOTHING:
+        if _changes_something(request):
             given = request.headers.get(_CSRF, "")
             if not sessions.csrf_fits(token, given):
                 raise SignInNeeded(
@@ -91,15 +93,23 @@ class KnownCallers:
         return self._has_accounts
 
 
+def _changes_something(request: Request) -> bool:
+    starts_a_job = request.scope["path"].startswith(_ENDPOINTS)
+    return starts_a_job or request.method not in _CHANGES_NOTHING
+
+
 def _is_of_this_machine(request: Request) -> bool:
     """Whether it came past no proxy, and by no page of another site, whatever name that has."""
     if any(name in request.headers for name in _OF_PROXIES):
         return False
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "none")
-    origin = request.headers.get("origin")
-    own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    return _is_loopback(host) and own and site in ("none", "same-origin")
+    try:
+        own = origin is None or urlsplit(origin).netloc == host
+        here = _is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:  # such as `[`, which begins an address and ends none
+        return False
+    return here and own and site in ("none", "same-origin")
 
 
 def _is_loopback(host: str) -> bool:

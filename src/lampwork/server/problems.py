@@ -150,14 +150,14 @@ def _fields_there(route: APIRoute, given: str = "") -> str:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    headers = error.headers
+    headers, path = error.headers, request.scope["path"]
     match error.status_code:
         case 404:
-            detail = f"There is no {request.url.path} here. GET /openapi.json lists what there is."
+            detail = f"There is no {path} here. GET /openapi.json lists what there is."
         case 405:
             allowed = _allowed(request)
             headers = {"Allow": allowed}
-            detail = f"{request.url.path} takes {allowed}, not {request.method}."
+            detail = f"{path} takes {allowed}, not {request.method}."
         case _:
             detail = str(error.detail)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")

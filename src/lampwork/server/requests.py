@@ -6,18 +6,19 @@ Of who may not send it nothing is read.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
+from lampwork import exact_json
 from lampwork.errors import BodyTooLarge, InputInvalid, NotFound, one_of, quoted
 from lampwork.server.authority import let_in, needs_of
 from lampwork.types import Json
@@ -34,12 +35,12 @@ class Body(BaseModel):
 
 
 def _moment(given: Any) -> datetime:
-    """A moment of RFC 3339, with its time zone."""
+    """A moment of RFC 3339, with its time zone, in which it is a time of each other zone too."""
     try:
         moment = datetime.fromisoformat(given)
     except (TypeError, ValueError):
         moment = None
-    if moment is None or moment.tzinfo is None or "T" not in given:
+    if moment is None or moment.tzinfo is None or "T" not in given or not 1 < moment.year < 9999:
         raise ValueError("give a moment with its time zone, as 2026-01-31T18:00:00Z")
     return moment
 
@@ -53,11 +54,11 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _ExactRequest(Request):
-    """Reads JSON as RFC 8259 has it: no NaN, no half of a surrogate pair."""
+    """Reads JSON as RFC 8259 has it."""
 
     async def json(self) -> Any:
         try:
-            return _read(await self.body())
+            return exact_json.read(await self.body())
         except ValueError as error:
             raise json.JSONDecodeError(str(error), "", 0) from error
 
@@ -65,20 +66,12 @@ class _ExactRequest(Request):
 def read_json(body: bytes) -> Json:
     """A body, where no route's signature says that there is one. Raises InputInvalid."""
     try:
-        return _read(body)
+        return exact_json.read(body)
     except ValueError as error:
         raise InputInvalid(
             f"The body is no JSON: {error}. Nothing was changed.",
             problems=[f"body: this is no JSON: {error}"],
         ) from error
-
-
-def _read(body: bytes) -> Json:
-    """JSON. Raises ValueError."""
-    read = from_json(body, allow_inf_nan=False)
-    if rb"\u0000" in body and _holds_nul(read):
-        raise ValueError("text with a NUL character can't be kept")
-    return read
 
 
 class ExactRoute(APIRoute):
@@ -136,30 +129,17 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield from _query_names(each)
 
 
-def _holds_nul(value: Json) -> bool:
-    match value:
-        case str():
-            return "\0" in value
-        case list():
-            return any(map(_holds_nul, cast(list[Json], value)))
-        case dict():
-            held = cast(dict[str, Json], value)
-            return any(map(_holds_nul, (*held.keys(), *held.values())))
-        case _:
-            return False
-
-
 def _check_address(request: Request, known: list[str] | None) -> None:
-    if "\0" in request.url.path:
+    if "\0" in request.scope["path"]:  # its URL can't be told where `Host` is no host
         raise NotFound("There is nothing whose name has a NUL character.")
-    given = [name for name, _ in request.query_params.multi_items()]
-    for name in given:
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    for name, times in given.items():
         if known is not None and name not in known:
             raise InputInvalid(
                 f"There is no query parameter {quoted(name)} here. {one_of(name, known)}",
                 problems=[f"{name}: there is no such query parameter"],
             )
-        if given.count(name) > 1:
+        if times > 1:
             raise InputInvalid(
                 f"Query parameter {quoted(name)} is given more than once. Give one.",
                 problems=[f"{name}: given more than once"],

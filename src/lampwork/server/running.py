@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from lampwork.errors import AddressInUse
+from lampwork.server.proxied import BehindProxy
 
 __all__ = ["ON_LOOPBACK", "Reached", "bound", "serving"]
 
@@ -74,14 +75,13 @@ async def serving(
 ) -> AsyncGenerator[None]:
     """Answer requests inside the block; those that are answered at its end get some seconds."""
     config = uvicorn.Config(
-        app,
+        # Who is not behind a proxy could name any address as their own.
+        BehindProxy(app) if reached.behind_proxy else app,
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        # Else whoever is on this machine could name any address as their own.
-        proxy_headers=reached.behind_proxy,
-        forwarded_allow_ips="*" if reached.behind_proxy else None,
+        proxy_headers=False,
         ssl_certfile=reached.tls_cert,
         ssl_keyfile=reached.tls_key,
         timeout_graceful_shutdown=_GRACE,

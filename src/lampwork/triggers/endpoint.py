@@ -85,7 +85,8 @@ class Endpoint:
         return None
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        """What the path of a call says of the parameters; None if it is another one's."""
+        """What the path of a call, as it is written in an address, says of the parameters; None if
+        it is another one's."""
         ours, theirs = self.place.split("/"), path.strip("/").split("/")
         if len(ours) != len(theirs):
             return None
@@ -93,6 +94,6 @@ class Endpoint:
         for part, given in zip(ours, theirs, strict=True):
             if part.startswith("{"):
                 found[part[1:-1]] = unquote(given)
-            elif part != given:
+            elif part != unquote(given):
                 return None
         return found if all(found.values()) else None

@@ -6,13 +6,15 @@ import hashlib
 import json
 import logging
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lampwork import clock, failpoint
+from lampwork import clock, exact_json, failpoint
+from lampwork.acting import counted_as
 from lampwork.errors import (
     DeliveryRefused,
     InputInvalid,
@@ -24,6 +26,7 @@ from lampwork.errors import (
 from lampwork.genies.output import describe
 from lampwork.recipe import Recipe
 from lampwork.runs.step import call_function
+from lampwork.store.people.audit import Act, recorded
 from lampwork.store.triggers import firings
 from lampwork.store.triggers.firings import Arrival
 from lampwork.triggers.endpoint import Endpoint
@@ -46,8 +49,10 @@ _REFUSALS, _EVERY = 30, 2.0
 _REMEMBERED = 10_000
 """Addresses whose refusals are counted."""
 
-_NOT_KEPT = frozenset({"authorization", "cookie", "proxy-authorization", "webhook-signature"})
-"""Headers that prove something, and are no business of a recipe."""
+_NOT_KEPT = re.compile(
+    r"authorization|cookie|csrf|hmac|(?<!idempotency-)key|passw|secret|sig\b|signature|token"
+)
+"""Headers that prove something, and are no business of a recipe: `x-gitlab-token` is the secret."""
 
 _HEADERS = 8192
 """Characters of headers that a job keeps."""
@@ -85,7 +90,7 @@ class Receiving:
     def __init__(self, project: Project, store: Store) -> None:
         self._project = project
         self._store = store
-        self._refused: OrderedDict[tuple[str, str | None], float] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def expect(self, path: str, *, address: str | None) -> None:
         """Raise TriggerNotFound or TooManyDeliveries, before anybody reads what is delivered."""
@@ -149,7 +154,11 @@ class Receiving:
             [new] = new_jobs(self._project, recipe, endpoint, [(given, facts)], executor=executor)
             failpoint.hit("trigger.due")
             most, digest = self._project.max_queued, _digest([endpoint.identity, given])
-            row = await self._store.write(firings.accept_call, arrival, new, digest, most)
+            details = {"recipe": recipe.name, "trigger": endpoint.identity}
+            act = Act("job.start", None, self._project.name, details)
+            row = await self._store.write(
+                recorded(act, firings.accept_call), arrival, new, digest, most
+            )
         except LampworkError as error:
             await self._reject(arrival, error)
             raise
@@ -223,7 +232,7 @@ class Receiving:
 
         In memory, for it is to keep refusals from costing a process its time and its disk.
         """
-        until = self._refused.get((arrival.trigger.identity, arrival.address), 0.0)
+        until = self._refused.get(_from(arrival), 0.0)
         wait = until - clock.now() - _REFUSALS * _EVERY
         if wait > 0:
             raise TooManyDeliveries(
@@ -233,11 +242,16 @@ class Receiving:
             )
 
     def _count(self, arrival: Arrival) -> None:
-        which = arrival.trigger.identity, arrival.address
+        which = _from(arrival)
         until = max(clock.now(), self._refused.pop(which, 0.0)) + _EVERY
         self._refused[which] = until
         while len(self._refused) > _REMEMBERED:
             self._refused.popitem(last=False)
+
+
+def _from(arrival: Arrival) -> tuple[str, str]:
+    """Of which trigger, and from where, refusals are counted together."""
+    return arrival.trigger.identity, counted_as(arrival.address or "")
 
 
 async def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> str:
@@ -261,7 +275,7 @@ async def _verified(webhook: Webhook, headers: Mapping[str, str], body: bytes) -
 def _input_of(recipe: Recipe[..., Any], webhook: Webhook, body: bytes) -> Json:
     """The input of the recipe from a body. Raises InputInvalid."""
     try:
-        value = json.loads(body, parse_constant=_no_number) if body else None
+        value = exact_json.read(body) if body else None
     except ValueError as error:
         raise InputInvalid(
             f"The body is no JSON: {error}.", problems=[f"body: this is no JSON: {error}"]
@@ -272,10 +286,6 @@ def _input_of(recipe: Recipe[..., Any], webhook: Webhook, body: bytes) -> Json:
         if problems:
             raise InputInvalid(f"The body does not fit: {'; '.join(problems)}.", problems=problems)
     return of_body(recipe, "The body", value)
-
-
-def _no_number(text: str) -> Json:
-    raise ValueError(f"{text} is no number")
 
 
 def _claimed(headers: Mapping[str, str]) -> str | None:
@@ -290,7 +300,7 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     left = _HEADERS
     for name, value in headers.items():
         left -= len(name) + len(value)
-        if name not in _NOT_KEPT and left >= 0:
+        if left >= 0 and not _NOT_KEPT.search(name):
             kept[name] = value
     return kept
 

@@ -12,14 +12,15 @@ from starlette.types import Receive, Scope, Send
 
 from lampwork.errors import InputInvalid, LampworkError
 from lampwork.server.authority import May, require
-from lampwork.server.live import HEARTBEAT, Topic
+from lampwork.server.live import Topic
 from lampwork.server.requests import ExactRoute
 from lampwork.server.serving import Here, Serving
 
 router = APIRouter(route_class=ExactRoute, tags=["live"])
 
 _HEARTBEAT = 15.0
-"""Seconds between two signs of life, with which the caller's right is looked at again."""
+"""Seconds without news after which there is a sign of life, and within which the caller's right is
+looked at again."""
 
 _STUCK = 30.0
 """Seconds that a reader may take for what is sent, before its connection is closed."""
@@ -111,9 +112,13 @@ class _Stream(Response):
 
     async def _told(self) -> AsyncGenerator[bytes]:
         async with self._here.hints.reading(*self._wanted) as reader:
+            now = asyncio.get_running_loop().time
+            look_at = now() + _HEARTBEAT
             while (told := await reader.next(_HEARTBEAT)) is not None:
-                if told is HEARTBEAT and not await self._still_may():
-                    return
+                if now() >= look_at:  # whether there was a heartbeat, or never silence enough
+                    if not await self._still_may():
+                        return
+                    look_at = now() + _HEARTBEAT
                 yield told
 
     async def _still_may(self) -> bool:

@@ -7,9 +7,18 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from lampwork import Artifact, Budget, File, Sealed, clock
+from lampwork.errors import quoted
 from lampwork.server.authority import May
 from lampwork.server.lists import IdempotencyKey, accepted, whole
 from lampwork.server.requests import Body, Digest, ExactRoute, Moment
@@ -134,6 +143,15 @@ class _Terms(Body):
     when_paused: Literal["wait", "fail"] = "fail"
     budget: Limits | None = None
     deadline: Annotated[Moment, AfterValidator(_to_come)] | None = None
+
+    @field_validator("sealed")
+    @classmethod
+    def _are_metadata(cls, sealed: list[str], terms: ValidationInfo) -> list[str]:
+        """A name that is mistyped would leave a value open to the model."""
+        lacking = [name for name in sealed if name not in (terms.data.get("metadata") or {})]
+        if lacking:
+            raise ValueError(f"metadata has no {', '.join(map(quoted, lacking))}")
+        return sealed
 
     def as_given(self) -> dict[str, Any]:
         """As the door takes them."""

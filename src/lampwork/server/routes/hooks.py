@@ -40,7 +40,6 @@ async def receive(project: ProjectName, path: str, request: Request, here: Here)
 async def call(
     who: May.build,
     project: ProjectName,
-    path: str,
     request: Request,
     here: Here,
     key: IdempotencyKey = None,
@@ -49,7 +48,7 @@ async def call(
     content = await request.body()
     firing = await here.door.call_endpoint(
         request.method,
-        path,
+        _path_of_endpoint(request),
         query=request.query_params,
         headers=request.headers,
         body=read_json(content) if content else None,
@@ -67,6 +66,11 @@ async def call(
         view = await here.insights.view(firing.job_id)
         return JSONResponse(to_json(view), status_code=202, headers=at)
     return JSONResponse(returned, headers=at)
+
+
+def _path_of_endpoint(request: Request) -> str:
+    """What follows the project, as it was sent: `%2F` is of a parameter, `/` is not."""
+    return request.scope["raw_path"].decode("ascii").split("/", 3)[3]
 
 
 for _method in METHODS:

@@ -111,7 +111,7 @@ def _begun(session: Session, request: Request, response: Response, here: Here) -
         path="/",
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=request.scope["scheme"] == "https",
     )
     return _shown(session, here)
 

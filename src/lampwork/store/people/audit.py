@@ -35,7 +35,7 @@ class Act:
 
     action: str
     on: str | None = None
-    """None: what the change returns, an id."""
+    """None: what the change returns, an id or a row with that of a job."""
     project: str | None = None
     """None: that of the job, task or wait that it is done on."""
     details: dict[str, Json] = field(default_factory=dict[str, Json])
@@ -71,7 +71,7 @@ def nothing(_connection: sa.Connection) -> None:
 
 def append(connection: sa.Connection, act: Act, by: Actor, result: object = None) -> None:
     """Write an entry."""
-    on = str(result) if act.on is None and isinstance(result, str) else act.on
+    on = _id_of(result) if act.on is None else act.on
     project = act.project or _project_of(connection, on)
     content = {"who": by.name, "address": by.address, "on": on, "details": act.details}
     text = written(content | {"salt": secrets.token_hex(16)})
@@ -93,6 +93,11 @@ def append(connection: sa.Connection, act: Act, by: Actor, result: object = None
     where = sa.update(audit_head).where(audit_head.c.id == 1)
     if connection.execute(where.values(seq=seq, digest=chained)).rowcount == 0:
         connection.execute(sa.insert(audit_head).values(id=1, seq=seq, digest=chained))
+
+
+def _id_of(result: object) -> str | None:
+    found = getattr(result, "job_id", result)
+    return found if isinstance(found, str) else None
 
 
 def head(connection: sa.Connection) -> Head:

@@ -1,0 +1,132 @@
+"""Judging by a JSON Schema in bounded time, whoever wrote it.
+
+Forms within forms, references and `unevaluatedProperties` can ask for any number of comparisons,
+and so can one pattern with `re`. So keywords are counted, and patterns are matched by an engine
+that takes linear time, which has neither look-around nor references back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, lru_cache
+from typing import Any, cast
+
+from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+__all__ = ["PatternNotLinear", "TooManySteps", "bounded", "check_pattern", "counting"]
+
+
+class TooManySteps(ValueError):
+    """A schema takes more steps to judge a value than it has."""
+
+
+class PatternNotLinear(ValueError):
+    """A pattern can't be matched in linear time."""
+
+
+_left: ContextVar[list[int]] = ContextVar("left")
+
+
+@contextmanager
+def counting(steps: int) -> Generator[None]:
+    """So many keywords are looked at inside; one more raises TooManySteps."""
+    token = _left.set([steps])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> SchemaValidator:
+    try:
+        matched = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
+        return SchemaValidator(matched)
+    except SchemaError as error:
+        raise PatternNotLinear(
+            f"pattern {pattern[:80]!r} can't be matched in linear time: look-around and references "
+            "back can't be had in it"
+        ) from error
+
+
+def check_pattern(pattern: str) -> None:
+    """Raise PatternNotLinear."""
+    _compiled(pattern)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text; as if it were, of one that nobody has checked."""
+    try:
+        return _compiled(pattern).isinstance_python(text)
+    except PatternNotLinear:
+        return True
+
+
+@cache
+def bounded(kind: Any) -> Any:
+    """A validator of jsonschema's, of the same dialect, whose steps are counted."""
+    from jsonschema import validators
+
+    known = dict(kind.VALIDATORS)
+    checks = {**known, "pattern": _pattern, "patternProperties": _of_pattern}
+    if "additionalProperties" in known:
+        checks["additionalProperties"] = _additional(known["additionalProperties"])
+    extend = cast(Callable[..., Any], validators.extend)  # pyright: ignore[reportUnknownMemberType]
+    made = extend(kind, {name: _counted(check) for name, check in checks.items()})
+    # Its own would go over to another class at each `$schema`, which counts nothing.
+    made.evolve = _evolve
+    return made
+
+
+def _counted(check: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(*given: Any) -> Any:
+        left = _left.get()
+        left[0] -= 1
+        if left[0] < 0:
+            raise TooManySteps("it takes too long to compare anything with it")
+        return check(*given)
+
+    return counted
+
+
+def _evolve(validator: Any, **changes: Any) -> Any:
+    for field in validator.__attrs_attrs__:
+        if field.init:
+            changes.setdefault(field.alias, getattr(validator, field.name))
+    return type(validator)(**changes)
+
+
+def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if validator.is_type(value, "string") and not _matches(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _of_pattern(validator: Any, patterns: Any, value: Any, _schema: Any) -> Iterator[Any]:
+    if not validator.is_type(value, "object"):
+        return
+    for pattern, schema in cast(dict[str, Any], patterns).items():
+        for name, each in value.items():
+            if _matches(pattern, name):
+                yield from validator.descend(each, schema, path=name, schema_path=pattern)
+
+
+def _additional(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """As jsonschema's, which would match the patterns beside it with `re`."""
+
+    def additional(validator: Any, allowed: Any, value: Any, schema: dict[str, Any]) -> Any:
+        patterns = cast(dict[str, Any], schema.get("patternProperties", {}))
+        if not patterns or not validator.is_type(value, "object"):
+            return plain(validator, allowed, value, schema)
+        rest = {
+            name: each
+            for name, each in value.items()
+            if not any(_matches(pattern, name) for pattern in patterns)
+        }
+        without = {name: each for name, each in schema.items() if name != "patternProperties"}
+        return plain(validator, allowed, rest, without)
+
+    return additional
