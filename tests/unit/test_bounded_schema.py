@@ -40,6 +40,7 @@ def nested(depth: int) -> dict[str, Any]:
         ({"type": "string", "pattern": r"(a+)\1+$"}, "linear time"),
         ({"patternProperties": {"(?=a)(a+)+$": {}}}, "linear time"),
         ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "beside"),
+        ({"anyOf": [{"pattern": f"a{n}"} for n in range(51)]}, "50 are the most"),
         ({"description": "x" * 200_000}, "131,072 is the most"),
     ],
     ids=lambda case: str(case)[:40],

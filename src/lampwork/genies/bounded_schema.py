@@ -7,7 +7,7 @@ that takes linear time, which has neither look-around nor references back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
@@ -15,7 +15,10 @@ from typing import Any, cast
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
-__all__ = ["PatternNotLinear", "TooManySteps", "bounded", "check_pattern", "counting"]
+__all__ = ["PatternNotLinear", "TooManySteps", "bounded", "check_patterns", "counting"]
+
+_PATTERNS = 50
+"""Different ones of a schema: to get one ready takes up to 70 ms."""
 
 
 class TooManySteps(ValueError):
@@ -39,29 +42,31 @@ def counting(steps: int) -> Generator[None]:
         _left.reset(token)
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> SchemaValidator:
+@lru_cache(maxsize=64)  # one may take megabytes
+def _compiled(pattern: str) -> SchemaValidator | None:
+    matched = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
     try:
-        matched = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
         return SchemaValidator(matched)
-    except SchemaError as error:
-        raise PatternNotLinear(
-            f"pattern {pattern[:80]!r} can't be matched in linear time: look-around and references "
-            "back can't be had in it"
-        ) from error
+    except SchemaError:
+        return None
 
 
-def check_pattern(pattern: str) -> None:
-    """Raise PatternNotLinear."""
-    _compiled(pattern)
+def check_patterns(patterns: Collection[str]) -> None:
+    """Raise PatternNotLinear; and for more than can be got ready in a few seconds."""
+    if len(patterns) > _PATTERNS:
+        raise PatternNotLinear(f"it has {len(patterns)} patterns, and {_PATTERNS} are the most")
+    for pattern in patterns:
+        if _compiled(pattern) is None:
+            raise PatternNotLinear(
+                f"pattern {pattern[:80]!r} can't be matched in linear time: look-around, "
+                "references back and thousands of repetitions can't be had in it"
+            )
 
 
 def _matches(pattern: str, text: str) -> bool:
     """Whether a pattern is found in a text; as if it were, of one that nobody has checked."""
-    try:
-        return _compiled(pattern).isinstance_python(text)
-    except PatternNotLinear:
-        return True
+    compiled = _compiled(pattern)
+    return compiled is None or compiled.isinstance_python(text)
 
 
 @cache

@@ -17,7 +17,7 @@ from lampwork.genies.bounded_schema import (
     PatternNotLinear,
     TooManySteps,
     bounded,
-    check_pattern,
+    check_patterns,
     counting,
 )
 from lampwork.types import Json
@@ -82,13 +82,11 @@ class Schema:
 
     def _check_patterns(self) -> None:
         """Raise PatternNotLinear, NotASchema."""
-        for _, pattern in _found(self.schema, "pattern"):
-            if isinstance(pattern, str):
-                check_pattern(pattern)
+        patterns = {each for _, each in _found(self.schema, "pattern") if isinstance(each, str)}
         by_pattern = [each for _, each in _found(self.schema, "patternProperties")]
-        for patterns in by_pattern:
-            for pattern in cast(dict[str, Json], patterns) if isinstance(patterns, dict) else ():
-                check_pattern(pattern)
+        for each in by_pattern:
+            patterns |= cast(dict[str, Json], each).keys() if isinstance(each, dict) else set()
+        check_patterns(patterns)
         if by_pattern and any(_found(self.schema, "unevaluatedProperties")):
             raise NotASchema("unevaluatedProperties can't be told beside patternProperties")
 
