@@ -144,8 +144,10 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.ModelKeyMissing: "Set the variable `key_env`, or give the genie a playbook.",
     errors.ModelUnavailable: (
-        "See `tried`; then `lampwork job ID retry`. Name `fallbacks=` for the next time. A "
-        "playbook that raised is to be mended."
+        "See `tried`; then `lampwork job ID retry`. Name `fallbacks=` for the next time."
+    ),
+    errors.PlaybookFailed: (
+        "Mend the playbook; its traceback is in `lampwork job ID`. Then `lampwork job ID retry`."
     ),
     errors.ContextTooLong: (
         "Shorten the largest of `parts`; continue long conversations with `history=Recent(n)` or "

@@ -174,7 +174,8 @@ class Job(SideBySide, Endpoints):
         TooManyFiles at once; when awaited GenieNotEligible, GenieInactive, ConversationNotFound,
         ConversationBusy, FileRejected, BudgetNotEnforceable, and what ends a task:
         TaskNotCompleted, OutputInvalid, SkillFailing, SkillFailed, MetadataLeaked,
-        TurnLimitReached, BudgetExceeded, TaskDeadlineExceeded, ModelUnavailable, ContextTooLong.
+        TurnLimitReached, BudgetExceeded, TaskDeadlineExceeded, ModelUnavailable, PlaybookFailed,
+        ContextTooLong.
         """
         return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 

@@ -216,9 +216,9 @@ def described(span: ReadableSpan) -> dict[str, Any]:
     ("recipe", "name", "error"),
     [
         (break_it, "execute_tool drop", "ValueError"),
-        (refuse, "chat refusing", "ModelUnavailable"),
-        (refuse, "invoke_agent refuser", "model_unavailable"),
-        (refuse, "invoke_workflow refuse", "model_unavailable"),
+        (refuse, "chat refusing", "PlaybookFailed"),
+        (refuse, "invoke_agent refuser", "playbook_failed"),
+        (refuse, "invoke_workflow refuse", "playbook_failed"),
         (fails, "invoke_workflow fails", "LookupError"),
     ],
 )

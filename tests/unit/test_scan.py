@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from lampwork import Metadata, Sealed
-from lampwork.errors import MetadataLeaked, ModelUnavailable
+from lampwork.errors import MetadataLeaked, PlaybookFailed
 from lampwork.metadata import scan
 from lampwork.models import Answer, Call, Calls, Playbook, Turn, playbook
 from lampwork.models.ask import Ask, Reply
@@ -290,7 +290,7 @@ async def test_a_request_that_failed_is_in_the_record_of_the_failed_task(desk):
         return Call("lister_next")
 
     genie = genie_of(desk, breaks, carrier(desk, "ORDER-17").skills, name="breaking")
-    with pytest.raises(ModelUnavailable):
+    with pytest.raises(PlaybookFailed):
         await desk.assign(genie, metadata={"order": "ORDER-17"})
 
     kind, body = (await desk.entries())[-1]

@@ -11,9 +11,9 @@ from lampwork.errors import (
     InstructionsMissing,
     MetadataInvalid,
     MetadataUnknown,
-    ModelUnavailable,
     OutputInvalid,
     OutputTypeInvalid,
+    PlaybookFailed,
     TaskNotCompleted,
     TurnLimitReached,
 )
@@ -286,13 +286,15 @@ async def test_a_genie_may_decline(desk):
     assert (await desk.kinds())[-1] == "not_completed"
 
 
-async def test_a_playbook_that_raises_is_a_model_that_is_unavailable(desk):
+async def test_a_playbook_that_raises_is_to_be_mended(desk):
     @playbook
     def broken(turn: Turn):
         raise KeyError("nope")
 
-    with pytest.raises(ModelUnavailable, match="playbook:broken raised KeyError"):
+    with pytest.raises(PlaybookFailed, match="playbook:broken raised KeyError") as raised:
         await desk.assign(genie_of(desk, broken))
+
+    assert (raised.value.playbook, raised.value.error_type) == ("playbook:broken", "KeyError")
 
 
 async def test_a_genie_that_never_answers_is_stopped(desk, skills):

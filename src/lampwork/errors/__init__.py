@@ -28,7 +28,7 @@
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged · OrderCycle · QueueFull
     │   ├── ErasureRefused · JobErased · AccountExists · TriggerPaused
     ├── ModelError
-    │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong
+    │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong · PlaybookFailed
     │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
     ├── CallError                   a job call that cannot be made
     │   ├── UnknownCall · CallNotAwaited · CallInterrupted · ResultNotRecordable
@@ -136,6 +136,7 @@ from lampwork.errors.models import (
     ModelKeyMissing,
     ModelUnavailable,
     ModelUnknown,
+    PlaybookFailed,
     RecordingDiffers,
     ScriptCallInvalid,
     ScriptEnded,
@@ -285,6 +286,7 @@ __all__ = [
     "OutputTypeInvalid",
     "PlanInvalid",
     "PlanRejected",
+    "PlaybookFailed",
     "PollFailed",
     "ProjectError",
     "ProjectNotFound",

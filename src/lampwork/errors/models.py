@@ -31,6 +31,16 @@ class ModelUnavailable(ModelError):
     """
 
 
+class PlaybookFailed(ModelError):
+    """A playbook has raised, or decided what is no decision: it is to be mended.
+
+    Fields: `playbook`, `error_type`. A playbook that plays a model which is down raises
+    ModelUnavailable itself.
+    """
+
+    status = 500
+
+
 class ContextTooLong(ModelError):
     """The request does not fit into the model.
 

@@ -20,7 +20,7 @@ from typing import Any, Generic
 from pydantic_core import to_jsonable_python
 from typing_extensions import TypeVar
 
-from lampwork.errors import ModelError, ModelUnavailable
+from lampwork.errors import ModelError, PlaybookFailed
 from lampwork.logs import place_of
 from lampwork.models.ask import Ask, Reply, Requested, TextDelta, Turn
 from lampwork.models.price import FREE, Price
@@ -121,7 +121,7 @@ class Playbook(Generic[D_co]):
         return FREE
 
     async def respond(self, ask: Ask) -> Reply:
-        """What the function decides, as a response like any other. Raises ModelUnavailable."""
+        """What the function decides, as a response like any other. Raises PlaybookFailed."""
         try:
             decided: Any = self.fn(ask.turn)
             decision: Any = await decided if inspect.isawaitable(decided) else decided
@@ -138,8 +138,10 @@ class Playbook(Generic[D_co]):
             }
             said = "%(playbook)s raised %(error_type)s in task %(task_id)s at %(at)s"
             _log.error(said, facts, extra=facts)
-            raise ModelUnavailable(
-                f"{self.name} raised {type(error).__name__}: {error}. Mend the playbook."
+            raise PlaybookFailed(
+                f"{self.name} raised {type(error).__name__}: {error}. Mend the playbook.",
+                playbook=self.name,
+                error_type=type(error).__name__,
             ) from error
         return reply_of(self.name, ask, text, asked)
 

@@ -22,7 +22,8 @@ __all__ = ["take_turns"]
 async def take_turns(task: TaskInHand) -> Ending:
     """Work until the genie has answered or can't. What was done before a crash is not done again.
 
-    Raises MetadataLeaked, ModelUnavailable, SkillFailing, SkillFailed, TurnLimitReached,
+    Raises MetadataLeaked, ModelUnavailable, PlaybookFailed, SkillFailing, SkillFailed,
+    TurnLimitReached,
     LimitMet, BudgetNotEnforceable, OutOfTime.
     """
     run, given = task.hold.run, (task.skills, task.metadata, task.seal, task.deadline)

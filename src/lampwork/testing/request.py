@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lampwork.errors import (
     LiveModelRefused,
-    ModelUnavailable,
+    PlaybookFailed,
     RecordingDiffers,
     ScriptCallInvalid,
     ScriptEnded,
@@ -121,7 +121,7 @@ class Watched:
         except (LiveModelRefused, ScriptEnded, ScriptCallInvalid, RecordingDiffers) as error:
             self.mistakes.append(error)
             raise
-        except ModelUnavailable as error:
+        except PlaybookFailed as error:
             if isinstance(error.__cause__, AssertionError):  # of a playbook, about what it is shown
                 self.mistakes.append(error.__cause__)
             raise
