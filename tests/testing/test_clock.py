@@ -9,10 +9,23 @@ from typing import Any
 
 import pytest
 
-from lampwork import Answer, Call, Cron, Job, Poll, Project, Retry, testing
+from lampwork import (
+    Answer,
+    Call,
+    Cron,
+    Job,
+    OrchestrationLimits,
+    Poll,
+    Project,
+    Retry,
+    Turn,
+    playbook,
+    testing,
+)
 from lampwork.errors import (
     InputInvalid,
     JobFailed,
+    ModelUnavailable,
     StepFailed,
     StillExecuting,
     StillWaiting,
@@ -98,6 +111,29 @@ guard = project.genie(
 @project.recipe()
 async def watch(job: Job, deadline: float | None = None) -> str:
     return (await job.assign_task(guard, "Stand.", deadline=deadline)).response
+
+
+@playbook
+def shaky(turn: Turn) -> Answer:
+    attempts.append(time.monotonic())
+    if len(attempts) < 3:
+        raise ModelUnavailable("away")
+    return Answer("up")
+
+
+@playbook
+def leading(turn: Turn) -> Call | Answer:
+    one = {"id": "a", "title": "A", "agent": "shaky", "brief": "Do it."}
+    return Answer("done") if turn.results else Call("plan", subtasks=[one])
+
+
+lead = project.orchestrator(
+    "lead",
+    model=leading,
+    job_description="You lead.",
+    agents=[project.genie("shaky", model=shaky, job_description="You shake.")],
+    limits=OrchestrationLimits(backoff=3600),
+)
 
 
 @project.recipe(triggers=[Cron("30 * * * *")])
@@ -192,6 +228,18 @@ def test_pauses_before_another_attempt_pass_by_themselves_where_a_result_is_awai
         opened(patience=1.0, models={"guard": knocks}).run(watch, deadline=1000.0)
 
     assert len(attempts) == 5 + 3 + 1
+
+
+@pytest.mark.parametrize("park_after", [0.0, 3600.0])
+async def test_pauses_before_another_attempt_at_a_subtask_pass_by_themselves(
+    park_after: float,
+) -> None:
+    played = {"lead": leading, "shaky": shaky}
+    async with opened(patience=1.0, models=played, park_after=park_after) as app:
+        assert (await app.assign_task(lead, "Go.")).response == "done"
+        assert app.clock.time == NOON + 3 * HOUR  # one, then two
+
+    assert len(attempts) == 3
 
 
 async def test_a_deadline_passes_while_a_skill_executes() -> None:

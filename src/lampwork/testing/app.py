@@ -21,6 +21,7 @@ from lampwork.models.resolve import Model, Playbook
 from lampwork.project import Project
 from lampwork.recipe import Recipe
 from lampwork.settings import Settings
+from lampwork.store.jobs import inbox
 from lampwork.store.jobs.jobs import EndedJob
 from lampwork.tasks.assignment import Assignment
 from lampwork.testing.cast import AnyModel, TestCast
@@ -78,7 +79,8 @@ class TestApp(App):
     async def ended(self, job_id: str) -> EndedJob:
         """Wait until a job has ended; how it did. Raises JobNotFound, StillWaiting.
 
-        The pauses before another attempt of a step or a skill pass by themselves: the clock moves.
+        The pauses before another attempt of a step, a skill or a subtask pass by themselves: the
+        clock moves.
         What is wrong with the test itself is raised, whatever the job made of it:
         LiveModelRefused, ScriptEnded, ScriptCallInvalid, RecordingDiffers, the AssertionError of
         a playbook.
@@ -96,10 +98,10 @@ class TestApp(App):
         until = time.monotonic() + self.patience
         try:
             while not (await asyncio.wait({ending}, timeout=_LOOK_AGAIN))[0]:
-                if self.clock.resting:
-                    if await self._loop.call(at_rest(self)):
-                        await self.clock.advance_to_next()
-                elif time.monotonic() > until:
+                resting = self.clock.resting or await self.store.read(inbox.rests)
+                if resting and await self._loop.call(at_rest(self)):
+                    resting = await self.clock.advance_to_next()
+                if not resting and time.monotonic() > until:
                     if await self._loop.call(at_rest(self)) and not ending.done():
                         raise await self._still_waiting(job_id)
                     until = time.monotonic() + self.patience

@@ -359,6 +359,14 @@ def next_due(connection: sa.Connection) -> float | None:
     return connection.execute(query).scalar()
 
 
+def rests(connection: sa.Connection) -> bool:
+    """Whether anybody rests before another try of a task."""
+    query = sa.select(waits.c.id).where(
+        waits.c.kind == "timer", waits.c.task_id.is_not(None), waits.c.answered.is_(False)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def newest_of_call(connection: sa.Connection, job_id: str, call: int) -> dict[str, Json] | None:
     """The subject of the wait that a call opened last."""
     return connection.execute(
