@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Never, ParamSpec, TypeVar, overload
 
 from typing_extensions import Unpack
 
@@ -289,6 +289,7 @@ class Project:
         max_turns: int = 50,
         budget: Budget | None = None,
         max_concurrent_tasks: int | None = None,
+        **others: Never,
     ) -> Orchestrator:
         """Define an orchestrator: a genie that plans, and has agents do the work, side by side.
 
@@ -324,6 +325,7 @@ class Project:
                 max_turns=max_turns,
                 budget=budget,
                 max_concurrent_tasks=max_concurrent_tasks,
+                others=others,
             )
             self._add(self._genies, name, made, "genie")
         return made

@@ -59,10 +59,13 @@ def test_a_wrong_definition_names_what_is_wrong(given: dict[str, Any], said: str
     assert "lead" not in project.genies
 
 
-def test_it_takes_no_skills() -> None:
-    given: Any = {"skills": [look]}
-    with pytest.raises(TypeError, match="skills"):
-        lead(project, [worker], **given)
+@pytest.mark.parametrize("given", ["skills", "knowledge", "tools"])
+def test_it_takes_no_skills(given: str) -> None:
+    others: Any = {given: [look]}
+    with pytest.raises(OrchestratorInvalid, match=f'Orchestrator "lead": it takes no {given}='):
+        lead(project, [worker], **others)
+
+    assert "lead" not in project.genies
 
 
 def test_its_name_is_that_of_no_other_genie() -> None:

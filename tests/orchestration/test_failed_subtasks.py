@@ -183,11 +183,15 @@ async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:
     def endless(_: Turn) -> Call:
         return Call(look)
 
-    agents = [agent(project, "able"), agent(project, "endless", endless, skills=[look])]
+    agents = [
+        agent(project, "able"),
+        agent(project, "endless", endless, skills=[look]),
+        agent(project, "unable", gives_up),
+    ]
     plan = [
         subtask("good", "able"),
-        subtask("bad", "endless", budget_share=0.2, fallbacks=["able"]),
-        subtask("worse", "endless", budget_share=0.1),
+        subtask("bad", "unable", budget_share=0.2, fallbacks=["endless"]),
+        subtask("worse", "endless", budget_share=0.1, fallbacks=["able"]),
     ]
     leader = lead(project, agents, plan)
     async with opened(project) as app:
@@ -196,10 +200,12 @@ async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:
         ledger = await Insights(app.store).orchestration(raised.error.task_id)
 
     _, bad, worse = ledger.subtasks
-    assert [each.status for each in ledger.subtasks] == ["succeeded", "succeeded", "failed"]
-    assert bad.usage["requests"] == 5  # four of 20, then the fallback's own
+    assert [each.status for each in ledger.subtasks] == ["succeeded", "failed", "failed"]
+    assert bad.usage["requests"] == 4  # of 20: one of the first, and what that has left
+    assert "allows 3 model calls" in bad.reasons[1]
     assert worse.usage["requests"] == 2
     assert "allows 2 model calls" in worse.reasons[0]
+    assert worse.reasons[1] == "able: its share of the budget is spent"
 
 
 async def test_an_agent_that_fails_again_and_again_is_set_aside(opened: Open) -> None:

@@ -22,7 +22,7 @@ from lampwork import (
     Turn,
     clock,
 )
-from lampwork.errors import OrchestrationPartial
+from lampwork.errors import ModelUnavailable, OrchestrationPartial
 from lampwork.insights import Insights
 from lampwork.testing import FakeClock
 from lampwork.views import SubtaskView
@@ -73,14 +73,20 @@ def overspends(project: Project) -> Any:
     def look() -> None:
         """Look."""
 
-    return agent(project, "faulty", lambda _: Call(look), skills=[look])
+    return agent(
+        project, "faulty", lambda _: Call(look), skills=[look], budget=Budget(model_calls=2)
+    )
 
 
 def breaks_its_model(project: Project) -> Any:
     def down(_: Turn) -> Answer:
-        raise ConnectionError("down")
+        raise ModelUnavailable("down")
 
     return agent(project, "faulty", down)
+
+
+def has_a_mistake(project: Project) -> Any:
+    return agent(project, "faulty", lambda turn: Answer(turn.data["cents"]))
 
 
 def can_not_complete(project: Project) -> Any:
@@ -101,8 +107,9 @@ FAULTS: list[tuple[Callable[[Project], Any], dict[str, Any], Any, str]] = [
     (gives_no_valid_output, {}, ONCE, "no valid answer"),
     (fails_a_check, {}, ASKED_AGAIN, "a total is not negative"),
     (is_paused, {}, ONCE, "paused"),
-    (overspends, {"budget_share": 0.05}, ONCE, "allows 1 model call"),
+    (overspends, {}, ONCE, "allows 2 model calls"),
     (breaks_its_model, {}, RETRIED, "down"),
+    (has_a_mistake, {}, ONCE, "playbook:play raised TypeError"),
     (can_not_complete, {}, ONCE, "no data"),
 ]
 
@@ -160,9 +167,8 @@ async def test_each_fault_ends_as_it_should(
             assert good.status == "succeeded"  # its sibling never suffers
             return bad
 
-        budget = {"budget": Budget(model_calls=30)} if fault is overspends else {}
         for required in (True, False):
-            answer = await app.assign_task(f"True-{required}", "Go.", **budget)
+            answer = await app.assign_task(f"True-{required}", "Go.")
             bad = await ledger(answer.task_id)
             assert [each.agent for each in answer.sections] == ["able", "able"]
             assert bad.status == "succeeded"
@@ -174,12 +180,12 @@ async def test_each_fault_ends_as_it_should(
             assert why in bad.attempts[-2].reasons[0]
 
         with ends_with(OrchestrationPartial) as ended:
-            await app.assign_task("False-True", "Go.", **budget)
+            await app.assign_task("False-True", "Go.")
         [missing] = ended.error.missing
         assert missing["subtask"] == "bad"
         assert why in missing["reasons"][0]
 
-        answer = await app.assign_task("False-False", "Go.", **budget)
+        answer = await app.assign_task("False-False", "Go.")
         assert [each.subtask for each in answer.sections] == ["good"]
         for task_id in (ended.error.task_id, answer.task_id):
             bad = await ledger(task_id)

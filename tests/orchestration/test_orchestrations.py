@@ -32,6 +32,7 @@ from lampwork import (
 )
 from lampwork.errors import (
     MetadataUnknown,
+    ModelUnavailable,
     OutputInvalid,
     PlanInvalid,
     TaskNotCompleted,
@@ -421,7 +422,7 @@ async def test_a_retry_does_not_wait_for_what_others_wait_for(opened: Open) -> N
     def shaky(turn: Turn) -> Answer:
         tried.append(turn.number)
         if len(tried) == 1:
-            raise ConnectionError("down")
+            raise ModelUnavailable("down")
         return Answer("up")
 
     agents = [agent(project, "slow", slow, skills=[ask_outside]), agent(project, "shaky", shaky)]

@@ -152,6 +152,8 @@ class Turn:
 
     instructions: str
     data: Json
+    """What the task is about. One that goes on with a conversation and brings neither data nor
+    files has here what its conversation was given last, as a model sees it there."""
     files: tuple[Attached, ...]
     skills: tuple[str, ...]
     """The names of those that may be called."""
@@ -318,7 +320,7 @@ class LanguageModel(Protocol):
         ...
 
     async def respond(self, ask: Ask) -> Reply:
-        """Reply. Raises ModelUnavailable, ContextTooLong."""
+        """Reply. Raises ModelUnavailable, PlaybookFailed, ContextTooLong."""
         ...
 
 

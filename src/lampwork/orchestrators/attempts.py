@@ -19,8 +19,9 @@ from lampwork.errors import (
     TurnLimitReached,
 )
 from lampwork.genies.budget import Budget
-from lampwork.orchestrators.check import JUDGING, Verdict
+from lampwork.orchestrators.check import JUDGING, CheckCall, Verdict
 from lampwork.runs.call import Call
+from lampwork.store import blobs
 from lampwork.tasks.assignment import Assignment
 from lampwork.types import Json
 
@@ -34,18 +35,21 @@ if TYPE_CHECKING:
     from lampwork.store.tasks.orchestrations import Orchestration
     from lampwork.tasks.answer import TaskAnswer
 
-__all__ = ["GAVE_UP", "REFUSED", "Accepted", "Attempts", "Failed"]
+__all__ = ["FILES", "GAVE_UP", "REFUSED", "Accepted", "Attempts", "Failed"]
 
 Noted = TypeVar("Noted")
 
 GAVE_UP, REFUSED = "gave up", "refused"
 """What lanes write down beside their tasks: that none is left to try, that one could not begin."""
 
+FILES = "files that others need"
+"""The check that an answer comes with what the plan gives to other subtasks."""
+
 _ERRED = (ModelUnavailable, SkillFailing, SkillFailed, TaskDeadlineExceeded, TurnLimitReached)
 """After which the same agent may do better later. All else it would meet again."""
 
 _SCALED = ("tokens", "dollars", "model_calls", "skill_calls")
-"""OrchestrationLimits of a budget of which there are shares."""
+"""Limits of a budget of which there are shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,14 @@ class Attempts:
     orchestration: Orchestration
     subtask: Subtask
     given: GivenInputs
+    needed: frozenset[str]
+    """The names of files that it is to produce, because other subtasks are given them."""
     failures: dict[str, int]
     """By agent, how many subtasks it has failed in a row in this round, all lanes together."""
     count: int = 0
     """The tasks so far."""
     _spent: dict[str, float] = field(default_factory=dict[str, float])
-    """By the agent that has it now."""
+    """Of its share, by all agents that have tried."""
     _earlier: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
     """What the agents before have done, for the next one to know."""
 
@@ -102,7 +108,6 @@ class Attempts:
     async def _by_agent(self, agent: str) -> Accepted | Failed:
         """What an agent makes of it: asked again if not accepted, tried again if it erred."""
         limits, asked, tried = self.by.limits, 0, 0
-        self._spent.clear()  # of its share each agent has the whole
         brief, conversation = self.subtask.brief, None
         while True:
             try:
@@ -202,10 +207,15 @@ class Attempts:
 
     async def _reasons_against(self, answer: TaskAnswer[Any]) -> list[str]:
         """Why an answer is not accepted; nothing if it is."""
+        looked_at = self._looked_at(answer)
+        if self.needed:
+            lacking = sorted(self.needed - {each.name for each in answer.artifacts})
+            if found := await self.job.options(name=FILES).step(_lacking, lacking):
+                return found
         for name in self.subtask.checks:
             check = self.by.checks[name]
             try:
-                found = await self.job.options(name=name).step(check.problems, answer)
+                found = await self.job.options(name=name).step(check.problems, answer, looked_at)
             except StepFailed as error:
                 found = [f'check "{name}" could not judge it: {error.message}']
             if found:
@@ -217,6 +227,15 @@ class Attempts:
         except LampworkError as error:
             return [f"the judge could not judge it: {error.message}"]
         return [] if said.accepted else said.reasons or ["the judge did not accept it"]
+
+    def _looked_at(self, answer: TaskAnswer[Any]) -> CheckCall:
+        store = self.job._flow.store  # pyright: ignore[reportPrivateUsage]
+
+        async def content(digest: str) -> bytes:
+            return await store.read(blobs.get, digest)
+
+        files = {each.name: each for each in (*self.given.files, *answer.artifacts)}
+        return CheckCall(self.subtask, self.given.data, files, content)
 
     def _judging(self, answer: TaskAnswer[Any]) -> Assignment:
         data = {
@@ -263,6 +282,10 @@ class Attempts:
             if each["status"] in ("ok", "unknown")
         ]
         self._earlier.append({"agent": agent, "ended_with": error.message, "has_called": done})
+
+
+async def _lacking(files: list[str]) -> list[str]:
+    return [f"there is no file {name}, which is needed further on" for name in files]
 
 
 class _Refused(Exception):

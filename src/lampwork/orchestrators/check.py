@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, Field
 
-from lampwork.errors import ProjectError
+from lampwork.errors import ArtifactNotFound, ProjectError, quoted
+from lampwork.files.artifact import Artifact
+from lampwork.files.snapshot import Snapshot
 from lampwork.runs.step import call_function
 from lampwork.tasks.answer import TaskAnswer
+from lampwork.types import Json
 
-__all__ = ["JUDGING", "AcceptanceCheck", "Verdict"]
+if TYPE_CHECKING:
+    from lampwork.orchestrators.plan import Subtask
+
+__all__ = ["JUDGING", "AcceptanceCheck", "CheckCall", "Verdict"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -34,24 +40,53 @@ JUDGING = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class CheckCall:
+    """What a check may look at beside the answer, for a parameter annotated `CheckCall`."""
+
+    subtask: Subtask
+    inputs: Mapping[str, Json]
+    """What the agent was given, by name; in the place of a file its name."""
+    files: Mapping[str, Snapshot | Artifact] = field(repr=False)
+    """By name, what the answer has produced, and what its agent was given."""
+    reading: Callable[[str], Awaitable[bytes]] = field(repr=False, compare=False)
+    """The content of a file by its digest."""
+
+    async def read_file(self, name: str) -> bytes:
+        """The content of an artifact of the answer, or else of a file that its agent was given.
+
+        Raises ArtifactNotFound.
+        """
+        if name not in self.files:
+            raise ArtifactNotFound(
+                f"Subtask {quoted(self.subtask.id)} has no file {quoted(name)}. "
+                f"It has: {', '.join(self.files) or 'none'}."
+            )
+        return await self.reading(self.files[name].digest)
+
+
 @dataclass(frozen=True, eq=False)
 class AcceptanceCheck(Generic[P, R_co]):
     """A function that looks at an answer. To Python it is that function."""
 
     name: str
     fn: Callable[P, R_co]
+    takes_call: str | None = None
+    """The parameter that is a CheckCall, if it has one."""
 
     @classmethod
     def define(cls, fn: Callable[P, R_co], name: str | None) -> AcceptanceCheck[P, R_co]:
-        """A check of a function that takes the answer. Raises ProjectError."""
+        """A check that takes the answer, and maybe a CheckCall. Raises ProjectError."""
         name = name or str(getattr(fn, "__name__", type(fn).__name__))
+        call = _call_of(fn)
         try:
-            inspect.signature(fn).bind(None)
+            inspect.signature(fn).bind(None, **({} if call is None else {call: None}))
         except TypeError:
             raise ProjectError(
-                f'Acceptance check "{name}" must take one argument: the TaskAnswer that it judges.'
+                f'Acceptance check "{name}" must take the TaskAnswer that it judges, and nothing '
+                "else but a parameter annotated CheckCall."
             ) from None
-        return cls(name, fn)
+        return cls(name, fn, call)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.fn(*args, **kwargs)
@@ -61,9 +96,10 @@ class AcceptanceCheck(Generic[P, R_co]):
         """What it looks at, as the orchestrator reads it."""
         return inspect.getdoc(self.fn) or ""
 
-    async def problems(self, answer: TaskAnswer[Any]) -> list[str]:
+    async def problems(self, answer: TaskAnswer[Any], call: CheckCall) -> list[str]:
         """What is wrong with an answer; nothing if it is accepted."""
-        said: Any = await call_function(self.fn, answer)
+        more = {} if self.takes_call is None else {self.takes_call: call}
+        said: Any = await call_function(self.fn, answer, **more)
         match said:
             case None | True | "":
                 return []
@@ -73,3 +109,13 @@ class AcceptanceCheck(Generic[P, R_co]):
                 return [said]
             case _:
                 return [str(each) for each in cast(list[Any], said)]
+
+
+def _call_of(fn: Callable[..., Any]) -> str | None:
+    """The parameter of a check that is annotated as a CheckCall."""
+    try:
+        hints = get_type_hints(inspect.unwrap(fn))
+    except (NameError, TypeError):  # of a type that only a type checker knows, or no function
+        hints = dict[str, Any](getattr(fn, "__annotations__", {}))
+    found = (name for name, hint in hints.items() if hint in (CheckCall, CheckCall.__name__))
+    return next(found, None)

@@ -90,8 +90,14 @@ class Delegation:
             given = given_to(
                 subtask, self.orchestration, {each.subtask.id: each for each in before}
             )
+            needed = frozenset(
+                source.artifact
+                for each in self.subtasks
+                for source in each.inputs
+                if source.subtask == subtask.id and source.artifact is not None
+            )
             attempts = Attempts(
-                self.job, self.by, self.orchestration, subtask, given, self.failures
+                self.job, self.by, self.orchestration, subtask, given, needed, self.failures
             )
             match await attempts.make(self.forced.get(subtask.id)):
                 case Accepted(answer, agent, call):

@@ -6,7 +6,7 @@ docstring is what the model reads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from lampwork.errors import PlanInvalid, StoreUnavailable
@@ -60,19 +60,25 @@ async def _carry_out(
         done = await _done(flow, subtasks, before)
     except StoreUnavailable as error:
         raise flow.unavailable(error) from error
-    _require_possible(subtasks, by, orchestration)
+    _require_possible(subtasks, by, orchestration, done)
     if by.plan_approval is not None:
         proposed = Proposed(verb_of(flow.row.callable), subtasks, forced, done.keys(), why)
         subtasks = await approved(job, by, orchestration, proposed)
-        _require_possible(subtasks, by, orchestration)
+        _require_possible(subtasks, by, orchestration, done)
     return await Delegation(job, by, orchestration, subtasks, forced, done).carry_out()
 
 
-def _require_possible(subtasks: Sequence[Subtask], by: Orchestrator, given: Orchestration) -> None:
+def _require_possible(
+    subtasks: Sequence[Subtask],
+    by: Orchestrator,
+    given: Orchestration,
+    done: Mapping[str, Settled],
+) -> None:
     """Raise PlanInvalid for a plan that can't be carried out."""
     files = [each["name"] for each in given.files]
     problems = problems_of(subtasks, by.team)
     problems += lacking(subtasks, files=files, fields=given.fields)
+    problems += _not_saved(subtasks, done)
     if problems:
         raise _invalid("The plan can't be carried out", problems)
 
@@ -147,6 +153,24 @@ def _require_plan(before: Standing) -> None:
 
 def _has_succeeded(before: Standing, subtask: str) -> bool:
     return subtask in before.outcomes and before.outcomes[subtask]["status"] == "succeeded"
+
+
+def _not_saved(subtasks: Sequence[Subtask], done: Mapping[str, Settled]) -> list[str]:
+    """What subtasks are to be given that those which have succeeded did not save."""
+    found: list[str] = []
+    for each in (one for one in subtasks if one.id not in done):
+        for source in each.inputs:
+            settled = done.get(source.subtask or "")
+            if settled is None or settled.answer is None or source.artifact is None:
+                continue
+            saved = [artifact.name for artifact in settled.answer.artifacts]
+            if source.artifact not in saved:
+                found.append(
+                    f'subtask "{each.id}": input "{source.name}": nothing produces the file '
+                    f'"{source.artifact}"; subtask "{source.subtask}" has saved: '
+                    f"{', '.join(saved) or 'none'}"
+                )
+    return found
 
 
 # --- where it stands ---

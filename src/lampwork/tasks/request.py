@@ -22,7 +22,7 @@ def request(task: TaskInHand) -> Ask:
         wrapped=output is not None and output.wrapped,
         turn=Turn(
             instructions=task.assignment.instructions,
-            data=task.assignment.data,
+            data=so_far.data,
             files=so_far.files,
             skills=tuple(task.skills),
             results=tuple(so_far.results),

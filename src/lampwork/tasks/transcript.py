@@ -109,8 +109,10 @@ class Transcript:
     """The messages from before this task, as far as they are shown."""
     summarise_in: int | None = None
     """The words in which the history is to be summed up before anything else."""
+    data: Json = None
+    """What this task is about; of one that brings neither data nor files, what was given last."""
     files: tuple[Attached, ...] = ()
-    """Those of this task."""
+    """As `data`."""
     digests: dict[str, str] = field(default_factory=dict[str, str])
     """By name, the content of the files that this task and those before it were given."""
     contents: Contents = field(default_factory=dict[str, bytes])
@@ -190,9 +192,10 @@ class Transcript:
         self._leave_unreturned()
         files = attached(body, self.contents)
         self.digests |= {each.name: each.digest for each in files}
+        if files or body.get("data") is not None:
+            self.data, self.files = body.get("data"), files
         if earlier is None:
             self._show_history(body.get("history") or {})
-            self.files = files
             self.told = True
             self.briefing = body.get("briefing")
         self.messages.append(_brief(body, files, earlier))
