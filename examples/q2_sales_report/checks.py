@@ -9,8 +9,6 @@ import re
 from collections import Counter
 from datetime import date
 
-from pydantic import BaseModel, Field
-
 from .database import query
 from .figures import Figures, Line, compared, growth, money
 
@@ -25,24 +23,8 @@ _MOVED = """
 """
 
 
-class Cited(BaseModel):
-    fact: str = Field(
-        description="`net`, `on_previous` or `on_last_year`, then a colon and `all`, "
-        "a region or a product; or `gross`, `refunded` or `unpriced`."
-    )
-    shown: str = Field(description="As the sentence has it: EUR 1,234.50, +1.5 %, or a number.")
-
-
-class Statement(BaseModel):
-    text: str
-    cited: list[Cited] = Field(description="Every figure that the text has.")
-
-
-class Summary(BaseModel):
-    """An executive summary that says of each figure what it is."""
-
-    quarter: str
-    statements: list[Statement] = Field(min_length=1)
+CITED = re.compile(r"\[([^]]*)\]\(fact:([^)\s]+)\)")
+"""A figure of a summary: what it shows, and which fact that is."""
 
 
 def recount(quarter: str) -> Figures:
@@ -96,25 +78,22 @@ def facts_of(line: Line) -> dict[str, str]:
     }
 
 
-def disagreements(summary: Summary) -> list[str]:
-    """Where a summary does not say what the database does: nothing if it does."""
-    known, wrong = facts(recount(summary.quarter)), list[str]()
-    cited = {each.fact for statement in summary.statements for each in statement.cited}
-    for fact in ("net:all", "on_previous:all", "on_last_year:all"):
-        if fact not in cited:
-            wrong.append(f'"{fact}" is missing')
-    for statement in summary.statements:
-        left = statement.text
-        for each in statement.cited:
-            if each.fact not in known:
-                wrong.append(f'there is no fact "{each.fact}"')
-            elif each.shown != known[each.fact]:
-                wrong.append(f'"{each.fact}" is {known[each.fact]}, not {each.shown}')
-            if each.shown not in left:
-                wrong.append(f'"{statement.text}" does not show {each.shown}')
-            left = left.replace(each.shown, "", 1)
-        if uncited := re.findall(r"\d[\d.,]*", re.sub(r"\b\d{4}-Q[1-4]\b", "", left)):
-            wrong.append(f'"{statement.text}" cites nothing for {", ".join(uncited)}')
+def disagreements(quarter: str, summary: str) -> list[str]:
+    """Where a summary of a quarter does not say what the database does: nothing if it does."""
+    known, cited = facts(recount(quarter)), CITED.findall(summary)
+    wrong = [
+        f'"{fact}" is missing'
+        for fact in ("net:all", "on_previous:all", "on_last_year:all")
+        if fact not in (each for _, each in cited)
+    ]
+    for shown, fact in cited:
+        if fact not in known:
+            wrong.append(f'there is no fact "{fact}"')
+        elif shown != known[fact]:
+            wrong.append(f'"{fact}" is {known[fact]}, not {shown}')
+    rest = re.sub(r"\b\d{4}-Q[1-4]\b", "", CITED.sub("", summary))
+    if uncited := re.findall(r"\d[\d.,]*", rest):
+        wrong.append(f"nothing is cited for {', '.join(uncited)}")
     return wrong
 
 

@@ -80,3 +80,33 @@ def money(cents: int) -> str:
 
 def growth(now: int, before: int) -> str:
     return f"{(now - before) / before * 100:+.1f} %" if before else "n/a"
+
+
+def breakdown(figures: Figures) -> str:
+    """The charts by region and product with their tables, in Markdown."""
+    parts = [
+        f"## By {by}\n\n![Net sales by {by}](by_{by}.png)\n\n{_table(by.title(), figures, lines)}"
+        for by, lines in (("region", figures.regions), ("product", figures.products))
+    ]
+    note = (
+        f"Gross {money(figures.gross)}, refunded {money(figures.refunded)}. "
+        f"{figures.unpriced} orders have no price on record and are in no total."
+    )
+    return "\n\n".join([*parts, note])
+
+
+def rows(of: str, figures: Figures, lines: list[Line]) -> list[list[str]]:
+    """A table of some lines and their total, its head first."""
+    now, previous, last_year = compared(figures.quarter)
+    head = [of, f"Net {now}", f"on {previous}", f"on {last_year}"]
+    return [head, *([line.name, *_shown(line)] for line in (*lines, figures.total))]
+
+
+def _shown(line: Line) -> list[str]:
+    grown = [growth(line.now, before) for before in (line.previous, line.last_year)]
+    return [money(line.now), *grown]
+
+
+def _table(of: str, figures: Figures, lines: list[Line]) -> str:
+    head, *body = (f"| {' | '.join(row)} |" for row in rows(of, figures, lines))
+    return "\n".join([head, "|---|--:|--:|--:|", *body])

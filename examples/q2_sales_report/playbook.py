@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lampwork import Answer, Call, Calls, CannotComplete, Turn, playbook
+from lampwork import Answer, Call, CannotComplete, Turn, playbook
 
 from . import checks
-from .figures import Figures, Line, compared
+from .figures import Figures, compared
 
 EXTRACT: dict[str, Any] = {
     "type": "object",
@@ -54,31 +54,35 @@ PLAN: list[dict[str, Any]] = [
     },
     {
         "id": "charts",
-        "title": "Charts by region and product",
+        "title": "Sales by region and product",
         "agent": "analyst",
-        "brief": "Draw the charts of the figures.",
-        "inputs": [{"name": "figures", "subtask": "figures", "artifact": "figures.json"}],
+        "brief": "Draw the charts of the figures, with their tables.",
+        "inputs": [
+            QUARTER,
+            {"name": "figures", "subtask": "figures", "artifact": "figures.json"},
+        ],
+        "checks": ["breakdown_agrees"],
     },
     {
         "id": "summary",
         "title": "Executive summary",
         "agent": "writer",
-        "brief": "Write an executive summary of the figures. Cite every figure.",
-        "inputs": [{"name": "figures", "subtask": "figures"}],
-        "output": checks.Summary.model_json_schema(),
+        "brief": "Write an executive summary of the quarter in Markdown. Each figure is a link to "
+        "its fact, such as [EUR 1,234.50](fact:net:North).",
+        "inputs": [QUARTER, {"name": "figures", "subtask": "figures"}],
         "checks": ["summary_agrees"],
     },
     {
-        "id": "report",
-        "title": "Report",
+        "id": "paper",
+        "title": "Report as a PDF",
         "agent": "writer",
-        "brief": "Make the report of the summary, as a page and as a PDF.",
+        "brief": "Make a PDF of the summary.",
         "inputs": [
             {"name": "summary", "subtask": "summary"},
             {"name": "figures", "subtask": "figures", "artifact": "figures.json"},
             {"name": "charts", "subtask": "charts"},
         ],
-        "checks": ["report_is_whole"],
+        "checks": ["paper_is_made"],
     },
 ]
 """The plan, as a model gives it."""
@@ -91,8 +95,12 @@ def lead(turn: Turn) -> Call | Answer | CannotComplete:
     found = {each["subtask"]: each for each in turn.results[-1].value["subtasks"]}
     if missing := [each for each in found if found[each]["status"] != "succeeded"]:
         return CannotComplete("the report lacks a part", missing=missing)
-    said = " ".join(each["text"] for each in found["summary"]["output"]["statements"])
-    return Answer(f"{said} The report is in report.html and report.pdf.")
+    return Answer(
+        {
+            "title": f"Sales performance {turn.data['quarter']}",
+            "sections": [{"subtask": "summary"}, {"subtask": "charts"}],
+        }
+    )
 
 
 RUNNING = """
@@ -153,38 +161,31 @@ def analyst(turn: Turn) -> Call | Answer:
 
 
 @playbook
-def writer(turn: Turn) -> Calls | Answer:
-    if "summary" not in turn.data:
-        return Answer(summarised(Figures.model_validate(turn.data["figures"])))
+def writer(turn: Turn) -> Call | Answer:
     if turn.results:
-        return Answer("The report is made.")
-    summary = turn.data["summary"]
-    return Calls(Call("write_page", summary=summary), Call("write_pdf", summary=summary))
+        return Answer("The PDF is made.")
+    if "summary" in turn.data:
+        return Call("write_pdf", summary=turn.data["summary"])
+    return Answer(summarised(Figures.model_validate(turn.data["figures"])))
 
 
-def summarised(figures: Figures) -> dict[str, Any]:
+def summarised(figures: Figures) -> str:
     """Three sentences: the whole, then the region and the product that grew the most."""
     quarter, previous, last_year = compared(figures.quarter)
-    whole = (
+    said = [
         f"Net sales of {quarter} came to {{net:all}}, {{on_previous:all}} on {previous} "
         f"and {{on_last_year:all}} on {last_year}."
-    )
-    statements = [_stated(whole, figures.total)]
-    for of, lines in (("regions", figures.regions), ("products", figures.products)):
-        known = [line for line in lines if line.name != "unknown"]
+    ]
+    lines = [figures.total]
+    for of, candidates in (("regions", figures.regions), ("products", figures.products)):
+        known = [line for line in candidates if line.name != "unknown"]
         best = max(known, key=lambda line: line.now / line.last_year)
-        text = (
+        lines.append(best)
+        said.append(
             f"{best.name} did best of all {of} within a year: "
             f"{{on_last_year:{best.name}}}, to {{net:{best.name}}}."
         )
-        statements.append(_stated(text, best))
-    return {"quarter": quarter, "statements": statements}
-
-
-def _stated(text: str, line: Line) -> dict[str, Any]:
-    """A statement with the figures of a line in the place of their names."""
-    shown = checks.facts_of(line)
-    cited = [fact for fact in shown if f"{{{fact}}}" in text]
-    for fact in cited:
-        text = text.replace(f"{{{fact}}}", shown[fact])
-    return {"text": text, "cited": [{"fact": fact, "shown": shown[fact]} for fact in cited]}
+    text = "\n\n".join(said)
+    for fact, shown in (each for line in lines for each in checks.facts_of(line).items()):
+        text = text.replace(f"{{{fact}}}", f"[{shown}](fact:{fact})")
+    return text

@@ -11,11 +11,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lampwork import Job, OrchestrationLimits, Project, SkillCall, TaskAnswer
+from lampwork import (
+    CheckCall,
+    Job,
+    OrchestrationLimits,
+    Project,
+    Report,
+    SkillCall,
+    TaskAnswer,
+)
 
 from . import checks, database, playbook
-from .checks import Summary
-from .figures import Figures, add_up
+from .figures import Figures, add_up, breakdown
 
 project = Project("sales")
 
@@ -53,41 +60,27 @@ async def compute_figures(quarter: str, call: SkillCall) -> Figures:
 
 
 @project.skill(effect="idempotent")
-async def draw_charts(call: SkillCall) -> list[str]:
-    """Draw the charts of figures.json, by region and by product."""
+async def draw_charts(call: SkillCall) -> str:
+    """Draw the charts of figures.json, by region and by product; the Markdown that shows them."""
     from . import charts  # matplotlib takes a second to import, and only this skill needs it
 
     figures = await _figures(call)
     for name, draw in (("by_region.png", charts.by_region), ("by_product.png", charts.by_product)):
         call.save_artifact(name, await asyncio.to_thread(draw, figures), "image/png")
-    return ["by_region.png", "by_product.png"]
+    return breakdown(figures)
 
 
 @project.skill(effect="idempotent")
-async def write_page(summary: Summary, call: SkillCall) -> str:
-    """Make the report as one HTML page, of the summary, figures.json and both charts."""
-    from . import report  # reportlab takes a while to import
-
-    made = report.html(await _report(summary, call))
-    return call.save_artifact("report.html", made, "text/html").name
-
-
-@project.skill(effect="idempotent")
-async def write_pdf(summary: Summary, call: SkillCall) -> str:
+async def write_pdf(summary: str, call: SkillCall) -> str:
     """Make the report as a PDF, of the summary, figures.json and both charts."""
-    from . import report
+    from . import paper  # reportlab takes a while to import
 
-    made = await asyncio.to_thread(report.pdf, await _report(summary, call))
-    return call.save_artifact("report.pdf", made, "application/pdf").name
-
-
-async def _report(summary: Summary, call: SkillCall) -> Any:
-    from .report import Report
-
-    if wrong := await asyncio.to_thread(checks.disagreements, summary):
+    figures = await _figures(call)
+    if wrong := await asyncio.to_thread(checks.disagreements, figures.quarter, summary):
         raise SummaryRefused(f"this is not the summary that was accepted: {'; '.join(wrong)}")
     charts = [await call.read_file(name) for name in ("by_region.png", "by_product.png")]
-    return Report(summary, await _figures(call), *charts)
+    made = await asyncio.to_thread(paper.pdf, summary, figures, *charts)
+    return call.save_artifact("report.pdf", made, "application/pdf").name
 
 
 async def _figures(call: SkillCall) -> Figures:
@@ -95,25 +88,41 @@ async def _figures(call: SkillCall) -> Figures:
 
 
 @project.acceptance_check
-def figures_agree(answer: TaskAnswer[Any]) -> str | None:
-    """The figures, answered as `compute_figures` gives them, are those of the database."""
+def figures_agree(answer: TaskAnswer[Any], call: CheckCall) -> str | None:
+    """The figures, answered as `compute_figures` gives them, are those of the database. The
+    subtask has an input `quarter`."""
+    known = checks.recount(call.inputs["quarter"])
     said = Figures.model_validate(answer.output)
-    known = checks.recount(said.quarter)
     return None if said == known else f"the database says {known.model_dump_json()}"
 
 
 @project.acceptance_check
-def summary_agrees(answer: TaskAnswer[Any]) -> list[str]:
-    """Every figure of a summary is cited for what it is, and is what the database says: an output
-    of {quarter, statements: [{text, cited: [{fact, shown}]}]}, as `write_page` takes it."""
-    return checks.disagreements(Summary.model_validate(answer.output))
+def breakdown_agrees(answer: TaskAnswer[Any], call: CheckCall) -> str | None:
+    """The charts are there, and the tables beside them, answered as `draw_charts` gives them, say
+    what the database does. The subtask has an input `quarter`."""
+    lacks = {"by_region.png", "by_product.png"} - {each.name for each in answer.artifacts}
+    if lacks:
+        return f"draw {' and '.join(sorted(lacks))}"
+    known = breakdown(checks.recount(call.inputs["quarter"]))
+    return None if answer.output.strip() == known else "answer with what draw_charts has given you"
 
 
 @project.acceptance_check
-def report_is_whole(answer: TaskAnswer[Any]) -> str | None:
-    """There is a page, and a PDF."""
-    lacks = {"report.html", "report.pdf"} - {each.name for each in answer.artifacts}
-    return f"make {' and '.join(sorted(lacks))}" if lacks else None
+def summary_agrees(answer: TaskAnswer[Any], call: CheckCall) -> list[str]:
+    """Every figure of a summary in Markdown is a link to the fact that it is, such as
+    [+1.5 %](fact:on_previous:North), and is what the database says. Facts: `net`, `on_previous`
+    or `on_last_year` with `all`, a region or a product; `gross`, `refunded`, `unpriced`. The
+    subtask has an input `quarter`."""
+    return checks.disagreements(call.inputs["quarter"], answer.output)
+
+
+@project.acceptance_check
+async def paper_is_made(answer: TaskAnswer[Any], call: CheckCall) -> str | None:
+    """There is a PDF."""
+    if "report.pdf" not in call.files:
+        return "make report.pdf"
+    made = await call.read_file("report.pdf")
+    return None if made.startswith(b"%PDF-") else "report.pdf is no PDF"
 
 
 data = project.genie(
@@ -138,15 +147,15 @@ analyst = project.genie(
 writer = project.genie(
     "writer",
     model=playbook.writer,
-    job_description="You write executive summaries, and make reports of them.",
-    skills=[write_page, write_pdf],
+    job_description="You write executive summaries, and make PDFs of them.",
+    skills=[write_pdf],
 )
 
 sales_lead = project.orchestrator(
     "sales_lead",
     model=playbook.lead,
     job_description="You deliver reports on the sales of a quarter, with charts and an executive "
-    "summary.",
+    "summary, each shown as its agent has answered it.",
     agents=[data, archivist, analyst, writer],
     fallbacks={data: [archivist]},
     limits=OrchestrationLimits(retries=1, backoff=0.1),
@@ -154,7 +163,7 @@ sales_lead = project.orchestrator(
 
 
 class Delivered(BaseModel):
-    summary: str
+    title: str
     files: list[str]
     done_by: dict[str, str]
     """By subtask, the agent that has done it."""
@@ -166,6 +175,7 @@ async def sales_report(job: Job, quarter: str = "2026-Q2") -> Delivered:
         sales_lead,
         f"Create a {quarter} sales performance report with charts and an executive summary.",
         data={"quarter": quarter},
+        output=Report,
     )
     folder = Path(os.environ.get("REPORTS", "reports")) / quarter
     files: list[str] = []
@@ -180,7 +190,7 @@ async def sales_report(job: Job, quarter: str = "2026-Q2") -> Delivered:
             await job.step(deliver)
             files.append(str(folder / artifact.name))
     return Delivered(
-        summary=task.response,
+        title=task.output.title,
         files=files,
         done_by={each.subtask: each.agent for each in task.sections},
     )

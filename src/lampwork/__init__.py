@@ -37,10 +37,11 @@ if TYPE_CHECKING:
         playbook,
     )
     from lampwork.models.rate_limit import RateLimit
-    from lampwork.orchestrators.check import AcceptanceCheck
+    from lampwork.orchestrators.check import AcceptanceCheck, CheckCall
     from lampwork.orchestrators.limits import OrchestrationLimits
     from lampwork.orchestrators.orchestrator import Orchestrator
     from lampwork.orchestrators.plan import Plan, Subtask, SubtaskInput
+    from lampwork.orchestrators.report import Report, ReportSection
     from lampwork.project import Project
     from lampwork.recipe import Recipe
     from lampwork.retention import Retention
@@ -62,6 +63,7 @@ __all__ = [
     "Call",
     "Calls",
     "CannotComplete",
+    "CheckCall",
     "Cron",
     "DidNotHappen",
     "Endpoint",
@@ -89,6 +91,8 @@ __all__ = [
     "ReadingCaps",
     "Recent",
     "Recipe",
+    "Report",
+    "ReportSection",
     "Retention",
     "Retry",
     "Sealed",
@@ -116,6 +120,7 @@ _MODULES = {
     "Call": "models",
     "Calls": "models",
     "CannotComplete": "models",
+    "CheckCall": "orchestrators.check",
     "Cron": "triggers.trigger",
     "DidNotHappen": "genies.effect",
     "Endpoint": "triggers.endpoint",
@@ -143,6 +148,8 @@ _MODULES = {
     "ReadingCaps": "settings",
     "Recent": "tasks.history",
     "Recipe": "recipe",
+    "Report": "orchestrators.report",
+    "ReportSection": "orchestrators.report",
     "Retention": "retention",
     "Retry": "runs.step",
     "Sealed": "metadata",

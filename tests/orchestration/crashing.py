@@ -14,6 +14,7 @@ from lampwork import (
     Metadata,
     OrchestrationLimits,
     Project,
+    Report,
     SkillCall,
     Turn,
     playbook,
@@ -68,7 +69,8 @@ def subtask(id: str, agent: str, *before: str, **more: Any) -> dict[str, Any]:
 def leading(turn: Turn) -> Call | Answer:
     if turn.results:
         found = turn.results[-1].value["subtasks"]
-        return Answer("; ".join(f"{each['agent']}: {each['output']}" for each in found))
+        said = "; ".join(f"{each['agent']}: {each['output']}" for each in found)
+        return Answer({"title": "All six", "summary": said})
     return Call(
         "plan",
         subtasks=[
@@ -98,5 +100,7 @@ leader = project.orchestrator(
 @project.recipe()
 async def six(job: Job) -> list[Any]:
     """Have all six done."""
-    task = await job.assign_task(leader, "Do all six.", metadata={"shop": "Emma"})
-    return [task.response, [[each.subtask, each.agent] for each in task.sections]]
+    task = await job.assign_task(leader, "Do all six.", metadata={"shop": "Emma"}, output=Report)
+    page = await job.read_artifact(task.artifacts[0])
+    sections = [[each.subtask, each.agent] for each in task.sections]
+    return [task.output.summary, page.decode(), sections]

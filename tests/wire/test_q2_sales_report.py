@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lampwork import OrchestrationLimits
+from lampwork import OrchestrationLimits, Report
 from q2_sales_report.playbook import PLAN
 from q2_sales_report.project import analyst, archivist, data, project, writer
 
 from .wires import model_at
 
-DONE = "Q2 is up. The report is in report.html and report.pdf."
+REPORT = {"title": "Q2 is up", "summary": "", "sections": [{"subtask": "summary"}]}
 REQUEST = "Create a Q2 sales performance report with charts and an executive summary."
 
 
@@ -23,9 +23,10 @@ async def test_a_plan_that_a_model_made_is_carried_out(
     monkeypatch.setenv("SALES_DB", str(tmp_path / "sales.db"))
     match = {"userMessage": "executive summary"}
     planned = {"id": "call_1", "name": "plan", "arguments": {"subtasks": PLAN}}
+    answered = {"id": "call_2", "name": "answer", "arguments": REPORT}
     server = aimock(
         {"match": match | {"hasToolResult": False}, "response": {"toolCalls": [planned]}},
-        {"match": match | {"hasToolResult": True}, "response": {"content": DONE}},
+        {"match": match | {"hasToolResult": True}, "response": {"toolCalls": [answered]}},
         wire="openai-chat",
     )
     lead = project.orchestrator(
@@ -38,9 +39,11 @@ async def test_a_plan_that_a_model_made_is_carried_out(
     )
 
     async with project.open() as app:
-        task = await app.assign_task(lead, REQUEST, data={"quarter": "2026-Q2"})
+        task = await app.assign_task(lead, REQUEST, data={"quarter": "2026-Q2"}, output=Report)
+        page = (await app.read_artifact(task.artifacts[0])).decode()
 
-    assert task.output == DONE
+    assert "<h1>Q2 is up</h1>" in page
+    assert "EUR 92,385.35" in page
     assert [each.agent for each in task.sections] == [
         *("data", "archivist", "analyst", "analyst", "writer", "writer")
     ]

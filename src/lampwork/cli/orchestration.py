@@ -205,6 +205,9 @@ def _lines(found: OrchestrationView, options: Options) -> Iterator[str]:
     )
     if found.error is not None:
         yield f"  {output.headline(found.error.message)}"
+    for each in found.artifacts:
+        read = options.to_type("conversation", found.conversation_id, "artifact", each.name)
+        yield f"  {each.name}  {each.media_type}, {output.size(each.size)}  {read}"
     yield "\nPlan"
     for each in found.rounds:
         yield from (f"  {line}" for line in _round(each))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -16,10 +16,12 @@ from lampwork.models.resolve import Model, Playbook
 from lampwork.recipe import Recipe
 
 if TYPE_CHECKING:
+    from lampwork.genies.output import Output
     from lampwork.models.ask import LanguageModel
     from lampwork.project import Project
     from lampwork.tasks.task import Ending, TaskInHand
     from lampwork.tasks.transcript import Transcript
+    from lampwork.types import Json
 
 __all__ = ["Genie"]
 
@@ -109,6 +111,11 @@ class Genie:
 
     def not_yet(self, so_far: Transcript) -> str | None:
         """Why it may not answer a task in the background yet; None if it may."""
+
+    def misfits(self, so_far: Transcript, output: Output | None, value: Json) -> Sequence[str]:
+        """What else is wrong with an answer of the right form, by what was done so far."""
+        del so_far, output, value
+        return ()
 
     def check_progress(self, so_far: Transcript) -> None:
         """Raise what ends a task in which it gets nowhere."""

@@ -222,6 +222,7 @@ def _parts(row: queries.Row) -> list[TranscriptPart]:
                 response=body["response"],
                 by=body.get("by"),
                 note=body.get("note"),
+                artifacts=file_views(body.get("artifacts")),
             )
             return [end]
         case "not_completed":

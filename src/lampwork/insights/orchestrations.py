@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import values
 from lampwork.errors import TaskNotFound
 from lampwork.insights.conversations import error_view
+from lampwork.insights.files import file_views
 from lampwork.insights.plans import approval_of, changes
 from lampwork.orchestrators.attempts import GAVE_UP, REFUSED
 from lampwork.orchestrators.check import JUDGING
@@ -21,7 +22,7 @@ from lampwork.orchestrators.plan import Subtask, as_given
 from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
 from lampwork.store import blobs
 from lampwork.store.lists import queries
-from lampwork.store.tasks import conversations, orchestrations
+from lampwork.store.tasks import artifacts, conversations, orchestrations
 from lampwork.store.tasks.orchestrations import Round
 from lampwork.types import ENDED, Json
 from lampwork.views.orchestrations import (
@@ -69,6 +70,7 @@ def orchestration(connection: sa.Connection, task_id: str) -> OrchestrationView:
         rounds=tuple(ledger.rounds),
         subtasks=tuple(map(ledger.shown, ledger.plan)),
         error=error_view(outcome["error"]) if "error" in outcome else None,
+        artifacts=file_views(artifacts.of_task(connection, row.id)),
         usage=conversations.sum_up([*usage, *ledger.usage.values()]),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,11 @@ from lampwork.errors import (
     TaskNotCompleted,
     TurnLimitReached,
 )
+from lampwork.files.artifact import Artifact
+from lampwork.orchestrators.page import Page, is_image
 from lampwork.orchestrators.record import accepted
+from lampwork.orchestrators.report import is_report, report_in
+from lampwork.store import blobs
 from lampwork.tasks.answer import Section
 from lampwork.tasks.task import Ending, failed
 from lampwork.types import Json
@@ -24,11 +29,15 @@ from lampwork.types import Json
 if TYPE_CHECKING:
     from lampwork.store.store import Store
     from lampwork.tasks.task import TaskInHand
+    from lampwork.tasks.transcript import Transcript
 
-__all__ = ["conclude"]
+__all__ = ["conclude", "outcomes_in"]
 
 _UNANSWERED = (TaskNotCompleted, OutputInvalid, PlanRejected, TurnLimitReached, SkillFailing)
 """Ends of the orchestrator's own, beside which the work of its agents counts."""
+
+_ROOM = 24 * 1024 * 1024
+"""Bytes of the images in a page. In it they take a third more, and it must stay an artifact."""
 
 
 async def conclude(task: TaskInHand, ending: Ending) -> Ending:
@@ -36,7 +45,7 @@ async def conclude(task: TaskInHand, ending: Ending) -> Ending:
 
     In a chat its words are the reply, whatever became of them.
     """
-    subtasks = _subtasks(task)
+    subtasks = outcomes_in(task.hold.transcript, task.genie.one_at_a_time)
     if task.assignment.user is not None or not subtasks:
         return ending
     if ending.error is not None and not isinstance(ending.error, _UNANSWERED):
@@ -50,27 +59,28 @@ async def conclude(task: TaskInHand, ending: Ending) -> Ending:
     sections = await _sections(task.hold.run.store, succeeded)
     if not succeeded:
         return _instead(ending, _failed(task, missing))
+    found: dict[str, Json] = {"sections": [each.to_json() for each in sections]}
     if ending.error is None and not missing:
-        return _answered(ending, {"sections": sections})
-    found: dict[str, Json] = {"sections": sections, "missing": missing}
+        return _answered(ending, found, await _files(task, ending, sections, missing))
+    found |= {"missing": missing}
     if task.assignment.allow_partial:
-        return _answered(ending, found | {"status": "partial"})
+        files = await _files(task, ending, sections, missing)
+        return _answered(ending, found | {"status": "partial"}, files)
     if not missing:
         return ending
     return _instead(ending, _partial(task, found, subtasks))
 
 
-def _subtasks(task: TaskInHand) -> Sequence[dict[str, Any]]:
-    """What the last round says of each subtask; nothing without one."""
-    alone = task.genie.one_at_a_time
-    for each in reversed(task.hold.transcript.results):
-        if each.skill in alone and each.error is None:
+def outcomes_in(so_far: Transcript, verbs: Collection[str]) -> Sequence[dict[str, Any]]:
+    """What the last round of one of these verbs says of each subtask; nothing without one."""
+    for each in reversed(so_far.results):
+        if each.skill in verbs and each.error is None:
             return each.value["subtasks"]
     return ()
 
 
-async def _sections(store: Store, succeeded: Sequence[dict[str, Any]]) -> list[Json]:
-    found: list[Json] = []
+async def _sections(store: Store, succeeded: Sequence[dict[str, Any]]) -> list[Section]:
+    found: list[Section] = []
     for each, answer in zip(succeeded, await accepted(store, succeeded), strict=True):
         section = Section(
             subtask=each["subtask"],
@@ -82,21 +92,47 @@ async def _sections(store: Store, succeeded: Sequence[dict[str, Any]]) -> list[J
             response=answer.response,
             artifacts=answer.artifacts,
         )
-        found.append(section.to_json())
+        found.append(section)
     return found
 
 
-def _answered(ending: Ending, more: dict[str, Json]) -> Ending:
+async def _files(
+    task: TaskInHand,
+    ending: Ending,
+    sections: Sequence[Section],
+    missing: Sequence[dict[str, Json]],
+) -> list[Artifact]:
+    """The page of its report, if it is to be one, and what the subtasks have produced."""
+    saved = {each.digest: each for section in sections for each in section.artifacts}
+    kind, body = ending.entries[-1]
+    if kind != "answered" or not is_report(task.output):
+        return list(saved.values())
+    report = report_in(body["output"])
+    images = await _images(task, [each for each in saved.values() if is_image(each)])
+    page = await asyncio.to_thread(Page(report, sections, missing, images).html)
+    artifact = Artifact.of("report.html", page, "text/html")
+    await task.hold.save_artifact(artifact, page, call="report")
+    return [artifact, *saved.values()]
+
+
+async def _images(task: TaskInHand, wanted: Sequence[Artifact]) -> dict[str, bytes]:
+    """The content of images by digest, as many as a page has room for."""
+    found: dict[str, bytes] = {}
+    room = _ROOM
+    for each in wanted:
+        if each.size <= room:
+            room -= each.size
+            found[each.digest] = await task.hold.run.store.read(blobs.get, each.digest)
+    return found
+
+
+def _answered(ending: Ending, more: dict[str, Json], files: Sequence[Artifact]) -> Ending:
     *before, (kind, body) = ending.entries
     if kind != "answered":
         error = ending.error
         body = {"output": None, "response": "" if error is None else error.message}
-    artifacts = {
-        artifact["digest"]: artifact
-        for section in more["sections"]
-        for artifact in section["artifacts"]
-    }
-    return Ending([*before, ("answered", body | more | {"artifacts": list(artifacts.values())})])
+    artifacts = [each.to_json() for each in files]
+    return Ending([*before, ("answered", body | more | {"artifacts": artifacts})])
 
 
 def _instead(ending: Ending, error: LampworkError) -> Ending:

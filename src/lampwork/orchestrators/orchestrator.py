@@ -15,21 +15,24 @@ from lampwork.genies.skill import Skill
 from lampwork.metadata import Key
 from lampwork.models.resolve import Model, Playbook
 from lampwork.orchestrators.approval import ALWAYS, PlanApproval
-from lampwork.orchestrators.integration import conclude
+from lampwork.orchestrators.integration import conclude, outcomes_in
 from lampwork.orchestrators.limits import OrchestrationLimits
 from lampwork.orchestrators.plan import Plan, Team, problems_of
 from lampwork.orchestrators.planned import Planned
+from lampwork.orchestrators.report import is_report, problems_of_report, report_in
 from lampwork.orchestrators.verbs import PLANNING, verbs_of
 from lampwork.recipe import Recipe
 from lampwork.tasks.assignment import DEEPEST
 
 if TYPE_CHECKING:
+    from lampwork.genies.output import Output
     from lampwork.models.ask import LanguageModel
     from lampwork.orchestrators.check import AcceptanceCheck
     from lampwork.project import Project
     from lampwork.tasks.action import Action
     from lampwork.tasks.task import Ending, TaskInHand
     from lampwork.tasks.transcript import Transcript
+    from lampwork.types import Json
 
 __all__ = ["Orchestrator"]
 
@@ -78,8 +81,14 @@ class Orchestrator(Genie):
         max_turns: int,
         budget: Budget | None,
         max_concurrent_tasks: int | None,
+        others: Iterable[str] = (),
     ) -> Orchestrator:
-        """An orchestrator of these agents. Raises OrchestratorInvalid, ProjectError."""
+        """An orchestrator of these agents; `others` is what it can't be given.
+
+        Raises OrchestratorInvalid, ProjectError.
+        """
+        for given in others:
+            raise _wrong(name, f"it takes no {given}=. {_NO_SKILLS if given == 'skills' else ''}")
         plain = Genie.define(
             name,
             project=project,
@@ -163,6 +172,13 @@ class Orchestrator(Genie):
             return None
         return "you have not planned anything, and your agents do the work: call `plan` first"
 
+    def misfits(self, so_far: Transcript, output: Output | None, value: Json) -> Sequence[str]:
+        """What a report shows and its subtasks have not produced."""
+        if not is_report(output):
+            return ()
+        report = report_in(value)
+        return problems_of_report(report, outcomes_in(so_far, PLANNING))
+
     def check_progress(self, so_far: Transcript) -> None:
         """Raise PlanInvalid or PlanRejected after too many plans in a row that came to nothing."""
         refused: list[Action] = []
@@ -181,6 +197,9 @@ class Orchestrator(Genie):
     async def concluding(self, task: TaskInHand, ending: Ending) -> Ending:
         """What came of it: an answer with its sections, or what is missing."""
         return await conclude(task, ending)
+
+
+_NO_SKILLS = "It executes nothing itself: give the skill to a genie, and that genie to it."
 
 
 def _first(text: str) -> str:
@@ -202,8 +221,7 @@ def _agents(self: Genie, given: list[Any]) -> dict[str, Genie]:
             kind = "recipe" if isinstance(each, Recipe) else "skill"
             raise _wrong(
                 name,
-                f'agents= has "{each.name}", which is a {kind}. '
-                "It executes nothing itself: give the skill to a genie, and that genie to it.",
+                f'agents= has "{each.name}", which is a {kind}. {_NO_SKILLS}',
             )
         if isinstance(each, str):
             problem = "itself" if each == name else f'the name "{each}"'

@@ -180,6 +180,8 @@ def _judge_ending(
     value, problems = _read_answer(task, cast(Output, task.output), call.arguments)
     if (not_yet := task.genie.not_yet(task.hold.transcript)) is not None:
         problems = [not_yet]
+    elif not problems:
+        problems = list(task.genie.misfits(task.hold.transcript, task.output, value))
     if problems:
         _ask_again(task, value, problems, judged, text=None)
         reply_to_it = _reply_to(call, "answer_invalid", _not_valid(problems))

@@ -115,6 +115,8 @@ class TaskEnd(Part):
     note: str | None = None
     """What that person has added, for people."""
     missing: tuple[str, ...] = ()
+    artifacts: tuple[FileView, ...] = ()
+    """Of an orchestration: its report, and what its subtasks have saved."""
 
 
 TranscriptPart = (
@@ -193,5 +195,5 @@ class ConversationDetails(ConversationView):
     @property
     def artifacts(self) -> tuple[FileView, ...]:
         """What its tasks have saved, the last one of each name."""
-        cards = [each for each in self.transcript if isinstance(each, SkillCard)]
-        return tuple({file.name: file for card in cards for file in card.artifacts}.values())
+        parts = [each for each in self.transcript if isinstance(each, SkillCard | TaskEnd)]
+        return tuple({file.name: file for part in parts for file in part.artifacts}.values())

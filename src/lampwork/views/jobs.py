@@ -9,6 +9,7 @@ from typing import Literal
 from lampwork.types import CARRIERS, Json
 
 _CARRIERS = dict(zip(CARRIERS, ("a task of its own", "a message in a chat"), strict=True))
+_ROUNDS = "lampwork.orchestrators.rounds:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,11 @@ class JobView:
     def carries_task(self) -> bool:
         """Whether it stands for a task that was assigned from outside any recipe."""
         return self.recipe in _CARRIERS
+
+    @property
+    def is_round(self) -> bool:
+        """Whether it carries out a plan of an orchestrator."""
+        return self.recipe.startswith(_ROUNDS)
 
     @property
     def title(self) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from lampwork.types import Json
-from lampwork.views.jobs import ErrorView
+from lampwork.views.jobs import ErrorView, FileView
 
 __all__ = [
     "AttemptView",
@@ -141,3 +141,5 @@ class OrchestrationView:
     error: ErrorView | None
     usage: dict[str, int]
     """Of the orchestrator itself and all attempts."""
+    artifacts: tuple[FileView, ...] = ()
+    """Of the orchestration as a whole: its report."""

@@ -314,6 +314,7 @@ def _end(end: TaskEnd) -> Iterator[str]:
         yield f"\nAnswer{by}\n{output.indented(output.pretty(end.output))}"
         if end.response not in (end.output, json.dumps(end.output, ensure_ascii=False)):
             yield output.indented(end.response)
+        yield from (f"  with {_described(file)}" for file in end.artifacts)
         return
     yield f"\n{'Not completed' if end.kind == 'not_completed' else 'Failed'}\n  {end.reason}"
     yield from (f"  missing: {each}" for each in end.missing)
