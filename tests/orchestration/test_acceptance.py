@@ -23,7 +23,6 @@ from lampwork.errors import ArtifactNotFound, OrchestrationPartial, ProjectError
 from lampwork.insights import Insights
 
 
-
 async def test_a_check_sees_what_its_agent_was_given_and_what_it_has_produced(opened: Open) -> None:
     project = Project("desk")
     seen: list[Any] = []
