@@ -48,7 +48,7 @@ class TestCast(Cast):
 
     def model_of(self, genie: Genie) -> LanguageModel:
         """The test's own for this genie, else the test's for all, else what the genie names."""
-        return Watched(genie.name, self._found(genie), self.requests, self.mistakes)
+        return Watched(self._found(genie), genie.name, self.requests, self.mistakes)
 
     def raise_mistakes(self) -> None:
         """Raise the first one that was not told yet: LiveModelRefused, ScriptEnded,

@@ -13,9 +13,9 @@ from lampwork.errors import (
     ScriptCallInvalid,
     ScriptEnded,
 )
-from lampwork.models.ask import Ask, LanguageModel, Reply
+from lampwork.models.ask import Ask, Reply
+from lampwork.models.before import BeforeModel
 from lampwork.models.pieces import APART, Piece, pieces_of, standing_pieces
-from lampwork.models.price import Price
 from lampwork.types import Json
 
 __all__ = ["Request", "Watched"]
@@ -49,53 +49,18 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(BeforeModel):
     """A model whose requests are kept."""
 
     genie: str
-    model: LanguageModel
     requests: list[Request]
     mistakes: list[Exception]
     """Those of the test itself are kept here: a genie or a recipe may go on after an error."""
-
-    @property
-    def name(self) -> str:
-        """The model's own."""
-        return self.model.name
-
-    @property
-    def uses_tokens(self) -> bool:
-        """As the model."""
-        return self.model.uses_tokens
-
-    @property
-    def counts_alike(self) -> bool:
-        """As the model."""
-        return self.model.counts_alike
-
-    @property
-    def paced_as(self) -> tuple[str, ...]:
-        """As the model."""
-        return self.model.paced_as
-
-    @property
-    def max_output_tokens(self) -> int | None:
-        """The model's."""
-        return self.model.max_output_tokens
-
-    @property
-    def sees(self) -> bool:
-        """Whether the model does."""
-        return self.model.sees
 
     def check(self) -> None:
         """Raise ModelUnknown, ModelKeyMissing, LiveModelRefused."""
         with self._keeping_mistakes():
             self.model.check()
-
-    def price(self, input_tokens: int | None = None) -> Price | None:
-        """The model's."""
-        return self.model.price(input_tokens)
 
     async def respond(self, ask: Ask) -> Reply:
         """The model's reply, after the request was kept."""
