@@ -1,6 +1,7 @@
 """`python -m benchmarks [--quick] [NAME [options]]`; without a name: all but chaos and soak.
 
-Names: recipe, workers, fan_out, wake, parked, kill, storage, lists, profile, live, chaos, soak.
+Names: recipe, workers, fan_out, diamond, wake, parked, kill, storage, lists, profile, live, chaos,
+soak.
 `… recipe --help` lists the options of one; `--quick` takes small sizes.
 """
 
@@ -14,8 +15,8 @@ import sys
 from benchmarks import runs
 
 USUAL = (
-    *("recipe", "workers", "fan_out", "wake", "parked", "kill", "storage", "lists", "profile"),
-    "live",
+    *("recipe", "workers", "fan_out", "diamond", "wake", "parked", "kill", "storage", "lists"),
+    *("profile", "live"),
 )
 NAMES = (*USUAL, "chaos", "soak")
 

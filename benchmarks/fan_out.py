@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from benchmarks import runs
@@ -10,7 +11,8 @@ from benchmarks.table import Table
 
 QUICK = ["--rounds", "1"]
 
-SYSTEMS = ("lampwork", "langgraph")
+SYSTEMS = {"lampwork": "gather", "lampwork_orchestrator": "orchestrator", "langgraph": "LangGraph"}
+"""The module in `benchmarks.systems` less `_fan`, and what its columns are called."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,23 +24,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     print(
         "Tasks of three model turns of 50 ms and two skill calls: under one `gather` in Lampwork, "
-        "LangChain's agent under `Send` in LangGraph.\n"
+        "as an orchestrator's subtasks, and LangChain's agent under `Send` in LangGraph.\n"
     )
-    table = Table("tasks", "Lampwork s", "LangGraph s", "LangGraph / Lampwork", width=16)
+    columns = [f"{name} {unit}" for name in SYSTEMS.values() for unit in ("s", "CPU ms")]
+    ratios = [f"LangGraph / {name}" for name in SYSTEMS.values()][:-1]
+    table = Table("tasks", *columns, *ratios, width=16)
     with runs.places(options.on) as places:
         for database in options.on:
             for tasks in options.tasks:
                 rounds = [_round(places, database, tasks, it) for it in range(options.rounds)]
-                ours, theirs = (median(each[name] for each in rounds) for name in SYSTEMS)
-                ratio = median(each["langgraph"] / each["lampwork"] for each in rounds)
-                figures = (f"{it:.2f}" for it in (ours, theirs, ratio))
-                table.row(f"{tasks} on {database}", *figures)
+                table.row(f"{tasks} on {database}", *_cells(rounds, tasks))
     print()
 
 
-def _round(places: runs.Places, database: str, tasks: int, number: int) -> dict[str, float]:
-    seconds: dict[str, float] = {}
+Round = dict[str, dict[str, float]]
+"""By system: `seconds` of all, and of `cpu`."""
+
+
+def _round(places: runs.Places, database: str, tasks: int, number: int) -> Round:
+    found: Round = {}
     for name in SYSTEMS if number % 2 == 0 else reversed(SYSTEMS):
         with places(database) as place:
-            seconds[name] = runs.run("fan", name, *place.words, tasks)
-    return seconds
+            found[name] = runs.run("fan", name, *place.words, tasks)
+    return found
+
+
+def _cells(rounds: Sequence[Round], tasks: int) -> Iterator[str]:
+    for name in SYSTEMS:
+        yield f"{median(each[name]['seconds'] for each in rounds):.2f}"
+        yield f"{median(each[name]['cpu'] for each in rounds) / tasks * 1000:.1f}"
+    *ours, theirs = SYSTEMS
+    for name in ours:
+        ratio = median(each[theirs]["seconds"] / each[name]["seconds"] for each in rounds)
+        yield f"{ratio:.1f}"

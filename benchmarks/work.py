@@ -21,6 +21,9 @@ REASON = "The amounts of the invoice and of its purchase order match."
 MODEL_SECONDS = 0.05
 """What a model turn takes where its latency is part of what is measured."""
 
+FAN_TURNS = 3
+"""Such turns of a task: it looks something up in each but the last."""
+
 SYSTEMS = {
     "lampwork": "Lampwork",
     "langgraph": "LangChain agent in LangGraph, its saver for the database, durability=sync",

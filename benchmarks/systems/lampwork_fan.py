@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from benchmarks import records
 from benchmarks.systems import Place
-from benchmarks.work import MODEL_SECONDS
+from benchmarks.work import FAN_TURNS, MODEL_SECONDS
 from lampwork import Answer, Call, Job, Project, Turn, playbook
 
 project = Project("fan")
@@ -19,7 +19,7 @@ async def slow(turn: Turn) -> Call | Answer:
     """Looks something up twice, then says so."""
     await asyncio.sleep(MODEL_SECONDS)
     number = len(turn.results)
-    return Call("look_up", number=number) if number < 2 else Answer("done")
+    return Call("look_up", number=number) if number < FAN_TURNS - 1 else Answer("done")
 
 
 @project.skill(effect="read")

@@ -22,7 +22,7 @@ from langgraph.types import Send
 
 from benchmarks.systems import Place
 from benchmarks.systems.langgraph_saver import kept
-from benchmarks.work import MODEL_SECONDS
+from benchmarks.work import FAN_TURNS, MODEL_SECONDS
 
 
 class SlowModel(BaseChatModel):
@@ -38,7 +38,7 @@ class SlowModel(BaseChatModel):
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         turn = sum(isinstance(message, AIMessage) for message in messages)
         call = {"name": "look_up", "args": {"number": turn}, "id": f"call_{turn}"}
-        message = AIMessage("", tool_calls=[call]) if turn < 2 else AIMessage("done")
+        message = AIMessage("", tool_calls=[call]) if turn < FAN_TURNS - 1 else AIMessage("done")
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:

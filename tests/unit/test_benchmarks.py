@@ -13,6 +13,7 @@ import pytest
 from benchmarks import kill, runs
 from benchmarks.__main__ import NAMES
 from benchmarks.systems import Place
+from benchmarks.work import FAN_TURNS, MODEL_SECONDS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -36,3 +37,10 @@ def test_jobs_that_were_killed_in_a_skill_call_are_counted(tmp_path: Path) -> No
     figures = kill.killed(Place(tmp_path, None), 3)
     assert (figures.lost, figures.two_keys) == (0, 0)
     assert 0 < figures.first_s <= figures.all_s
+
+
+def test_plans_in_levels_are_timed(tmp_path: Path) -> None:
+    command = ["benchmarks.levels", *Place(tmp_path, None).words, "1", "1", "2"]
+    said = subprocess.check_output([sys.executable, "-m", *command], cwd=runs.ROOT, text=True)
+    [seconds] = json.loads(said)
+    assert seconds > 2 * FAN_TURNS * MODEL_SECONDS  # their critical path
