@@ -116,15 +116,15 @@ class Postgres:
     def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
         """Apply the changes, without savepoints while none is refused: each is two round trips."""
         connection.execute(_take_turn)
-        driver: Any = connection.connection.driver_connection
-        driver.execute("SAVEPOINT changes")
         told = news.gather(connection, self.is_here)
         try:
             applied: list[Applied] = [(change(connection), None) for change in changes]
         except Exception as error:
             if is_refusal(error):
                 raise
-            driver.execute("ROLLBACK TO changes")
+            driver: Any = connection.connection.driver_connection
+            driver.rollback()  # it begins anew with the next statement
+            connection.execute(_take_turn)
             told = news.gather(connection, self.is_here)
             applied = [apply_alone(connection, change) for change in changes]
         if told.topics:
