@@ -26,6 +26,7 @@ from lampwork.runs.gather import JobCall, MapCall, OnError, SideBySide
 from lampwork.runs.step import Options, Retry, Step, name_of, step_key
 from lampwork.runs.wait import Wait
 from lampwork.store.jobs import jobs
+from lampwork.store.jobs.calls import Beginning
 from lampwork.store.tasks import artifacts
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.tasks.assignment import Assignment, Terms, check_assignment, check_lineage
@@ -179,25 +180,28 @@ class Job(SideBySide, Endpoints):
         """
         return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 
-    def _assign(self, given: Assignment) -> JobCall[TaskAnswer[Any]]:
+    def _assign(self, given: Assignment, *, as_recorded: bool = False) -> JobCall[Any]:
         assignment = check_assignment(self._flow.project, given)
         check_lineage(assignment, self._flow.lineage)
         self._flow.require_model(assignment.genie)
         takes = None if assignment.output is None else identity(assignment.output)
+        name = assignment.genie.name
+        digest = _digest(assignment.instructions, assignment.conversation, takes)
 
         async def body(run: Run, number: int) -> values.Recorded:
-            return await work(run, assignment, number)
+            return await work(run, assignment, Beginning(run.leading, number, "task", name, digest))
 
-        def read(record: dict[str, Json]) -> TaskAnswer[Any]:
-            return TaskAnswer.from_json(record, assignment.output)
+        def read(record: dict[str, Json]) -> Any:
+            answer = TaskAnswer.from_json(record, assignment.output)
+            return record if as_recorded else answer
 
         return self._call(
             "task",
-            assignment.genie.name,
+            name,
             body,
             read=read,
-            digest=_digest(assignment.instructions, assignment.conversation, takes),
-            opens=True,
+            digest=digest,
+            opens=bool(assignment.files),  # which are read first; else with the task's own row
             line=assignment.conversation,
         )
 
@@ -482,8 +486,8 @@ async def assigned(job: Job, assignment: Json) -> Json:
     """The recipe of a task that is assigned from outside any recipe: one call, its answer."""
     flow = job._flow  # pyright: ignore[reportPrivateUsage]  # our own recipe
     given = Assignment.from_json(flow.project, assignment, accepted_at=flow.row.created_at)
-    answer = await job._assign(given)  # pyright: ignore[reportPrivateUsage]
-    return answer.to_json()
+    # As its call has it on record, so that a long answer is kept once.
+    return await job._assign(given, as_recorded=True)  # pyright: ignore[reportPrivateUsage]
 
 
 async def chat(job: Job, message: Json) -> Json:

@@ -63,8 +63,12 @@ ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 CARRIERS: tuple[str, str] = ("lampwork.job:assigned", "lampwork.job:chat")
 """The recipes of a task that is assigned, and a message that is sent, from outside any recipe."""
 
-LARGEST_INLINE = 256 * 1024
-"""Characters of a recorded value that stays in its row; a longer one goes to the blobs."""
+LARGEST_IN_ROW = 16 * 1024
+"""Characters of a recorded value that stays in its row. A longer one goes to the blobs, where it
+is kept once: what a task answered is the outcome of its call, of its job, and the engine's."""
+
+LARGEST_RESULT = 256 * 1024
+"""Characters of what a skill gives, all of which its genie is shown."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

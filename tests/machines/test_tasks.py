@@ -100,8 +100,6 @@ class TaskMachine(RuleBasedStateMachine):
         ids = [f"{self.project}x{n}" for n in range(JOBS)]
         new = [new_jobs.NewJob(id, self.project, "recipe", "v", {}, {}, id) for id in ids]
         self.ground.write(new_jobs.create, new)
-        for id in ids:
-            self.ground.write(calls.begin, calls.Leading(id, 0), CALL, "task", "clerk", "digest")
         first, *more, self.free = ids[0], ids[1], ids[2], ids[3:]
         willing = {"waits": True, "patient": True}
         opened = [self._open(self._new(first, "", False, **willing))]
@@ -133,6 +131,7 @@ class TaskMachine(RuleBasedStateMachine):
             id=f"t{job[1:]}.{CALL}",
             job_id=job,
             call=CALL,
+            begins=calls.Beginning(calls.Leading(job, 0), CALL, "task", "clerk", "digest"),
             root_id=job,
             parent_id=None,
             depth=1,

@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
-from lampwork import Metadata, SkillCall, clock, values
+from lampwork import Metadata, SkillCall, values
 from lampwork.counters import Work
 from lampwork.genies.cast import Cast
 from lampwork.genies.genie import Genie
@@ -27,7 +26,9 @@ from lampwork.runs.line import Lines
 from lampwork.runs.wait import Answer, Wait
 from lampwork.settings import ReadingCaps
 from lampwork.store import schema
-from lampwork.store.jobs import inbox
+from lampwork.store.jobs import inbox, new_jobs
+from lampwork.store.jobs.calls import Beginning, Leading
+from lampwork.store.jobs.new_jobs import NewJob
 from lampwork.store.store import Store
 from lampwork.store.tasks.lineage import Lineage
 from lampwork.tasks.answer import TaskAnswer
@@ -38,14 +39,6 @@ from lampwork.tasks.work import work
 from lampwork.types import task_id
 
 from .clerk import Effects
-
-
-def _begin(connection: sa.Connection, job: str, call: int, genie: str) -> None:
-    """Write a task's call down, as the run that leads its job does."""
-    same = {"kind": "task", "name": genie, "digest": "", "opened_at": clock.now()}
-    connection.execute(
-        insert(schema.calls).values(job_id=job, number=call, **same).on_conflict_do_nothing()
-    )
 
 
 class DeskRun:
@@ -142,8 +135,10 @@ class Desk:
         """Do a task, as `job.assign_task` would."""
         assignment = check_assignment(self.project, Assignment(genie, instructions, **inputs))
         resolve(genie.model).check()
-        await self.store.write(_begin, job, call, genie.name)
-        recorded = await work(run or self.run(job), assignment, call)  # type: ignore[arg-type]
+        row = NewJob(job, self.project.name, "recipe", "v", {}, {}, job)
+        await self.store.write(new_jobs.create, [row])
+        begins = Beginning(Leading(job, 0), call, "task", genie.name, "")
+        recorded = await work(run or self.run(job), assignment, begins)  # type: ignore[arg-type]
         envelope = values.read(await self.store.unfold(recorded.envelope))
         return TaskAnswer.from_json(json.loads(values.text_of(envelope)), assignment.output)
 

@@ -21,7 +21,7 @@ from lampwork.place import Folder
 from lampwork.store import blobs, schema
 from lampwork.store.store import Store
 from lampwork.store.tasks import files
-from lampwork.types import LARGEST_INLINE
+from lampwork.types import LARGEST_IN_ROW
 from lampwork.worker.recovery import collect
 
 HOUR = blobs.GRACE
@@ -134,7 +134,7 @@ def test_many_are_collected_some_at_a_time(database):
 # --- what jobs and tasks keep ---
 
 project = Project("blobs")
-LARGE = "x" * (LARGEST_INLINE + 1)
+LARGE = "x" * (LARGEST_IN_ROW + 1)
 
 
 @project.skill(effect="idempotent")

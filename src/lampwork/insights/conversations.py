@@ -9,6 +9,7 @@ from lampwork.insights.budgets import budgets_of
 from lampwork.insights.files import file_views
 from lampwork.metadata.proof import Evidence, Proof
 from lampwork.store.lists import queries
+from lampwork.store.tasks.conversations import key_of, model_of
 from lampwork.types import Json
 from lampwork.views import (
     AskedAgain,
@@ -253,7 +254,7 @@ def _said(body: dict[str, Json], place: dict[str, Any]) -> list[TranscriptPart]:
     """What the model said, and those of its calls and answers that were not taken."""
     texts = [part["content"] for part in body["response"]["parts"] if part["part_kind"] == "text"]
     text = "\n".join(text for text in texts if text)
-    said = Said(**place, model=body["model"], text=text, usage=body["usage"])
+    said = Said(**place, model=model_of(body), text=text, usage=body["usage"])
     return [
         said,
         *(_refused(call, place) for call in body["calls"] if call["verdict"] not in _TAKEN),
@@ -348,7 +349,7 @@ def _card(
         call=body["call"],
         skill=body["skill"],
         arguments=body["arguments"],
-        key=body["key"],
+        key=key_of(row.task_id, body),
         effect=body["effect"],
         status=came.get("status", so_far),
         result=came.get("value"),

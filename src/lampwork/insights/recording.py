@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lampwork.errors import InputInvalid
 from lampwork.store.lists import queries
+from lampwork.store.tasks.conversations import model_of
 from lampwork.types import Json
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _turn(body: dict[str, Json]) -> dict[str, Json]:
     calls = [part for part in parts if part["part_kind"] == "tool-call"]
     refused = [each for each in body["calls"] if "reply" in each and "arguments" in each]
     return {
-        "model": body["model"],
+        "model": model_of(body),
         "text": "\n".join(part["content"] for part in parts if part["part_kind"] == "text"),
         "calls": [{"name": part["tool_name"], "arguments": _read(part["args"])} for part in calls],
         "results": [

@@ -13,6 +13,7 @@ from lampwork.models.ask import Message, Returned, Said, Told
 from lampwork.store import blobs
 from lampwork.store.lists import queries
 from lampwork.store.tasks import briefings
+from lampwork.store.tasks.conversations import model_of
 from lampwork.tasks.briefing import Briefing
 from lampwork.tasks.history import from_earlier
 from lampwork.tasks.summarise import in_words
@@ -137,7 +138,7 @@ class _Task:
             task=row.task_id,
             seq=row.seq,
             at=moment(row.at),
-            model=body.get("model"),
+            model=model_of(body),
             sent=_sent(row),
             job_description=None if briefing is None else briefing.job_description,
             skills=skills,

@@ -13,7 +13,7 @@ from lampwork.orchestrators.attempts import Accepted, Attempts, Failed
 from lampwork.orchestrators.given import given_to
 from lampwork.orchestrators.plan import Subtask
 from lampwork.runs.lanes import Slots, side_by_side
-from lampwork.types import LARGEST_INLINE, Json
+from lampwork.types import LARGEST_RESULT, Json
 
 if TYPE_CHECKING:
     from lampwork.job import Job
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Delegation", "Settled"]
 
-_SHOWN = LARGEST_INLINE // 2
+_SHOWN = LARGEST_RESULT // 2
 """Characters of all outputs together that the orchestrator is shown."""
 
 

@@ -20,7 +20,7 @@ from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.flow import EndReason, Flow, RunEnded
 from lampwork.runs.wait import Answer, Wait
 from lampwork.store.jobs import calls, endings, inbox, jobs, new_jobs
-from lampwork.store.jobs.calls import Leading
+from lampwork.store.jobs.calls import Beginning, Leading
 from lampwork.store.processes import executors
 from lampwork.store.tasks.conversations import StaleEpoch
 from lampwork.types import Json, child_wait_id, task_id
@@ -57,7 +57,8 @@ class Run(Flow):
     def __init__(self, worker: Worker, begun: jobs.Begun) -> None:
         super().__init__(begun)
         self.worker = worker
-        self._leading = Leading(self.job_id, begun.row.run + 1)
+        self.leading = Leading(self.job_id, begun.row.run + 1)
+        """By which the database tells it from other runs of the job."""
         self._restoration = begun.restoration
         self._logged_before = begun.logged
         self._logged = 0
@@ -144,7 +145,7 @@ class Run(Flow):
         self.check()
         try:
             executor = self.worker.presence.id
-            leads = await self.store.read(executors.has_lead, self._leading, executor)
+            leads = await self.store.read(executors.has_lead, self.leading, executor)
         except Exception as error:
             raise self.unavailable(error) from error
         if not leads:
@@ -253,9 +254,9 @@ class Run(Flow):
         """Do a call: one that must not be lost sight of is written down first."""
         await self._registered()
         try:
-            named = (self._leading, call.number, call.kind, call.name)
+            named = (self.leading, call.number, call.kind, call.name)
             if call.opens and call.number not in self._begun:
-                self._lead(await self.store.write(calls.begin, *named, call.digest))
+                self._lead(await self.store.write(calls.begin, Beginning(*named, call.digest)))
             began_at = clock.now()
             outcome = await self._do(call)
             if isinstance(outcome, values.Recorded):

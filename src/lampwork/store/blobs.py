@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from lampwork import clock
 from lampwork.errors import StoreUnavailable
 from lampwork.store.schema import blob_owners, blobs, readings
-from lampwork.types import LARGEST_INLINE
+from lampwork.types import LARGEST_IN_ROW
 
 GRACE = 3600.0
 """Seconds that a blob without an owner is kept: between its content and its owner lies no more
@@ -143,7 +143,7 @@ _BLOB = "blob:"
 
 def fold(connection: sa.Connection, text: str, owner: str) -> str:
     """A text as rows hold it: a short one as it is; a long one is stored, and has an address."""
-    if len(text) <= LARGEST_INLINE:
+    if len(text) <= LARGEST_IN_ROW:
         return text
     content = text.encode()
     digest = digest_of(content)

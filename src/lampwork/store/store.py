@@ -31,7 +31,7 @@ from lampwork.place import Place
 from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently, unfit
 from lampwork.store import blobs, schema
 from lampwork.store.database import Applied, Hear, open_database
-from lampwork.types import LARGEST_INLINE
+from lampwork.types import LARGEST_IN_ROW
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,7 +145,7 @@ class Store:
 
     async def fold(self, text: str, job_id: str) -> str:
         """A text as rows hold it, see `blobs.fold`: a short one costs no commit."""
-        return text if len(text) <= LARGEST_INLINE else await self.write(blobs.fold, text, job_id)
+        return text if len(text) <= LARGEST_IN_ROW else await self.write(blobs.fold, text, job_id)
 
     async def unfold(self, folded: str) -> str:
         """The text that was folded."""

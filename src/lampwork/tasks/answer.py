@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic_core import to_jsonable_python
-
 from lampwork.files.artifact import Artifact
 from lampwork.genies.output import Output
-from lampwork.metadata import sealed_again, unsealed
+from lampwork.metadata import sealed_again
 from lampwork.metadata.proof import Evidence, Proof
 from lampwork.store.tasks.claims import Claim
 from lampwork.tasks.action import Action, DelegatedTask, actions_record
@@ -102,19 +100,6 @@ class TaskAnswer(Generic[T_co]):
             sections=tuple(map(Section.from_json, record.get("sections", ()))),
             missing=tuple(record.get("missing", ())),
         )
-
-    def to_json(self) -> dict[str, Json]:
-        """The record of an answer whose output is JSON."""
-        metadata, sealed = unsealed(self.metadata)
-        return {
-            **{each.name: getattr(self, each.name) for each in fields(self)},
-            "metadata": metadata,
-            "sealed": list(map(list, sealed)),
-            "actions": to_jsonable_python(self.actions),
-            "proof": self.proof.to_json(),
-            "artifacts": [artifact.to_json() for artifact in self.artifacts],
-            "sections": [section.to_json() for section in self.sections],
-        }
 
 
 def _proof(record: dict[str, Json]) -> Proof:

@@ -14,6 +14,7 @@ from lampwork.errors import (
 from lampwork.genies.output import Output
 from lampwork.genies.skill import Skill
 from lampwork.models.ask import Reply, Requested
+from lampwork.store.tasks import conversations
 from lampwork.store.tasks.conversations import Entry
 from lampwork.tasks.confirmation import propose
 from lampwork.tasks.task import Ending, TaskInHand, failed
@@ -67,12 +68,9 @@ def judge(task: TaskInHand, reply: Reply, scan: dict[str, Json] | None) -> Judge
 def _said(
     reply: Reply, calls: list[dict[str, Json]], scan: dict[str, Json] | None
 ) -> dict[str, Json]:
-    said: dict[str, Json] = {
-        "model": reply.model,
-        "response": reply.raw,
-        "usage": reply.usage,
-        "calls": calls,
-    }
+    said: dict[str, Json] = {"response": reply.raw, "usage": reply.usage, "calls": calls}
+    if conversations.model_of(said) != reply.model:
+        said["model"] = reply.model
     return said if scan is None else said | {"scan": scan}
 
 
@@ -143,9 +141,11 @@ def _judge_skill_call(
         "call": label,
         "skill": skill.name,
         "arguments": arguments,
-        "key": task.hold.run.effect_key(task.call, label),
         "effect": skill.effect,
     }
+    key = task.hold.run.effect_key(task.call, label)
+    if key != conversations.key_of(task.hold.task_id, intent):
+        intent["key"] = key
     if handed := skill.handed(task.metadata):
         intent["metadata"] = handed
     if skill.recipe is not None:

@@ -15,6 +15,7 @@ from lampwork.genies.written_type import write_type
 from lampwork.models.ask import LanguageModel
 from lampwork.runs.deadline import Deadline, earliest, late
 from lampwork.runs.wait import Wait
+from lampwork.store.jobs.calls import Beginning
 from lampwork.store.tasks import claims, openings
 from lampwork.tasks.assignment import Assignment, check_price
 from lampwork.tasks.briefing import Briefing
@@ -27,7 +28,7 @@ __all__ = ["new_task", "open_or_claim"]
 
 
 async def new_task(
-    run: Run, assignment: Assignment, call: int, model: LanguageModel, briefing: Briefing
+    run: Run, assignment: Assignment, call: Beginning, model: LanguageModel, briefing: Briefing
 ) -> openings.NewTask:
     """What a task starts from, its files taken; with why it is not to be opened, if it is not."""
     new = _row(run, assignment, call, model, briefing)
@@ -38,16 +39,17 @@ async def new_task(
 
 
 def _row(
-    run: Run, assignment: Assignment, call: int, model: LanguageModel, briefing: Briefing
+    run: Run, assignment: Assignment, begins: Beginning, model: LanguageModel, briefing: Briefing
 ) -> openings.NewTask:
     genie, continued, output = assignment.genie, assignment.conversation, assignment.output
-    budget, above, id = assignment.budget, run.lineage, task_id(run.job_id, call)
-    begun_at = run.begun_at(call)
+    call, above, id = begins.number, run.lineage, task_id(run.job_id, begins.number)
+    budget, begun_at = assignment.budget, run.begun_at(call)
     deadline = earliest(assignment, above, id, begun_at=begun_at)
     return openings.NewTask(
         id=id,
         job_id=run.job_id,
         call=call,
+        begins=begins,
         root_id=run.row.root_id,
         parent_id=run.lineage.task_id,
         depth=len(run.lineage.genies) + 1,

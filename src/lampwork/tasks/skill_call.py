@@ -38,7 +38,7 @@ from lampwork.store.tasks import artifacts
 from lampwork.tasks.confirmation import Confirmations
 from lampwork.tasks.conversation import Hold, StaleEpoch
 from lampwork.tasks.transcript import Intent
-from lampwork.types import LARGEST_INLINE, Json, TaskStatus, wait_id
+from lampwork.types import LARGEST_RESULT, Json, TaskStatus, wait_id
 
 if TYPE_CHECKING:
     from lampwork.otel import Telemetry
@@ -453,10 +453,10 @@ def _sentence(error: BaseException) -> str:
 
 
 def _recorded(skill: str, text: str) -> dict[str, Json]:
-    if len(text) > LARGEST_INLINE:
+    if len(text) > LARGEST_RESULT:
         return _done_but(
             skill,
-            f"its result has {len(text):,} characters, and {LARGEST_INLINE:,} is the most",
+            f"its result has {len(text):,} characters, and {LARGEST_RESULT:,} is the most",
         )
     return {"status": "ok", "value": json.loads(text)}
 

@@ -267,7 +267,7 @@ class Transcript:
             call_id,
             body["skill"],
             body["arguments"],
-            body["key"],
+            conversations.key_of(self.task_id, body),
             body["effect"],
             body.get("child"),
             begun,

@@ -21,6 +21,7 @@ from lampwork.models.ask import LanguageModel
 from lampwork.runs.cancellation import unknown_in_words
 from lampwork.runs.deadline import Deadline, OutOfTime, late
 from lampwork.store.jobs import calls
+from lampwork.store.jobs.calls import Beginning
 from lampwork.store.spending.budgets import LimitMet, exceeded
 from lampwork.store.tasks import claims, conversations, openings, tasks
 from lampwork.tasks.action import actions_record
@@ -44,8 +45,8 @@ __all__ = ["work"]
 _log = logging.getLogger("lampwork.task")
 
 
-async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
-    """Do the task that call number `call` of a job assigns, or go on with it after a crash.
+async def work(run: Run, assignment: Assignment, call: Beginning) -> values.Recorded:
+    """Do the task that a call of a job assigns, or go on with it after a crash.
 
     Returns what is recorded of that call: the answer (see TaskAnswer.from_json), or a TaskError or
     ModelError that the task ended with. Raises ConversationNotFound, ConversationBusy,
@@ -58,20 +59,22 @@ async def work(run: Run, assignment: Assignment, call: int) -> values.Recorded:
             # The conversation is not what this run has read: prove, claim, read again.
             await run.prove()
         finally:
-            run.worker.calls_under_way.end(task_id(run.job_id, call))
-            run.places.pop(task_id(run.job_id, call), None)
+            run.worker.calls_under_way.end(task_id(run.job_id, call.number))
+            run.places.pop(task_id(run.job_id, call.number), None)
 
 
-async def _work_under_one_claim(run: Run, assignment: Assignment, call: int) -> values.Recorded:
+async def _work_under_one_claim(
+    run: Run, assignment: Assignment, call: Beginning
+) -> values.Recorded:
     genie, chat = assignment.genie, assignment.user is not None
     model = genie.playing(run.cast.model_of(genie), chat=chat)
     told = briefing(assignment)
     new = await new_task(run, assignment, call, model, told)
     claim = await open_or_claim(run, new)
     if not claim.is_new and isinstance(new.refused, GenieNotEligible) and claim.outcome is None:
-        raise run.differ(f"task {new.id} can't go on: {new.refused.message}", at=call)
+        raise run.differ(f"task {new.id} can't go on: {new.refused.message}", at=new.call)
     if claim.outcome is not None:
-        return values.Recorded(await run.store.read(calls.envelope, run.job_id, call))
+        return values.Recorded(await run.store.read(calls.envelope, run.job_id, new.call))
     if not claim.holds:
         return await _give_up(run, new, claim)
     transcript = await _read(run, new, claim)

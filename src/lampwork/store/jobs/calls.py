@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from lampwork import clock
 from lampwork.store import blobs
 from lampwork.store.schema import calls, jobs
+from lampwork.types import CallKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,15 @@ def _in_the_lead(*columns: str) -> Insert:
     return insert(calls).from_select(named, sa.select(*given).where(*leads))
 
 
-_begin = _in_the_lead("digest", "attempts", "opened_at").on_conflict_do_update(
-    index_elements=["job_id", "number"],
-    set_={"attempts": calls.c.attempts},  # as it is, and counted as written
-)
+_begin = _in_the_lead("digest", "attempts", "opened_at").on_conflict_do_nothing()
 _finish = _in_the_lead("digest", "attempts", "opened_at", "envelope", "ended_at")
 _finish = _finish.on_conflict_do_update(
     index_elements=["job_id", "number"],
     set_={"envelope": _finish.excluded.envelope, "ended_at": _finish.excluded.ended_at},
     where=calls.c.envelope.is_(None),
+)
+_leads = sa.select(sa.literal(1)).where(
+    jobs.c.id == sa.bindparam("job"), jobs.c.run == sa.bindparam("nth")
 )
 _of_job = sa.select(calls).where(calls.c.job_id == sa.bindparam("job"))
 _record = (
@@ -74,12 +75,32 @@ class Leading:
         return {f"the_{column}": value for column, value in (row | columns).items()}
 
 
-def begin(
-    connection: sa.Connection, by: Leading, number: int, kind: str, name: str, digest: str
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A call that is to be written down when it begins: by which run, and what it is."""
+
+    by: Leading
+    number: int
+    kind: CallKind
+    name: str
+    digest: str
+
+
+def begin(connection: sa.Connection, call: Beginning) -> bool:
     """Write down that a call begins, before it does; False if the run does not lead."""
-    row = by.row(number, kind, name, digest=digest, attempts=1, opened_at=clock.now())
+    return begins_anew(connection, call) or leads(connection, call.by)
+
+
+def begins_anew(connection: sa.Connection, call: Beginning) -> bool:
+    """As `begin`; False as well if that was on record already."""
+    named = (call.number, call.kind, call.name)
+    row = call.by.row(*named, digest=call.digest, attempts=1, opened_at=clock.now())
     return connection.execute(_begin, row).rowcount == 1
+
+
+def leads(connection: sa.Connection, run: Leading) -> bool:
+    """Whether a run leads its job."""
+    return connection.execute(_leads, {"job": run.job_id, "nth": run.run}).first() is not None
 
 
 def finish(

@@ -12,6 +12,7 @@ from lampwork.store.jobs.jobs import get
 from lampwork.store.processes import news
 from lampwork.store.processes.share import Share
 from lampwork.store.schema import entries, inbox, jobs, tasks, waits
+from lampwork.store.tasks.conversations import key_of
 from lampwork.types import ENDED, Json
 
 
@@ -153,7 +154,12 @@ def _of_tasks(connection: sa.Connection, job_ids: sa.Select[tuple[str]]) -> list
     )
     # What only reads has no effect, and a recipe's are those of its own job.
     return [
-        {"task": row.task_id} | {name: row.body[name] for name in ("skill", "arguments", "key")}
+        {
+            "task": row.task_id,
+            "skill": row.body["skill"],
+            "arguments": row.body["arguments"],
+            "key": key_of(row.task_id, row.body),
+        }
         for row in found
         if row.body["effect"] != "read" and "child" not in row.body
     ]

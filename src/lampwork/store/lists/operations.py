@@ -61,7 +61,10 @@ def spent(
     connection: sa.Connection, since: float, project: str | None, *, by_day: bool = False
 ) -> Sequence[Row]:
     """What model calls have used since then, by project, genie and model; and `day`, from 1970."""
-    model = entries.c.body["model"].as_string()
+    model = sa.func.coalesce(
+        entries.c.body["model"].as_string(),
+        entries.c.body[("response", "model_name")].as_string(),
+    )
     under_way = sa.or_(tasks.c.ended_at.is_(None), tasks.c.ended_at >= since)
     counted: list[sa.ColumnElement[Any]] = [
         sa.func.coalesce(

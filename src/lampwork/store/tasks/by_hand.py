@@ -102,7 +102,9 @@ def continue_in_copy(
     new, of = conversation_id(job_id, task.call), task_id(job_id, task.call)
     if task.history_until < 0:  # it waited in line and never got its turn
         project = connection.execute(sa.select(jobs.c.project).where(jobs.c.id == job_id))
-        conversations.create(connection, new, project.scalar_one(), of, _user_of(connection, task))
+        whose = (project.scalar_one(), of, _user_of(connection, task))
+        conversations.create(connection, new, *whose, [answered])
+        seq = 1
     else:
         last = sa.select(sa.func.max(entries.c.seq)).where(
             entries.c.conversation_id == task.conversation_id, entries.c.task_id == task.id
@@ -110,7 +112,7 @@ def continue_in_copy(
         until = connection.execute(last).scalar_one()
         continued.copy(connection, task.conversation_id, until, new, job_id)
         conversations.take_if_free(connection, new, of, epoch=1)
-    seq = conversations.append(connection, new, of, 1, [answered])
+        seq = conversations.append(connection, new, of, 1, [answered])
     conversations.release(connection, of, new)
     return new, seq
 

@@ -30,6 +30,16 @@ class StaleEpoch(LampworkError):
     """The task no longer writes under this epoch: it must prove that it is the owner."""
 
 
+def key_of(task: str, intent: dict[str, Json]) -> str:
+    """The idempotency key of a task's intent, which says it only if it is another one."""
+    return intent.get("key", f"{task}.{intent['call']}")
+
+
+def model_of(entry: dict[str, Json]) -> Json:
+    """The model that an entry is of, which says it only if its response does not."""
+    return entry.get("model", entry.get("response", {}).get("model_name"))
+
+
 # Statements of the hot path are built once: building one costs more than running it.
 _reserve_numbers = (
     sa.update(conversations)
@@ -92,7 +102,20 @@ def append(
     ).scalar()
     if last is None:
         raise StaleEpoch(f"task {task} does not write to {conversation} under epoch {epoch}")
-    first, now = last - len(new) + 1, clock.now() if at is None else at
+    first = last - len(new) + 1
+    _insert(connection, conversation, task, epoch, new, first, clock.now() if at is None else at)
+    return first
+
+
+def _insert(
+    connection: sa.Connection,
+    conversation: str,
+    task: str,
+    epoch: int,
+    new: Sequence[Entry],
+    first: int,
+    at: float,
+) -> None:
     connection.execute(
         _insert_entry,
         [
@@ -103,12 +126,11 @@ def append(
                 "epoch": epoch,
                 "kind": kind,
                 "body": body,
-                "at": now,
+                "at": at,
             }
             for position, (kind, body) in enumerate(new)
         ],
     )
-    return first
 
 
 def read(
@@ -159,9 +181,15 @@ def sum_up(usages: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 def create(
-    connection: sa.Connection, conversation: str, project: str, task: str, user: str | None
+    connection: sa.Connection,
+    conversation: str,
+    project: str,
+    task: str,
+    user: str | None,
+    new: Sequence[Entry],
 ) -> None:
-    """A new conversation, held by the task's first epoch: a chat if it has a user."""
+    """A new conversation with these entries, held by the task's first epoch: a chat of its user."""
+    now = clock.now()
     connection.execute(
         _insert_conversation,
         {
@@ -171,10 +199,11 @@ def create(
             "user": user,
             "holder": task,
             "epoch": 1,
-            "last_seq": 0,
-            "created_at": clock.now(),
+            "last_seq": len(new),
+            "created_at": now,
         },
     )
+    _insert(connection, conversation, task, 1, new, 1, now)
 
 
 def obtain(
@@ -257,8 +286,11 @@ def place_in_line(connection: sa.Connection, task: str) -> str | None:
 
 def release(connection: sa.Connection, task: str, conversation: str) -> list[inbox.Delivery]:
     """A task has ended: its conversation, if it holds it, goes to the next in line, who is told."""
-    connection.execute(_leave_line, {"task": task})
     place = connection.execute(_first_in_line, {"conversation": conversation}).first()
+    if place is not None:  # or there is no line to leave
+        connection.execute(_leave_line, {"task": task})
+        if place.task_id == task:
+            place = connection.execute(_first_in_line, {"conversation": conversation}).first()
     if place is None:
         _give(connection, conversation, task, None, epoch=0)
         return []

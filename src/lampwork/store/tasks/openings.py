@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from lampwork import clock
 from lampwork.errors import LampworkError
 from lampwork.store import blobs
-from lampwork.store.jobs import inbox
+from lampwork.store.jobs import calls, inbox
+from lampwork.store.jobs.calls import Beginning
 from lampwork.store.schema import tasks
 from lampwork.store.spending import budgets
 from lampwork.store.spending.budgets import Chain
 from lampwork.store.tasks import briefings, conversations, pauses, places
 from lampwork.store.tasks.claims import Claim, claim
 from lampwork.store.tasks.continued import continued
-from lampwork.store.tasks.conversations import Entry
+from lampwork.store.tasks.conversations import Entry, StaleEpoch
 from lampwork.types import Json
 from lampwork.types import conversation_id as new_conversation
 
@@ -31,6 +32,8 @@ class NewTask:
     id: str
     job_id: str
     call: int
+    begins: Beginning
+    """What is written down of that call, in one with the task."""
     root_id: str
     """The job at the top of its tree."""
     parent_id: str | None
@@ -82,9 +85,13 @@ def open_or_claim(connection: sa.Connection, new: NewTask) -> Claim | inbox.Wait
     """Open the task, or claim it when an earlier run opened it; or its wait for a paused genie.
 
     Raises ConversationNotFound, UserNotAllowed, ConversationBusy, GenieInactive, and what refuses
-    the task; then nothing was opened.
+    the task; then nothing was opened. Raises StaleEpoch if another run leads the job.
     """
-    found = claim(connection, new.id)
+    found: Claim | None = None  # of a call that nobody had begun there is nothing to claim
+    if not calls.begins_anew(connection, new.begins):
+        if not calls.leads(connection, new.begins.by):
+            raise StaleEpoch(f"another run than {new.begins.by.run} leads job {new.job_id}")
+        found = claim(connection, new.id)
     briefings.keep(connection, *new.briefing)
     if found is None:
         if new.refused is not None:
@@ -146,8 +153,10 @@ def _open(connection: sa.Connection, new: NewTask) -> Claim:
     connection.execute(_insert_task, _row(new, claim))
     if not claim.holds:
         return claim
-    told: list[Entry] = [("told", new.told)]
-    last = conversations.append(connection, new.conversation_id, new.id, claim.epoch, told)
+    last = 1
+    if new.continues:
+        to = (new.conversation_id, new.id, claim.epoch)
+        last = conversations.append(connection, *to, [("told", new.told)])
     held = new.is_limited and _take_place_of_genie(connection, new)
     return replace(claim, last_seq=last, has_place=held)
 
@@ -161,10 +170,12 @@ def _take_place_of_genie(connection: sa.Connection, new: NewTask) -> bool:
 def _take_place(connection: sa.Connection, new: NewTask) -> tuple[NewTask, int | None]:
     """Hold the task's conversation: its last entry before the task, None if it waits in line.
 
-    A copy of a job goes on with a copy of the conversation.
+    A new one begins with what the task is told. A copy of a job goes on with a copy of another.
     """
     if not new.continues:
-        conversations.create(connection, new.conversation_id, new.project, new.id, new.user)
+        told: list[Entry] = [("told", new.told)]
+        of = (new.project, new.id, new.user)
+        conversations.create(connection, new.conversation_id, *of, told)
         return new, 0
     own_id = new_conversation(new.job_id, new.call)
     goes_on = continued(connection, new.conversation_id, root=new.root_id, new_id=own_id)
