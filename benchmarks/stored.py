@@ -38,6 +38,7 @@ _WORDS = [
     "total",
     "discount",
 ]
+_USED = {"requests": 1, "input_tokens": 900, "output_tokens": 60, "cost_nanodollars": 210_000}
 _NOW = time.time()
 _SECONDS = 60 * 86400.0
 """Over how long the jobs have come."""
@@ -185,6 +186,8 @@ def _task(
             "metadata": {"invoice_id": f"I-{job[1:]}"} | ({"vessel": "Emma"} if rare else {}),
             "sealed": [],
             "metered": False,
+            "usage": None if ended is None else {name: n * each for name, n in _USED.items()},
+            "model": None if ended is None else "playbook",
             "created_at": at,
             "ended_at": ended,
         },
@@ -202,7 +205,8 @@ def _task(
         },
     )
     for seq in range(1, each + 1):
-        body = {"text": " ".join(chance.choices(_WORDS, k=30)), "model": "playbook", "usage": {}}
+        text = " ".join(chance.choices(_WORDS, k=30))
+        body = {"text": text, "model": "playbook", "usage": _USED}
         yield (
             entries,
             {

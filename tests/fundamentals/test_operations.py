@@ -51,6 +51,25 @@ async def sulks(job: Job) -> str:
     return (await job.assign_task(sulker, "Please.")).response
 
 
+@project.skill()
+async def ask_people(job: Job, who: str) -> str:
+    """Ask somebody, and wait for the word."""
+    return "nobody is there" if who == "nobody" else await job.wait_for("go", str)
+
+
+@playbook
+def asks(turn: Turn) -> Call | Answer:
+    return Answer("done") if turn.results else Call("ask_people", who=turn.instructions)
+
+
+asker = project.genie("asker", model=asks, job_description="You ask.", skills=[ask_people])
+
+
+@project.recipe()
+async def asks_for(job: Job, who: str) -> str:
+    return (await job.assign_task(asker, who)).response
+
+
 def stumble() -> None:
     raise ConnectionError
 
@@ -126,14 +145,52 @@ async def test_what_was_used_is_counted_by_genie_and_model_when_it_was_used(
             Spend(project="shop", genie="carrier", model=metered.name, usage=usage),
         )
 
+        # Half of it was used earlier, when the tasks had begun already.
         await sql(app, "update entries set at = at - 7200 where task_id like 't%.1' and seq < 4")
+        await sql(app, "update tasks set created_at = created_at - 7200")
         [latest] = (await look(app)).spend
-        assert latest.usage["requests"] == 2, "half of it was used earlier"
+        assert latest.usage["requests"] == 2
         [all_of_it] = (await look(app, 3 * 3600)).spend
         assert all_of_it.usage == usage
 
         await sql(app, "update tasks set ended_at = ended_at - 7200")
         assert (await look(app)).spend == ()
+
+
+async def test_what_a_task_uses_is_counted_while_it_is_under_way(opened: Open) -> None:
+    async with opened(project) as app:
+        job = await app.start(asks_for, who="ann")
+        await status(app, job.job_id, "suspended")
+        [so_far] = (await look(app)).spend
+
+        [(asking,)] = await rows(app, "select id from jobs where parent_id is not null")
+        await app.send_event(asking, "go", "yes")
+        await result(app, job.job_id)
+        [in_all] = (await look(app)).spend
+
+    assert (so_far.genie, so_far.usage) == ("asker", {"requests": 1})
+    assert in_all.usage == {"requests": 2}
+
+
+async def test_what_it_has_used_is_the_same_by_its_row_and_by_its_calls(opened: Open) -> None:
+    async with opened(project) as app:
+        for parcel in ("a", "b"):
+            job = await app.start(carry, parcel=parcel)
+            await status(app, job.job_id, "suspended")
+        await result(app, (await app.start(asks_for, who="nobody")).job_id)
+        failed = await app.start(sulks)
+        await status(app, failed.job_id, "failed")
+
+        insights = Insights(app.store)
+        by_rows = (await look(app)).spend, await insights.usage(days=2)
+        models = await rows(app, "select model from tasks")
+        await sql(app, "update tasks set model = null")
+        by_calls = (await look(app)).spend, await insights.usage(days=2)
+
+    assert by_rows == by_calls
+    assert [each.genie for each in by_rows[0]] == ["asker", "carrier"]
+    of_rows = [metered.name, metered.name, "playbook:asks", "None"]  # nothing came of the last
+    assert sorted(str(model) for (model,) in models) == sorted(of_rows)
 
 
 async def test_a_process_counts_what_it_does_and_another_one_reads_it(opened: Open) -> None:

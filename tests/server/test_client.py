@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from tests.support import eventually
+from tests.support import DEADLINE, eventually
 
 from lampwork import (
     Answer,
@@ -28,7 +29,7 @@ from lampwork import (
     Turn,
     playbook,
 )
-from lampwork.client import Client, Hint
+from lampwork.client import Client, Delta, Hint
 from lampwork.errors import (
     InputInvalid,
     JobFailed,
@@ -344,6 +345,50 @@ async def test_hints_say_what_to_fetch(serve: Serve) -> None:
         await hints.aclose()
 
 
+async def test_what_is_said_comes_between_the_hints(serve: Serve) -> None:
+    async with serve(project) as api, of(api) as client:
+        job = await client.wait((await client.send_message("greeter", "Hello.")).job_id)
+        [call] = job.calls
+        chat = call.task.conversation_id
+        async with aclosing(client.follow(jobs=[], deltas=[chat])) as told:
+            assert await anext(told) == Hint("everything")
+            await client.send_message("greeter", "And now?", conversation=chat)
+            said = [each async for each in until_told(told, "hello")]
+
+        whole = await client.transcript(chat)
+
+    first = said[0]
+    assert (first.id, first.attempt, first.at) == (chat, 1, 0)
+    assert first.task != call.task.task_id
+    assert first.entry in {part.seq for part in whole.items if part.kind == "said"}
+
+
+async def until_told(told: AsyncIterator[Hint | Delta], text: str) -> AsyncIterator[Delta]:
+    """What is said, until it is all of a text."""
+    so_far = ""
+    async with asyncio.timeout(DEADLINE):
+        async for each in told:
+            if isinstance(each, Delta):
+                so_far = so_far[: each.at] + each.text
+                yield each
+            if so_far == text:
+                return
+
+
+async def test_what_the_model_was_sent_is_put_together_again(serve: Serve) -> None:
+    async with serve(project) as api, of(api) as client:
+        job = await client.wait((await client.start("review")).job_id)
+        [call] = job.calls
+        chat = call.task.conversation_id
+        requests = await client.requests(chat)
+        sent = (await api.get(f"/api/conversations/{chat}/requests")).json()["items"]
+
+    first, second = requests
+    assert second.messages[: len(first.messages)] == first.messages
+    assert [each["as_before"] for each in sent] == [0, len(first.messages)]
+    assert len(sent[1]["messages"]) == len(second.messages) - len(first.messages) > 0
+
+
 # --- lists ---
 
 
@@ -431,10 +476,12 @@ async def everything(client: Client, heard: Listening) -> None:
     reviewed = await same(client.start("review"))
     await client.wait(reviewed.job_id)
     [call] = (await same(client.job(reviewed.job_id))).calls
+    await same(client.view(reviewed.job_id))
     await same(client.tree(reviewed.job_id))
     await same(client.task(call.task.task_id))
     await same(client.conversation(call.task.conversation_id))
     await same(client.transcript(call.task.conversation_id, after=1))
+    await refused(client.requests("c01m7wbx3ejz021kz99.1"))
     await refused(client.artifact(call.task.conversation_id, "none.txt"))
     await refused(client.artifact_of_task(call.task.task_id, "none.txt"))
     await refused(client.file(call.task.task_id, "none.txt"))
@@ -470,6 +517,7 @@ async def everything(client: Client, heard: Listening) -> None:
     await same(client.recipe("order"))
     await same(client.graph("order"))
     kept = await same(client.upload(File("note.txt", b"It is red.")))
+    assert await client.content(kept.digest) == b"It is red."
     await same(client.start("review", files=[kept]))
     await same(client.genie("finance"))
     await same(client.pause_genie("finance", why="audit"))

@@ -51,6 +51,7 @@ ROUTES: dict[str, Role | str | None] = {
     "PUT /api/session/password": SIGNED_IN,
     "GET /api/jobs": "viewer",
     "GET /api/jobs/{job_id}": "viewer",
+    "GET /api/jobs/{job_id}/summary": "viewer",
     "GET /api/jobs/{job_id}/timeline": "viewer",
     "POST /api/jobs/{job_id}/cancel": "builder",
     "POST /api/jobs/{job_id}/events/{name}": "builder",
@@ -74,9 +75,11 @@ ROUTES: dict[str, Role | str | None] = {
     "POST /api/tasks/{task_id}/answer": "approver",
     "POST /api/tasks/{task_id}/answer/plan": "approver",
     "POST /api/projects/{project}/files": "builder",
+    "GET /api/projects/{project}/files/{digest}": "viewer",
     "GET /api/conversations": "viewer",
     "GET /api/conversations/{conversation_id}": "viewer",
     "GET /api/conversations/{conversation_id}/transcript": "viewer",
+    "GET /api/conversations/{conversation_id}/requests": "viewer",
     "GET /api/conversations/{conversation_id}/artifacts/{name}": "viewer",
     "GET /api/projects/{project}/recipes": "viewer",
     "GET /api/projects/{project}/recipes/{recipe}": "viewer",
@@ -151,6 +154,7 @@ async def theirs(tmp_path: Any) -> dict[str, str]:
         "task_id": f"t{call}",
         "conversation_id": f"c{call}",
         "project": "bank",
+        "digest": "0" * 64,
         **dict.fromkeys(("recipe", "genie", "name", "path", "email", "prefix"), "pays"),
     }
 

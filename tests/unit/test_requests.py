@@ -8,10 +8,11 @@ from typing import Any
 
 from lampwork import Answer, Call, Metadata, Project, Recent, Summary, Turn
 from lampwork.insights import Insights
-from lampwork.insights.requests import RequestView, _described, _shown
+from lampwork.insights.requests import _described, _shown
 from lampwork.models import Playbook
 from lampwork.models.ask import Ask, Reply
 from lampwork.place import Folder
+from lampwork.views import RequestView
 
 asked: list[Ask] = []
 

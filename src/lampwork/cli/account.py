@@ -11,9 +11,8 @@ import click
 from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Command, Options, examples
-from lampwork.cli.reading import reading
+from lampwork.cli.who import Who, changing, looking
 from lampwork.errors import AccountNotFound
-from lampwork.insights import Insights
 from lampwork.people import accounts
 from lampwork.people.accounts import EVERYWHERE
 from lampwork.types import ROLES
@@ -42,11 +41,7 @@ def command() -> None:
 @command.verb("show", hidden=True)
 def show(email: str, options: Options) -> int:
     """Show an account."""
-
-    async def read(insights: Insights) -> Account:
-        return await accounts.get(insights.store, email)
-
-    found = asyncio.run(reading(options, read))
+    found = asyncio.run(looking(options, lambda who: who.account(email)))
     if found is None:
         raise AccountNotFound(f"There is no account {email}: nobody has one.", email=email)
     return _say(options, found, None)
@@ -55,9 +50,9 @@ def show(email: str, options: Options) -> int:
 def _in_project(command: Command) -> Command:
     return click.option(
         "--project",
-        default=EVERYWHERE,
         metavar="NAME",
-        help="The project in which it has the role; without it, each in which it has no other.",
+        help="The project in which it has the role; without it, or with `*`, each in which it has "
+        "no other. A server that is asked means its own.",
     )(command)
 
 
@@ -76,16 +71,18 @@ _from_stdin = click.option(
 @click.option("--role", type=click.Choice(ROLES), help="What it may do; nothing without it.")
 @_in_project
 @_from_stdin
-def add(email: str, role: str | None, project: str, password_stdin: bool, options: Options) -> int:
+def add(
+    email: str, role: str | None, project: str | None, password_stdin: bool, options: Options
+) -> int:
     """Make it, with a password that is asked for, and a role."""
     accounts.normal_email(email)
     password = _password(options, password_stdin)
+    given = None if role is None else accounts.check_role(role)
 
-    async def do(insights: Insights) -> None:
-        given = None if role is None else accounts.check_role(role)
-        await accounts.add(insights.store, email, password, role=given, project=project)
+    def adding(who: Who) -> Awaitable[Account]:
+        return who.add(email, password, role=given, project=project)
 
-    return _do(options, email, do, f"{email} may sign in.")
+    return _do(options, adding, f"{email} may sign in.")
 
 
 @command.verb("password", epilog=examples("lampwork account ann@example.org password"))
@@ -93,31 +90,20 @@ def add(email: str, role: str | None, project: str, password_stdin: bool, option
 def password(email: str, password_stdin: bool, options: Options) -> int:
     """Give it another password, which is asked for; its sessions are over."""
     given = _password(options, password_stdin)
-
-    async def do(insights: Insights) -> None:
-        await accounts.set_password(insights.store, email, given)
-
-    return _do(options, email, do, f"{email} has another password, and signs in anew.")
+    done = f"{email} has another password, and signs in anew."
+    return _do(options, lambda who: who.set_password(email, given), done)
 
 
 @command.verb("disable", epilog=examples("lampwork account ann@example.org disable"))
 def disable(email: str, options: Options) -> int:
     """Let nobody sign in with it any more; its sessions are over. API keys stay as they are."""
-
-    async def do(insights: Insights) -> None:
-        await accounts.disable(insights.store, email)
-
-    return _do(options, email, do, f"{email} can't sign in any more.")
+    return _do(options, lambda who: who.disable(email), f"{email} can't sign in any more.")
 
 
 @command.verb("enable", epilog=examples("lampwork account ann@example.org enable"))
 def enable(email: str, options: Options) -> int:
     """Let its person sign in again."""
-
-    async def do(insights: Insights) -> None:
-        await accounts.enable(insights.store, email)
-
-    return _do(options, email, do, f"{email} may sign in again.")
+    return _do(options, lambda who: who.enable(email), f"{email} may sign in again.")
 
 
 @command.verb(
@@ -129,16 +115,19 @@ def enable(email: str, options: Options) -> int:
 )
 @click.argument("role", type=click.Choice([*ROLES, _NONE]))
 @_in_project
-def role(email: str, role: str, project: str, options: Options) -> int:
+def role(email: str, role: str, project: str | None, options: Options) -> int:
     """Give it a role in a project in place of the one it had; `none` takes that."""
+    given = None if role == _NONE else accounts.check_role(role)
+    if project is None:
+        where = "everywhere else" if options.at_server is None else "in the server's project"
+    else:
+        where = "everywhere else" if project == EVERYWHERE else f"in project {project}"
+    now = f"has no role {where}" if given is None else f"is {role} {where}"
 
-    async def do(insights: Insights) -> None:
-        given = None if role == _NONE else accounts.check_role(role)
-        await accounts.set_role(insights.store, email, given, project=project)
+    def giving(who: Who) -> Awaitable[Account]:
+        return who.set_role(email, given, project=project)
 
-    where = "everywhere else" if project == EVERYWHERE else f"in project {project}"
-    now = f"has no role {where}" if role == _NONE else f"is {role} {where}"
-    return _do(options, email, do, f"{email} {now}.")
+    return _do(options, giving, f"{email} {now}.")
 
 
 def roles_in_words(account: Account) -> str:
@@ -149,13 +138,8 @@ def roles_in_words(account: Account) -> str:
     return ", ".join([*named, *rest]) or "none"
 
 
-def _do(options: Options, email: str, act: Callable[[Insights], Awaitable[None]], done: str) -> int:
-    async def do() -> Account:
-        async with Insights.opened(options.settings.place) as insights:
-            await act(insights)
-            return await accounts.get(insights.store, email)
-
-    return _say(options, asyncio.run(do()), done)
+def _do(options: Options, act: Callable[[Who], Awaitable[Account]], done: str) -> int:
+    return _say(options, asyncio.run(changing(options, act)), done)
 
 
 def _say(options: Options, account: Account, done: str | None) -> int:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import click
 
 from lampwork.cli import output
 from lampwork.cli.account import roles_in_words
 from lampwork.cli.options import Options, examples, shared
-from lampwork.cli.reading import reading
-from lampwork.insights import Insights
-from lampwork.people import accounts
-from lampwork.views import Account, to_json
+from lampwork.cli.who import looking
+from lampwork.views import to_json
 
 
 @click.command("accounts", epilog=examples("lampwork accounts"))
 @shared
 def command(options: Options) -> int:
-    """List who may sign in at the server, with their roles."""
+    """List who may sign in at the server, with their roles.
 
-    async def read(insights: Insights) -> Sequence[Account]:
-        return await accounts.list_all(insights.store)
-
-    found = asyncio.run(reading(options, read)) or []
+    Of a server that is asked: who has a role in its project.
+    """
+    found = asyncio.run(looking(options, lambda who: who.accounts())) or []
     if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:

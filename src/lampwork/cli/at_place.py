@@ -29,6 +29,7 @@ from lampwork.views import (
     Operations,
     OrchestrationView,
     Page,
+    RequestView,
     TriggerDetails,
     TriggerView,
     WorkerView,
@@ -76,6 +77,9 @@ class AtPlace:
 
     async def orchestration(self, task_id: str) -> OrchestrationView:
         return await self.insights.orchestration(task_id)
+
+    async def requests(self, conversation_id: str) -> tuple[RequestView, ...]:
+        return await self.insights.requests(conversation_id)
 
     async def workers(self) -> tuple[WorkerView, ...]:
         return await self.insights.workers()

@@ -19,10 +19,6 @@ _PATIENCE = 2.0
 class AtServer(Client):
     """What a server says, and does."""
 
-    async def view(self, job_id: str) -> JobView:
-        """A job as in a list."""
-        return await self.tree(job_id)
-
     async def saved(self, conversation_id: str, name: str) -> tuple[FileView, bytes]:
         """An artifact of a conversation, with its content. Raises ArtifactNotFound."""
         found = {file.name: file for file in (await self.conversation(conversation_id)).artifacts}

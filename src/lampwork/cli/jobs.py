@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, cast, get_args
 
 import click
 
-from lampwork.cli import completing, output
+from lampwork.cli import output
 from lampwork.cli.options import Options, examples, paged, shared
 from lampwork.cli.reading import from_source
 from lampwork.cli.source import Source
+from lampwork.cli.wanted import filtered, typed
 from lampwork.cli.working import warn_if_lacking
-from lampwork.retention import seconds_of
-from lampwork.types import JobStatus, WaitKind
+from lampwork.types import JobStatus
 from lampwork.views import Executor, JobsWanted, JobView, Page, WaitingOn, to_json
 
 _SHOWN = 3
@@ -30,21 +29,6 @@ _Below = Mapping[str | None, Sequence[JobView]]
 """The jobs right below each one; below None, those whose parent is not listed."""
 
 
-def _moment(_context: Any, parameter: click.Parameter, given: str | None) -> datetime | None:
-    """How long ago, or a moment. Raises BadParameter."""
-    if given is None:
-        return None
-    if (seconds := seconds_of(given)) is not None:
-        return datetime.now(UTC) - timedelta(seconds=seconds)
-    try:
-        return datetime.fromisoformat(given).astimezone()
-    except ValueError:
-        raise click.BadParameter(
-            f'"{given}" is neither a length of time, as 2h or 7d, nor a moment in ISO 8601',
-            param_hint=parameter.opts[0],
-        ) from None
-
-
 @click.command(
     "jobs",
     epilog=examples(
@@ -54,24 +38,7 @@ def _moment(_context: Any, parameter: click.Parameter, given: str | None) -> dat
     ),
 )
 @click.option("--status", type=click.Choice(get_args(JobStatus)), help="Only these.")
-@click.option("--recipe", type=completing.recipe, help="Only jobs of this recipe.")
-@click.option(
-    "--waiting-on",
-    type=click.Choice(get_args(WaitKind)),
-    metavar="KIND",
-    help=f"Only those that wait for such a thing: {', '.join(get_args(WaitKind))}.",
-)
-@click.option("--genie", type=completing.genie, help="Only those with a task of this genie.")
-@click.option(
-    "--metadata", metavar="KEY[=VALUE]", help="Only those whose tasks have this, by text."
-)
-@click.option(
-    "--text", help="Only those whose id begins so, or whose input or instructions have it."
-)
-@click.option(
-    "--since", callback=_moment, metavar="TIME", help="Accepted then or later: 2h, 7d ago."
-)
-@click.option("--until", callback=_moment, metavar="TIME", help="Accepted before that.")
+@filtered
 @click.option(
     "--restored", is_flag=True, help="Only those whose effects may be older than a restore."
 )
@@ -104,19 +71,11 @@ def command(limit: int, after: str | None, options: Options, **given: Any) -> in
     else:
         output.table(*_table(found, with_project=several))
         if found.next is not None:
-            words = [*_typed(wanted), "--limit", str(limit), "--after", found.next]
+            words = [*typed(wanted), "--limit", str(limit), "--after", found.next]
             output.say(f"More: {options.to_type('jobs', *words)}")
         for project, executor in executing.items():
             warn_if_lacking(executor, project, options)
     return 0
-
-
-def _typed(wanted: JobsWanted) -> Iterator[str]:
-    """The filters as they are typed; moments as they were understood."""
-    for name, each in wanted.items():
-        yield f"--{name.replace('_', '-')}"
-        if each is not True:
-            yield each.isoformat() if isinstance(each, datetime) else str(each)
 
 
 def _in_words(wanted: JobsWanted) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import click
 
@@ -12,14 +10,11 @@ from lampwork.cli import completing, output
 from lampwork.cli.limits import length_of_time
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples
-from lampwork.cli.reading import reading
+from lampwork.cli.who import changing, looking
 from lampwork.errors import KeyNotFound
-from lampwork.insights import Insights
-from lampwork.people import accounts, keys
+from lampwork.people import accounts
 from lampwork.types import ROLES, Json
-from lampwork.views import ApiKey, to_json
-
-T = TypeVar("T")
+from lampwork.views import to_json
 
 
 @click.group(
@@ -41,11 +36,7 @@ def command() -> None:
 @command.verb("show", hidden=True)
 def show(which: str, options: Options) -> int:
     """Show a key."""
-
-    async def read(insights: Insights) -> ApiKey:
-        return await keys.get(insights.store, which)
-
-    found = asyncio.run(reading(options, read))
+    found = asyncio.run(looking(options, lambda who: who.key(which)))
     if found is None:
         raise KeyNotFound(f"There is no key {which}: there are none.")
     if options.as_json:
@@ -66,19 +57,19 @@ def show(which: str, options: Options) -> int:
         "lampwork key ci new --project shop --role builder --expires 90d",
     ),
 )
-@click.option("--project", required=True, metavar="NAME", help="The one project it is for.")
+@click.option("--project", metavar="NAME", help="The one project it is for; a server has its own.")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="What it may do there.")
 @click.option(
     "--expires", callback=length_of_time, metavar="TIME", help="After how long: 12h, 90d, 1y."
 )
-def new(which: str, project: str, role: str, expires: float | None, options: Options) -> int:
+def new(which: str, project: str | None, role: str, expires: float | None, options: Options) -> int:
     """Make a key of that name, and show it, this once."""
-
-    async def do(insights: Insights) -> tuple[str, ApiKey]:
-        given = accounts.check_role(role)
-        return await keys.make(insights.store, which, project=project, role=given, lasts=expires)
-
-    text, key = asyncio.run(_at(options, do))
+    given = accounts.check_role(role)
+    text, key = asyncio.run(
+        changing(
+            options, lambda who: who.make_key(which, project=project, role=given, lasts=expires)
+        )
+    )
     if options.as_json:
         shown: Json = to_json(key)
         output.say_json({"key": text} | shown)
@@ -91,18 +82,9 @@ def new(which: str, project: str, role: str, expires: float | None, options: Opt
 @command.verb("revoke", epilog=examples("lampwork key ci revoke"))
 def revoke(which: str, options: Options) -> int:
     """Let it be used no more."""
-
-    async def do(insights: Insights) -> ApiKey:
-        return await keys.revoke(insights.store, which)
-
-    key = asyncio.run(_at(options, do))
+    key = asyncio.run(changing(options, lambda who: who.revoke_key(which)))
     if options.as_json:
         output.say_json(to_json(key))
     else:
         output.say(f"Key {key.name} ({key.prefix}) is of no use any more.")
     return 0
-
-
-async def _at(options: Options, act: Callable[[Insights], Awaitable[T]]) -> T:
-    async with Insights.opened(options.settings.place) as insights:
-        return await act(insights)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import click
 
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, shared
-from lampwork.cli.reading import reading
-from lampwork.insights import Insights
-from lampwork.people import keys
+from lampwork.cli.who import looking
 from lampwork.views import ApiKey, to_json
 
 
@@ -20,11 +17,7 @@ from lampwork.views import ApiKey, to_json
 @shared
 def command(project: str | None, options: Options) -> int:
     """List the API keys with which programs use the server."""
-
-    async def read(insights: Insights) -> Sequence[ApiKey]:
-        return await keys.list_all(insights.store, project=project)
-
-    found = asyncio.run(reading(options, read)) or []
+    found = asyncio.run(looking(options, lambda who: who.keys(project=project))) or []
     if options.as_json:
         output.say_json({"items": to_json(found), "next": None})
     elif not found:

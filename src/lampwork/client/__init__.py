@@ -9,8 +9,8 @@ the project's code nowhere, and imports neither the engine nor a database.
 """
 
 from lampwork.client.client import Client
-from lampwork.client.hints import Hint
+from lampwork.client.hints import Delta, Hint
 from lampwork.client.listing import Listing
 from lampwork.client.terms import Terms
 
-__all__ = ["Client", "Hint", "Listing", "Terms"]
+__all__ = ["Client", "Delta", "Hint", "Listing", "Terms"]

@@ -83,11 +83,12 @@ class Connection:
 
         Raises the error that it was there, ServerRefused, ServerUnreachable.
         """
+        asked = {name: each for name, each in (query or {}).items() if each is not None}
         response = await self._send_with_patience(
             self._http.build_request(
                 method,
                 path,
-                params={name: each for name, each in (query or {}).items() if each is not None},
+                params=asked or None,  # an empty one would take away what the path asks for
                 content=json.dumps(body).encode() if content is None else content,
                 headers={"Content-Type": media_type}
                 | ({} if key is None else {"Idempotency-Key": key}),

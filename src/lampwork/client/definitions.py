@@ -157,6 +157,11 @@ class DefinitionCalls(Asking):
         )
         return read(kept, Uploaded)
 
+    async def content(self, digest: str) -> bytes:
+        """The content of a file of the project, by its digest: an artifact that a recipe has
+        returned, or what was uploaded. Raises ArtifactNotFound."""
+        return (await self._connection.ask("GET", await self._at("files", digest))).content
+
     async def pause_genie(self, name: str, *, why: str = "") -> GenieView:
         """Let a genie take no new tasks; those that it works on go on. Raises GenieNotFound."""
         return await self._post(GenieView, await self._at("genies", name, "pause"), {"why": why})

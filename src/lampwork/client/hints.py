@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import httpx
@@ -13,7 +13,7 @@ import httpx
 from lampwork.client.connection import Connection
 from lampwork.errors import ServerUnreachable
 
-__all__ = ["Hint", "follow"]
+__all__ = ["Delta", "Hint", "follow"]
 
 Kind = Literal["everything", "job", "conversation", "orchestration"]
 
@@ -34,17 +34,43 @@ class Hint:
         return self.id is None or self.id == id
 
 
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a genie has just said in a conversation. It passes by: the transcript has it all when
+    the reply, entry number `entry`, is there."""
+
+    id: str
+    """The conversation's."""
+    task: str
+    entry: int
+    attempt: int
+    """A further one begins the reply anew."""
+    at: int
+    """Where in the reply the text belongs."""
+    text: str
+
+    def is_about(self, id: str) -> bool:
+        """As of a hint."""
+        return self.id == id
+
+
 async def follow(
     connection: Connection,
     jobs: Collection[str] | None,
     conversations: Collection[str],
     orchestrations: Collection[str],
-) -> AsyncGenerator[Hint]:
-    """Hints without an end; a connection that breaks off is made anew.
+    deltas: Collection[str],
+) -> AsyncGenerator[Hint | Delta]:
+    """Hints without an end, and deltas; a connection that breaks off is made anew.
 
     Raises what the server refuses; ServerUnreachable once it was away for longer than patience.
     """
-    followed = {"jobs": jobs, "conversations": conversations, "orchestrations": orchestrations}
+    followed = {
+        "jobs": jobs,
+        "conversations": conversations,
+        "orchestrations": orchestrations,
+        "deltas": deltas,
+    }
     query = {
         name: ",".join(ids)
         for name, ids in followed.items()
@@ -55,9 +81,9 @@ async def follow(
     while True:
         try:
             async with connection.streamed("/api/events", query) as response:
-                async for hint in _hints(response):
+                async for told in _told(response):
                     lost_at, pause = None, 0.05
-                    yield hint
+                    yield told
         except ServerUnreachable:
             lost_at = lost_at or now()
             if now() - lost_at > connection.patience:
@@ -66,7 +92,7 @@ async def follow(
         pause = min(2 * pause, 2.0)
 
 
-async def _hints(response: httpx.Response) -> AsyncGenerator[Hint]:
+async def _told(response: httpx.Response) -> AsyncGenerator[Hint | Delta]:
     """Server-Sent Events, as the server writes them; those that are not known are passed over."""
     kind = ""
     async for line in response.aiter_lines():
@@ -76,3 +102,6 @@ async def _hints(response: httpx.Response) -> AsyncGenerator[Hint]:
         elif name == "data" and kind in _KINDS:
             data = json.loads(value)
             yield Hint(_KINDS[kind], data.get("id"), data.get("version"))
+        elif name == "data" and kind == "delta":
+            data = json.loads(value)
+            yield Delta(**{each.name: data[each.name] for each in fields(Delta)})

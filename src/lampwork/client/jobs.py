@@ -11,7 +11,7 @@ from typing_extensions import TypeForm, Unpack
 
 from lampwork.client.asking import Asking, segment
 from lampwork.client.connection import read
-from lampwork.client.hints import Hint, follow
+from lampwork.client.hints import Delta, Hint, follow
 from lampwork.client.listing import Listing
 from lampwork.errors import InputInvalid, JobFailed
 from lampwork.types import Json, Resolution
@@ -28,9 +28,11 @@ from lampwork.views import (
     Operations,
     OrchestrationView,
     Page,
+    RequestView,
     SpendOfDay,
     TaskDetails,
     WorkerView,
+    in_full,
     to_json,
 )
 
@@ -56,6 +58,10 @@ class JobCalls(Asking):
         """A job in full. Raises JobNotFound."""
         return await self._get(JobDetails, _job(job_id))
 
+    async def view(self, job_id: str) -> JobView:
+        """A job as in a list: how it stands. Raises JobNotFound."""
+        return await self._get(JobView, _job(job_id, "summary"))
+
     async def tree(self, job_id: str) -> JobTree:
         """A job and those below it, cut to what fits a screen. Raises JobNotFound."""
         return await self._get(JobTree, _job(job_id, "timeline"))
@@ -75,6 +81,18 @@ class JobCalls(Asking):
     async def artifact_of_task(self, task_id: str, name: str) -> bytes:
         """The content of what a task has saved under a name, the last one. Raises as `file`."""
         return (await self._connection.ask("GET", _task(task_id, "artifacts", name))).content
+
+    async def fetch(self, url: str) -> bytes:
+        """The content of a file, by the `url` with which it is shown.
+
+        >>> [file] = (await client.task(task_id)).files
+        >>> await client.fetch(file.url)
+
+        Raises TaskNotFound, ArtifactNotFound; InputInvalid for another server's address.
+        """
+        if not url.startswith("/api/"):
+            raise InputInvalid(f"{url!r} is no address below the server's own.", problems=["url"])
+        return (await self._connection.ask("GET", url)).content
 
     def conversations(
         self, *, after: str | None = None, limit: int = 50, **wanted: Unpack[ConversationsWanted]
@@ -96,6 +114,14 @@ class JobCalls(Asking):
         """
         path = _conversation(conversation_id, "transcript")
         return await self._get(NewParts, path, {"after": after, "limit": limit})
+
+    async def requests(self, conversation_id: str) -> tuple[RequestView, ...]:
+        """What the model was sent in a conversation, request by request.
+
+        Raises ConversationNotFound.
+        """
+        found = await self._get(Page[RequestView], _conversation(conversation_id, "requests"))
+        return tuple(in_full(found.items))
 
     async def artifact(self, conversation_id: str, name: str) -> bytes:
         """The content of what its tasks have saved under a name, the last one.
@@ -119,13 +145,33 @@ class JobCalls(Asking):
 
     # --- what happens ---
 
+    @overload
     def follow(
         self,
         *,
         jobs: Collection[str] | None = None,
         conversations: Collection[str] = (),
         orchestrations: Collection[str] = (),
-    ) -> AsyncGenerator[Hint]:
+    ) -> AsyncGenerator[Hint]: ...
+
+    @overload
+    def follow(
+        self,
+        *,
+        jobs: Collection[str] | None = None,
+        conversations: Collection[str] = (),
+        orchestrations: Collection[str] = (),
+        deltas: Collection[str],
+    ) -> AsyncGenerator[Hint | Delta]: ...
+
+    def follow(
+        self,
+        *,
+        jobs: Collection[str] | None = None,
+        conversations: Collection[str] = (),
+        orchestrations: Collection[str] = (),
+        deltas: Collection[str] = (),
+    ) -> AsyncGenerator[Any]:
         """Hints at what has changed, without an end: of all jobs, or of these and those below them;
         of conversations; of orchestrations, by their tasks, when a subtask has moved.
 
@@ -133,15 +179,17 @@ class JobCalls(Asking):
         ...     tree = await client.tree(job_id)
 
         The first one is `everything`, and so is the one after each gap: whoever fetches what is
-        hinted at loses nothing. Raises ServerUnreachable once the server was away too long.
+        hinted at loses nothing. What is said in the conversations that `deltas` names comes as it
+        is said, if the server's own process works on them. Raises ServerUnreachable once the server
+        was away too long; ConversationNotFound, TaskNotFound.
         """
-        return follow(self._connection, jobs, conversations, orchestrations)
+        return follow(self._connection, jobs, conversations, orchestrations, deltas)
 
     async def wait(self, job_id: str) -> JobDetails:
         """Wait until a job has ended; all of it. Raises JobNotFound."""
         async with aclosing(self.follow(jobs=[job_id])) as hints:
             async for hint in hints:
-                if hint.is_about(job_id) and (await self.tree(job_id)).ended_at is not None:
+                if hint.is_about(job_id) and (await self.view(job_id)).ended_at is not None:
                     break
         return await self.job(job_id)
 

@@ -21,7 +21,7 @@ from lampwork.insights.conversations import (
     parts_after,
 )
 from lampwork.insights.executors import holder_of, liveness, workers
-from lampwork.insights.files import given_file, saved_file
+from lampwork.insights.files import given_file, saved_file, stored_file
 from lampwork.insights.genies import genie_views, paused_in, skill_view
 from lampwork.insights.jobs import (
     Depth,
@@ -67,6 +67,7 @@ from lampwork.views import (
     PauseView,
     RecipeDetails,
     RecipeView,
+    RequestView,
     RestorationView,
     SkillView,
     SpendOfDay,
@@ -78,7 +79,6 @@ from lampwork.views import (
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
-    from lampwork.insights.requests import RequestView
     from lampwork.project import Project
     from lampwork.recipe import Recipe
 
@@ -389,6 +389,7 @@ class Insights:
         """What the model was sent in a conversation. Raises ConversationNotFound."""
         from lampwork.insights.requests import requests_of  # what reads tasks takes its time
 
+        await self.require_conversation(conversation_id)
         return await self.store.read(requests_of, conversation_id)
 
     async def recording(self, conversation_id: str) -> dict[str, Json]:
@@ -398,13 +399,24 @@ class Insights:
         """
         return await self.store.read(recording, conversation_id)
 
-    async def file(self, task_id: str, name: str, *, saved: bool) -> tuple[FileView, bytes]:
-        """A file that a task was given, or the last artifact of that name that it has saved.
+    async def given_file(self, task_id: str, name: str) -> tuple[FileView, bytes]:
+        """A file that a task was given. Raises TaskNotFound, NotFound."""
+        await self.require_task(task_id)
+        return await self.store.read(given_file, task_id, name)
 
-        Raises TaskNotFound, NotFound, ArtifactNotFound.
+    async def saved_file(
+        self, task_id: str, name: str, *, digest: str | None = None
+    ) -> tuple[FileView, bytes]:
+        """What a task has saved: with that content, or the last one of that name.
+
+        Raises TaskNotFound, ArtifactNotFound.
         """
         await self.require_task(task_id)
-        return await self.store.read(saved_file if saved else given_file, task_id, name)
+        return await self.store.read(saved_file, task_id, name, digest)
+
+    async def stored_file(self, project: str, digest: str) -> tuple[FileView, bytes]:
+        """A file of a project by its digest. Raises ArtifactNotFound."""
+        return await self.store.read(stored_file, project, digest)
 
     async def artifact(self, conversation_id: str, name: str) -> tuple[FileView, bytes]:
         """An artifact that tasks in a conversation have saved, the last one of that name.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.budgets import budgets_of
-from lampwork.insights.files import file_views
+from lampwork.insights.files import given_views, saved_views
 from lampwork.metadata.proof import Evidence, Proof
 from lampwork.store.lists import queries
 from lampwork.store.tasks.conversations import key_of, model_of
@@ -245,7 +245,7 @@ def _told(body: dict[str, Json], place: dict[str, Any]) -> Told:
         on_problem=body["on_problem"],
         skills=tuple(body["skills"]),
         withheld=body["withheld"],
-        files=file_views(body.get("files", ())),
+        files=given_views(place["task"], body.get("files")),
         history=body.get("history", {}),
     )
 
@@ -361,7 +361,7 @@ def _card(
         ended_at=None if ended is None else moment(ended.at),
         job=body.get("child"),
         notes=again + notes,
-        artifacts=file_views(came.get("artifacts", ())),
+        artifacts=saved_views(row.task_id, came.get("artifacts", ())),
         confirmation=_confirmation(proposed, decision),
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import values
 from lampwork.insights.budgets import budgets_of
 from lampwork.insights.conversations import error_view
+from lampwork.insights.files import with_urls
 from lampwork.insights.tasks import shown_of_task
 from lampwork.insights.waiting import waiting_on
 from lampwork.store import blobs
@@ -18,7 +19,7 @@ from lampwork.store.lists import queries
 from lampwork.store.tasks import by_hand, conversations
 from lampwork.store.upkeep import restorations
 from lampwork.store.upkeep.restorations import Restoration
-from lampwork.types import ENDED, Json
+from lampwork.types import CARRIERS, ENDED, Json
 from lampwork.views import (
     BudgetView,
     CallView,
@@ -217,7 +218,7 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
         usage=rows.usage_in_all,
         input=row.input,
         trigger=_trigger(row.trigger),
-        output=json.loads(outcome.text) if isinstance(outcome, values.Value) else None,
+        output=_output(row, outcome),
         traceback=row.traceback,
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
         forked_at=row.copied_at,
@@ -229,6 +230,13 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
             for each in rows.copies
         ),
     )
+
+
+def _output(row: queries.Row, outcome: values.Outcome | None) -> Json:
+    if not isinstance(outcome, values.Value):
+        return None
+    output = json.loads(outcome.text)
+    return with_urls(output) if row.callable in CARRIERS else output
 
 
 def restoration_view(row: Restoration) -> RestorationView:
@@ -290,7 +298,11 @@ def _call(
         jobs_ended=ended,
         jobs_failed=failed,
         kept_from=None if over is None else over.kept_from,
-        **(_came_of(over) if over is not None else _open(job, unknown=place in rows.unknown)),
+        **(
+            _open(job, unknown=place in rows.unknown)
+            if over is None
+            else _came_of(over, is_task=begun.kind == "task")
+        ),
     )
 
 
@@ -300,11 +312,12 @@ def _open(job: queries.Row, *, unknown: bool) -> dict[str, Json]:
     return {"status": "cancelled" if job.status in ENDED else "open"}
 
 
-def _came_of(over: Finished) -> dict[str, Json]:
+def _came_of(over: Finished, *, is_task: bool) -> dict[str, Json]:
     """The fields of a CallView that say what came of it."""
     match over.outcome:
         case values.Value(text):
-            return {"status": "ok", "value": json.loads(text)}
+            value = json.loads(text)
+            return {"status": "ok", "value": with_urls(value) if is_task else value}
         case values.Failure(error):
             return {"status": "failed", "error": error_view(error)}
         case None:

@@ -41,7 +41,9 @@ def usage_by_day(
     """What was spent on each of these last days, today included, in UTC; the oldest first."""
     first = clock.now() // _DAY - days + 1
     rows = operations.spent(connection, first * _DAY, project, by_day=True)
-    return tuple(SpendOfDay(day=moment(row.day * _DAY).date(), **_spend(row)) for row in rows)
+    return tuple(
+        SpendOfDay(day=moment((each.day or 0) * _DAY).date(), **_spend(each)) for each in rows
+    )
 
 
 def operations_of(
@@ -91,10 +93,9 @@ def nothing_yet(seconds: float) -> Operations:
     )
 
 
-def _spend(row: Row) -> dict[str, Any]:
+def _spend(spent: operations.Spent) -> dict[str, Any]:
     """The fields of a Spend."""
-    usage = {name: int(count) for name in operations.SPENT if (count := getattr(row, name))}
-    return {"project": row.project, "genie": row.genie, "model": row.model, "usage": usage}
+    return {name: getattr(spent, name) for name in ("project", "genie", "model", "usage")}
 
 
 def _process(row: Row, state: Liveness) -> Process:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lampwork.files.snapshot import Snapshot
-from lampwork.metadata.proof import Hit
 from lampwork.models.ask import Message, Returned, Said, Told
 from lampwork.store import blobs
 from lampwork.store.lists import queries
@@ -19,66 +17,10 @@ from lampwork.tasks.history import from_earlier
 from lampwork.tasks.summarise import in_words
 from lampwork.tasks.transcript import Transcript
 from lampwork.types import Json
-from lampwork.views import moment
+from lampwork.views import AskedCall, DescribedView, MessageView, RequestView, moment
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallView:
-    """A call that the genie asked for."""
-
-    skill: str
-    arguments: Json
-    """As they came."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageView:
-    """One message of a request."""
-
-    by: Literal["user", "genie", "skill"]
-    """`user` is Lampwork, with what the task is."""
-    text: str
-    calls: tuple[CallView, ...] = ()
-    """Of the genie."""
-    skill: str | None = None
-    """Whose result the text is."""
-    failed: bool = False
-    images: tuple[str, ...] = ()
-    """Names of the images that come with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribedView:
-    """Something that the model may call."""
-
-    name: str
-    description: str
-    parameters: dict[str, Json]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestView:
-    """One request to the model. How the protocol of a provider wraps it is not shown."""
-
-    task: str
-    seq: int
-    """Of the entry that came of it."""
-    at: datetime
-    """When that was written."""
-    model: str | None
-    """None, if no reply came of it."""
-    sent: int
-    """How often it was sent, tries that failed included."""
-    job_description: str | None
-    """This and what follows is None if it is not on record, which it was not always."""
-    skills: tuple[DescribedView, ...] | None
-    endings: tuple[DescribedView, ...] | None
-    messages: tuple[MessageView, ...]
-    carried: tuple[Hit, ...] | None
-    """The metadata values that it held, where and in which form; None if it was not scanned."""
 
 
 def requests_of(connection: sa.Connection, conversation_id: str) -> tuple[RequestView, ...]:
@@ -183,7 +125,7 @@ def _shown(message: Message) -> MessageView:
                 by="genie",
                 text="\n".join(texts),
                 calls=tuple(
-                    CallView(skill=part["tool_name"], arguments=part["args"])
+                    AskedCall(skill=part["tool_name"], arguments=part["args"])
                     for part in parts
                     if part["part_kind"] == "tool-call"
                 ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import values
 from lampwork.insights.budgets import budgets_of
 from lampwork.insights.conversations import error_view, refusals, skill_cards, withheld_in
-from lampwork.insights.files import file_views
+from lampwork.insights.files import given_views, with_urls
 from lampwork.store import blobs
 from lampwork.store.lists import queries
 from lampwork.store.tasks import conversations
@@ -37,7 +37,7 @@ def task_details(connection: sa.Connection, task_id: str) -> TaskDetails:
         on_problem=row.on_problem,
         metadata=row.metadata,
         output_schema=row.output_schema,
-        files=file_views(row.files),
+        files=given_views(row.id, row.files),
         answer=_answer(connection, row),
     )
 
@@ -49,7 +49,7 @@ def _answer(connection: sa.Connection, row: queries.Row) -> dict[str, Json] | No
     begun = queries.begun_calls(connection, [row.job_id])
     [call] = [each for each in begun if each.number == row.call]
     outcome = values.read(blobs.unfold(connection, call.envelope))
-    return json.loads(outcome.text) if isinstance(outcome, values.Value) else None
+    return with_urls(json.loads(outcome.text)) if isinstance(outcome, values.Value) else None
 
 
 def shown_of_task(

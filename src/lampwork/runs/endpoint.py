@@ -28,7 +28,7 @@ from lampwork.errors import (
 from lampwork.outbound.hosts import shown
 from lampwork.runs.wait import Wait
 from lampwork.store.jobs import inbox
-from lampwork.types import CallKind, Json, wait_id
+from lampwork.types import ENDED, CallKind, Json, wait_id
 
 if TYPE_CHECKING:
     import httpx
@@ -117,11 +117,25 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the job is that was started: the path of all of it, and of how it stands, if there is
+    one for those who look often."""
+
+    job: str
+    summary: str | None = None
+
+    @classmethod
+    def of(cls, subject: dict[str, Json]) -> _Place | None:
+        """What a wait says of it."""
+        return None if subject["at"] is None else cls(subject["at"], subject.get("summary"))
+
+
+@dataclass(frozen=True, slots=True)
 class _Later:
     """It has not ended."""
 
-    at: str | None
-    """The path of its job, once that is known."""
+    at: _Place | None
+    """Once that is known."""
     why: str | None = None
     """What keeps it, if it could not be asked."""
     pause: float = 0.0
@@ -173,7 +187,7 @@ class EndpointCall:
         began = run.begun_at(number)
         until = None if self.timeout is None else began + self.timeout
         before = await run.store.read(inbox.newest_of_call, run.job_id, number)
-        looks, at = (0, None) if before is None else (before["looks"], before["at"])
+        looks, at = (0, None) if before is None else (before["looks"], _Place.of(before))
         if before is not None:
             await run.until(self._wait(run, number, before, clock.now()))
         while True:
@@ -184,7 +198,8 @@ class EndpointCall:
             self._check_patience(heard, began, until, now)
             pause = min(max(_FIRST_PAUSE, _SHARE * (now - began), heard.pause), _LONGEST_PAUSE)
             due_at = now + pause if until is None else min(now + pause, until)
-            subject = {"url": shown(self.url), "at": at, "looks": looks, "why": heard.why}
+            subject: dict[str, Json] = {"url": shown(self.url), "looks": looks, "why": heard.why}
+            subject |= {"at": at and at.job, "summary": at and at.summary}
             await run.until(self._wait(run, number, subject, due_at))
 
     def _wait(self, run: Run, number: int, subject: dict[str, Json], due_at: float) -> Wait:
@@ -223,28 +238,38 @@ class EndpointCall:
 
     # --- one look ---
 
-    async def _ask(self, run: Run, number: int, at: str | None) -> _Later | _Done:
-        """Start the job, which is done once; or look at it where it is."""
+    async def _ask(self, run: Run, number: int, at: _Place | None) -> _Later | _Done:
+        """Start the job, which is done once; or look at it where it is, and fetch all of it when
+        it has ended."""
         import httpx  # 0.1 s, with what follows, for those alone who call something
 
         from lampwork.outbound.http import client
 
         run.check()
         headers = self._headers(run.effect_key(number))
-        given = {} if at is not None or self.body is None else {"json": self.body}
         try:
             async with client(run.project.allowed_hosts, seconds=_HELD) as http:
-                answered = await http.request(
-                    self.method if at is None else "GET",
-                    self.url if at is None else urljoin(self.url, at),
-                    headers=headers,
-                    follow_redirects=False,
-                    timeout=httpx.Timeout(_HELD, connect=_CONNECTING),
-                    **cast(Any, given),
-                )
+
+                async def ask(method: str, path: str, **given: Any) -> httpx.Response:
+                    return await http.request(
+                        method,
+                        urljoin(self.url, path),
+                        headers=headers,
+                        follow_redirects=False,
+                        timeout=httpx.Timeout(_HELD, connect=_CONNECTING),
+                        **given,
+                    )
+
+                if at is None:
+                    given = {} if self.body is None else {"json": self.body}
+                    return self._heard(await ask(self.method, "", **given), at)
+                if at.summary is not None:
+                    answered = await ask("GET", at.summary)
+                    if not answered.is_success or _goes_on(answered):
+                        return self._heard(answered, at)
+                return self._heard(await ask("GET", at.job), at)
         except (httpx.TransportError, OutboundTooSlow) as error:
             return _Later(at, f"it can't be reached: {error or type(error).__name__}")
-        return self._heard(answered, at)
 
     def _headers(self, key: str) -> dict[str, str]:
         headers = {"Idempotency-Key": key, "Accept": "application/json"}
@@ -254,11 +279,11 @@ class EndpointCall:
             headers["Authorization"] = f"Bearer {api_key}"
         return headers
 
-    def _heard(self, answered: httpx.Response, at: str | None) -> _Later | _Done:
+    def _heard(self, answered: httpx.Response, at: _Place | None) -> _Later | _Done:
         """What an answer means. Raises EndpointFailed."""
-        status, location = answered.status_code, answered.headers.get("location")
+        status = answered.status_code
         if status == 202:
-            return _Later(at or self._path(location))
+            return _Later(at or self._place(answered))
         body = _json(answered)
         if answered.is_success:
             if body is _NO_JSON:
@@ -271,14 +296,23 @@ class EndpointCall:
         detail = problem.get("detail") or f"it answers {status}"
         raise self._failed(f"fails: {detail}", status, code)
 
-    def _path(self, location: str | None) -> str:
+    def _place(self, answered: httpx.Response) -> _Place:
         """Where the job is, which is where the endpoint is. Raises EndpointFailed."""
-        found, ours = urlsplit(urljoin(self.url, location or "")), urlsplit(self.url)
-        if location is None or (found.scheme, found.netloc) != (ours.scheme, ours.netloc):
+        location = answered.headers.get("location")
+        job = None if location is None else self._path(location)
+        if job is None:
             raise self._failed(f"answers 202 with its job at {location or 'no address'}", 202)
+        status = answered.links.get("status", {}).get("url")
+        return _Place(job, None if status is None else self._path(status))
+
+    def _path(self, given: str) -> str | None:
+        """An address as a path, if it is where the endpoint is."""
+        found, ours = urlsplit(urljoin(self.url, given)), urlsplit(self.url)
+        if (found.scheme, found.netloc) != (ours.scheme, ours.netloc):
+            return None
         return found._replace(scheme="", netloc="", fragment="").geturl()
 
-    def _of_job(self, job: Json, at: str) -> _Later | _Done:
+    def _of_job(self, job: Json, at: _Place) -> _Later | _Done:
         """What a job says of itself. Raises EndpointFailed if it has not succeeded."""
         shown = cast(dict[str, Any], job) if isinstance(job, dict) else {"output": job}
         match shown.get("status", "succeeded"):
@@ -286,12 +320,19 @@ class EndpointCall:
                 return _Done(shown.get("output"))
             case "failed" | "cancelled" as ended:
                 error: dict[str, Any] = shown.get("error") or {}
-                raise self._failed(f"{ended}: {error.get('message', at)}", 200, error.get("code"))
+                why = error.get("message", at.job)
+                raise self._failed(f"{ended}: {why}", 200, error.get("code"))
             case _:
                 return _Later(at)
 
 
 _NO_JSON = object()
+
+
+def _goes_on(answered: httpx.Response) -> bool:
+    """Whether a summary says of a job that it has not ended."""
+    body = _json(answered)
+    return isinstance(body, dict) and body.get("status", "succeeded") not in ENDED
 
 
 def _json(answered: httpx.Response) -> Json:

@@ -101,14 +101,14 @@ class Hold:
 
         Returns who is told that it is their turn.
         """
-        usage = self.transcript.usage
         told = await self.write(
             tasks.finish,
             new,
             at=at,
             after=after,
             status=status,
-            usage=usage,
+            usage=self.transcript.usage,
+            model=self.transcript.model,
             outcome=outcome,
             envelope=envelope,
             spent=self.owed,

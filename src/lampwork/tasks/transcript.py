@@ -96,6 +96,8 @@ class Transcript:
     failed_by: tuple[str, str] | None = None
     """The skill that a person resolved as failed, and the reason."""
     usage: dict[str, int] = field(default_factory=dict[str, int])
+    models: set[str | None] = field(default_factory=set[str | None])
+    """Those that it is of; None is in it for calls that brought no reply."""
     feedback: tuple[str, ...] = ()
     turns: int = 0
     asked_again: int = 0
@@ -174,7 +176,7 @@ class Transcript:
             case "summarised" if mine:
                 self._take_summary(body)
             case "unanswered" | "cut_off" if mine:
-                self._use(body["usage"])
+                self._use(body)
             case "unknown" if mine:
                 self._take_note(body["call"], unknown=body["why"])
             case "resolved" if mine:
@@ -223,7 +225,7 @@ class Transcript:
         told = summary(body["text"])
         self.messages[: len(self.history)] = [told]
         self.history, self.summarise_in = (told,), None
-        self._use(body["usage"])
+        self._use(body)
 
     def _take_said(self, seq: int, body: dict[str, Json], earlier: str | None) -> None:
         mine = earlier is None
@@ -248,12 +250,13 @@ class Transcript:
             self.turns += 1
             self.feedback = ()
             self.briefing = body.get("briefing", self.briefing)
-            self._use(body["usage"])
+            self._use(body)
             tokens = body["usage"].get("input_tokens", 0) + body["usage"].get("output_tokens", 0)
             self.measured = (len(self.messages) - answered, tokens) if tokens else None
 
-    def _use(self, usage: dict[str, int]) -> None:
-        for name, count in usage.items():
+    def _use(self, body: dict[str, Json]) -> None:
+        self.models.add(conversations.model_of(body))
+        for name, count in body["usage"].items():
             self.usage[name] = self.usage.get(name, 0) + count
 
     def _take_intent(self, body: dict[str, Json], begun: bool) -> None:
@@ -324,6 +327,11 @@ class Transcript:
         others = [intent for intent in self.open.values() if intent.label != label]
         waits = any(each.proposal is not None or each.unknown is not None for each in others)
         return "waiting" if waits else "working"
+
+    @property
+    def model(self) -> str | None:
+        """The one that all model calls of this task were answered by, if it is one."""
+        return next(iter(self.models)) if len(self.models) == 1 else None
 
     @property
     def last_text(self) -> str:

@@ -75,6 +75,14 @@ from lampwork.views.orchestrations import (
     SubtaskView,
 )
 from lampwork.views.people import Account, ApiKey, Entry, MadeKey, Me, Person
+from lampwork.views.requests import (
+    AskedCall,
+    DescribedView,
+    MessageView,
+    RequestView,
+    abridged,
+    in_full,
+)
 from lampwork.views.shown import (
     Page,
     moment,
@@ -99,6 +107,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "AskedAgain",
+    "AskedCall",
     "AttemptView",
     "BudgetView",
     "CallView",
@@ -107,6 +116,7 @@ __all__ = [
     "ConversationsWanted",
     "CopyPlan",
     "CopyView",
+    "DescribedView",
     "EarlierCopy",
     "Edge",
     "EffectCount",
@@ -130,6 +140,7 @@ __all__ = [
     "LogLine",
     "MadeKey",
     "Me",
+    "MessageView",
     "NewParts",
     "Node",
     "NodeKind",
@@ -151,6 +162,7 @@ __all__ = [
     "Refusal",
     "RefusedAnswer",
     "RejectedItem",
+    "RequestView",
     "RestorationView",
     "RoundView",
     "Said",
@@ -174,6 +186,8 @@ __all__ = [
     "Uploaded",
     "WaitingOn",
     "WorkerView",
+    "abridged",
+    "in_full",
     "moment",
     "moment_or_none",
     "summed",

@@ -98,6 +98,8 @@ class FileView:
     size: int
     """Bytes."""
     digest: str
+    url: str
+    """Where a server has its content, for whoever may see the task: relative to its address."""
     notes: tuple[str, ...] = ()
     """What to know of what was read from it."""
 

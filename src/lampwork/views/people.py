@@ -31,6 +31,7 @@ class Person:
     """In this project."""
     everywhere: Role | None
     """In each project without another."""
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

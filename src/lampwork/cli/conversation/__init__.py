@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +23,7 @@ from lampwork.views import (
     FileView,
     Refusal,
     RefusedAnswer,
+    RequestView,
     Said,
     SkillCard,
     Summarised,
@@ -36,8 +37,6 @@ from lampwork.views import (
 
 if TYPE_CHECKING:
     from lampwork.insights import Insights
-
-T = TypeVar("T")
 
 
 @click.group(
@@ -104,9 +103,14 @@ def recording(conversation_id: str, to: Path | None, options: Options) -> int:
     """Write the conversation as a recording, which testing.recorded(FILE) plays in a test."""
 
     async def read(insights: Insights) -> dict[str, Json]:
+        await insights.check_conversation(conversation_id)
         return await insights.recording(conversation_id)
 
-    found = _at_place(options, conversation_id, read)
+    found = asyncio.run(reading(options, read))
+    if found is None:
+        raise ConversationNotFound(
+            f"There is no conversation {conversation_id}: nothing is in {options.where}."
+        )
     if to is None:
         output.say_json(found)
         return 0
@@ -117,23 +121,6 @@ def recording(conversation_id: str, to: Path | None, options: Options) -> int:
     else:
         output.say(f"Wrote {to}  {output.counted(len(found['tasks']), 'task')}")
     return 0
-
-
-def _at_place(
-    options: Options, conversation_id: str, read: Callable[[Insights], Awaitable[T]]
-) -> T:
-    """What `read` returns, which no server gives. Raises NotByServer, ConversationNotFound."""
-
-    async def checked(insights: Insights) -> T:
-        await insights.check_conversation(conversation_id)
-        return await read(insights)
-
-    found = asyncio.run(reading(options, checked))
-    if found is None:
-        raise ConversationNotFound(
-            f"There is no conversation {conversation_id}: nothing is in {options.where}."
-        )
-    return found
 
 
 def _write(file: Path, content: bytes, *, replacing: bool) -> None:
@@ -167,13 +154,12 @@ def show(conversation_id: str, as_model: bool, options: Options) -> int:
 
 def _show_requests(options: Options, conversation_id: str) -> int:
     from lampwork.cli.conversation import as_model
-    from lampwork.insights.requests import RequestView
 
-    async def read(insights: Insights) -> tuple[ConversationDetails, tuple[RequestView, ...]]:
-        requests = await insights.requests(conversation_id)
-        return await insights.conversation(conversation_id), requests
+    async def read(source: Source) -> tuple[ConversationDetails, tuple[RequestView, ...]]:
+        requests = await source.requests(conversation_id)
+        return await source.conversation(conversation_id), requests
 
-    found, requests = _at_place(options, conversation_id, read)
+    found, requests = of_conversation(options, conversation_id, read)
     if options.as_json:
         proofs = {task.task_id: to_json(task.proof) for task in found.task_records}
         output.say_json({"items": to_json(requests), "next": None, "proofs": proofs})

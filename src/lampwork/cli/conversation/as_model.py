@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from lampwork.cli import output
-from lampwork.insights.requests import DescribedView, MessageView, RequestView
 from lampwork.types import Json
-from lampwork.views import ConversationDetails
+from lampwork.views import ConversationDetails, DescribedView, MessageView, RequestView
 
 
 def lines(found: ConversationDetails, requests: Sequence[RequestView]) -> Iterator[str]:

@@ -9,11 +9,18 @@ from pydantic import BaseModel, Field
 
 from lampwork.server.authority import May
 from lampwork.server.contents import DESCRIBED, content
-from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, Limit
+from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, Limit, whole
 from lampwork.server.requests import ExactRoute, Moment
 from lampwork.server.serving import ConversationId, Here
 from lampwork.types import TaskStatus, WaitKind
-from lampwork.views import ConversationDetails, ConversationView, NewParts, Page
+from lampwork.views import (
+    ConversationDetails,
+    ConversationView,
+    NewParts,
+    Page,
+    RequestView,
+    abridged,
+)
 
 router = APIRouter(route_class=ExactRoute, tags=["conversations"], prefix="/api/conversations")
 
@@ -70,6 +77,14 @@ async def get_new_parts(
 ) -> NewParts:
     """What has come to the transcript after an entry."""
     return await here.insights.transcript(conversation, after=after, limit=limit)
+
+
+@router.get("/{conversation_id}/requests")
+async def list_requests(
+    who: May.see, conversation: ConversationId, here: Here
+) -> Page[RequestView]:
+    """What the model was sent, request by request, each without what the one before it held."""
+    return whole(tuple(abridged(await here.insights.requests(conversation))))
 
 
 @router.get("/{conversation_id}/artifacts/{name}", response_class=Response, responses=DESCRIBED)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from lampwork.errors import InputInvalid
 from lampwork.files.artifact import LARGEST
 from lampwork.server.authority import May
-from lampwork.server.requests import ExactRoute
+from lampwork.server.contents import DESCRIBED, content
+from lampwork.server.requests import Digest, ExactRoute
 from lampwork.server.serving import Here, ProjectName
 from lampwork.views import Uploaded
 
@@ -62,6 +63,14 @@ async def upload_file(
         body.seek(0)
         file = await here.door.upload(name, body.read(), media_type)
     return Uploaded(**file.to_json())
+
+
+@router.get("/{digest}", response_class=Response, responses=DESCRIBED)
+async def get_stored_file(
+    who: May.see, project: ProjectName, here: Here, digest: Digest, request: Request
+) -> Response:
+    """The content of a file of the project, as what its recipes return names it; or a range."""
+    return content(request, *await here.insights.stored_file(project.name, digest))
 
 
 def _media_type(request: Request) -> str:

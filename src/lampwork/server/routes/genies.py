@@ -92,7 +92,9 @@ class GivenFile(Body):
     content: Annotated[bytes, BeforeValidator(_content), _BASE64] | None = None
     digest: Digest | None = Field(None, description="Of what was uploaded, or of an artifact.")
     media_type: str | None = None
-    size: int | None = Field(None, description="As the upload was answered; it is not asked.")
+    size: int | None = Field(None, description="As it is shown, and so below; it is not asked.")
+    url: str | None = None
+    notes: list[str] = Field(default_factory=list[str])
 
     @model_validator(mode="after")
     def _has_one(self) -> GivenFile:

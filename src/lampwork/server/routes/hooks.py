@@ -55,7 +55,8 @@ async def call(
         address=address_of(request),
         idempotency_key=key,
     )
-    at = {"Location": f"/api/jobs/{firing.job_id}"}
+    job = f"/api/jobs/{firing.job_id}"
+    at = {"Location": job, "Link": f'<{job}/summary>; rel="status"'}  # RFC 8631
     try:
         # The job goes on whatever becomes of who waits here.
         async with asyncio.timeout(firing.wait):

@@ -61,6 +61,12 @@ async def get_job(who: May.see, job: JobId, here: Here) -> JobDetails:
     return await here.insights.job(job)
 
 
+@router.get("/api/jobs/{job_id}/summary")
+async def get_job_summary(who: May.see, job: JobId, here: Here) -> JobView:
+    """A job as in the list: how it stands, for those who look often."""
+    return await here.insights.view(job)
+
+
 @router.get("/api/jobs/{job_id}/timeline")
 async def get_job_timeline(who: May.see, job: JobId, here: Here) -> JobTree:
     """A job with its calls and the jobs below it, cut to what fits a screen."""

@@ -31,9 +31,13 @@ router = APIRouter(route_class=ExactRoute, tags=["people"], prefix="/api/project
 
 
 def _person(account: Account, project: ProjectName) -> Person:
-    everywhere = account.roles.get(EVERYWHERE)
-    role = account.roles.get(project.name)
-    return Person(email=account.email, status=account.status, role=role, everywhere=everywhere)
+    return Person(
+        email=account.email,
+        status=account.status,
+        role=account.roles.get(project.name),
+        everywhere=account.roles.get(EVERYWHERE),
+        created_at=account.created_at,
+    )
 
 
 @router.get("/people")

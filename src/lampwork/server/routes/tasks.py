@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from lampwork.server.authority import May
 from lampwork.server.contents import DESCRIBED, content
 from lampwork.server.lists import accepted
-from lampwork.server.requests import Body, ExactRoute
+from lampwork.server.requests import Body, Digest, ExactRoute
 from lampwork.server.serving import Here, TaskId
 from lampwork.types import Json
 from lampwork.views import CopyPlan, JobView, TaskDetails
@@ -24,15 +26,20 @@ async def get_task(who: May.see, task: TaskId, here: Here) -> TaskDetails:
 @router.get("/files/{name}", response_class=Response, responses=DESCRIBED)
 async def get_file(who: May.see, task: TaskId, here: Here, name: str, request: Request) -> Response:
     """The content of a file that the task was given; or a range."""
-    return content(request, *await here.insights.file(task, name, saved=False))
+    return content(request, *await here.insights.given_file(task, name))
 
 
 @router.get("/artifacts/{name}", response_class=Response, responses=DESCRIBED)
 async def get_artifact_of_task(
-    who: May.see, task: TaskId, here: Here, name: str, request: Request
+    who: May.see,
+    task: TaskId,
+    here: Here,
+    name: str,
+    request: Request,
+    digest: Annotated[Digest | None, Query(description="Of one of those of that name.")] = None,
 ) -> Response:
     """The content of a file that the task has saved, the last one of that name; or a range."""
-    return content(request, *await here.insights.file(task, name, saved=True))
+    return content(request, *await here.insights.saved_file(task, name, digest=digest))
 
 
 class Answered(Body):

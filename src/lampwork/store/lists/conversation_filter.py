@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from lampwork.store.lists.job_filter import has_metadata
-from lampwork.store.lists.newest import Condition, any_row, apart, few
+from lampwork.store.lists.newest import Apart, Condition, any_row, few
 from lampwork.store.schema import conversations, jobs, tasks, waits
 from lampwork.types import TaskStatus, WaitKind
 
@@ -71,7 +71,7 @@ class ConversationFilter:
                 of_these = sa.select(tasks.c.conversation_id).where(named.in_(few_ids))
                 found_by.append(conversations.c.id.in_(of_these))
                 if project is not None:
-                    found_by[0] = apart(conversations.c.project, project)
+                    found_by[0] = Apart(conversations.c.project) == project
         if self.text is not None:
             begins = _beginning(connection, self.text)
             if begins:
@@ -95,21 +95,21 @@ class ConversationFilter:
             yield sa.select(tasks.c.id).where(*open_task), tasks.c.id, sa.true()
         if self.genie is not None:
             ids = sa.select(tasks.c.id).where(tasks.c.genie == self.genie)
-            yield ids, tasks.c.id, _has_task(apart(tasks.c.genie, self.genie))
+            yield ids, tasks.c.id, _has_task(Apart(tasks.c.genie) == self.genie)
         if self.recipe is not None:
             of_recipe = jobs.c.callable == self.recipe
             if project is not None:
                 of_recipe = sa.and_(jobs.c.project == project, of_recipe)
-            of_job = any_row(jobs.c.id == tasks.c.job_id, apart(jobs.c.callable, self.recipe))
-            yield sa.select(jobs.c.id).where(of_recipe), tasks.c.job_id, _has_task(of_job)
+            of_job = (jobs.c.id == tasks.c.job_id, Apart(jobs.c.callable) == self.recipe)
+            yield sa.select(jobs.c.id).where(of_recipe), tasks.c.job_id, _has_task(*of_job)
         if self.waiting_on is not None:
             open_wait = (waits.c.kind == self.waiting_on, waits.c.answered.is_(False))
             of_job = any_row(waits.c.job_id == tasks.c.job_id, *open_wait)
             yield sa.select(waits.c.job_id).where(*open_wait), tasks.c.job_id, _has_task(of_job)
 
 
-def _has_task(condition: Condition) -> Condition:
-    return any_row(tasks.c.conversation_id == conversations.c.id, condition)
+def _has_task(*conditions: Condition) -> Condition:
+    return any_row(tasks.c.conversation_id == conversations.c.id, *conditions)
 
 
 def _beginning(connection: sa.Connection, text: str) -> Sequence[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.store.lists.newest import Condition, any_row, apart, few
+from lampwork.store.lists.newest import Apart, Condition, any_row, few
 from lampwork.store.schema import jobs, tasks, waits
 from lampwork.types import JobStatus, WaitKind
 
@@ -49,7 +49,7 @@ class JobFilter:
     def in_trees(self) -> Iterator[Condition]:
         """For the `where` of a query of trees."""
         if self.roots:
-            yield apart(jobs.c.parent_id, "")
+            yield Apart(jobs.c.parent_id).is_(None)
         if self.restored:
             yield jobs.c.restoration.is_not(None)
 
@@ -72,7 +72,7 @@ class JobFilter:
             else:
                 found_by.append(jobs.c.id.in_(named))
                 if project is not None:
-                    found_by[0] = apart(jobs.c.project, project)
+                    found_by[0] = Apart(jobs.c.project) == project
         if self.metadata is not None:
             looked_at.append(_has_task(has_metadata(*self.metadata)))
         if self.text is not None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from lampwork.errors import NotFound
 
-__all__ = ["FEW", "Condition", "Found", "any_row", "apart", "few", "newest", "no_cursor"]
+__all__ = ["FEW", "Apart", "Condition", "Found", "any_row", "few", "newest", "no_cursor"]
 
 Condition = sa.ColumnElement[bool]
 
@@ -65,9 +68,9 @@ def newest(
 
 
 def few(connection: sa.Connection, ids: sa.Select[str]) -> Sequence[str] | None:
-    """These ids, unless they are many."""
-    found = connection.execute(ids.distinct().limit(FEW + 1)).scalars().all()
-    return None if len(found) > FEW else found
+    """These ids, unless the rows that they stand in are many: no more of these are read."""
+    found = connection.execute(ids.limit(FEW + 1)).scalars().all()
+    return None if len(found) > FEW else list(dict.fromkeys(found))
 
 
 def any_row(*conditions: Condition) -> Condition:
@@ -76,10 +79,26 @@ def any_row(*conditions: Condition) -> Condition:
     return sa.select(sa.func.count()).where(*conditions).scalar_subquery() > 0
 
 
-def apart(column: sa.Column[str], value: str) -> Condition:
-    """That a column has a value, said so that no index is taken for it: where another one leads,
-    SQLite would walk over all that is of a project."""
-    return sa.func.coalesce(column, "") == value
+class Apart(FunctionElement[Any]):
+    """A column, said so that SQLite takes no index for it: where another one leads, it would walk
+    over all that is of a project. Postgres knows how common a value is, and must see it for that.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: sa.Column[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(Apart)
+def _as_it_is(element: Apart, compiler: SQLCompiler, **how: Any) -> str:
+    return compiler.process(element.clauses, **how)
+
+
+@compiles(Apart, "sqlite")
+def _without_index(element: Apart, compiler: SQLCompiler, **how: Any) -> str:
+    return f"+{compiler.process(element.clauses, **how)}"
 
 
 def no_cursor(after: str) -> NotFound:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
+from lampwork.store.lists.newest import Apart, Condition
 from lampwork.store.lists.queries import Row, is_wanted
 from lampwork.store.processes.share import not_closed
 from lampwork.store.schema import entries, executors, jobs, tasks
+from lampwork.types import JobStatus
 
-__all__ = ["SPENT", "jobs_by_status", "open_tasks", "processes", "queued_since", "spent"]
+__all__ = ["Spent", "jobs_by_status", "open_tasks", "processes", "queued_since", "spent"]
 
 SPENT = (
     "requests",
@@ -27,14 +30,29 @@ SPENT = (
 
 _DAY = 86400.0
 
+_PLACE = [tasks.c[name] for name in ("id", "job_id", "genie", "conversation_id", "history_until")]
+
+_MODEL = sa.func.coalesce(
+    entries.c.body["model"].as_string(),
+    entries.c.body[("response", "model_name")].as_string(),
+)
+"""That an entry is of, see `conversations.model_of`."""
+
 _WITH_USAGE = ("said", "summarised", "cut_off", "unanswered")
 
 
 def jobs_by_status(connection: sa.Connection, project: str | None) -> dict[str, int]:
     """How many jobs have each status."""
-    of_project = is_wanted(jobs.c.project, project)
-    query = sa.select(jobs.c.status, sa.func.count()).where(of_project).group_by(jobs.c.status)
-    return dict(connection.execute(query).all())
+    of_project = _of(connection, project)
+    # One by one: grouped, Postgres hashes the status of each job, for three times as long.
+    counts = (
+        sa.select(sa.func.count())
+        .where(jobs.c.status == status, *of_project)
+        .scalar_subquery()
+        .label(status)
+        for status in get_args(JobStatus)
+    )
+    return dict(connection.execute(sa.select(*counts)).mappings().one())
 
 
 def queued_since(connection: sa.Connection, project: str | None) -> float | None:
@@ -48,49 +66,135 @@ def queued_since(connection: sa.Connection, project: str | None) -> float | None
 
 def open_tasks(connection: sa.Connection, project: str | None) -> dict[str, int]:
     """How many tasks that have not ended have each status."""
-    query = (
-        sa.select(tasks.c.status, sa.func.count())
-        .join(jobs, jobs.c.id == tasks.c.job_id)
-        .where(tasks.c.ended_at.is_(None), is_wanted(jobs.c.project, project))
-        .group_by(tasks.c.status)
-    )
-    return dict(connection.execute(query).all())
+    query = sa.select(tasks.c.status, sa.func.count()).where(tasks.c.ended_at.is_(None))
+    of_project = _of(connection, project)
+    if of_project:
+        query = query.join(jobs, jobs.c.id == tasks.c.job_id).where(*of_project)
+    return dict(connection.execute(query.group_by(tasks.c.status)).all())
+
+
+def _of(connection: sa.Connection, project: str | None) -> Sequence[Condition]:
+    """That jobs are of a project, if one is wanted and there are others: an index that knows of
+    none does otherwise."""
+    if project is None or _is_alone(connection, project):
+        return ()
+    return (Apart(jobs.c.project) == project,)
+
+
+def _is_alone(connection: sa.Connection, project: str) -> bool:
+    """Whether there are jobs of no other project."""
+    first, last = (sa.select(each(jobs.c.project)) for each in (sa.func.min, sa.func.max))
+    return {connection.scalar(first), connection.scalar(last)} == {project}
+
+
+# --- what was spent ---
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What model calls have used."""
+
+    day: int | None
+    """From 1970, if that was asked for."""
+    project: str
+    genie: str
+    model: str | None
+    usage: dict[str, int]
 
 
 def spent(
     connection: sa.Connection, since: float, project: str | None, *, by_day: bool = False
-) -> Sequence[Row]:
-    """What model calls have used since then, by project, genie and model; and `day`, from 1970."""
-    model = sa.func.coalesce(
-        entries.c.body["model"].as_string(),
-        entries.c.body[("response", "model_name")].as_string(),
+) -> list[Spent]:
+    """What model calls have used since then, by project, genie and model, in this order; and by
+    day.
+
+    Of a task that has begun and ended in that time, with one model, its row says all of it; of
+    others each call is looked at.
+    """
+    found: dict[Any, dict[str, int]] = {}
+    alone = project is not None and _is_alone(connection, project)
+    for of_tasks in (_of_whole_tasks(since, by_day=by_day), *_of_calls(since, by_day=by_day)):
+        for row in connection.execute(_summed(of_tasks, None if alone else project)):
+            key = row.day, project if alone else row.project, row.genie, row.model
+            usage = found.setdefault(key, {})
+            for name in SPENT:
+                usage[name] = usage.get(name, 0) + int(getattr(row, name))
+    return [
+        Spent(*key, usage={name: count for name, count in found[key].items() if count})
+        for key in sorted(found, key=lambda key: (*key[:3], key[3] or ""))
+    ]
+
+
+def _of_whole_tasks(since: float, *, by_day: bool) -> sa.Select[Any]:
+    return sa.select(
+        tasks.c.job_id,
+        tasks.c.genie,
+        tasks.c.model,
+        tasks.c.usage,
+        _day_if(by_day, tasks.c.ended_at),
+    ).where(tasks.c.ended_at >= since, _is_whole(since, by_day=by_day))
+
+
+def _of_calls(since: float, *, by_day: bool) -> Iterator[sa.Select[Any]]:
+    """Of the calls of tasks that have ended and are not whole; and of those under way, whose jobs
+    are running, or have changed since the call."""
+    in_part = sa.not_(_is_whole(since, by_day=by_day))
+    ended = sa.select(*_PLACE).where(tasks.c.ended_at >= since, in_part)
+    open_job = jobs.c.ended_at.is_(None)
+    at_work = sa.union(
+        sa.select(jobs.c.id).where(jobs.c.status == "running", open_job),
+        sa.select(jobs.c.id).where(jobs.c.changed_at >= since, open_job),
     )
-    under_way = sa.or_(tasks.c.ended_at.is_(None), tasks.c.ended_at >= since)
-    counted: list[sa.ColumnElement[Any]] = [
+    under_way = sa.select(*_PLACE).where(tasks.c.job_id.in_(at_work), tasks.c.ended_at.is_(None))
+    for each in (ended, under_way):
+        of = each.cte("of").prefix_with("MATERIALIZED")  # so that Postgres begins with them
+        of_task = sa.and_(
+            entries.c.conversation_id == of.c.conversation_id,
+            entries.c.seq > of.c.history_until,
+            entries.c.task_id == of.c.id,
+        )
+        yield (
+            sa.select(
+                of.c.job_id,
+                of.c.genie,
+                _MODEL.label("model"),
+                entries.c.body["usage"].label("usage"),
+                _day_if(by_day, entries.c.at),
+            )
+            .join(entries, of_task)
+            .where(entries.c.at >= since, entries.c.kind.in_(_WITH_USAGE))
+        )
+
+
+def _is_whole(since: float, *, by_day: bool) -> sa.ColumnElement[bool]:
+    """That all that a task which has ended since then has used is of that time, of one day if that
+    matters, and of one model."""
+    whole = sa.and_(tasks.c.model.is_not(None), tasks.c.created_at >= since)
+    same_day = _day(tasks.c.created_at) == _day(tasks.c.ended_at)
+    return sa.and_(whole, same_day) if by_day else whole
+
+
+def _summed(of_tasks: sa.Select[Any], project: str | None) -> sa.Select[Any]:
+    """Usages, added up by day, project, genie and model; of a project alone, if it is named."""
+    # So that a body, which may be long, is read once, and not for each figure.
+    found = of_tasks.cte("found").prefix_with("MATERIALIZED")
+    shown = (found.c.day, jobs.c.project, found.c.genie, found.c.model)
+    counted = (
         sa.func.coalesce(
-            sa.func.sum(sa.cast(entries.c.body[("usage", name)].as_string(), sa.BigInteger)), 0
+            sa.func.sum(sa.cast(found.c.usage[name].as_string(), sa.BigInteger)), 0
         ).label(name)
         for name in SPENT
-    ]
-    shown: list[sa.ColumnElement[Any]] = [jobs.c.project, tasks.c.genie, model.label("model")]
-    if by_day:
-        shown.insert(0, sa.func.floor(entries.c.at / _DAY).label("day"))
-    return connection.execute(
-        sa.select(*shown, *counted)
-        .select_from(tasks)
-        .join(jobs, jobs.c.id == tasks.c.job_id)
-        .join(
-            entries,
-            sa.and_(
-                entries.c.conversation_id == tasks.c.conversation_id,
-                entries.c.task_id == tasks.c.id,
-            ),
-        )
-        .where(under_way, entries.c.at >= since, entries.c.kind.in_(_WITH_USAGE))
-        .where(is_wanted(jobs.c.project, project))
-        .group_by(*shown)
-        .order_by(*shown)
-    ).all()
+    )
+    query = sa.select(*shown, *counted).join(jobs, jobs.c.id == found.c.job_id)
+    return query.where(is_wanted(jobs.c.project, project)).group_by(*shown)
+
+
+def _day_if(by_day: bool, at: sa.Column[float]) -> sa.ColumnElement[Any]:
+    return (_day(at) if by_day else sa.cast(sa.null(), sa.Float)).label("day")
+
+
+def _day(at: sa.Column[float]) -> sa.ColumnElement[Any]:
+    return sa.func.floor(at / _DAY)
 
 
 def processes(

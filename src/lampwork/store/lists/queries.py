@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lampwork.errors import ConversationNotFound, JobNotFound, TaskNotFound
 from lampwork.store.lists.conversation_filter import ConversationFilter
 from lampwork.store.lists.job_filter import JobFilter
-from lampwork.store.lists.newest import Found, apart, newest, no_cursor
+from lampwork.store.lists.newest import Apart, Found, newest, no_cursor
 from lampwork.store.schema import (
     calls,
     conversations,
@@ -108,7 +108,7 @@ def _trees(
     query = sa.select(*_IN_A_LIST).order_by(jobs.c.root_id.desc(), *_IN_A_TREE).limit(limit)
     query = query.where(*wanted.in_trees())
     if project is not None:
-        query = query.where(apart(jobs.c.project, project))
+        query = query.where(Apart(jobs.c.project) == project)
     if after is not None:
         last = connection.execute(
             sa.select(jobs.c.root_id, *_IN_A_TREE).where(

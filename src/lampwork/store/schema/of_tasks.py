@@ -33,13 +33,15 @@ tasks = sa.Table(
     sa.Column("deadline", sa.Float),  # the earliest of its own and all above
     sa.Column("deadline_budget", sa.Text),  # whose `seconds` that is, if no deadline= was it
     sa.Column("usage", sa.JSON),
+    sa.Column("model", sa.Text),  # of a task that has ended: the one that all of that is of
     sa.Column("outcome", Document),  # {"answered": its entry} or {"error": its record}
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
     sa.Index("tasks_by_conversation", "conversation_id"),
     sa.Index("tasks_by_job", "job_id"),
     sa.Index("tasks_by_genie", "genie", "job_id", "conversation_id"),
-    sa.Index("tasks_by_end", "ended_at"),
+    sa.Index("tasks_open", "status", "id", **where("ended_at is null")),
+    sa.Index("tasks_by_end", "ended_at", **where("ended_at is not null")),
     sa.Index("tasks_by_parent", "parent_id", **where("parent_id is not null")),
 )
 

@@ -74,6 +74,13 @@ def of_task(connection: sa.Connection, task: str) -> list[dict[str, Json]]:
     return [dict(row) for row in rows.mappings()]
 
 
+def saved_as(connection: sa.Connection, project: str, digest: str) -> dict[str, Json] | None:
+    """The facts of the artifact that was saved last with that content in a project."""
+    saved = _with_content(digest, project, *_FACTS).order_by(artifacts.c.at.desc())
+    found = connection.execute(saved).mappings().first()
+    return None if found is None else dict(found)
+
+
 def content(connection: sa.Connection, project: str, digest: str) -> bytes:
     """The content of a file that is the project's. Raises ArtifactNotFound."""
     require(connection, project, [digest])
@@ -93,14 +100,21 @@ def require(connection: sa.Connection, project: str, digests: Iterable[str]) -> 
 
 
 def _is_saved(connection: sa.Connection, project: str, digest: str) -> bool:
-    found = (
-        sa.select(artifacts.c.digest)
+    found = _with_content(digest, project, artifacts.c.digest)
+    return connection.execute(found).first() is not None
+
+
+def _with_content(
+    digest: str, project: str, *columns: sa.Column[Any]
+) -> sa.Select[tuple[Any, ...]]:
+    """One of the artifacts of a project that have a content."""
+    return (
+        sa.select(*columns)
         .join(tasks, tasks.c.id == artifacts.c.task_id)
         .join(conversations, conversations.c.id == tasks.c.conversation_id)
         .where(artifacts.c.digest == digest, conversations.c.project == project)
         .limit(1)
     )
-    return connection.execute(found).first() is not None
 
 
 def _is_given(connection: sa.Connection, project: str, digest: str) -> bool:

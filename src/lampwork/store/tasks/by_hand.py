@@ -149,6 +149,7 @@ def insert_answered(
                 "epoch": 1,
                 "budget_id": None,
                 "usage": {},
+                "model": None,
                 "outcome": {"answered": seq, "by": by},
                 "created_at": now,
                 "ended_at": now,

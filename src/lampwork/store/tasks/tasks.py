@@ -23,7 +23,10 @@ _end = (
         tasks.c.ended_at.is_(None),
     )
     .values(
-        {name: sa.bindparam(f"new_{name}") for name in ("status", "usage", "outcome", "ended_at")}
+        {
+            name: sa.bindparam(f"new_{name}")
+            for name in ("status", "usage", "model", "outcome", "ended_at")
+        }
     )
     .returning(tasks.c.job_id, tasks.c.call)
 )
@@ -70,6 +73,7 @@ def finish(
     usage: Json,
     outcome: Json,
     envelope: str,
+    model: str | None = None,
     spent: Spent | None = None,
     has_place: bool = False,
     paced: tuple[rates.Taken, int] | None = None,
@@ -77,7 +81,7 @@ def finish(
     """End a task: its last entries, its outcome, and its conversation for the next in line.
 
     One that waits in line, and has written nothing, has no last entries. `envelope` is recorded as
-    what came of the job's call, see values.py.
+    what came of the job's call, see values.py; `model` is the one that all of the usage is of.
 
     Returns the answers to the waits of those whose turn it is. Raises StaleEpoch.
     """
@@ -94,6 +98,7 @@ def finish(
             "of_epoch": epoch,
             "new_status": status,
             "new_usage": usage,
+            "new_model": model,
             "new_outcome": outcome,
             "new_ended_at": clock.now(),
         },
