@@ -47,7 +47,10 @@ def test_what_a_server_shows_is_what_the_folder_shows(lampwork: Shell, asked: Ty
         ("job", job["job_id"]),
         ("job", waits),
         ("conversations",),
+        ("conversations", "--recipe", "review", "--status", "answered", "--since", "1d"),
+        ("conversations", "--waiting-on", "event", "--text", "customs", "--until", "1d"),
         ("conversation", conversation),
+        ("conversation", conversation, "--as-model"),
         ("workers",),
         ("genies",),
         ("genie", "finance"),
@@ -123,6 +126,41 @@ def test_a_verb_of_the_place_itself_says_so(lampwork: Shell, words: tuple[str, .
 
     assert (refused.code, refused.json["error"]["code"]) == (2, "not_by_server")
     assert f"`lampwork {words[0]}` works at the folder" in refused.json["error"]["message"]
+
+
+def test_an_admin_says_who_may_use_the_servers_project(lampwork: Shell, asked: Typed) -> None:
+    word = "correct horse battery\n"
+    lampwork("account", "cy@example.org", "add", "--password-stdin", input=word)
+    key = lampwork.json("key", "boss", "new", "--project", "shop", "--role", "admin")["key"]
+
+    def admin(*words: str, **given: Any) -> Any:
+        return asked(*words, "--json", LAMPWORK_KEY=key, **given).json
+
+    made = admin(
+        "account", "ann@example.org", "add", "--role", "viewer", "--password-stdin", input=word
+    )
+    changed = admin("account", "ann@example.org", "role", "builder", "--project", "shop")
+    disabled = admin("account", "ann@example.org", "disable")
+    everywhere = admin("account", "ann@example.org", "role", "admin", "--project", "*")
+    other = admin("key", "ci", "new", "--project", "bank", "--role", "viewer")
+    new = admin("key", "ci", "new", "--role", "viewer", "--expires", "90d")
+    listed = admin("keys")["items"]
+
+    assert made["roles"] == {"shop": "viewer"}
+    assert changed["roles"] == {"shop": "builder"}
+    assert disabled == lampwork.json("account", "ann@example.org") == admin("accounts")["items"][0]
+    assert len(admin("accounts")["items"]) == 1, "the other one has no role in the project"
+    assert "in its own project" in everywhere["error"]["message"]
+    assert 'no "bank"' in other["error"]["message"]
+    assert new.pop("key").startswith(f"lw_{new['prefix']}_")
+    assert new == admin("key", "ci") == next(each for each in listed if each["name"] == "ci")
+    assert admin("key", new["prefix"], "revoke")["status"] == "revoked"
+    assert admin("key", "ci")["error"]["code"] == "key_not_found"
+    assert admin("account", "ann@example.org", "role", "none")["roles"] == {}
+    assert admin("account", "ann@example.org")["error"]["code"] == "account_not_found"
+    assert (
+        asked("accounts", "--json", LAMPWORK_KEY="lw_0").json["error"]["code"] == "sign_in_needed"
+    )
 
 
 def test_what_is_typed_comes_before_the_environment(lampwork: Shell) -> None:

@@ -127,6 +127,7 @@ async def test_what_takes_longer_parks_the_job_until_it_has_ended(serve: Serve) 
         slow_jobs = (await api.get("/api/jobs", params={"recipe": "slow"})).json()["items"]
 
     assert (waits["kind"], job["output"]) == ("endpoint", "went")
+    assert waits["subject"]["summary"] == f"{slow_job}/summary"
     assert "/run/desk/slow" in waits["what"]
     assert [f"/api/jobs/{each['job_id']}" for each in slow_jobs] == [slow_job]
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.support import eventually, opened
 
-from lampwork import Answer, Artifact, Call, Job, Project, SkillCall, Turn, clock, playbook
+from lampwork import Answer, Artifact, Call, File, Job, Project, SkillCall, Turn, clock, playbook
 from lampwork.door import Door
 from lampwork.errors import ArtifactNotFound
 from lampwork.people import Caller
@@ -105,6 +105,61 @@ async def test_an_upload_is_given_to_a_task_by_its_digest_and_fetched_again(serv
     assert (beyond.status_code, beyond.json()["fields"]) == (416, {"size": len(ORDER)})
     assert saved.content == b"2 of 2"
     assert [each.status_code for each in missing] == [404, 404]
+
+
+@shop.recipe()
+async def draws(job: Job) -> Artifact:
+    task = await job.assign_task(reader, "Read it.", files=[File("a.txt", b"a")])
+    return task.artifacts[0]
+
+
+async def test_files_are_shown_with_the_address_of_their_content(serve: Serve) -> None:
+    async with serve(shop) as api:
+        file = await uploaded(api)
+        given = {"instructions": "Read it.", "files": [file]}
+        job = await ended(api, (await api.post(TASKS, json=given)).json()["job_id"])
+        shown = job["calls"][0]["task"]
+        task = (await api.get(f"/api/tasks/{shown['task_id']}")).json()
+        told, *_ = (await api.get(f"/api/conversations/{shown['conversation_id']}")).json()[
+            "transcript"
+        ]
+        saved = job["output"]["artifacts"]
+        contents = [(await api.get(each["url"])).content for each in saved]
+        of_cards = [(await api.get(card["artifacts"][0]["url"])).content for card in cards(task)]
+        of_given = [
+            (await api.get(each["url"])).content for each in (*task["files"], *told["files"])
+        ]
+        again = {"instructions": "Read it.", "files": [saved[0], *task["files"]]}
+        accepted = await api.post(TASKS, json=again)
+        other = saved[0]["url"].replace(saved[0]["digest"], "0" * 64)
+        missing = (await api.get(other)).json()
+
+    assert job["output"]["artifacts"] == job["calls"][0]["value"]["artifacts"]
+    assert task["answer"]["artifacts"] == saved
+    # Both were saved under one name, and each address is of its own content.
+    assert contents == of_cards == [b"1 of 2", b"2 of 2"]
+    assert of_given == [ORDER, ORDER]
+    assert accepted.status_code == 202
+    assert missing["code"] == "artifact_not_found"
+
+
+def cards(task: Any) -> Any:
+    return [each for each in task["skill_calls"] if each["artifacts"]]
+
+
+async def test_what_a_recipe_returns_is_fetched_by_its_digest(serve: Serve) -> None:
+    async with serve(shop) as api:
+        started = await api.post("/api/projects/shop/recipes/draws/jobs", json={})
+        drawn = (await ended(api, started.json()["job_id"]))["output"]
+        fetched = await api.get(f"{FILES}/{drawn['digest']}", headers={"Range": "bytes=0-0"})
+        upload = await api.get(f"{FILES}/{(await uploaded(api))['digest']}")
+        none, no_digest = [await api.get(f"{FILES}/{each}") for each in ("0" * 64, "note.txt")]
+
+    assert (fetched.status_code, fetched.content) == (206, b"1")
+    assert fetched.headers["content-type"].startswith("text/plain")
+    assert "note.txt" in fetched.headers["content-disposition"]
+    assert (upload.content, upload.headers["content-type"]) == (ORDER, "application/octet-stream")
+    assert [none.status_code, no_digest.status_code] == [404, 422]
 
 
 async def test_a_job_keeps_the_upload_that_its_input_names(serve: Serve) -> None:

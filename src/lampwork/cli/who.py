@@ -141,11 +141,14 @@ class _AtServer:
 
     async def _account(self, person: Person) -> Account:
         """A person, with what of the account the server's project may know."""
-        roles = ((EVERYWHERE, person.everywhere), (await self._server.project(), person.role))
+        named = (EVERYWHERE, await self._server.project())
+        roles: dict[str, Role | None] = dict(
+            zip(named, (person.everywhere, person.role), strict=True)
+        )
         return Account(
             email=person.email,
             status=person.status,
-            roles={name: role for name, role in roles if role is not None},
+            roles={name: role for name, role in roles.items() if role is not None},
             created_at=person.created_at,
         )
 

@@ -48,16 +48,18 @@ def _saved_at(task_id: str, record: dict[str, Json]) -> str:
 
 def with_urls(answer: Json) -> Json:
     """The record of a task's answer, whose artifacts say where their contents are."""
-    if not isinstance(answer, dict) or "artifacts" not in answer:
-        return answer
-    record = cast(dict[str, Any], answer)
+    record = cast(dict[str, Any], answer) if isinstance(answer, dict) else {}
+    if "artifacts" not in record:
+        return cast(Json, answer)
     savers: dict[str, str] = {}
     sections: list[Json] = []
     for section in record.get("sections", ()):
         task = section["task_id"]
         savers |= {_saved_at("", each): task for each in section["artifacts"]}
         sections.append(section | {"artifacts": _located(section["artifacts"], {}, task)})
-    located = {"artifacts": _located(record["artifacts"], savers, record["task_id"])}
+    located: dict[str, Any] = {
+        "artifacts": _located(record["artifacts"], savers, record["task_id"])
+    }
     return record | located | ({"sections": sections} if sections else {})
 
 

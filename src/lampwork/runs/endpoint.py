@@ -332,7 +332,8 @@ _NO_JSON = object()
 def _goes_on(answered: httpx.Response) -> bool:
     """Whether a summary says of a job that it has not ended."""
     body = _json(answered)
-    return isinstance(body, dict) and body.get("status", "succeeded") not in ENDED
+    shown = cast(dict[str, Any], body) if isinstance(body, dict) else {}
+    return shown.get("status", "succeeded") not in ENDED
 
 
 def _json(answered: httpx.Response) -> Json:

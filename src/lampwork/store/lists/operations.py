@@ -90,6 +90,10 @@ def _is_alone(connection: sa.Connection, project: str) -> bool:
 # --- what was spent ---
 
 
+_Used = sa.Select[Any, Any, Any, Any, Any]
+"""The job, genie, model, usage and day of each task, or of each call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What model calls have used."""
@@ -125,7 +129,7 @@ def spent(
     ]
 
 
-def _of_whole_tasks(since: float, *, by_day: bool) -> sa.Select[Any]:
+def _of_whole_tasks(since: float, *, by_day: bool) -> _Used:
     return sa.select(
         tasks.c.job_id,
         tasks.c.genie,
@@ -135,7 +139,7 @@ def _of_whole_tasks(since: float, *, by_day: bool) -> sa.Select[Any]:
     ).where(tasks.c.ended_at >= since, _is_whole(since, by_day=by_day))
 
 
-def _of_calls(since: float, *, by_day: bool) -> Iterator[sa.Select[Any]]:
+def _of_calls(since: float, *, by_day: bool) -> Iterator[_Used]:
     """Of the calls of tasks that have ended and are not whole; and of those under way, whose jobs
     are running, or have changed since the call."""
     in_part = sa.not_(_is_whole(since, by_day=by_day))
@@ -174,7 +178,7 @@ def _is_whole(since: float, *, by_day: bool) -> sa.ColumnElement[bool]:
     return sa.and_(whole, same_day) if by_day else whole
 
 
-def _summed(of_tasks: sa.Select[Any], project: str | None) -> sa.Select[Any]:
+def _summed(of_tasks: _Used, project: str | None) -> sa.Select[Any]:
     """Usages, added up by day, project, genie and model; of a project alone, if it is named."""
     # So that a body, which may be long, is read once, and not for each figure.
     found = of_tasks.cte("found").prefix_with("MATERIALIZED")
