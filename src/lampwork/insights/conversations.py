@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lampwork.insights.budgets import budgets_of
-from lampwork.insights.files import given_views, saved_views
+from lampwork.insights.files import answered_views, given_views, saved_views
 from lampwork.metadata.proof import Evidence, Proof
 from lampwork.store.lists import queries
 from lampwork.store.tasks.conversations import key_of, model_of
@@ -223,7 +223,7 @@ def _parts(row: queries.Row) -> list[TranscriptPart]:
                 response=body["response"],
                 by=body.get("by"),
                 note=body.get("note"),
-                artifacts=file_views(body.get("artifacts")),
+                artifacts=answered_views(row.task_id, body),
             )
             return [end]
         case "not_completed":

@@ -40,6 +40,12 @@ def saved_views(task_id: str, records: Iterable[dict[str, Json]]) -> tuple[FileV
     return tuple(file_view(each, _saved_at(task_id, each)) for each in records)
 
 
+def answered_views(task_id: str, body: dict[str, Json]) -> tuple[FileView, ...]:
+    """What an orchestration has answered with; its subtasks have saved most of it."""
+    located = cast(dict[str, Any], with_urls({"artifacts": [], "task_id": task_id} | body))
+    return tuple(file_view(each, each["url"]) for each in located["artifacts"])
+
+
 def _saved_at(task_id: str, record: dict[str, Json]) -> str:
     """By its digest, for a later call may have saved another content under the same name."""
     name = quote(record["name"], safe="")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lampwork import values
 from lampwork.errors import TaskNotFound
 from lampwork.insights.conversations import error_view
-from lampwork.insights.files import file_views
+from lampwork.insights.files import saved_views
 from lampwork.insights.plans import approval_of, changes
 from lampwork.orchestrators.attempts import GAVE_UP, REFUSED
 from lampwork.orchestrators.check import JUDGING
@@ -70,7 +70,7 @@ def orchestration(connection: sa.Connection, task_id: str) -> OrchestrationView:
         rounds=tuple(ledger.rounds),
         subtasks=tuple(map(ledger.shown, ledger.plan)),
         error=error_view(outcome["error"]) if "error" in outcome else None,
-        artifacts=file_views(artifacts.of_task(connection, row.id)),
+        artifacts=saved_views(row.id, artifacts.of_task(connection, row.id)),
         usage=conversations.sum_up([*usage, *ledger.usage.values()]),
     )
 
