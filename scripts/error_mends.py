@@ -65,6 +65,7 @@ MENDS: dict[type[LampworkError], str] = {
     errors.AddressInUse: "Name another `--host` or `--port`; `--port 0` takes any that is free.",
     errors.RangeInvalid: "Ask for bytes that the file has, or for all of it.",
     errors.BodyTooLarge: "Send less, or upload what is large as a file.",
+    errors.BodyTooSlow: "Send it again, over a better connection.",
     errors.SignInNeeded: "Send a valid API key, or sign in.",
     errors.SignInRefused: (
         "Type the e-mail address and the password again; `lampwork account EMAIL` shows whether "

@@ -100,6 +100,7 @@ async def test_an_upload_is_given_to_a_task_by_its_digest_and_fetched_again(serv
     assert (whole.status_code, whole.content) == (200, ORDER)
     assert whole.headers["etag"] == f'"{file["digest"]}"'
     assert whole.headers["x-content-type-options"] == "nosniff"
+    assert whole.headers["cache-control"] == "private, no-cache"
     assert whole.headers["content-disposition"].startswith("attachment")
     assert (part.status_code, part.content) == (206, b"lamp")
     assert (beyond.status_code, beyond.json()["fields"]) == (416, {"size": len(ORDER)})

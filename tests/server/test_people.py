@@ -139,6 +139,9 @@ async def test_the_cookie_is_of_no_use_to_scripts_and_other_sites(serve: Serve) 
         assert cookie.startswith(f"{COOKIE}=")
         assert all(each in cookie for each in ("HttpOnly", "SameSite=lax", "Path=/"))
         assert begun.cookies[COOKIE] not in begun.text
+        for answered in (begun, await on.api.get("/api/session"), await on.api.get("/api/none")):
+            assert answered.headers["cache-control"] == "no-store"
+            assert answered.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_guesses_are_refused_alike_and_then_have_to_wait(serve: Serve) -> None:
@@ -278,3 +281,17 @@ async def test_an_admin_disables_accounts_of_this_project_alone(serve: Serve) ->
         assert await here.status("POST", f"{people}/{ben}/enable", headers=csrf) == 200
         here.api.cookies.clear()
         assert await here.status("POST", "/api/session", json=refused) == 201
+
+
+async def test_an_admin_of_one_project_makes_nobody_less_who_is_one_of_all(serve: Serve) -> None:
+    boss = "boss@example.org"
+    async with served(serve) as here:
+        await accounts.add(here.store, ANN, WORD, role="admin", project="shop")
+        await accounts.add(here.store, boss, WORD, role="approver")
+        csrf, path = await here.sign_in(), f"/api/projects/shop/people/{boss}"
+
+        for role, answered in (("builder", 403), ("admin", 200), (None, 200)):
+            given = {"json": {"role": role}, "headers": csrf}
+            assert await here.status("PUT", path, **given) == answered, role
+        await accounts.set_role(here.store, ANN, "admin")
+        assert await here.status("PUT", path, json={"role": "viewer"}, headers=csrf) == 200

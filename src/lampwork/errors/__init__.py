@@ -10,7 +10,7 @@
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid · BodyTooLarge
-    │   ├── RangeInvalid
+    │   ├── BodyTooSlow · RangeInvalid
     ├── UserNotAllowed              what belongs to another user
     ├── RoleLacking                 what a caller of the server may not do
     ├── SignInNeeded                nobody knows who calls
@@ -100,6 +100,7 @@ from lampwork.errors.error import LampworkError
 from lampwork.errors.inputs import (
     ArtifactInvalid,
     BodyTooLarge,
+    BodyTooSlow,
     BudgetNotEnforceable,
     DatabaseUrlInvalid,
     DelegationCycle,
@@ -221,6 +222,7 @@ __all__ = [
     "BackupInvalid",
     "BackupRefused",
     "BodyTooLarge",
+    "BodyTooSlow",
     "BranchesFailed",
     "BudgetExceeded",
     "BudgetNotEnforceable",

@@ -70,6 +70,12 @@ class BodyTooLarge(InputInvalid):
     status = 413
 
 
+class BodyTooSlow(InputInvalid):
+    """The body of a request did not come in time."""
+
+    status = 408
+
+
 class RangeInvalid(InputInvalid):
     """A range of bytes that a file does not have. Fields: `size`, of the file."""
 

@@ -32,13 +32,14 @@ def content(request: Request, file: FileView, whole: bytes) -> Response:
     headers = {
         "ETag": tag,
         "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
         "Content-Type": file.media_type,
-        "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
     if tag in request.headers.get("If-None-Match", ""):
-        return Response(status_code=304, headers={"ETag": tag})
+        kept = {"ETag": tag, "Cache-Control": headers["Cache-Control"]}
+        return Response(status_code=304, headers=kept)
     wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
     if wanted is None or request.headers.get("If-Range", tag) != tag:
         return Response(whole, headers=headers)  # other units, several ranges: all of it

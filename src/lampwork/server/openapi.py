@@ -24,6 +24,7 @@ _ALWAYS = {
     "503": "The database is away, or the server is closing",
 }
 _CHANGING = {
+    "408": "The body did not come in time",
     "413": "The body is too long",
     "502": "A model's service failed",
 }

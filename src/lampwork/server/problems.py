@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from lampwork.errors import InputInvalid, LampworkError, one_of
+from lampwork.server.requests import OF_ALL
 from lampwork.types import Json
 
 __all__ = ["MEDIA_TYPE", "FieldError", "Problem", "problem", "respond_with_problems"]
@@ -199,6 +200,6 @@ def _response(
     return JSONResponse(
         shown.model_dump(mode="json"),
         status_code=status,
-        headers={**again, **(headers or {})},
+        headers={**OF_ALL, **again, **(headers or {})},
         media_type=MEDIA_TYPE,
     )

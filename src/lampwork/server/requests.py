@@ -5,7 +5,9 @@ Of who may not send it nothing is read.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
@@ -19,13 +21,32 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from lampwork import exact_json
-from lampwork.errors import BodyTooLarge, InputInvalid, NotFound, one_of, quoted
+from lampwork.errors import BodyTooLarge, BodyTooSlow, InputInvalid, NotFound, one_of, quoted
 from lampwork.server.authority import let_in, needs_of
 from lampwork.types import Json
 
-__all__ = ["AnyQueryRoute", "Body", "Digest", "ExactRoute", "Moment", "SmallRoute", "read_json"]
+__all__ = [
+    "OF_ALL",
+    "AnyQueryRoute",
+    "Body",
+    "Digest",
+    "ExactRoute",
+    "Moment",
+    "SmallRoute",
+    "read_json",
+]
+
+OF_ALL = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Headers of each response that has no others: nobody between keeps it, or takes it for a page."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+_SILENCE = 30.0
+"""Seconds in which something of a body comes."""
+
+_OF_STRANGERS = 60.0
+"""Seconds in which all of it comes from who needs no leave to send it."""
 
 
 class Body(BaseModel):
@@ -91,15 +112,18 @@ class ExactRoute(APIRoute):
 
         async def exactly(given: Request) -> Response:
             await let_in(given, needs)
-            request = _ExactRequest(given.scope, _bounded(given, self))
+            request = _ExactRequest(given.scope, _bounded(given, self, known=bool(needs)))
             _check_address(request, None if self.any_query else known)
             try:
                 if takes_json:
                     # Here, because FastAPI would make a 400 of what reading raises.
                     _check_is_json(request, await request.body())
-                return await handle(request)
+                response = await handle(request)
             except ClientDisconnect:
                 return Response(status_code=400)  # for nobody
+            for name, value in OF_ALL.items():
+                response.headers.setdefault(name, value)
+            return response
 
         return exactly
 
@@ -166,11 +190,13 @@ def _check_is_json(request: Request, body: bytes) -> None:
         )
 
 
-def _bounded(request: Request, route: ExactRoute) -> Receive:
+def _bounded(request: Request, route: ExactRoute, *, known: bool) -> Receive:
     """What is received, counted; a body that is too long is refused as soon as that is known.
 
-    Raises BodyTooLarge, at once where its length is announced.
+    Raises BodyTooLarge, at once where its length is announced; BodyTooSlow.
     """
+    now = asyncio.get_running_loop().time
+    until = math.inf if known else now() + _OF_STRANGERS
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > route.largest:
         raise _too_large(route)
@@ -178,7 +204,13 @@ def _bounded(request: Request, route: ExactRoute) -> Receive:
 
     async def counted() -> Message:
         nonlocal received
-        message = await request.receive()
+        try:
+            async with asyncio.timeout_at(min(until, now() + _SILENCE)):
+                message = await request.receive()
+        except TimeoutError as error:
+            raise BodyTooSlow(
+                "The body did not come in time. Send it again, over a better connection."
+            ) from error
         received += len(message.get("body", b""))
         if received > route.largest:
             raise _too_large(route)

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from lampwork.errors import AddressInUse
+from lampwork.server.protocol import HeadsInTime
 from lampwork.server.proxied import BehindProxy
 
 __all__ = ["ON_LOOPBACK", "Reached", "bound", "serving"]
@@ -77,6 +78,7 @@ async def serving(
     config = uvicorn.Config(
         # Who is not behind a proxy could name any address as their own.
         BehindProxy(app) if reached.behind_proxy else app,
+        http=HeadsInTime,
         lifespan="off",
         log_config=None,
         access_log=False,

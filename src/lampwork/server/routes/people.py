@@ -10,6 +10,7 @@ from pydantic import Field
 from lampwork.errors import AccountNotFound, InputInvalid, RoleLacking, quoted
 from lampwork.people import Caller, accounts, audit_log, keys
 from lampwork.people.accounts import EVERYWHERE
+from lampwork.people.caller import may
 from lampwork.server.authority import May
 from lampwork.server.lists import After, Limit, whole
 from lampwork.server.requests import Body, ExactRoute
@@ -62,7 +63,7 @@ async def add_person(
 ) -> Person:
     """Make an account, with a role in this project, or in all."""
     if new.everywhere:
-        _require_everywhere(who)
+        _require_everywhere(who, "Leave everywhere out.")
     where = EVERYWHERE if new.everywhere else project.name
     account = await accounts.add(
         here.door.store, new.email, new.password, role=new.role, project=where
@@ -80,8 +81,14 @@ class NewRole(Body):
 async def set_role(
     who: May.administer, project: ProjectName, here: Here, email: str, given: NewRole
 ) -> Person:
-    """Give somebody who has an account a role in this project, or take it."""
+    """Give somebody who has an account a role in this project, or take it.
+
+    What somebody may do in all projects, only an admin of all makes less here.
+    """
     store = here.door.store
+    everywhere = (await accounts.get(store, email)).roles.get(EVERYWHERE)
+    if everywhere and given.role and not may(given.role, everywhere):
+        _require_everywhere(who, f"{email} is {everywhere} in all projects. Ask one of them.")
     await accounts.set_role(store, email, given.role, project=project.name)
     return _person(await accounts.get(store, email), project)
 
@@ -140,11 +147,10 @@ async def _require_whole(who: Caller, project: ProjectName, here: Here, email: s
         )
 
 
-def _require_everywhere(who: Caller) -> None:
+def _require_everywhere(who: Caller, instead: str) -> None:
     if who.everywhere != "admin":
         raise RoleLacking(
-            f"{who.name} is no admin of all projects, and this takes one. Leave everywhere out.",
-            role="admin",
+            f"{who.name} is no admin of all projects, and this takes one. {instead}", role="admin"
         )
 
 

@@ -1,0 +1,98 @@
+"""Who sends little, and slowly, holds nothing for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from lampwork import Job, Project, Webhook
+from lampwork.server import protocol, requests
+
+from .conftest import Serve
+
+DEADLINE = 60.0
+project = Project("shop")
+START = "/api/projects/shop/recipes/add/jobs"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+@project.recipe(triggers=[Webhook("in", secret="whsec_" + "b2xk" * 8)])
+async def add(job: Job, a: int = 1) -> int:
+    return a
+
+
+@asynccontextmanager
+async def connected(
+    api: httpx.AsyncClient,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection(api.base_url.host, api.base_url.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the server closes the connection."""
+    try:
+        return await asyncio.wait_for(reader.read(), DEADLINE)
+    except ConnectionResetError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: a\r\n"]
+)
+async def test_a_connection_without_a_whole_head_is_closed(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "_HEAD", 0.2)
+    async with serve(project, executes=False) as api, connected(api) as (reader, writer):
+        writer.write(begun)
+
+        assert await rest(reader) == b""
+
+
+async def test_a_second_request_has_its_head_in_time_too(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve(project, executes=False) as api, connected(api) as (reader, writer):
+        writer.write(HEALTH)
+        answered = await asyncio.wait_for(reader.readuntil(b'"ok"}'), DEADLINE)
+        monkeypatch.setattr(protocol, "_HEAD", 0.2)
+        writer.write(HEALTH[:9])
+
+        assert (answered[:15], await rest(reader)) == (b"HTTP/1.1 200 OK", b"")
+
+
+async def test_who_took_long_before_is_still_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_HEAD", 5.0)
+    async with serve(project, executes=False) as api, connected(api) as (reader, writer):
+        for piece in (HEALTH[:9], HEALTH[9:20], HEALTH[20:]):
+            writer.write(piece)
+            await writer.drain()
+
+        assert (await asyncio.wait_for(reader.readuntil(b'"ok"}'), DEADLINE)).endswith(b'"ok"}')
+
+
+@pytest.mark.parametrize(
+    ("path", "bound"), [(START, "_SILENCE"), ("/hooks/shop/in", "_OF_STRANGERS")]
+)
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str, bound: str
+) -> None:
+    monkeypatch.setattr(requests, bound, 0.2)
+    head = f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+    async with serve(project, executes=False) as api, connected(api) as (reader, writer):
+        writer.write(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
+
+        answered = await rest(reader)
+
+    assert answered.startswith(b"HTTP/1.1 408")
+    assert b"body_too_slow" in answered
