@@ -170,6 +170,7 @@ def test_what_is_typed_comes_before_the_environment(lampwork: Shell) -> None:
     assert "name one of them" in both.err
     none = lampwork("jobs", "--json", **away)
     assert (none.code, none.json["error"]["code"]) == (1, "server_unreachable")
+    assert "is it running" in none.json["error"]["message"]
 
 
 def test_the_key_comes_from_the_environment_or_a_file(
@@ -184,5 +185,6 @@ def test_the_key_comes_from_the_environment_or_a_file(
     assert (refused.code, refused.json["error"]["code"]) == (2, "role_lacking")
     wrong = asked("jobs", "--json", LAMPWORK_KEY="lw_0")
     assert (wrong.code, wrong.json["error"]["code"]) == (1, "sign_in_needed")
+    assert "--key-file" in asked("jobs", LAMPWORK_KEY="lw_0").err
     missing = asked("jobs", "--key-file", str(tmp_path / "none"))
     assert "can't be read" in missing.err

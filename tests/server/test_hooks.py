@@ -27,7 +27,9 @@ async def triage(job: Job, title: str, priority: int = 1) -> str:
 
 
 @project.recipe(triggers=[Endpoint("POST", "orders/{number}", wait=20)])
-async def order(job: Job, number: int, parcel: dict[str, Any]) -> dict[str, Any]:
+async def order(
+    job: Job, number: int, parcel: dict[str, Any], fast: bool = False
+) -> dict[str, Any]:
     return parcel | {"number": number}
 
 
@@ -92,7 +94,19 @@ async def test_an_endpoint_answers_with_what_its_job_returned(serve: Serve) -> N
         misfit = await api.post("/run/desk/orders/x", json={})
         assert (misfit.status_code, misfit.json()["errors"][0]["field"]) == (422, "number")
         assert (await api.post("/run/desk/orders/7", content="{")).status_code == 422
-        assert (await api.get("/run/desk/orders/7")).status_code == 404
+        got = await api.get("/run/desk/orders/7")
+        assert (got.status_code, "It takes POST." in got.json()["detail"]) == (404, True)
+        near = await api.post("/run/desk/order/7", json={})
+        assert 'Did you mean "POST orders/{number}"?' in near.json()["detail"]
+
+
+async def test_a_query_parameter_that_nobody_reads_starts_no_job(serve: Serve) -> None:
+    async with serve(project) as api:
+        for name in ("quickly", "number", "parcel"):
+            refused = await api.post(f"/run/desk/orders/7?{name}=1", json={})
+            assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, name)
+            assert "There are: fast." in refused.json()["detail"]
+        assert (await api.get("/api/jobs")).json()["items"] == []
 
 
 async def test_a_path_is_decoded_once(serve: Serve) -> None:

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from lampwork.acting import acting
 from lampwork.cli import output
 from lampwork.cli.options import me, place_options
-from lampwork.errors import LampworkError, one_of
+from lampwork.errors import LampworkError, SignInNeeded, one_of
 from lampwork.types import Json
 
 __all__ = ["main"]
@@ -74,6 +74,11 @@ _COMPLETE = "_LAMPWORK_COMPLETE"
 
 _BROKEN_PIPE = 141
 _INTERRUPTED = 130
+
+_KEY = (
+    "Here the key comes from LAMPWORK_KEY, or from a file that --key-file or LAMPWORK_KEY_FILE "
+    "names. `lampwork key NAME new` makes one, where the state is."
+)
 
 
 class _Verbs(click.Group):
@@ -174,6 +179,8 @@ def _perform(words: Sequence[str], *, as_json: bool) -> int:
         output.say_error(error.to_record(), as_json=as_json)
         if error.code == "project_broken":
             output.warn(error.fields["traceback"].rstrip())
+        if isinstance(error, SignInNeeded) and not as_json:
+            output.warn(_KEY)
         return exit_code(error)
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED

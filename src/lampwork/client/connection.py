@@ -133,13 +133,13 @@ class Connection:
 
     def _unreachable(self, failure: Exception | None, *, may_be_done: bool) -> ServerUnreachable:
         why = f"{type(failure).__name__}: {failure}".rstrip(": ")
-        done = (
-            " What was asked for may have been done: look before you ask again."
+        then = (
+            "What was asked for may have been done: look before you ask again."
             if may_be_done
-            else ""
+            else "Is that its address, and is it running (`lampwork serve`)?"
         )
         return ServerUnreachable(
-            f"{self.url} can't be reached ({why}).{done}", url=self.url, may_be_done=may_be_done
+            f"{self.url} can't be reached ({why}). {then}", url=self.url, may_be_done=may_be_done
         )
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import is_typeddict
 
 from lampwork import values
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, one_of
 from lampwork.recipe import Recipe, check_input, parameters
 from lampwork.triggers.endpoint import Endpoint
 from lampwork.types import Json
@@ -50,11 +50,15 @@ def of_call(
     types = values.parameter_types(recipe.fn)
     in_body = parameters_of_body(recipe, endpoint)
     takes = parameters(recipe.fn).parameters
-    plain = {name: text for name, text in query.items() if name in takes} | dict(path)
+    asked = [name for name in takes if name not in (*in_body, *endpoint.names)]
     given: dict[str, Json] = {}
-    problems: list[str] = []
-    for name, text in plain.items():
-        if name in in_body:
+    problems = [
+        f"{name}: there is no such query parameter. {one_of(name, asked)}"
+        for name in query
+        if name not in asked
+    ]
+    for name, text in (*query.items(), *path.items()):
+        if name not in takes or name in in_body:
             continue
         try:
             given[name] = _from_text(text, types.get(name, Any))
@@ -62,7 +66,8 @@ def of_call(
             problems += [f"{name}: {each['msg']}" for each in error.errors()]
     if problems:
         raise InputInvalid(
-            f"The call of {recipe.name} does not fit: {'; '.join(problems)}.", problems=problems
+            f"The call of {recipe.name} does not fit: {'; '.join(problems).rstrip('.')}.",
+            problems=problems,
         )
     if len(in_body) == 1:
         given |= {} if body is None else {in_body[0]: body}

@@ -21,6 +21,7 @@ from lampwork.errors import (
     LampworkError,
     TooManyDeliveries,
     TriggerNotFound,
+    one_of,
     quoted,
 )
 from lampwork.genies.output import describe
@@ -176,17 +177,25 @@ class Receiving:
     def _endpoint(
         self, method: str, path: str
     ) -> tuple[Recipe[..., Any], Endpoint, Mapping[str, str]]:
-        found = [
-            (recipe, trigger, named)
+        there = [
+            (recipe, trigger)
             for recipe in self._project.recipes.values()
             for trigger in recipe.triggers
             if isinstance(trigger, Endpoint)
-            and trigger.method == method
-            and (named := trigger.match(path)) is not None
         ]
-        if not found:
-            raise TriggerNotFound(f"There is no endpoint {method} {quoted(path)} here.", known=[])
-        return min(found, key=lambda each: len(each[2]))  # `orders/new` before `orders/{id}`
+        found = [
+            (recipe, trigger, named)
+            for recipe, trigger in there
+            if (named := trigger.match(path)) is not None
+        ]
+        meant = [each for each in found if each[1].method == method]
+        if not meant:
+            known = [f"{each.method} {each.place}" for _, each in there]
+            takes = ", ".join(sorted({each.method for _, each, _ in found}))
+            why = f"It takes {takes}." if takes else one_of(f"{method} {path}", known)
+            message = f"There is no endpoint {method} {quoted(path)} here. {why}"
+            raise TriggerNotFound(message, known=known)
+        return min(meant, key=lambda each: len(each[2]))  # `orders/new` before `orders/{id}`
 
     def _arrival(
         self,
