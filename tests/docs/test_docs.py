@@ -4,22 +4,20 @@ A comment before a block says where it comes from: `<!-- docs/examples/x.py -->`
 `<!-- part of … -->` before some of its lines, `<!-- prints … -->` before what it prints. Blocks of
 `console` are typed one after the other, page by page, beside the example of the page's own name, or
 else docs/examples/shop.py, as project.py. What a page shows as a file is saved there before what
-stands below it is typed.
+stands below it is typed. A line that ends in … may go on.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
-from tests.warm import Command, Warm
+from tests.docs.terminal import DEADLINE, Terminal
+from tests.warm import Warm
 
 from lampwork import Settings
 
@@ -27,7 +25,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
-DEADLINE = 120.0
 
 _BLOCK = re.compile(r"(?:^<!-- ([^\n]*) -->\n\n?)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -103,98 +100,18 @@ def test_what_a_page_names_exists(page: Path) -> None:
 
 # --- what is typed ---
 
-_ID = re.compile(r"(?<=\b[jtcw])0[0-9a-z]{17}\b")
-
-_CHANGING = [
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+"), "<moment>"),
-    (re.compile(r"\b\d+(\.\d+)? (ms|s|min|h|d)\b"), "<span>"),
-    (re.compile(r"\S*/\.lampwork\b"), "<home>"),
-    (re.compile(r"\bpid \d+"), "<pid>"),
-    (re.compile(r"\b[0-9a-f]{16} of"), "<version> of"),
-    (re.compile(r" +"), " "),
-]
-"""What differs from run to run, and the widths of columns with it."""
-
-
-def steady(text: str) -> str:
-    """The text without what differs from run to run, save the ids."""
-    for pattern, name in _CHANGING:
-        text = pattern.sub(name, text)
-    return text.strip()
-
-
-_PROGRAMS = {"lampwork": ["-m", "lampwork"], "python": []}
-
-
-@dataclass
-class Terminal:
-    """Types a page's commands, with the ids of this run in place of those on the page."""
-
-    folder: Path
-    warm: Warm
-    ids: dict[str, str] = field(default_factory=dict)
-    background: list[Command] = field(default_factory=list)
-
-    def enter(self, line: str, shown: str) -> None:
-        words = shlex.split(_ID.sub(lambda found: self.ids.get(found[0], found[0]), line))
-        if words[0] == "cd":
-            self.folder /= words[1]
-            return
-        said = self._begin(words[:-1]) if words[-1] == "&" else self._until(words, shown)
-        assert self._as_shown(said, shown) == steady(shown), line
-
-    def _begin(self, words: list[str]) -> str:
-        process = self._popen(words)
-        self.background.append(process)
-        assert process.stdout is not None
-        return process.stdout.readline()
-
-    def _until(self, words: list[str], shown: str) -> str:
-        """What the command prints; one that only looks is typed again until it shows that."""
-        lists = ("jobs", "triggers", "conversations", "conversation")
-        looks = words[1] in lists or words[1::2] == ["job"]
-        until = time.monotonic() + DEADLINE
-        while True:
-            said, _ = self._popen(words).communicate(timeout=DEADLINE)
-            same = self._as_shown(said, shown) == steady(shown)
-            if same or not looks or time.monotonic() > until:
-                return said
-
-    def _as_shown(self, said: str, shown: str) -> str:
-        """What was said, with the page's ids; those that are new are learned in their order."""
-        here, there = (list(dict.fromkeys(_ID.findall(text))) for text in (said, shown))
-        known = {real: on_page for on_page, real in self.ids.items()}
-        new = [each for each in there if each not in self.ids]
-        fresh = zip(new, (each for each in here if each not in known), strict=False)
-        learned = self.ids | dict(fresh)
-        back = {real: on_page for on_page, real in learned.items()}
-        text = steady(_ID.sub(lambda found: back.get(found[0], found[0]), said))
-        if text == steady(shown):
-            self.ids = learned
-        return text
-
-    def _popen(self, words: list[str]) -> Command:
-        return self.warm.start(
-            _PROGRAMS[words[0]] + words[1:],
-            cwd=self.folder,
-            env={**os.environ, "LOGNAME": "ann"},
-            stderr=subprocess.STDOUT,
-        )
-
-    def close(self) -> None:
-        for process in self.background:
-            process.kill()
-            process.communicate(timeout=DEADLINE)
-
 
 @pytest.fixture
 def terminal(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: Warm
 ) -> Iterator[Terminal]:
     monkeypatch.delenv("LAMPWORK_HOME")
+    shop = DOCS / "examples" / "shop.py"
     own = DOCS / "examples" / Path(page).with_suffix(".py")
-    example = own if own.exists() else DOCS / "examples" / "shop.py"
+    example = own if own.exists() else shop
     (tmp_path / "project.py").write_text(example.read_text("utf-8"))
+    (tmp_path / "shop.py").write_text(shop.read_text("utf-8"))
+    (tmp_path / "password.txt").write_text("correct horse battery\n")
     terminal = Terminal(tmp_path, warm)
     yield terminal
     terminal.close()
