@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lampwork.genies.effect import DidNotHappen, Happened, StillUnknown
     from lampwork.genies.genie import Genie
     from lampwork.genies.knowledge import Knowledge, Passage
+    from lampwork.genies.report import Report, ReportSection
     from lampwork.genies.skill import Skill, SkillCall
     from lampwork.job import Job
     from lampwork.metadata import Metadata, Sealed
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from lampwork.orchestrators.limits import OrchestrationLimits
     from lampwork.orchestrators.orchestrator import Orchestrator
     from lampwork.orchestrators.plan import Plan, Subtask, SubtaskInput
-    from lampwork.orchestrators.report import Report, ReportSection
     from lampwork.project import Project
     from lampwork.recipe import Recipe
     from lampwork.retention import Retention
@@ -148,8 +148,8 @@ _MODULES = {
     "ReadingCaps": "settings",
     "Recent": "tasks.history",
     "Recipe": "recipe",
-    "Report": "orchestrators.report",
-    "ReportSection": "orchestrators.report",
+    "Report": "genies.report",
+    "ReportSection": "genies.report",
     "Retention": "retention",
     "Retry": "runs.step",
     "Sealed": "metadata",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
+from tests.warm import Warm
 
 from lampwork import Answer, Call, CannotComplete, Job, Project, Report, SkillCall, TaskAnswer, Turn
+from lampwork.errors import OutputTypeInvalid
 
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/reports.py"
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -230,7 +236,39 @@ async def test_a_partial_report_says_what_is_missing(opened: Open) -> None:
     assert "charts, by artist" in page
 
 
+async def test_a_genie_without_agents_delivers_no_report(opened: Open) -> None:
+    project = Project("desk")
+    agent(project, "counter")
+    async with opened(project) as app:
+        with pytest.raises(OutputTypeInvalid, match='"counter" has no agents whose work a report'):
+            await app.assign("counter", "Report.", output=Report)
+
+
 async def test_the_same_report_is_the_same_page(opened: Open) -> None:
     answers = [await delivered(opened, desk({"title": "Q2"})) for _ in range(2)]
     assert answers[0][1] == answers[1][1]
     assert answers[0][0].artifacts == answers[1][0].artifacts
+
+
+async def test_it_is_asked_for_and_written_to_a_file_on_the_command_line(
+    warm: Warm, tmp_path: Path
+) -> None:
+    def run(*words: str) -> str:
+        place = ("--home", str(tmp_path / "home"))
+        ran = warm.start(("-m", "lampwork", *words, *place), cwd=tmp_path, env=dict(os.environ))
+        out, err = ran.communicate(timeout=120)
+        assert ran.returncode == 0, out + err
+        return out
+
+    said = run("assign", str(EXAMPLE), "reporter", "Report on Q2.", "--report", "--wait")
+    found = re.search(r"^Who did what: lampwork (?:--home \S+ )?orchestration (\S+)", said, re.M)
+    assert found is not None, said
+    shown = run("orchestration", found[1])
+    typed = re.search(
+        r"report.html  text/html, .*  lampwork .*(conversation \S+ artifact \S+)", shown
+    )
+    assert typed is not None, shown
+    run(*typed[1].split(), "--to", "q2.html")
+
+    assert "<h1>Orders of Q2</h1>" in (tmp_path / "q2.html").read_text()
+    json.loads(run("assign", str(EXAMPLE), "reporter", "Again.", "--report", "--wait", "--json"))

@@ -9,9 +9,15 @@ import pytest
 from tests.orchestration.team import agent, lead, subtask
 from tests.support import DEADLINE, eventually
 
-from lampwork import Project
+from lampwork import Answer, Call, CannotComplete, Project, SkillCall, Turn
 from lampwork.client import Client
-from lampwork.errors import AlreadyAnswered, InputInvalid, ProposalChanged, WaitNotFound
+from lampwork.errors import (
+    AlreadyAnswered,
+    InputInvalid,
+    OutputTypeInvalid,
+    ProposalChanged,
+    WaitNotFound,
+)
 from lampwork.views import OrchestrationView
 
 from .conftest import Serve
@@ -100,3 +106,36 @@ async def test_only_a_task_of_the_project_can_be_followed(serve: Serve) -> None:
         answered = await api.get("/api/events?orchestrations=t01m7x7p25ay70xnhxk.1")
 
     assert answered.status_code == 404
+
+
+async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
+    project = Project("desk")
+
+    @project.skill(effect="idempotent")
+    def note(call: SkillCall) -> str:
+        """Note."""
+        call.save_artifact("note.txt", b"noted", "text/plain")
+        return "noted"
+
+    def noting(turn: Turn) -> Call | Answer:
+        return Answer("noted") if turn.results else Call(note)
+
+    team = [agent(project, "clerk", noting, skills=[note])]
+    team += [agent(project, "unable", lambda _: CannotComplete("no data"))]
+    plan = [subtask("a", "clerk"), subtask("b", "unable")]
+    lead(project, team, plan, then=lambda _: Answer({"title": "Done"}))
+    async with serve(project) as api, Client(str(api.base_url)) as client:
+        job = await client.assign("lead", "Do it.", report=True, allow_partial=True)
+        answer = await client.result(job.job_id)
+        ledger = await client.orchestration(answer["task_id"])
+        page = await client.artifact_of_task(answer["task_id"], "report.html")
+        saved = await client.artifact(answer["conversation_id"], "note.txt")
+        with pytest.raises(OutputTypeInvalid):
+            await client.assign("clerk", "Do it.", report=True)
+        with pytest.raises(InputInvalid, match="report or output"):
+            await client.assign("lead", "Do it.", report=True, output={})
+
+    assert (answer["status"], answer["output"]["title"]) == ("partial", "Done")
+    assert [each.name for each in ledger.artifacts] == ["report.html"]
+    assert b"<h1>Done</h1>" in page
+    assert saved == b"noted"

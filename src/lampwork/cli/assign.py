@@ -19,6 +19,7 @@ from lampwork.cli.run import read_json
 from lampwork.door import Door
 from lampwork.errors import InputInvalid, MetadataInvalid
 from lampwork.genies.genie import Genie
+from lampwork.genies.report import Report
 from lampwork.insights import Insights
 from lampwork.metadata import Sealed, from_texts
 from lampwork.types import JobRef
@@ -73,6 +74,8 @@ if TYPE_CHECKING:
     metavar="SCHEMA.json",
     help="A JSON Schema of the answer; without it, text.",
 )
+@click.option("--report", is_flag=True, help="Have an orchestrator deliver a report, as a page.")
+@click.option("--allow-partial", is_flag=True, help="Take what an orchestrator has of it.")
 @click.option(
     "--conversation",
     type=completing.conversation_id,
@@ -90,6 +93,7 @@ def command(
     seals: tuple[str, ...],
     data: str | None,
     output: Path | None,
+    report: bool,
     wait: bool,
     options: Options,
     **how: Any,
@@ -101,12 +105,14 @@ def command(
     texts = texts_of((*pairs, *seals))
     about = None if data is None else read_json("--data", data, example='"text"')
     schema = None if output is None else _read_schema(output)
+    if report and schema is not None:
+        raise click.UsageError("Give --report or --output.")
     knowledge = "public_only" if how.pop("public_only") else None
     if (url := options.at_server) is not None:
         from lampwork.cli.handing_in import hand_in, only  # the HTTP client takes its time
 
         named, what = only(words, 2, "GENIE INSTRUCTIONS")
-        given = {"data": about, "output": schema, "knowledge": knowledge, **how}
+        given = {"data": about, "output": schema, "knowledge": knowledge, "report": report, **how}
         sealed = texts_of(seals).keys()
 
         async def assign_there(server: AtServer) -> JobView:
@@ -121,7 +127,8 @@ def command(
         if how["conversation"] is not None:
             await Insights(door.store).check_conversation(how["conversation"])
         metadata = _metadata(genie, texts, sealed=texts_of(seals).keys())
-        task = {"data": about, "output": schema, "metadata": metadata, "knowledge": knowledge}
+        answer = Report if report else schema
+        task = {"data": about, "output": answer, "metadata": metadata, "knowledge": knowledge}
         job = await door.assign(genie, instructions, **task, **how, kind="cli")
         warn_of_withheld(genie, texts)
         return job

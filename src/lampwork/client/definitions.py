@@ -91,6 +91,8 @@ class DefinitionCalls(Asking):
         *,
         data: Json = None,
         output: Mapping[str, Json] | None = None,
+        report: bool = False,
+        allow_partial: bool = False,
         on_problem: str | None = None,
         knowledge: Literal["public_only"] | None = None,
         idempotency_key: str | None = None,
@@ -101,7 +103,8 @@ class DefinitionCalls(Asking):
         >>> job = await client.assign("clerk", "Decide.", metadata={"order_id": "A-1017"})
         >>> (await client.result(job.job_id))["output"]
 
-        `output` is a JSON Schema of the answer; without it, text. `idempotency_key` as in `start`.
+        `output` is a JSON Schema of the answer; without it, text. Of an orchestrator `report` asks
+        for a report, and `allow_partial` for what there is. `idempotency_key` as in `start`.
         Raises what `job.assign_task` raises at once, GenieNotEligible, IdempotencyConflict.
         """
         task = {
@@ -110,6 +113,8 @@ class DefinitionCalls(Asking):
             "output": None if output is None else dict(output),
             "on_problem": on_problem,
             "knowledge": knowledge,
+            "report": report or None,
+            "allow_partial": allow_partial or None,
         }
         body = {name: each for name, each in task.items() if each is not None}
         path = await self._at("genies", genie, "tasks")

@@ -18,9 +18,9 @@ from lampwork.errors import (
     TurnLimitReached,
 )
 from lampwork.files.artifact import Artifact
+from lampwork.genies.report import is_report, report_in
 from lampwork.orchestrators.page import Page, is_image
 from lampwork.orchestrators.record import accepted
-from lampwork.orchestrators.report import is_report, report_in
 from lampwork.store import blobs
 from lampwork.tasks.answer import Section
 from lampwork.tasks.task import Ending, failed

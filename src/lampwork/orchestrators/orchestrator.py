@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lampwork.errors import OrchestratorInvalid, PlanInvalid, PlanRejected, one_of
 from lampwork.genies.budget import Budget
 from lampwork.genies.genie import Genie
+from lampwork.genies.report import is_report, report_in
 from lampwork.genies.skill import Skill
 from lampwork.metadata import Key
 from lampwork.models.resolve import Model, Playbook
@@ -19,7 +20,7 @@ from lampwork.orchestrators.integration import conclude, outcomes_in
 from lampwork.orchestrators.limits import OrchestrationLimits
 from lampwork.orchestrators.plan import Plan, Team, problems_of
 from lampwork.orchestrators.planned import Planned
-from lampwork.orchestrators.report import is_report, problems_of_report, report_in
+from lampwork.orchestrators.report import problems_of_report
 from lampwork.orchestrators.verbs import PLANNING, verbs_of
 from lampwork.recipe import Recipe
 from lampwork.tasks.assignment import DEEPEST

@@ -9,8 +9,8 @@ from html import escape
 from typing import Any
 
 from lampwork.files.artifact import Artifact
+from lampwork.genies.report import Report, ReportSection
 from lampwork.orchestrators.markdown import to_html
-from lampwork.orchestrators.report import Report, ReportSection
 from lampwork.orchestrators.tables import shown, table
 from lampwork.tasks.answer import Section
 

@@ -19,6 +19,7 @@ from lampwork.errors import (
     GenieNotInProject,
     InputInvalid,
     InstructionsMissing,
+    OutputTypeInvalid,
     one_of,
 )
 from lampwork.files.file import Given, Source
@@ -27,7 +28,8 @@ from lampwork.files.snapshot import Snapshot
 from lampwork.genies.budget import Budget
 from lampwork.genies.eligibility import not_eligible
 from lampwork.genies.genie import Genie
-from lampwork.genies.output import describe
+from lampwork.genies.output import Output, describe
+from lampwork.genies.report import is_report
 from lampwork.genies.written_type import read_type, write_type
 from lampwork.metadata.needles import Path
 from lampwork.runs.deadline import check_deadline, read_deadline, write_deadline
@@ -230,9 +232,19 @@ def check_assignment(project: Project, assignment: Assignment) -> Assignment:
         data=_as_json("data", assignment.data),
         metadata=recorded,
         sealed=sealed,
-        output=describe(assignment.output),
+        output=_output(assignment),
         files=check_files(assignment.files),
     )
+
+
+def _output(assignment: Assignment) -> Output | None:
+    found, genie = describe(assignment.output), assignment.genie
+    if is_report(found) and not tuple(genie.works_through):
+        raise OutputTypeInvalid(
+            f'Genie "{genie.name}" has no agents whose work a report could show. Assign the task '
+            "to an orchestrator, or ask for another type of answer."
+        )
+    return found
 
 
 def check_lineage(assignment: Assignment, above: Lineage) -> None:

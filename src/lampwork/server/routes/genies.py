@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from lampwork import Artifact, Budget, File, Sealed, clock
+from lampwork import Artifact, Budget, File, Report, Sealed, clock
 from lampwork.errors import quoted
 from lampwork.server.authority import May
 from lampwork.server.lists import IdempotencyKey, accepted, whole
@@ -181,7 +181,19 @@ class NewTask(_Terms):
     output: dict[str, Json] | None = Field(
         None, description="The JSON Schema of the answer; without it, text."
     )
+    report: bool = Field(
+        False, description="That an orchestrator delivers a report, `report.html`; then no output."
+    )
+    allow_partial: bool = Field(
+        False, description="That an orchestrator may answer with a part of the work."
+    )
     knowledge: Literal["public_only"] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind_of_answer(self) -> NewTask:
+        if self.report and self.output is not None:
+            raise ValueError("give report or output")
+        return self
 
 
 @router.post("/genies/{genie}/tasks", status_code=202)
@@ -195,7 +207,10 @@ async def assign_task(
     key: IdempotencyKey = None,
 ) -> JobView:
     """Give a task to a genie, without a recipe: the job that carries it."""
-    task = new.model_dump(include={"instructions", "data", "on_problem", "output", "knowledge"})
+    said = {"instructions", "data", "on_problem", "output", "knowledge", "allow_partial"}
+    task = new.model_dump(include=said)
+    if new.report:
+        task["output"] = Report
     job = await here.door.assign(genie, **task, **new.as_given(), idempotency_key=key)
     return await accepted(here, job.job_id, response)
 
