@@ -218,7 +218,7 @@ def described(span: ReadableSpan) -> dict[str, Any]:
         (break_it, "execute_tool drop", "ValueError"),
         (refuse, "chat refusing", "PlaybookFailed"),
         (refuse, "invoke_agent refuser", "playbook_failed"),
-        (refuse, "invoke_workflow refuse", "playbook_failed"),
+        (refuse, "invoke_workflow refuse", "RuntimeError"),
         (fails, "invoke_workflow fails", "LookupError"),
     ],
 )

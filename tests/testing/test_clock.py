@@ -235,7 +235,7 @@ async def test_pauses_before_another_attempt_at_a_subtask_pass_by_themselves(
     park_after: float,
 ) -> None:
     played = {"lead": leading, "shaky": shaky}
-    async with opened(patience=1.0, models=played, park_after=park_after) as app:
+    async with opened(models=played, park_after=park_after) as app:
         assert (await app.assign_task(lead, "Go.")).response == "done"
         assert app.clock.time == NOON + 3 * HOUR  # one, then two
 
