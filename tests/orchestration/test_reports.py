@@ -15,7 +15,7 @@ from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
 from tests.warm import Warm
 
-from lampwork import Answer, Call, CannotComplete, Job, Project, Report, SkillCall, TaskAnswer, Turn
+from lampwork import Answer, Call, CannotComplete, Project, Report, SkillCall, TaskAnswer, Turn
 from lampwork.errors import OutputTypeInvalid
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/reports.py"
@@ -77,17 +77,10 @@ def desk(answer: dict[str, Any], *, says: str = "Drawn: ![By region](chart.png)"
     return project
 
 
-async def delivered(opened: Open, project: Project, **how: Any) -> tuple[TaskAnswer[Any], str]:
+async def delivered(opened: Open, project: Project, **how: Any) -> tuple[TaskAnswer[Report], str]:
     """The answer of its orchestrator, and the page."""
-
-    @project.recipe()
-    async def report(job: Job) -> dict[str, Any]:
-        task = await job.assign_task("lead", "Report on Q2.", output=Report, **how)
-        assert isinstance(task.output, Report)
-        return task.to_json() | {"output": task.output.model_dump(mode="json")}
-
     async with opened(project) as app:
-        answer = TaskAnswer.from_json(await app.run(report), None)
+        answer = await app.assign_task("lead", "Report on Q2.", output=Report, **how)
         [page] = [each for each in answer.artifacts if each.name == "report.html"]
         return answer, (await app.read_artifact(page)).decode()
 
@@ -96,7 +89,7 @@ async def test_each_section_shows_what_a_subtask_has_come_to_and_by_whom(opened:
     summary = "It **grew**, to *all*."
     answer, page = await delivered(opened, desk({"title": "Q2 & more", "summary": summary}))
 
-    assert answer.output["title"] == "Q2 & more"
+    assert answer.output.title == "Q2 & more"
     assert [(each.name, each.media_type) for each in answer.artifacts] == [
         ("report.html", "text/html"),
         ("chart.png", "image/png"),
@@ -211,7 +204,7 @@ async def test_a_report_of_what_nobody_has_produced_goes_back(
     lead(project, agents, plan, then=then)
     found, _ = await delivered(opened, project)
 
-    assert found.output["title"] == "Q2"
+    assert found.output.title == "Q2"
     assert said in " ".join(told)
 
 
