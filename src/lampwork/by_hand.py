@@ -75,7 +75,9 @@ def check(
         raise InputInvalid("Say who answers: by= is empty.", problems=["by"])
     if output is None:
         if not isinstance(value, str) or not value.strip():
-            raise InputInvalid(f"Task {task} asks for a text. Nothing was changed.")
+            raise InputInvalid(
+                f"Task {task} asks for a text. Nothing was changed.", problems=["answer"]
+            )
         return AnswerByHand(value, value, by, note)
     recorded, problems = output.take(value)
     if problems:

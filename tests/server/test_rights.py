@@ -36,6 +36,7 @@ SIGNED_IN = ""
 """Whatever role that person has."""
 
 ROUTES: dict[str, Role | str | None] = {
+    "GET /": ANYBODY,
     "GET /healthz": ANYBODY,
     "GET /readyz": ANYBODY,
     "GET /metrics": "viewer",

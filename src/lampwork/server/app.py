@@ -14,6 +14,7 @@ from lampwork.server.routes import (
     conversations,
     events,
     files,
+    front,
     genies,
     health,
     hooks,
@@ -34,7 +35,7 @@ _ROUTERS = [
     each.router
     for each in (
         *(jobs, recipes, genies, tasks, orchestrations, files, conversations, triggers, system),
-        *(hooks, events, people, sessions, health),
+        *(hooks, events, people, sessions, health, front),
     )
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from lampwork.server.authority import COOKIE, needs_of
 from lampwork.server.problems import MEDIA_TYPE, Problem
 
 __all__ = ["describe_with_problems"]
@@ -28,6 +29,25 @@ _CHANGING = {
     "413": "The body is too long",
     "502": "A model's service failed",
 }
+
+
+_KNOWN_BY = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, `lw_…`.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "Of a person who has signed in; each change sends X-CSRF-Token beside it.",
+    },
+}
+"""How it is known who calls."""
+
+_KNOWN: list[dict[str, list[str]]] = [{"key": []}, {"session": []}, {}]
+"""By one of these; at loopback, while nobody has an account, by neither."""
 
 
 def describe_with_problems(app: FastAPI) -> None:
@@ -54,6 +74,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             failing = _ALWAYS if method == "get" else _ALWAYS | _CHANGING
             operation["responses"] |= {status: _problem(said) for status, said in failing.items()}
+    described["components"]["securitySchemes"] = _KNOWN_BY
+    for route in app.state.routes:
+        if route.include_in_schema and needs_of(route.dependant):
+            for method in route.methods:
+                described["paths"][route.path_format][method.lower()]["security"] = _KNOWN
     return _with_good_names(described)
 
 
