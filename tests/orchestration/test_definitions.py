@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
+from tests.warm import Warm
 
 from lampwork import Job, Metadata, OrchestrationLimits, Plan, Project, Subtask
 from lampwork.errors import DuplicateName, GenieNotEligible, OrchestratorInvalid
@@ -175,3 +179,65 @@ async def test_an_agent_that_takes_no_background_tasks_keeps_its_orchestrator_fr
     assert (reason["agent"], reason["skill"]) == ("below.cashier", "refund")
     assert (shown["head"].agents, shown["head"].obstacles) == (("below",), (why,))
     assert shown["clerk"].obstacles == ()
+
+
+WRONG = '''
+from lampwork import Answer, Plan, Project, Subtask, SubtaskInput, playbook
+
+project = Project("wrong")
+play = playbook(lambda turn: Answer("done"))
+how = {"model": play, "job_description": "You lead."}
+worker = project.genie("worker", model=play, job_description="You work.")
+stranger = Project("elsewhere").genie("stranger", model=play, job_description="You work.")
+total = {"type": "object", "properties": {"cents": {"type": "integer"}}}
+
+
+@project.skill(effect="read")
+def look() -> str:
+    """Look."""
+    return "seen"
+
+
+def one(id, **more):
+    return Subtask(id=id, title=id, agent=worker, brief="do", **more)
+
+
+cycle = one("a", depends_on=["b"]), one("b", depends_on=["a"])
+unmade = one("a", output=total), one("b", inputs=[SubtaskInput(name="x", subtask="a", field="y")])
+
+project.orchestrator("skilled", agents=[worker], skills=[look], **how)
+project.orchestrator("helped", agents=[look], **how)
+project.orchestrator("alone", agents=[], **how)
+project.orchestrator("foreign", agents=[stranger], **how)
+project.orchestrator("itself", agents=["itself"], **how)
+project.orchestrator("cycle", agents=[worker], plan=Plan(subtasks=cycle), **how)
+project.orchestrator("unmade", agents=[worker], plan=Plan(subtasks=unmade), **how)
+project.orchestrator("odd", agents=[worker], plan=Plan(subtasks=[one("a", checks=["nice"])]), **how)
+'''
+
+SAID = {
+    "skilled": "it takes no skills=",
+    "helped": 'agents= has "look", which is a skill',
+    "alone": "it has no agents",
+    "foreign": 'agent "stranger" belongs to project "elsewhere"',
+    "itself": "agents= has itself",
+    "cycle": "these wait for each other: a → b → a",
+    "unmade": 'subtask "b": input "x": nothing produces "y"',
+    "odd": 'subtask "a": there is no check "nice"',
+}
+
+
+def test_check_names_every_wrong_definition_with_its_place(warm: Warm, tmp_path: Path) -> None:
+    (tmp_path / "project.py").write_text(WRONG)
+    env = {name: each for name, each in os.environ.items() if name != "LAMPWORK_HOME"}
+    ran = warm.start(("-m", "lampwork", "check", "project.py", "--json"), cwd=tmp_path, env=env)
+    out, err = ran.communicate(timeout=120)
+
+    assert ran.returncode == 1, out + err
+    found, lines = json.loads(out)["items"], WRONG.splitlines()
+    for (name, said), each in zip(SAID.items(), found, strict=True):
+        assert (each["code"], each["severity"]) == ("orchestrator_invalid", "error")
+        assert each["message"].startswith(f'Orchestrator "{name}": ')
+        assert said in each["message"]
+        assert each["file"] == str(tmp_path / "project.py")
+        assert lines[each["line"] - 1].startswith(f'project.orchestrator("{name}"')

@@ -43,6 +43,8 @@ h2 {{ font-size: 1.45rem; letter-spacing: -.01em; margin: 0 }}
 h3 {{ font-size: 1.15rem }}
 h4, h5, h6 {{ font-size: 1rem }}
 p, ul, ol, pre, blockquote {{ margin: .75em 0 }}
+li > ul, li > ol {{ margin: .25em 0 }}
+hr {{ border: 0; border-top: 1px solid #dde2e7; margin: 1.5em 0 }}
 section {{ border-top: 1px solid #dde2e7; margin-top: 2.5rem; padding-top: 2rem }}
 .by {{ color: #5b6670; font-size: .875rem; margin: .2rem 0 1.2rem }}
 .summary {{ font-size: 1.1rem }}
@@ -54,6 +56,8 @@ th, td {{ border-bottom: 1px solid #dde2e7; padding: .45rem .75rem; text-align: 
 th:first-child, td:first-child {{ padding-left: 0 }}
 th:last-child, td:last-child {{ padding-right: 0 }}
 thead th {{ border-bottom-color: #8a949e; font-weight: 600; white-space: nowrap }}
+.facts {{ width: auto }}
+.facts th {{ color: #5b6670; font-weight: normal; padding-right: 2rem }}
 .number {{ text-align: right }}
 .number, .cited, td[style*="right"] {{ white-space: nowrap }}
 figure {{ margin: 1.5rem 0 }}
@@ -64,7 +68,8 @@ code {{ background: #f4f6f8; font-size: .9em; padding: .1em .25em }}
 pre code {{ padding: 0 }}
 blockquote {{ border-left: 3px solid #c6cdd4; color: #414b54; margin-left: 0; padding-left: 1rem }}
 a {{ color: #0a58a6 }}
-.missing {{ background: #fdf3e1; border: 1px solid #ecd3a0; padding: 1rem 1.25rem }}
+.missing {{ background: #fdf3e1; border: 1px solid #ecd3a0; margin-bottom: 1.5rem;
+  padding: 1rem 1.25rem }}
 .missing h2 {{ font-size: 1.1rem }}
 @media (max-width: 40rem) {{ body {{ font-size: 16px; padding: 1.5rem 1rem 3rem }}
   h1 {{ font-size: 1.65rem }} table {{ font-size: .8125rem }} th, td {{ padding: .35rem .4rem }}
