@@ -10,6 +10,7 @@ import pytest
 from tests.support import Metered, eventually
 
 from lampwork import Answer, Call, CannotComplete, Job, Metadata, Project, SkillCall, Turn, playbook
+from lampwork.people import Caller
 
 from .conftest import Serve
 
@@ -324,6 +325,31 @@ async def test_a_chat_is_its_callers(serve: Serve) -> None:
         [chat] = (await api.get("/api/conversations")).json()["items"]
 
     assert (chat["kind"], chat["user"]) == ("chat", "local")
+
+
+class EitherOfTwo:
+    """Knows whoever says who they are."""
+
+    async def caller(self, request: Any) -> Caller:
+        return Caller(request.headers["x-name"], everywhere="admin")
+
+
+async def test_what_somebody_has_said_is_said_again_by_nobody_else(serve: Serve) -> None:
+    ann, ben = {"x-name": "ann"}, {"x-name": "ben"}
+    chat, task = "/api/projects/shop/chat/metered/messages", f"{GENIES}/metered/tasks"
+    async with serve(project, authority=EitherOfTwo()) as api:
+        said = (await api.post(chat, json={"message": "Pay."}, headers=ann)).json()["job_id"]
+        given = (await api.post(task, json={"instructions": "Pay."}, headers=ann)).json()["job_id"]
+        api.headers.update(ben)
+        await done(api, said)
+        await done(api, given)
+        for what, body in (("rerun", None), ("fork", {"at": 1})):
+            refused = await api.post(f"/api/jobs/{said}/{what}", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "user_not_allowed")
+        by_ann = await api.post(f"/api/jobs/{said}/rerun", headers=ann)
+        by_ben = await api.post(f"/api/jobs/{given}/rerun")
+
+    assert [each.status_code for each in (by_ann, by_ben)] == [202, 202]
 
 
 async def test_the_ledger_of_an_orchestration_is_read(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from tests.support import eventually
 from lampwork import Endpoint, Job, NotDone, Project, Webhook, clock
 from lampwork.people import keys
 from lampwork.server.authority import KnownCallers
+from lampwork.server.routes import hooks
 from lampwork.store.store import Store
 
 from .conftest import Serve
@@ -132,6 +134,31 @@ async def test_a_delivery_that_can_not_be_kept_is_refused(serve: Serve, body: st
 
     assert (refused.status_code, refused.json()["code"]) == (422, "input_invalid")
     assert [each["status"] for each in trigger["firings"]] == ["rejected"]
+
+
+async def test_so_many_deliveries_are_read_at_once_from_one_address(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "_AT_ONCE", 1)
+    head = "POST /hooks/desk/in/tickets HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n"
+    async with serve(project, executes=False) as api:
+        _, slow = await asyncio.open_connection(api.base_url.host, api.base_url.port)
+        slow.write(f"{head}\r\n{{".encode())
+
+        async def refused() -> Any:
+            answered = await api.post("/hooks/desk/in/tickets", **signed({"title": "dark"}))
+            return answered if answered.status_code == 429 else None
+
+        told = await eventually(refused)
+        slow.transport.abort()
+
+        async def taken() -> bool:
+            answered = await api.post("/hooks/desk/in/tickets", **signed({"title": "dark"}))
+            return answered.status_code == 202
+
+        await eventually(taken)
+
+    assert (told.json()["code"], told.headers["retry-after"]) == ("too_many_deliveries", "1")
 
 
 async def test_what_proves_something_is_not_kept_of_a_call(serve: Serve) -> None:

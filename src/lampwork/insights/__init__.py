@@ -179,6 +179,10 @@ class Insights:
         """Raise WaitNotFound unless a job waits, or has waited, for it."""
         await self.store.read(belonging.require_wait, job_id, wait_id)
 
+    async def require_own_words(self, job_id: str, user: str) -> None:
+        """Raise UserNotAllowed for a job that is what another user has said in a chat."""
+        await self.store.read(belonging.require_own_words, job_id, user)
+
     async def require_task(self, task_id: str) -> None:
         """Raise TaskNotFound, as `require_job` does."""
         if self.project is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -29,6 +30,8 @@ class Serving:
     """A model id that stands in for every genie's own."""
     draining: bool = False
     """Whether the server takes its leave."""
+    on_their_way: Counter[str] = field(default_factory=Counter[str])
+    """How many deliveries are being read, by where they come from."""
 
     @classmethod
     def at(cls, door: Door, *, model: str | None = None) -> Serving:

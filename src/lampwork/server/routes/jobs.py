@@ -176,6 +176,7 @@ async def plan_rerun(who: May.see, job: JobId, here: Here) -> CopyPlan:
 @router.post("/api/jobs/{job_id}/rerun", status_code=202)
 async def rerun_job(who: May.build, job: JobId, here: Here, response: Response) -> JobView:
     """Do a job again from its input, as a new job."""
+    await here.insights.require_own_words(job, who.name)
     return await accepted(here, await here.door.rerun(job), response)
 
 
@@ -199,4 +200,5 @@ async def fork_job(
     who: May.build, job: JobId, here: Here, fork: Fork, response: Response
 ) -> JobView:
     """Do a job again from one of its calls, as a new job that keeps the calls before it."""
+    await here.insights.require_own_words(job, who.name)
     return await accepted(here, await here.door.fork(job, at=fork.at), response)
