@@ -38,7 +38,7 @@ class ReadingCaps:
 
 _BOUNDS: Mapping[str, tuple[Any, float, str]] = {
     "park_after": (int | float, 0, "seconds, from 0 on"),
-    "max_live": (int, 1, "a whole number of jobs, from 1 on"),
+    "max_live": (int, 0, "a whole number of jobs, from 0 on"),
     "sweep_interval": (int | float, 0.001, "seconds, from 0.001 on"),
     "heartbeat": (int | float, 0.001, "seconds, from 0.001 on"),
     "grace": (int | float, 0, "seconds, from 0 on"),
@@ -82,7 +82,7 @@ class Settings:
     alone."""
 
     def __post_init__(self) -> None:
-        """Refuse what would strand every job. Raises InputInvalid."""
+        """Raises InputInvalid."""
         if not isinstance(self.home, Path):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputInvalid(f"home={self.home!r} is no folder. Give a pathlib.Path.")
         for name, (kind, least, said) in _BOUNDS.items():

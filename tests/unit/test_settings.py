@@ -14,7 +14,7 @@ from lampwork.errors import InputInvalid, ProjectError
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"max_live": 0}, "max_live=0 can't be. Give a whole number of jobs, from 1 on."),
+        ({"max_live": -1}, "max_live=-1 can't be. Give a whole number of jobs, from 0 on."),
         ({"max_live": "5"}, "max_live='5' can't be."),
         ({"max_live": 2.5}, "max_live=2.5 can't be."),
         ({"max_live": True}, "max_live=True can't be."),
@@ -36,9 +36,9 @@ def test_a_setting_of_a_wrong_type_or_size_is_refused(
 
 
 def test_what_is_at_the_bounds_is_taken(tmp_path: Path) -> None:
-    settings = Settings(tmp_path, max_live=1, grace=0, park_after=0.0, heartbeat=0.001)
+    settings = Settings(tmp_path, max_live=0, grace=0, park_after=0.0, heartbeat=0.001)
 
-    assert (settings.max_live, settings.grace) == (1, 0)
+    assert (settings.max_live, settings.grace) == (0, 0)
 
 
 def test_a_rate_limit_is_given_as_one() -> None:
