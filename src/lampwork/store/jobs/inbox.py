@@ -26,6 +26,7 @@ from lampwork.errors import (
 from lampwork.store.processes import news
 from lampwork.store.processes.share import Share
 from lampwork.store.schema import inbox, jobs, waits
+from lampwork.store.schema.base import Apart
 from lampwork.types import ENDED, Json, WaitKind
 
 _insert_wait = insert(waits).on_conflict_do_nothing()
@@ -430,8 +431,9 @@ def movable_jobs(connection: sa.Connection, share: Share) -> list[str]:
         sa.select(waits.c.job_id)
         .join(jobs, jobs.c.id == waits.c.job_id)
         .where(
-            sa.and_(waits.c.parked, waits.c.answered),
-            jobs.c.want == "parked",
+            waits.c.parked.is_(True),
+            waits.c.answered.is_(True),
+            Apart(jobs.c.want) == "parked",  # answers are few, what is parked may be very many
             share.condition(),
         )
         .distinct()

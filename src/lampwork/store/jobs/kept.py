@@ -72,7 +72,8 @@ def unfinished(connection: sa.Connection, project: str) -> Sequence[str]:
 
 def movable(connection: sa.Connection, project: str) -> dict[str, str]:
     """By id, the code of the kept jobs of a project that could go on if it executed now."""
-    answered = sa.exists().where(waits.c.job_id == jobs.c.id, waits.c.parked, waits.c.answered)
+    is_parked = (waits.c.parked.is_(True), waits.c.answered.is_(True))
+    answered = sa.exists().where(waits.c.job_id == jobs.c.id, *is_parked)
     query = (
         sa.select(jobs.c.id, _roots.c.kept_code)
         .join(_roots, _roots.c.id == jobs.c.root_id)

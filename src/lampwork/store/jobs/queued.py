@@ -7,7 +7,7 @@ keeps no other waiting. Every function runs inside one transaction.
 from __future__ import annotations
 
 from itertools import chain, zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,6 +16,7 @@ from lampwork.errors import QueueFull
 from lampwork.store.jobs import queues
 from lampwork.store.processes.share import Share
 from lampwork.store.schema import jobs, places
+from lampwork.store.schema.base import Apart, said
 
 __all__ = ["Queued", "require_room", "to_start"]
 
@@ -32,7 +33,9 @@ class Queued(NamedTuple):
     callable: str
 
 
-_may_start = sa.and_(jobs.c.status == "queued", jobs.c.want == "run")
+# In the words of the index: SQLite would take that of all jobs of a recipe, as likely, and look at
+# each that has ended.
+_may_start = sa.and_(Apart(jobs.c.status) == said("queued"), Apart(jobs.c.want) == said("run"))
 _next_name = sa.select(sa.func.min(jobs.c.callable)).where(
     _may_start,
     jobs.c.project == sa.bindparam("project"),
@@ -63,7 +66,8 @@ def _names(connection: sa.Connection, project: str) -> list[str]:
 def _of(connection: sa.Connection, share: Share, name: str, limit: int) -> list[Queued]:
     """The oldest queued jobs of a recipe or function, as many as may begin."""
     ours = sa.and_(share.condition(), share.may_begin(since=clock.now() - LEFT_TO_NEWER))
-    query = sa.select(jobs.c.id).where(_may_start, ours, jobs.c.callable == name)
+    of_recipe = (jobs.c.project == share.project, jobs.c.callable == name)
+    query = sa.select(jobs.c.id).where(_may_start, *of_recipe, ours)
     free = queues.free_places(connection, share.project, name)
     if free is None:
         found = [query.order_by(jobs.c.created_at, jobs.c.position, jobs.c.id).limit(limit)]
@@ -78,7 +82,7 @@ def _of(connection: sa.Connection, share: Share, name: str, limit: int) -> list[
 
 def require_room(connection: sa.Connection, project: str, max_queued: int) -> None:
     """Raise QueueFull if so many jobs of a project are waiting to begin."""
-    waiting: Any = sa.select(jobs.c.id).where(_may_start, jobs.c.project == project)
+    waiting = sa.select(jobs.c.id).where(_may_start, jobs.c.project == project)
     full = connection.execute(waiting.limit(1).offset(max_queued - 1)).first()
     if full is not None:
         raise QueueFull(

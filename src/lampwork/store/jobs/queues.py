@@ -108,7 +108,8 @@ def step_out(connection: sa.Connection, job_id: str) -> bool:
 
 def to_wake(connection: sa.Connection, project: str) -> list[str]:
     """Parked jobs of limited recipes that would get on, and for which there is a place now."""
-    answered = sa.exists().where(waits.c.job_id == jobs.c.id, waits.c.parked, waits.c.answered)
+    is_parked = (waits.c.parked.is_(True), waits.c.answered.is_(True))
+    answered = sa.exists().where(waits.c.job_id == jobs.c.id, *is_parked)
     found: list[str] = []
     for limit in connection.execute(
         sa.select(limits).where(

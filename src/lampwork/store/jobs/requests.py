@@ -12,6 +12,7 @@ from lampwork.errors import IdempotencyConflict
 from lampwork.store.jobs import queued
 from lampwork.store.jobs.new_jobs import NewJob, create
 from lampwork.store.schema import jobs
+from lampwork.store.schema.base import Apart
 from lampwork.store.upkeep.keys import veiled
 from lampwork.types import effect_base
 
@@ -39,7 +40,7 @@ def accept(
             jobs.c.project == new.project,
             jobs.c.idempotency_key.in_((key, veiled(key))),
         )
-        .order_by(jobs.c.created_at.desc())
+        .order_by(Apart(jobs.c.created_at).desc())
     ).first()
     now = clock.now()
     if last is not None and last.created_at > now - _KEY_LIFETIME:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from lampwork.store.schema import calls, conversations, jobs, tasks, waits
+from lampwork.store.schema.base import Apart
 
 _AT_MOST = 20_000
 
@@ -16,7 +17,7 @@ def jobs_since(connection: sa.Connection, moment: float, project: str) -> dict[s
     """The jobs that were changed after a moment, and when; of very many, the last ones."""
     found = connection.execute(
         sa.select(jobs.c.id, jobs.c.changed_at)
-        .where(jobs.c.changed_at > moment, jobs.c.project == project)
+        .where(jobs.c.changed_at > moment, Apart(jobs.c.project) == project)
         .order_by(jobs.c.changed_at.desc())
         .limit(_AT_MOST)
     )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from lampwork.store.lists.job_filter import has_metadata
-from lampwork.store.lists.newest import Apart, Condition, any_row, few
+from lampwork.store.lists.newest import Condition, any_row, few
 from lampwork.store.schema import conversations, jobs, tasks, waits
+from lampwork.store.schema.base import Apart
 from lampwork.types import TaskStatus, WaitKind
 
 __all__ = ["ConversationFilter"]

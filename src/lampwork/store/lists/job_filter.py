@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.store.lists.newest import Apart, Condition, any_row, few
+from lampwork.store.lists.newest import Condition, any_row, few
 from lampwork.store.schema import jobs, tasks, waits
+from lampwork.store.schema.base import Apart
 from lampwork.types import JobStatus, WaitKind
 
 __all__ = ["JobFilter", "has_metadata"]

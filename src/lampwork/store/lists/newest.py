@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from lampwork.errors import NotFound
 
-__all__ = ["FEW", "Apart", "Condition", "Found", "any_row", "few", "newest", "no_cursor"]
+__all__ = ["FEW", "Condition", "Found", "any_row", "few", "newest", "no_cursor"]
 
 Condition = sa.ColumnElement[bool]
 
@@ -77,28 +74,6 @@ def any_row(*conditions: Condition) -> Condition:
     """That another table has such a row, asked of each row that is looked at: of `exists` Postgres
     makes a join, for which it reads the whole table."""
     return sa.select(sa.func.count()).where(*conditions).scalar_subquery() > 0
-
-
-class Apart(FunctionElement[Any]):
-    """A column, said so that SQLite takes no index for it: where another one leads, it would walk
-    over all that is of a project. Postgres knows how common a value is, and must see it for that.
-    """
-
-    inherit_cache = True
-
-    def __init__(self, column: sa.Column[Any]) -> None:
-        super().__init__(column)
-        self.type = column.type
-
-
-@compiles(Apart)
-def _as_it_is(element: Apart, compiler: SQLCompiler, **how: Any) -> str:
-    return compiler.process(element.clauses, **how)
-
-
-@compiles(Apart, "sqlite")
-def _without_index(element: Apart, compiler: SQLCompiler, **how: Any) -> str:
-    return f"+{compiler.process(element.clauses, **how)}"
 
 
 def no_cursor(after: str) -> NotFound:

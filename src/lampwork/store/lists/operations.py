@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from lampwork.store.lists.newest import Apart, Condition
+from lampwork.store.lists.newest import Condition
 from lampwork.store.lists.queries import Row, is_wanted
 from lampwork.store.processes.share import not_closed
 from lampwork.store.schema import entries, executors, jobs, tasks
+from lampwork.store.schema.base import Apart, said
 from lampwork.types import JobStatus
 
 __all__ = ["Spent", "jobs_by_status", "open_tasks", "processes", "queued_since", "spent"]
@@ -58,9 +59,9 @@ def jobs_by_status(connection: sa.Connection, project: str | None) -> dict[str, 
 def queued_since(connection: sa.Connection, project: str | None) -> float | None:
     """When the job was accepted that has been queued for the longest; not items of a map whose
     turn has not come."""
-    waiting = sa.and_(jobs.c.status == "queued", jobs.c.want == "run")
+    waiting = sa.and_(Apart(jobs.c.status) == said("queued"), Apart(jobs.c.want) == said("run"))
     query = sa.select(sa.func.min(jobs.c.created_at))
-    query = query.where(waiting, is_wanted(jobs.c.project, project))
+    query = query.where(waiting, is_wanted(Apart(jobs.c.project), project))
     return connection.execute(query).scalar()
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lampwork.errors import ConversationNotFound, JobNotFound, TaskNotFound
 from lampwork.store.lists.conversation_filter import ConversationFilter
 from lampwork.store.lists.job_filter import JobFilter
-from lampwork.store.lists.newest import Apart, Found, newest, no_cursor
+from lampwork.store.lists.newest import Found, newest, no_cursor
 from lampwork.store.schema import (
     calls,
     conversations,
@@ -22,6 +22,7 @@ from lampwork.store.schema import (
     tasks,
     waits,
 )
+from lampwork.store.schema.base import Apart
 from lampwork.types import ENDED
 
 Row = sa.Row[Any]
@@ -446,6 +447,6 @@ def entries_of_task(connection: sa.Connection, task: Row, *, newest: int) -> Seq
     return found[::-1]
 
 
-def is_wanted(column: sa.Column[str], wanted: str | None) -> sa.ColumnElement[bool]:
+def is_wanted(column: sa.ColumnElement[str], wanted: str | None) -> sa.ColumnElement[bool]:
     """That a column has a value, if one is wanted."""
     return sa.true() if wanted is None else column == wanted

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from lampwork.store.jobs import kept
 from lampwork.store.schema import executors, jobs
+from lampwork.store.schema.base import Apart
 
 not_closed = executors.c.closed_at.is_(None)
 """Of a query of `executors`: they execute, as far as anybody has found."""
@@ -41,7 +42,7 @@ class Share:
 
     def on_any_code(self) -> sa.ColumnElement[bool]:
         """As `condition`, of jobs that are kept on other code as well."""
-        of_project = sa.and_(jobs.c.project == self.project, self.in_charge())
+        of_project = sa.and_(Apart(jobs.c.project) == self.project, self.in_charge())
         if self.trees is None:
             return of_project
         # The engine hands out whatever was woken: who has begun a job looks after it.

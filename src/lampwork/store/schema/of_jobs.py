@@ -60,7 +60,7 @@ jobs = sa.Table(
         "project",
         "callable",
         "created_at",
-        **where("status = 'queued' and want = 'run'"),
+        **where("{apart}status = 'queued' and {apart}want = 'run'"),
     ),
     sa.Index("jobs_restored", "restoration", **where("restoration is not null")),
 )
@@ -97,7 +97,7 @@ waits = sa.Table(
     sa.Column("parked", sa.Boolean, nullable=False, default=False),  # a parked run stands here
     sa.Index("waits_by_job", "job_id"),
     sa.Index("waits_open", "kind", "job_id", **where("answered {false}")),
-    sa.Index("waits_parked", "job_id", **where("parked and answered")),
+    sa.Index("waits_parked", "job_id", **where("parked {true} and answered {true}")),
     sa.Index("waits_by_topic", "topic", "answered", **where("topic is not null")),
     sa.Index("waits_by_due", "due_at", **where("due_at is not null and answered {false}")),
 )
