@@ -31,6 +31,7 @@ from lampwork import (
 )
 from lampwork.client import Client, Delta, Hint
 from lampwork.errors import (
+    ArtifactNotFound,
     InputInvalid,
     JobFailed,
     JobNotFound,
@@ -105,6 +106,8 @@ async def test_a_program_hands_in_work_and_gets_what_came_of_it(serve: Serve) ->
 
         assert await client.result(job.job_id, Receipt) == Receipt("lamp", "red")
         assert await client.result(job.job_id) == {"item": "lamp", "colour": "red"}
+        with pytest.raises(InputInvalid, match=r"is no int: it: Input should be a valid int"):
+            await client.result(job.job_id, int)
 
 
 async def test_a_job_that_failed_raises_what_it_raises_where_the_code_is(serve: Serve) -> None:
@@ -134,6 +137,8 @@ async def test_a_task_takes_its_terms(serve: Serve, tmp_path: Any) -> None:
         task = await client.task(call.task.task_id)
         [told, *_] = (await client.conversation(task.conversation_id)).transcript
         content = await client.file(task.task_id, "more.txt")
+        with pytest.raises(ArtifactNotFound, match="It was given: note.txt, more.txt"):
+            await client.file(task.task_id, "less.txt")
 
     assert (answer["response"], content) == ("done", b"And warm.")
     assert (task.data, task.metadata) == ({"at": "once"}, {"invoice_id": "INV-2207"})
@@ -196,6 +201,21 @@ async def test_what_a_newer_server_says_beside_is_passed_over() -> None:
 async def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(InputInvalid, match="no address of a server"):
         Client("lampwork.example.org")
+
+
+async def test_a_key_may_have_the_end_of_its_line_and_nothing_else_that_no_key_has() -> None:
+    sent: list[str] = []
+
+    def keep(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["authorization"])
+        return httpx.Response(200, json={"items": [], "next": None})
+
+    async with Client("http://at", key="lw_a\n", transport=httpx.MockTransport(keep)) as client:
+        await client.projects()
+    assert sent == ["Bearer lw_a"]
+    for key in ("", "two words", "kéy"):
+        with pytest.raises(InputInvalid, match="The key is none"):
+            Client("http://at", key=key)
 
 
 # --- keys ---

@@ -27,6 +27,18 @@ async def test_names_make_good_classes_and_functions(serve: Serve) -> None:
     assert [each["title"] for each in schemas.values()] == list(schemas)
 
 
+async def test_contents_are_bytes_to_who_generates_a_client(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        described = (await api.get("/openapi.json")).json()
+
+    path = described["paths"]["/api/tasks/{task_id}/artifacts/{name}"]["get"]
+    first = next(iter(path["responses"]["200"]["content"].items()))
+    assert first == (
+        "application/octet-stream",
+        {"schema": {"type": "string", "format": "binary"}},
+    )
+
+
 async def test_it_says_how_who_calls_is_known(serve: Serve) -> None:
     async with serve(project, executes=False) as api:
         described = (await api.get("/openapi.json")).json()

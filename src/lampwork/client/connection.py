@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -33,6 +34,9 @@ _SILENCE = 45.0
 
 _PROBLEM = "application/problem+json"
 
+_KEY = re.compile(r"[!-~]+")
+"""What a header may hold."""
+
 
 class Connection:
     """Requests to one server, with one key."""
@@ -50,6 +54,13 @@ class Connection:
                 f"{quoted(url)} is no address of a server. Give one such as "
                 "https://lampwork.example.org, or http://127.0.0.1:8700.",
                 problems=["url"],
+            )
+        key = None if key is None else key.strip()  # of a file, say, with its end of line
+        if key is not None and not _KEY.fullmatch(key):
+            raise InputInvalid(
+                "The key is none: it is empty, or has spaces or other characters in it that no "
+                "key has. Give it as it was shown, lw_…, or none.",
+                problems=["key"],
             )
         self.url = url.rstrip("/")
         self.patience = patience

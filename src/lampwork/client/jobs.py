@@ -205,6 +205,7 @@ class JobCalls(Asking):
         >>> await client.result(job.job_id, Verdict)
         Verdict(status='refund')
 
+        Of a task without a recipe that is its answer, with `output`, `response` and `actions`.
         Raises JobFailed, JobNotFound; InputInvalid if it returned something else.
         """
         job = await self.wait(job_id)
@@ -220,7 +221,14 @@ class JobCalls(Asking):
         try:
             return TypeAdapter(annotation).validate_python(job.output)
         except ValidationError as error:
-            raise InputInvalid(f"The result of job {job_id} is no {annotation}: {error}") from error
+            problems = [
+                f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors()
+            ]
+            wanted = getattr(annotation, "__name__", str(annotation))
+            raise InputInvalid(
+                f"The result of job {job_id} is no {wanted}: {'; '.join(problems)}.",
+                problems=problems,
+            ) from error
 
     # --- what can be done ---
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from lampwork.errors import ArtifactNotFound, NotFound, quoted
+from lampwork.errors import ArtifactNotFound, quoted
 from lampwork.store import blobs
 from lampwork.store.lists import queries
 from lampwork.store.tasks import artifacts
@@ -79,11 +79,11 @@ def _located(
 
 
 def given_file(connection: sa.Connection, task_id: str, name: str) -> tuple[FileView, bytes]:
-    """A file that a task was given. Raises TaskNotFound, NotFound."""
+    """A file that a task was given. Raises TaskNotFound, ArtifactNotFound."""
     files = given_views(task_id, queries.task(connection, task_id).files)
     given = {each.name: each for each in files}
     if name not in given:
-        raise NotFound(
+        raise ArtifactNotFound(
             f"Task {task_id} was given no file {quoted(name)}. "
             f"It was given: {', '.join(given) or 'none'}."
         )

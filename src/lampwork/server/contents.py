@@ -18,9 +18,14 @@ __all__ = ["DESCRIBED", "content"]
 
 _RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.ASCII)
 
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+_CONTENT = {"application/octet-stream": _BYTES, "*/*": _BYTES}
+"""Of any media type; generators of clients take the one that they know."""
+
 DESCRIBED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "All of it, in its media type", "content": {"*/*": {}}},
-    206: {"description": "The range that was asked for", "content": {"*/*": {}}},
+    200: {"description": "All of it, in its media type", "content": _CONTENT},
+    206: {"description": "The range that was asked for", "content": _CONTENT},
     304: {"description": "It is what the caller has (If-None-Match)"},
 }
 """For /openapi.json."""
