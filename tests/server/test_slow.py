@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request
 
 from lampwork import Job, Project, Webhook
 from lampwork.server import protocol, requests
+from lampwork.server.contents import content
+from lampwork.views import FileView
 
 from .conftest import Serve
 
@@ -79,6 +83,27 @@ async def test_who_took_long_before_is_still_answered(
             await writer.drain()
 
         assert (await asyncio.wait_for(reader.readuntil(b'"ok"}'), DEADLINE)).endswith(b'"ok"}')
+
+
+@pytest.mark.parametrize(("range_", "size"), [("", 3_000_001), ("bytes=1-2500000", 2_500_000)])
+async def test_what_is_large_is_sent_piece_by_piece(range_: str, size: int) -> None:
+    whole = bytes(range(256)) * 11_718 + b"x" * 193
+    file = FileView(name="a", media_type="a/b", size=len(whole), digest="0", url="/")
+    headers = [(b"range", range_.encode())] if range_ else []
+    scope = {"type": "http", "headers": headers, "asgi": {"spec_version": "2.4"}}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    response = await content(Request(scope), file, whole)
+    await response(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]
+
+    begin, *pieces = sent
+    assert dict(begin["headers"])[b"content-length"] == str(size).encode()
+    assert max(len(each["body"]) for each in pieces) < 1_000_000
+    start = 1 if range_ else 0
+    assert b"".join(each["body"] for each in pieces) == whole[start : start + size]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ It is a user's or a model's, so it is never shown by a browser as a page of ours
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import Any
+import tempfile
+from collections.abc import AsyncGenerator
+from typing import IO, Any
 from urllib.parse import quote
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from lampwork.errors import RangeInvalid
 from lampwork.views import FileView
@@ -31,7 +35,14 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {
 """For /openapi.json."""
 
 
-def content(request: Request, file: FileView, whole: bytes) -> Response:
+_LARGE = 1024 * 1024
+"""Bytes; what has more lies on the disk while it is sent: who reads slowly costs no memory."""
+
+_PIECE = 256 * 1024
+"""Bytes of it that are sent at once."""
+
+
+async def content(request: Request, file: FileView, whole: bytes) -> Response:
     """A file, as a request wants it. Raises RangeInvalid."""
     tag = f'"{file.digest}"'
     headers = {
@@ -47,10 +58,32 @@ def content(request: Request, file: FileView, whole: bytes) -> Response:
         return Response(status_code=304, headers=kept)
     wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
     if wanted is None or request.headers.get("If-Range", tag) != tag:
-        return Response(whole, headers=headers)  # other units, several ranges: all of it
+        return await _sent(whole, 200, headers)  # other units, several ranges: all of it
     first, last = _span(wanted["first"], wanted["last"], len(whole))
     part = {"Content-Range": f"bytes {first}-{last}/{len(whole)}"}
-    return Response(whole[first : last + 1], 206, headers | part)
+    return await _sent(whole[first : last + 1], 206, headers | part)
+
+
+async def _sent(body: bytes, status: int, headers: dict[str, str]) -> Response:
+    if len(body) <= _LARGE:
+        return Response(body, status, headers)
+    on_disk = await asyncio.to_thread(_on_disk, body)
+    length = {"Content-Length": str(len(body))}
+    return StreamingResponse(_pieces(on_disk), status, headers | length)
+
+
+def _on_disk(body: bytes) -> IO[bytes]:
+    """A file that is gone when it is closed."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed when all is sent)
+    file.write(body)
+    file.seek(0)
+    return file
+
+
+async def _pieces(file: IO[bytes]) -> AsyncGenerator[bytes]:
+    with file:
+        while piece := await asyncio.to_thread(file.read, _PIECE):
+            yield piece
 
 
 def _span(first: str, last: str, size: int) -> tuple[int, int]:

@@ -37,9 +37,9 @@ def digest_of(content: bytes) -> str:
 def put(connection: sa.Connection, digest: str, content: bytes) -> None:
     """Store content under its digest, or make it young again where it is."""
     if not refresh(connection, digest):
-        connection.execute(
-            sa.insert(blobs).values(digest=digest, content=content, put_at=clock.now())
-        )
+        # Values of a statement of its own would stay in the cache of statements.
+        new = {"digest": digest, "content": content, "put_at": clock.now()}
+        connection.execute(_insert_blob, new)
 
 
 def refresh(connection: sa.Connection, digest: str) -> bool:
@@ -133,6 +133,7 @@ def _delete(connection: sa.Connection, digests: Sequence[str]) -> None:
 
 
 _age_of = sa.select(blobs.c.put_at).where(blobs.c.digest == sa.bindparam("of"))
+_insert_blob = sa.insert(blobs)
 _insert_owner = insert(blob_owners).on_conflict_do_nothing()
 
 

@@ -93,4 +93,4 @@ async def get_artifact(
 ) -> Response:
     """The content of a file that its tasks have saved, the last one of that name; or a range."""
     file, found = await here.insights.artifact(conversation, name)
-    return content(request, file, found)
+    return await content(request, file, found)

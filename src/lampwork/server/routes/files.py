@@ -70,7 +70,7 @@ async def get_stored_file(
     who: May.see, project: ProjectName, here: Here, digest: Digest, request: Request
 ) -> Response:
     """The content of a file of the project, as what its recipes return names it; or a range."""
-    return content(request, *await here.insights.stored_file(project.name, digest))
+    return await content(request, *await here.insights.stored_file(project.name, digest))
 
 
 def _media_type(request: Request) -> str:

@@ -26,7 +26,7 @@ async def get_task(who: May.see, task: TaskId, here: Here) -> TaskDetails:
 @router.get("/files/{name}", response_class=Response, responses=DESCRIBED)
 async def get_file(who: May.see, task: TaskId, here: Here, name: str, request: Request) -> Response:
     """The content of a file that the task was given; or a range."""
-    return content(request, *await here.insights.given_file(task, name))
+    return await content(request, *await here.insights.given_file(task, name))
 
 
 @router.get("/artifacts/{name}", response_class=Response, responses=DESCRIBED)
@@ -39,7 +39,7 @@ async def get_artifact_of_task(
     digest: Annotated[Digest | None, Query(description="Of one of those of that name.")] = None,
 ) -> Response:
     """The content of a file that the task has saved, the last one of that name; or a range."""
-    return content(request, *await here.insights.saved_file(task, name, digest=digest))
+    return await content(request, *await here.insights.saved_file(task, name, digest=digest))
 
 
 class Answered(Body):
