@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from tests.warm import Warm
 
 from lampwork import Answer, Call, CannotComplete, Project, Report, SkillCall, TaskAnswer, Turn
 from lampwork.errors import OutputTypeInvalid
+from lampwork.orchestrators.markdown import images_in, to_html
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/reports.py"
 PNG = base64.b64decode(
@@ -175,6 +177,13 @@ async def test_what_a_model_writes_does_nothing_and_fetches_nothing(opened: Open
     policy = next(each for _, each in read.tags if each.get("http-equiv"))["content"]
     assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+@pytest.mark.parametrize("costly", ["[", "![", "[a](b ", "<![CDATA["])
+def test_what_would_take_minutes_to_read_is_shown_as_it_was_written(costly: str) -> None:
+    text = costly * 100_000
+    assert to_html(text, lambda name, alt: None) == f"<pre>{html.escape(text)}</pre>\n"
+    assert images_in(text) == []
 
 
 @pytest.mark.parametrize(

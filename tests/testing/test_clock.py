@@ -257,6 +257,8 @@ async def test_a_deadline_passes_while_a_skill_executes() -> None:
 async def test_what_executes_on_and_on_is_named() -> None:
     async with opened(patience=0.2) as app:
         job = await app.start(watch)
+        while not app.requests:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         with pytest.raises(StillExecuting, match=f"task guard of job {job.job_id}"):
             await app.clock.advance(hours=1)
 

@@ -24,9 +24,16 @@ Pictures = Callable[[str, str], str | None]
 _SAFE = ("https://", "http://", "mailto:")
 _DEEPEST = 6
 
+_COSTLY = ("[", "<!")
+_MOST = 2_000
+"""Of each of these in a text. The time that they take to parse grows with their square, and 20,000
+took seconds; what has more is shown as it was written."""
+
 
 def to_html(text: str, pictures: Pictures, *, below: int = 2) -> str:
     """The HTML of a text; its headings stand below those of this level."""
+    if _is_costly(text):
+        return f"<pre>{escape(text)}</pre>\n"
     parser = _parser()
     tokens = parser.parse(text)
     for each in tokens:
@@ -38,9 +45,13 @@ def to_html(text: str, pictures: Pictures, *, below: int = 2) -> str:
 
 def images_in(text: str) -> list[str]:
     """The names of the images that a text wants to show."""
-    if "![" not in text:
+    if "![" not in text or _is_costly(text):
         return []
     return [_name_of(each) for each in _walk(_parser().parse(text)) if each.type == "image"]
+
+
+def _is_costly(text: str) -> bool:
+    return any(text.count(each) > _MOST for each in _COSTLY)
 
 
 def _walk(tokens: Sequence[Token]) -> Iterator[Token]:
