@@ -137,6 +137,7 @@ MENDS: dict[type[LampworkError], str] = {
         "project's `max_queued`."
     ),
     errors.ProposalChanged: "Look at what is proposed now, and decide on that digest.",
+    errors.SubtaskSettled: "Look at the orchestration; if it has failed, retry or answer its job.",
     errors.TaskNotWaiting: "Answer when the task waits or has failed, or cancel its job.",
     errors.ModelError: "See the errors below.",
     errors.ModelUnknown: (
@@ -200,6 +201,7 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.BudgetExceeded: "Use `partial`, or assign the rest of the work with a new budget.",
     errors.TaskDeadlineExceeded: "Use `partial`, or assign the task again with more time.",
+    errors.TakenOver: "Nothing: the subtask goes on as that person has said.",
     errors.PlanRejected: (
         "Say in the job description what people object to, or give the plan in code with `plan=`."
     ),

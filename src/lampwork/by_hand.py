@@ -16,6 +16,8 @@ from lampwork.errors import (
     Conflict,
     CopyRefused,
     InputInvalid,
+    LampworkError,
+    TaskNotFound,
     TaskNotWaiting,
 )
 from lampwork.genies.output import Output
@@ -27,8 +29,10 @@ from lampwork.store.jobs.inbox import Delivery
 from lampwork.store.people.audit import Act, recorded
 from lampwork.store.spending import reservations
 from lampwork.store.tasks import by_hand, claims, conversations, tasks
+from lampwork.tasks.action import actions_record
 from lampwork.tasks.answer import answer_record
 from lampwork.tasks.delegation import tasks_below
+from lampwork.tasks.task import failed
 from lampwork.tasks.transcript import Intent, Transcript, own_transcript
 from lampwork.types import ENDED, Json, child_wait_id, task_id, wait_id
 from lampwork.views import CopyPlan
@@ -38,7 +42,15 @@ if TYPE_CHECKING:
 
     from lampwork.store.store import Store
 
-__all__ = ["AnswerByHand", "GoesOn", "answer_failed", "answer_waiting", "check", "plan_failed"]
+__all__ = [
+    "AnswerByHand",
+    "GoesOn",
+    "answer_failed",
+    "answer_waiting",
+    "check",
+    "plan_failed",
+    "take_over",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,56 @@ def answer_waiting(connection: sa.Connection, task: str, given: AnswerByHand) ->
     )
     told += by_hand.withdraw_waits(connection, row, given.by)
     return GoesOn(told, cancelled.want_all_cancelled(connection, children))
+
+
+def take_over(connection: sa.Connection, task: str, error: LampworkError, by: str) -> GoesOn | None:
+    """End a task that its genie works on with this error, in one transaction.
+
+    None, and nothing is changed, if there is none, if it has ended, or while a skill acts that must
+    not act twice: what came of that has to be known first.
+    """
+    try:
+        row = by_hand.get(connection, task)
+    except TaskNotFound:
+        return None
+    if row.ended_at is not None or row.want == "cancelled":
+        return None
+    so_far = own_transcript(connection, row)
+    if any(_acts_once(each) for each in so_far.open.values()):
+        return None
+    claim = claims.claim(connection, task)
+    assert claim is not None
+    children = [child for intent in so_far.open.values() if (child := _begun_child(intent))]
+    last, at = claim.last_seq if claim.holds else None, clock.now()
+    record = error.to_record()
+    so_far.usage = reservations.usage_at_end(connection, row)
+    record["fields"] |= {"task_id": task, "conversation_id": claim.conversation_id}
+    done = {
+        "usage": so_far.usage,
+        "actions": actions_record(so_far.actions.values(), tasks_below(connection, task)),
+    }
+    told = tasks.finish(
+        connection,
+        row.conversation_id,
+        task,
+        claim.epoch,
+        [] if last is None else [failed(error)],
+        at=at,
+        after=-1 if last is None else last,
+        status="failed",
+        usage=so_far.usage,
+        outcome={"error": record},
+        envelope=values.write(values.Failure(record | {"fields": record["fields"] | done})),
+        has_place=True,
+    )
+    told += by_hand.withdraw_waits(connection, row, by)
+    return GoesOn(told, cancelled.want_all_cancelled(connection, children))
+
+
+def _acts_once(intent: Intent) -> bool:
+    """Whether a call acts just now, as far as anybody knows, that must not act twice."""
+    acts = intent.child is None and intent.proposal is None and intent.unknown is None
+    return acts and intent.effect == "at_most_once"
 
 
 def _require_open(row: sa.Row[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The door to orchestrations from outside: what people decide about plans.
+"""The door to orchestrations from outside: what people decide about plans and subtasks.
 
 Like the door to jobs, of which it is a part, it needs only the database.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from lampwork import values
 from lampwork.errors import InputInvalid, ResultNotRecordable, WaitNotFound
-from lampwork.orchestrators import approval
+from lampwork.orchestrators import approval, ordering
 from lampwork.store.jobs import inbox
 from lampwork.store.jobs.inbox import Delivery
 from lampwork.store.people.audit import Act, recorded
@@ -63,6 +63,59 @@ class OrchestrationsDoor:
             recorded(act, inbox.edit_plan), wait, digest, asdict(new), by=by, reason=reason
         )
         return new.digest
+
+    async def answer_subtask(
+        self, orchestration: str, subtask: str, answer: Json, *, by: str, reason: str = ""
+    ) -> None:
+        """Answer a subtask in its agent's place; the answer must be of its type.
+
+        Whoever works on it is stopped, but for a skill that acts at most once, which is let end
+        first. Raises TaskNotFound, InputInvalid; SubtaskSettled if it has succeeded, or its round
+        has ended.
+        """
+        await self._by_hand("answer", orchestration, subtask, by=by, reason=reason, answer=answer)
+
+    async def reassign_subtask(
+        self, orchestration: str, subtask: str, agent: str, *, by: str, reason: str = ""
+    ) -> None:
+        """Give a subtask to another agent of its orchestrator. Raises as `answer_subtask`."""
+        await self._by_hand("reassign", orchestration, subtask, by=by, reason=reason, agent=agent)
+
+    async def retry_subtask(
+        self, orchestration: str, subtask: str, *, by: str, reason: str = ""
+    ) -> None:
+        """Have a subtask tried anew, as it was planned. Raises as `answer_subtask`."""
+        await self._by_hand("retry", orchestration, subtask, by=by, reason=reason)
+
+    async def skip_subtask(
+        self, orchestration: str, subtask: str, *, by: str, reason: str = ""
+    ) -> None:
+        """Have a subtask not done: what depends on it goes on as if it had failed.
+
+        Raises as `answer_subtask`.
+        """
+        await self._by_hand("skip", orchestration, subtask, by=by, reason=reason)
+
+    async def _by_hand(
+        self,
+        verb: str,
+        orchestration: str,
+        subtask: str,
+        *,
+        by: str,
+        reason: str,
+        agent: str | None = None,
+        answer: Json = None,
+    ) -> None:
+        if not by:
+            raise InputInvalid("Say who does it: by= is empty.", problems=["by"])
+        check_json([by, reason, answer])
+        details: dict[str, Json] = {"subtask": subtask, "reason": reason}
+        details |= {} if agent is None else {"agent": agent}
+        act = Act(f"subtask.{verb}", orchestration, details=details)
+        how: dict[str, Any] = {"by": by, "reason": reason, "agent": agent, "answer": answer}
+        asking = recorded(act, ordering.ask_for)
+        self._answered(await self.store.write(asking, orchestration, verb, subtask, **how))
 
     async def _decide_plan(
         self, verdict: str, orchestration: str, *, by: str, digest: str, reason: str

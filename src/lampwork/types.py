@@ -32,6 +32,7 @@ WaitKind = Literal[
     "resolution",
     "confirmation",
     "approval",
+    "order",
     "paused",
     "place",
     "rate",

@@ -250,7 +250,7 @@ async def test_a_function_says_which_plans_a_person_approves(opened: Open) -> No
         found = await proposed(app, job)
         before = list(asked)
         late = [subtask("late", "one")]
-        with pytest.raises(InputInvalid, match='"a" has succeeded and stays'):
+        with pytest.raises(InputInvalid, match='"a" is settled and stays'):
             await app.edit_plan(found.orchestration_id, late, by="ann", digest=digest(found))
         await app.approve_plan(found.orchestration_id, by="ann", digest=digest(found))
         await app.result(job)

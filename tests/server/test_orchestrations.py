@@ -9,13 +9,23 @@ import pytest
 from tests.orchestration.team import agent, lead, subtask
 from tests.support import DEADLINE, eventually
 
+<<<<<<< HEAD
 from lampwork import Answer, Call, CannotComplete, Project, SkillCall, Turn
+=======
+from lampwork import Answer, Project, Turn
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
 from lampwork.client import Client
 from lampwork.errors import (
     AlreadyAnswered,
     InputInvalid,
+<<<<<<< HEAD
     OutputTypeInvalid,
     ProposalChanged,
+=======
+    ProposalChanged,
+    SubtaskSettled,
+    TaskNotFound,
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
     WaitNotFound,
 )
 from lampwork.views import OrchestrationView
@@ -108,6 +118,7 @@ async def test_only_a_task_of_the_project_can_be_followed(serve: Serve) -> None:
     assert answered.status_code == 404
 
 
+<<<<<<< HEAD
 async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
     project = Project("desk")
 
@@ -139,3 +150,50 @@ async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
     assert [each.name for each in ledger.artifacts] == ["report.html"]
     assert b"<h1>Done</h1>" in page
     assert saved == b"noted"
+=======
+async def test_a_subtask_is_done_by_hand_and_the_audit_log_has_who_and_why(serve: Serve) -> None:
+    project = Project("desk")
+
+    async def hang(_: Turn) -> Answer:
+        await asyncio.Event().wait()
+        return Answer("never")
+
+    team = [agent(project, "slow", hang), agent(project, "able")]
+    plan = [subtask(each, "slow", required=each != "d") for each in "abcd"]
+    lead(project, team, plan)
+    async with serve(project) as api, Client(str(api.base_url)) as client:
+        job = (await client.assign("lead", "Do it.")).job_id
+
+        async def planned() -> OrchestrationView | None:
+            tasks = [each.task for each in (await client.job(job)).calls if each.task is not None]
+            try:
+                return await client.orchestration(tasks[0].task_id) if tasks else None
+            except TaskNotFound:
+                return None
+
+        of = (await eventually(planned)).orchestration_id
+        with pytest.raises(InputInvalid, match="no agent"):
+            await client.reassign_subtask(of, "a", "nobody")
+        await client.reassign_subtask(of, "a", "able", reason="slow is ill")
+        await client.answer_subtask(of, "b", "by hand")
+        await client.skip_subtask(of, "d", reason="not now")
+        await client.reassign_subtask(of, "c", "able")
+        answer = await client.result(job)
+        with pytest.raises(SubtaskSettled):
+            await client.retry_subtask(of, "a")
+        log = (await api.get("/api/projects/desk/audit")).json()["items"]
+
+    assert [each["output"] for each in answer["sections"]] == [
+        "able: do a",
+        "by hand",
+        "able: do c",
+    ]
+    found = [each for each in reversed(log) if each["action"].startswith("subtask.")]
+    assert [(each["action"], each["details"]["subtask"], each["who"]) for each in found] == [
+        ("subtask.reassign", "a", "local"),
+        ("subtask.answer", "b", "local"),
+        ("subtask.skip", "d", "local"),
+        ("subtask.reassign", "c", "local"),
+    ]
+    assert found[0]["details"]["reason"] == "slow is ill"
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)

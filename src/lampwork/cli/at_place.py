@@ -147,6 +147,24 @@ class AtPlace:
         given = {"by": self.by, "digest": digest, "reason": reason}
         await self.door.edit_plan(orchestration, subtasks, **given)
 
+    async def answer_subtask(
+        self, orchestration: str, subtask: str, answer: Json, *, reason: str = ""
+    ) -> None:
+        given = {"by": self.by, "reason": reason}
+        await self.door.answer_subtask(orchestration, subtask, answer, **given)
+
+    async def reassign_subtask(
+        self, orchestration: str, subtask: str, agent: str, *, reason: str = ""
+    ) -> None:
+        given = {"by": self.by, "reason": reason}
+        await self.door.reassign_subtask(orchestration, subtask, agent, **given)
+
+    async def retry_subtask(self, orchestration: str, subtask: str, *, reason: str = "") -> None:
+        await self.door.retry_subtask(orchestration, subtask, by=self.by, reason=reason)
+
+    async def skip_subtask(self, orchestration: str, subtask: str, *, reason: str = "") -> None:
+        await self.door.skip_subtask(orchestration, subtask, by=self.by, reason=reason)
+
     async def answer_task(self, task_id: str, answer: Json, *, note: str | None = None) -> JobRef:
         door = await self._door_of(task_id)
         return await door.answer_task(task_id, answer, by=self.by, note=note)

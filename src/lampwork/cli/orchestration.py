@@ -22,13 +22,14 @@ from lampwork.views import (
     PlanApproval,
     RoundView,
     SubtaskChange,
+    SubtaskOrder,
     SubtaskView,
     to_json,
 )
 
 T = TypeVar("T")
 
-_AFTER = {"asked_again": "asked again", "refused": "not assigned"}
+_AFTER = {"asked_again": "asked again", "refused": "not assigned", "by_hand": "by hand"}
 _SHOWN_AS = {"accepted": "ok", "rejected": "failed", "judging": "open", "working": "open"}
 _MARKS = {"added": "+", "changed": "~", "dropped": "-"}
 _SHOWN_OF_DIGEST = 12
@@ -47,7 +48,7 @@ def command() -> None:
     """Show an orchestration: its plan and revisions, each attempt with verdict, time and cost.
 
     ID is that of the orchestrator's task, or of the job that assigned it. A verb after the ID
-    decides about it.
+    decides about its plan, or has something done about a subtask.
     """
 
 
@@ -133,6 +134,93 @@ def edit(id: str, by: str | None, digest: str, reason: str, file: str, options: 
     return _decide(options, id, do, digest, by=by)
 
 
+# --- a subtask by hand ---
+
+
+def _by_hand(name: str, example: str) -> Callable[[Callable[..., int]], click.Command]:
+    """A verb that has something done about a subtask while its round goes on."""
+
+    def define(fn: Callable[..., int]) -> click.Command:
+        by = click.option("--by", metavar="NAME", help="Who says so, for the record; you, mostly.")
+        reason = click.option("--reason", metavar="TEXT", default="", help="Why, for the record.")
+        typed = f"{_EXAMPLE} {name} {example}"
+        return command.verb(name, epilog=examples(typed))(by(reason(fn)))
+
+    return define
+
+
+@_by_hand("answer", """extract '{"cents": 500}'""")
+@click.argument("subtask")
+@click.argument("value", metavar="JSON")
+def answer(id: str, subtask: str, value: str, by: str | None, reason: str, options: Options) -> int:
+    """Answer a subtask in its agent's place, who is stopped. The answer must be of its type."""
+    from lampwork.cli.run import read_json
+
+    given = read_json("The answer", value, example='"text"')
+
+    async def do(source: Source, of: str) -> str:
+        await source.answer_subtask(of, subtask, given, reason=reason)
+        return f"Answered {subtask}."
+
+    return _order(options, id, do, by=by)
+
+
+@_by_hand("reassign", "extract archive --reason 'data is down'")
+@click.argument("subtask")
+@click.argument("agent")
+def reassign(
+    id: str, subtask: str, agent: str, by: str | None, reason: str, options: Options
+) -> int:
+    """Give a subtask to another agent of its orchestrator; who has it is stopped."""
+
+    async def do(source: Source, of: str) -> str:
+        await source.reassign_subtask(of, subtask, agent, reason=reason)
+        return f"{subtask} goes to {agent}."
+
+    return _order(options, id, do, by=by)
+
+
+@_by_hand("retry", "extract")
+@click.argument("subtask")
+def retry(id: str, subtask: str, by: str | None, reason: str, options: Options) -> int:
+    """Have a subtask tried anew, as it was planned: one that has failed, or is under way."""
+
+    async def do(source: Source, of: str) -> str:
+        await source.retry_subtask(of, subtask, reason=reason)
+        return f"{subtask} is tried anew."
+
+    return _order(options, id, do, by=by)
+
+
+@_by_hand("skip", "charts --reason 'not this quarter'")
+@click.argument("subtask")
+def skip(id: str, subtask: str, by: str | None, reason: str, options: Options) -> int:
+    """Have a subtask not done: what depends on it goes on as if it had failed."""
+
+    async def do(source: Source, of: str) -> str:
+        await source.skip_subtask(of, subtask, reason=reason)
+        return f"{subtask} is skipped."
+
+    return _order(options, id, do, by=by)
+
+
+def _order(
+    options: Options,
+    id: str,
+    act: Callable[[Source, str], Awaitable[str]],
+    *,
+    by: str | None,
+) -> int:
+    """Have something done about a subtask, and say so, as `act` returns it."""
+
+    async def do(source: Source) -> tuple[str, OrchestrationView]:
+        found = await source.orchestration(id)
+        done = await act(source, found.orchestration_id)
+        return done, await source.orchestration(id)
+
+    return _say_done(options, *_of(options, id, do, by=by))
+
+
 # --- how it is asked, and done ---
 
 
@@ -177,7 +265,10 @@ def _decide(
         done = await act(source, found, proposed.digest)
         return done, await source.orchestration(id)
 
-    done, found = _of(options, id, do, by=by)
+    return _say_done(options, *_of(options, id, do, by=by))
+
+
+def _say_done(options: Options, done: str, found: OrchestrationView) -> int:
     if options.as_json:
         output.say_json(to_json(found))
     else:
@@ -269,9 +360,18 @@ def _subtask(subtask: SubtaskView) -> Line:
         text += f"  {output.used(subtask.usage)}"
     elif subtask.reasons:
         text += f"  {'; '.join(subtask.reasons)}"
+    below = [_ordered(each) for each in subtask.orders] + [
+        _attempt(each) for each in subtask.attempts
+    ]
     marks = {"working": "open", "waiting": "queued", "skipped": "cancelled"}
     status = marks.get(subtask.status, subtask.status)
-    return Line(status, text, [_attempt(each) for each in subtask.attempts])
+    return Line(status, text, below)
+
+
+def _ordered(order: SubtaskOrder) -> Line:
+    to = "" if order.agent is None else f" to {order.agent}"
+    why = f"  {output.cut(order.reason, 60)}" if order.reason else ""
+    return Line("ok", f"{order.verb}{to} by {order.by}, {output.local(order.at)}{why}")
 
 
 def _attempt(attempt: AttemptView) -> Line:

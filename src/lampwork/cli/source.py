@@ -82,6 +82,18 @@ class Source(Watched, Protocol):
     async def edit_plan(
         self, orchestration: str, subtasks: Json, *, digest: str, reason: str = ""
     ) -> object: ...
+    async def answer_subtask(
+        self, orchestration: str, subtask: str, answer: Json, *, reason: str = ""
+    ) -> object: ...
+    async def reassign_subtask(
+        self, orchestration: str, subtask: str, agent: str, *, reason: str = ""
+    ) -> object: ...
+    async def retry_subtask(
+        self, orchestration: str, subtask: str, *, reason: str = ""
+    ) -> object: ...
+    async def skip_subtask(
+        self, orchestration: str, subtask: str, *, reason: str = ""
+    ) -> object: ...
     async def resolve(
         self,
         job_id: str,

@@ -308,6 +308,43 @@ class JobCalls(Asking):
         said = {"subtasks": subtasks, "digest": digest, "reason": reason}
         return await self._post(OrchestrationView, _plan(orchestration, "edit"), said)
 
+    async def answer_subtask(
+        self, orchestration: str, subtask: str, answer: Json, *, reason: str = ""
+    ) -> OrchestrationView:
+        """Answer a subtask in its agent's place, who is stopped.
+
+        Raises TaskNotFound, InputInvalid; SubtaskSettled if it has succeeded, or its round has
+        ended.
+        """
+        return await self._by_hand("answer", orchestration, subtask, reason=reason, answer=answer)
+
+    async def reassign_subtask(
+        self, orchestration: str, subtask: str, agent: str, *, reason: str = ""
+    ) -> OrchestrationView:
+        """Give a subtask to another agent of its orchestrator. Raises as `answer_subtask`."""
+        return await self._by_hand("reassign", orchestration, subtask, reason=reason, agent=agent)
+
+    async def retry_subtask(
+        self, orchestration: str, subtask: str, *, reason: str = ""
+    ) -> OrchestrationView:
+        """Have a subtask tried anew, as it was planned. Raises as `answer_subtask`."""
+        return await self._by_hand("retry", orchestration, subtask, reason=reason)
+
+    async def skip_subtask(
+        self, orchestration: str, subtask: str, *, reason: str = ""
+    ) -> OrchestrationView:
+        """Have a subtask not done: what depends on it goes on as if it had failed.
+
+        Raises as `answer_subtask`.
+        """
+        return await self._by_hand("skip", orchestration, subtask, reason=reason)
+
+    async def _by_hand(
+        self, verb: str, orchestration: str, subtask: str, **said: Json
+    ) -> OrchestrationView:
+        path = _task(orchestration, "orchestration", "subtasks", subtask, verb)
+        return await self._post(OrchestrationView, path, said)
+
     async def answer_task(self, task_id: str, answer: Json, *, note: str | None = None) -> JobView:
         """Answer a task that waits, or has failed, in the genie's place; the job that goes on.
 

@@ -26,7 +26,7 @@
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged · OrderCycle · QueueFull
-    │   ├── ErasureRefused · JobErased · AccountExists · TriggerPaused
+    │   ├── ErasureRefused · JobErased · AccountExists · TriggerPaused · SubtaskSettled
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong · PlaybookFailed
     │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
@@ -42,7 +42,7 @@
     ├── TaskError                   a task that ended without its answer
     │   ├── TaskNotCompleted · OutputInvalid · SkillFailing · SkillFailed · TurnLimitReached
     │   ├── MetadataLeaked · BudgetExceeded · TaskDeadlineExceeded
-    │   ├── PlanInvalid · PlanRejected · OrchestrationPartial · OrchestrationFailed
+    │   ├── PlanInvalid · PlanRejected · TakenOver · OrchestrationPartial · OrchestrationFailed
     └── StoreError
         ├── FolderInUse · FolderNotWritable · DatabaseBehind · DatabaseTooNew
         ├── DatabaseNotSupported · StoreUnavailable · DatabaseNotWritable
@@ -82,6 +82,7 @@ from lampwork.errors.conflicts import (
     OrderCycle,
     ProposalChanged,
     QueueFull,
+    SubtaskSettled,
     TaskNotWaiting,
     TriggerPaused,
 )
@@ -148,6 +149,7 @@ from lampwork.errors.orchestrations import (
     OrchestratorInvalid,
     PlanInvalid,
     PlanRejected,
+    TakenOver,
 )
 from lampwork.errors.outbound import (
     OutboundError,
@@ -316,6 +318,8 @@ __all__ = [
     "StillWaiting",
     "StoreError",
     "StoreUnavailable",
+    "SubtaskSettled",
+    "TakenOver",
     "TaskDeadlineExceeded",
     "TaskError",
     "TaskNotCompleted",

@@ -43,6 +43,10 @@ class ProposalChanged(Conflict):
     """What was decided is not what is proposed now. Fields: `digest`, of what is."""
 
 
+class SubtaskSettled(Conflict):
+    """Nothing can be done by hand about a subtask now. Fields: `subtask_status`."""
+
+
 class OrderCycle(Conflict):
     """A job that keeps strict order would wait for one that waits for it.
 

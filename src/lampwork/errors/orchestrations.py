@@ -10,6 +10,13 @@ class OrchestratorInvalid(ProjectError):
     """An orchestrator that could not work: it has no agents, a skill, or a plan with a cycle."""
 
 
+class TakenOver(TaskError):
+    """A person has had something else done with a subtask than its agent was about to.
+
+    Fields: `by`, `reason`.
+    """
+
+
 class PlanInvalid(TaskError):
     """A plan, or a change of it, that can't be carried out. Fields: `problems`."""
 

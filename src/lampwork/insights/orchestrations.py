@@ -1,34 +1,36 @@
 """The ledger of an orchestration, read from what its rounds have on record.
 
-No row says what an attempt is: the calls of a lane, in their order, do. A task is an attempt, a
-step or a task of the judge what was said of it, a sleep a rest before the next.
+No row says what an attempt is: the calls of a lane, in their order, do (`lane_record.py`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lampwork import values
 from lampwork.errors import TaskNotFound
 from lampwork.insights.conversations import error_view
 from lampwork.insights.files import saved_views
 from lampwork.insights.plans import approval_of, changes
-from lampwork.orchestrators.attempts import GAVE_UP, REFUSED
-from lampwork.orchestrators.check import JUDGING
+from lampwork.orchestrators.lane_record import lanes_of
 from lampwork.orchestrators.plan import Subtask, as_given
 from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
-from lampwork.store import blobs
 from lampwork.store.lists import queries
+<<<<<<< HEAD
 from lampwork.store.tasks import artifacts, conversations, orchestrations
+=======
+from lampwork.store.tasks import conversations, orchestrations, orders
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
 from lampwork.store.tasks.orchestrations import Round
 from lampwork.types import ENDED, Json
 from lampwork.views.orchestrations import (
     AttemptView,
     OrchestrationView,
     RoundView,
+    SubtaskOrder,
     SubtaskView,
 )
 from lampwork.views.shown import moment, moment_or_none
@@ -85,6 +87,9 @@ class _Ledger:
     attempts: dict[str, list[AttemptView]] = field(default_factory=dict[str, list[AttemptView]])
     outcomes: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
     usage: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    orders: dict[str, list[SubtaskOrder]] = field(default_factory=dict[str, list[SubtaskOrder]])
+    standing: dict[str, str] = field(default_factory=dict[str, str])
+    """By subtask, how it stands in the last round."""
     open: bool = False
 
     def take(self, round: Round, before: Standing) -> None:
@@ -97,9 +102,9 @@ class _Ledger:
         if refused:
             return
         self.plan = plan
-        done = {id for id, each in before.outcomes.items() if each["status"] == "succeeded"}
-        lanes = [each for each in plan if each.id not in done]
-        self.outcomes = {id: each for id, each in self.outcomes.items() if id in done}
+        lanes = [each for each in plan if not before.settles(each)]
+        working = {each.id for each in lanes}
+        self.outcomes = {id: each for id, each in self.outcomes.items() if id not in working}
         if isinstance(outcome, values.Value):
             self.outcomes |= {
                 each["subtask"]: each for each in json.loads(outcome.text)["subtasks"]
@@ -107,34 +112,38 @@ class _Ledger:
         self.open = round.status not in ENDED
         chosen = {round.input["subtask"]} if verb_of(round.callable) == "delegate" else set[str]()
         self._take_lanes(round.job_id, lanes, chosen)
+        self._take_orders(round.job_id)
 
     def _take_lanes(self, job_id: str, lanes: Sequence[Subtask], chosen: set[str]) -> None:
-        tasks = {row.call: row for row in orchestrations.tasks_of(self.connection, job_id)}
-        calls = sorted(queries.begun_calls(self.connection, [job_id]), key=lambda row: row.number)
-        ahead = _before_lanes(calls)
-        for index, subtask in enumerate(lanes):
-            own = [
-                row
-                for row in calls
-                if row.number > ahead and (row.number - ahead - 1) % len(lanes) == index
-            ]
-            lane = _Lane(self.connection, subtask.agent, subtask.id in chosen)
-            for row in own:
-                lane.take(row, tasks.get(row.number))
-            settled = subtask.id in self.outcomes
-            self.attempts.setdefault(subtask.id, []).extend(lane.finished(settled=settled))
-            usage = [*([self.usage[subtask.id]] if subtask.id in self.usage else []), *lane.usage]
-            self.usage[subtask.id] = conversations.sum_up(usage)
+        for each in lanes_of(self.connection, job_id, lanes, chosen):
+            id = each.subtask.id
+            settled = id in self.outcomes
+            self.attempts.setdefault(id, []).extend(each.finished(settled=settled))
+            usage = [*([self.usage[id]] if id in self.usage else []), *each.usage]
+            self.usage[id] = conversations.sum_up(usage)
+            self.standing[id] = each.status
+
+    def _take_orders(self, job_id: str) -> None:
+        """Take in what people have said of subtasks by hand."""
+        for each in orders.given(self.connection, job_id):
+            if each.verb != orders.CLOSED:
+                self.orders.setdefault(each.subtask, []).append(
+                    SubtaskOrder(
+                        verb=each.verb,  # type: ignore[arg-type]
+                        by=each.by,
+                        at=moment(each.at),
+                        reason=each.reason,
+                        agent=each.agent,
+                    )
+                )
 
     def shown(self, subtask: Subtask) -> SubtaskView:
         """A subtask of the plan as it is now."""
         outcome = self.outcomes.get(subtask.id)
         attempts = self.attempts.get(subtask.id, [])
-        status = "waiting" if self.open else "cancelled"
+        status = self.standing.get(subtask.id, "waiting") if self.open else "cancelled"
         if outcome is not None:
             status = outcome["status"]
-        elif attempts:
-            status = _status_of(attempts[-1]) if self.open else "cancelled"
         return SubtaskView(
             subtask=subtask.id,
             title=subtask.title,
@@ -142,140 +151,12 @@ class _Ledger:
             brief=subtask.brief,
             depends_on=tuple(subtask.sources),
             required=subtask.required,
-            status=status,
+            status=status,  # type: ignore[arg-type]
+            orders=tuple(self.orders.get(subtask.id, ())),
             reasons=tuple(outcome.get("reasons", ())) if outcome is not None else (),
             attempts=tuple(attempts),
             usage=self.usage.get(subtask.id, {}),
         )
-
-
-def _before_lanes(calls: Sequence[Any]) -> int:
-    """How many calls a round has made before its lanes: of those the first is never a step."""
-    ahead = 1 if calls and (calls[0].number, calls[0].kind) == (1, "step") else 0
-    gate = [row for row in calls if row.kind == "approval"]
-    return max([ahead, *(row.number for row in gate)])
-
-
-def _status_of(last: AttemptView) -> Any:
-    return "succeeded" if last.status == "accepted" else "working"
-
-
-@dataclass(slots=True)
-class _Lane:
-    """The calls of one subtask in one round, read in their order."""
-
-    connection: sa.Connection
-    agent: str
-    """Who it was planned for."""
-    chosen: bool
-    attempts: list[AttemptView] = field(default_factory=list[AttemptView])
-    usage: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
-    rested: bool = False
-    gave_up: bool = False
-
-    def take(self, call: Any, task: Any) -> None:
-        """Take in a call, and the task that it has assigned."""
-        outcome = None
-        if call.envelope is not None:
-            outcome = values.read(blobs.unfold(self.connection, call.envelope))
-        if task is not None:
-            self.usage.append(
-                conversations.usage_so_far(self.connection, task)
-                if task.usage is None
-                else task.usage
-            )
-        match call.kind, call.name:
-            case "task", _ if task is not None and task.instructions == JUDGING:
-                self._judged(_of_judge(outcome))
-            case "task", agent:
-                self.attempts.append(self._attempt(call, task, agent, outcome))
-                self.rested = False
-            case "step", _:
-                self._judged(_of_check(outcome))
-            case "sleep", _:
-                self.rested = True
-            case "value", name if name == REFUSED and isinstance(outcome, values.Value):
-                self.attempts.append(_refused(call, json.loads(outcome.text)))
-            case "value", name if name == GAVE_UP:
-                self.gave_up = True
-            case _:
-                pass
-
-    def _attempt(self, call: Any, task: Any, agent: str, outcome: Any) -> AttemptView:
-        status, reasons = "working", ()
-        if isinstance(outcome, values.Failure):
-            status, reasons = "failed", (outcome.error["message"],)
-        elif outcome is not None:
-            status = "judging"
-        elif task is not None and task.status == "cancelled":
-            status = "cancelled"
-        return AttemptView(
-            agent=agent,
-            why=self._why(agent),
-            status=status,  # type: ignore[arg-type]
-            reasons=reasons,
-            began_at=moment_or_none(call.opened_at),
-            ended_at=moment_or_none(call.ended_at),
-            task_id=None if task is None else task.id,
-            conversation_id=None if task is None else task.conversation_id,
-            usage={} if task is None else task.usage or {},
-        )
-
-    def _why(self, agent: str) -> Any:
-        if not self.attempts:
-            return "chosen" if self.chosen else "first" if agent == self.agent else "fallback"
-        if self.attempts[-1].agent != agent:
-            return "fallback"
-        return "retried" if self.rested else "asked_again"
-
-    def _judged(self, reasons: Sequence[str] | None) -> None:
-        if reasons and self.attempts:
-            last = self.attempts[-1]
-            self.attempts[-1] = replace(last, status="rejected", reasons=tuple(reasons))
-
-    def finished(self, *, settled: bool) -> Iterable[AttemptView]:
-        """The attempts. Where something came after an answer, or the end, it was accepted."""
-        for position, each in enumerate(self.attempts):
-            last = position == len(self.attempts) - 1
-            if each.status == "judging" and (settled or not last):
-                each = replace(each, status="accepted")
-            yield each
-
-
-def _of_check(outcome: values.Outcome | None) -> Sequence[str] | None:
-    match outcome:
-        case values.Value(text):
-            return json.loads(text)
-        case values.Failure(error):
-            return [error["message"]]
-        case None:
-            return None
-
-
-def _of_judge(outcome: values.Outcome | None) -> Sequence[str] | None:
-    match outcome:
-        case values.Value(text):
-            said: dict[str, Any] = json.loads(text)["output"]
-            if said["accepted"]:
-                return []
-            return said.get("reasons") or ["the judge did not accept it"]
-        case values.Failure(error):
-            return [error["message"]]
-        case None:
-            return None
-
-
-def _refused(call: Any, noted: dict[str, Any]) -> AttemptView:
-    at = moment_or_none(call.ended_at)
-    return AttemptView(
-        agent=noted["agent"],
-        why="refused",
-        status="failed",
-        reasons=(noted["reason"],),
-        began_at=at,
-        ended_at=at,
-        usage={},
-    )
 
 
 def _round(

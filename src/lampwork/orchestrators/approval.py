@@ -183,7 +183,7 @@ def _done_anew(subtasks: Sequence[Subtask], proposal: Mapping[str, Any]) -> list
     before = {each["id"]: each for each in proposal["subtasks"]}
     after = {each["id"]: each for each in as_given(subtasks)}
     return [
-        f'subtask "{each}" has succeeded and stays as it is; give new work another id'
+        f'subtask "{each}" is settled and stays as it is; give new work another id'
         for each in cast(list[str], proposal["done"])
         if after.get(each) != before[each]
     ]

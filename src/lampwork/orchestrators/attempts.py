@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from lampwork import values
 from lampwork.errors import (
     InputInvalid,
     LampworkError,
@@ -15,23 +16,31 @@ from lampwork.errors import (
     SkillFailed,
     SkillFailing,
     StepFailed,
+    TakenOver,
     TaskDeadlineExceeded,
     TurnLimitReached,
 )
 from lampwork.genies.budget import Budget
+<<<<<<< HEAD
 from lampwork.orchestrators.check import JUDGING, CheckCall, Verdict
+=======
+from lampwork.orchestrators.check import JUDGING, Verdict
+from lampwork.orchestrators.given import NOTHING, GivenInputs
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
 from lampwork.runs.call import Call
 from lampwork.store import blobs
 from lampwork.tasks.assignment import Assignment
+from lampwork.tasks.work import work
 from lampwork.types import Json
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.job import Job
-    from lampwork.orchestrators.given import GivenInputs
     from lampwork.orchestrators.orchestrator import Orchestrator
+    from lampwork.orchestrators.orders import Orders
     from lampwork.orchestrators.plan import Subtask
     from lampwork.runs.gather import JobCall
+    from lampwork.runs.run import Run
     from lampwork.store.tasks.orchestrations import Orchestration
     from lampwork.tasks.answer import TaskAnswer
 
@@ -76,20 +85,35 @@ class Attempts:
     by: Orchestrator
     orchestration: Orchestration
     subtask: Subtask
+<<<<<<< HEAD
     given: GivenInputs
     needed: frozenset[str]
     """The names of files that it is to produce, because other subtasks are given them."""
+=======
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
     failures: dict[str, int]
     """By agent, how many subtasks it has failed in a row in this round, all lanes together."""
+    orders: Orders
+    given: GivenInputs = NOTHING
     count: int = 0
     """The tasks so far."""
     _spent: dict[str, float] = field(default_factory=dict[str, float])
+<<<<<<< HEAD
     """Of its share, by all agents that have tried."""
+=======
+    """By the agent that has it now."""
+    _by_hand: bool = False
+    """Whether a person has had it tried, with agents that were set aside as well."""
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
     _earlier: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
     """What the agents before have done, for the next one to know."""
 
-    async def make(self, forced: str | None) -> Accepted | Failed:
-        """Try until an answer is accepted or nobody is left. `forced` is the one to do it."""
+    async def make(self, forced: str | None, *, by_hand: bool = False) -> Accepted | Failed:
+        """Try until an answer is accepted or nobody is left. `forced` is the one to do it.
+
+        Raises Ordered.
+        """
+        self._by_hand = by_hand
         reasons: list[str] = []
         for agent in self._agents(forced):
             found = await self._by_agent(agent)
@@ -110,12 +134,15 @@ class Attempts:
         limits, asked, tried = self.by.limits, 0, 0
         brief, conversation = self.subtask.brief, None
         while True:
+            await self.orders.look(self.subtask.id)
             try:
                 call = await self._assigned(agent, brief, conversation)
                 number = _number(call)
                 answer = await call
             except LampworkError as error:
                 self._note_done(agent, error)
+                if isinstance(error, TakenOver):
+                    await self.orders.look(self.subtask.id, anew=True)
                 again = isinstance(error, _ERRED) and tried < limits.retries
                 if not again or not await self._rested(agent, tried, error):
                     return self._failed(agent, [error.message])
@@ -128,6 +155,7 @@ class Attempts:
             self._use(answer.usage)
             reasons = await self._reasons_against(answer)
             if not reasons:
+                await self.orders.look(self.subtask.id, anew=True)
                 return Accepted(answer, agent, number)
             if asked >= limits.asks:
                 return self._failed(agent, reasons)
@@ -146,7 +174,7 @@ class Attempts:
         return True
 
     def _is_set_aside(self, agent: str) -> bool:
-        return self.failures.get(agent, 0) >= self.by.limits.set_aside_after
+        return not self._by_hand and self.failures.get(agent, 0) >= self.by.limits.set_aside_after
 
     async def _note(self, what: str, kind: type[Noted], noted: Noted) -> Noted:
         """What is noted, as it is on record."""
@@ -176,7 +204,11 @@ class Attempts:
         return found
 
     def _call(self, assignment: Assignment) -> JobCall[TaskAnswer[Any]]:
-        return self.job._assign(assignment)  # pyright: ignore[reportPrivateUsage]
+        return self.job._assign(assignment, self._working)  # pyright: ignore[reportPrivateUsage]
+
+    async def _working(self, run: Run, assignment: Assignment, number: int) -> values.Recorded:
+        working = work(run, assignment, number)
+        return await self.orders.attempt(self.subtask.id, run, number, working)
 
     def _assignment(self, agent: str, brief: str, conversation: str | None) -> Assignment:
         genie, task = self.by.agents[agent], self.orchestration
@@ -225,6 +257,8 @@ class Attempts:
         try:
             said = (await self._call(self._judging(answer))).output
         except LampworkError as error:
+            if isinstance(error, TakenOver):
+                await self.orders.look(self.subtask.id, anew=True)
             return [f"the judge could not judge it: {error.message}"]
         return [] if said.accepted else said.reasons or ["the judge did not accept it"]
 

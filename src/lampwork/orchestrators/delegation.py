@@ -1,4 +1,8 @@
-"""A plan is carried out: each subtask in a lane of its own, as soon as what it needs is there."""
+"""A plan is carried out: each subtask in a lane of its own, as soon as what it needs is there.
+
+A lane that has settled its subtask without success rests: what it needs may get there yet, and a
+person may say something else of it, until the round takes no more.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,33 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lampwork.orchestrators.attempts import Accepted, Attempts, Failed
 from lampwork.orchestrators.given import given_to
+from lampwork.orchestrators.orders import Ordered, Orders
 from lampwork.orchestrators.plan import Subtask
 from lampwork.runs.lanes import Slots, side_by_side
+<<<<<<< HEAD
 from lampwork.types import LARGEST_RESULT, Json
+=======
+from lampwork.tasks.answer import TaskAnswer
+from lampwork.types import LARGEST_INLINE, Json
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
 
 if TYPE_CHECKING:
     from lampwork.job import Job
     from lampwork.orchestrators.orchestrator import Orchestrator
     from lampwork.store.tasks.orchestrations import Orchestration
-    from lampwork.tasks.answer import TaskAnswer
+    from lampwork.store.tasks.orders import Order
 
 __all__ = ["Delegation", "Settled"]
 
 _SHOWN = LARGEST_RESULT // 2
 """Characters of all outputs together that the orchestrator is shown."""
+
+_ANSWER = "answer by hand"
+"""What a lane writes down as the answer of a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +50,36 @@ class Settled:
 
 
 @dataclass(slots=True)
+class _Standing:
+    """How a subtask stands, for those that wait for it."""
+
+    settled: Settled | None = None
+    last: Settled | None = None
+    """What it was settled as, also when somebody has it done anew."""
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+
+    def put(self, settled: Settled | None) -> None:
+        """It is settled; or, with None, no more."""
+        self.settled, self.last = settled, settled or self.last
+        self.wake()
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting = []
+
+    def change(self) -> asyncio.Future[None]:
+        """Done when it stands otherwise."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        return future
+
+
+@dataclass(slots=True)
 class Delegation:
-    """One round: the subtasks of a plan that have not succeeded yet."""
+    """One round: the subtasks of a plan that are not settled yet."""
 
     job: Job
     by: Orchestrator
@@ -48,45 +88,68 @@ class Delegation:
     forced: Mapping[str, str]
     """By subtask, the agent that the orchestrator has chosen for it."""
     done: Mapping[str, Settled]
-    """What has succeeded in earlier rounds."""
+    """What was settled in earlier rounds, and stays so."""
     failures: dict[str, int] = field(default_factory=dict[str, int])
     """By agent, how many subtasks it has failed in a row in this round."""
-    _settled: dict[str, asyncio.Future[Settled]] = field(
-        default_factory=dict[str, asyncio.Future[Settled]]
-    )
+    standing: dict[str, _Standing] = field(default_factory=dict[str, _Standing])
+    at_work: int = 0
+    """How many lanes do not rest."""
 
     async def carry_out(self) -> dict[str, Json]:
         """Have the subtasks done; what the orchestrator is told of them."""
         flow = self.job._flow  # pyright: ignore[reportPrivateUsage]  # our own recipe
-        loop = asyncio.get_running_loop()
-        self._settled = {each.id: loop.create_future() for each in self.subtasks}
-        for id, settled in self.done.items():
-            self._settled[id].set_result(settled)
+        self.standing = {each.id: _Standing(self.done.get(each.id)) for each in self.subtasks}
         slots = Slots(flow, self.by.limits.parallel)
-        lanes: list[Callable[[], Coroutine[Any, Any, Settled]]] = [
-            partial(self._lane, each, slots) for each in self.subtasks if each.id not in self.done
+        orders = Orders(self.job, self.orchestration.id)
+        lanes: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            _Lane(self, each, slots, orders).go
+            for each in self.subtasks
+            if each.id not in self.done
         ]
-        await side_by_side(flow, lanes)
-        return _told([self._settled[each.id].result() for each in self.subtasks])
-
-    async def _lane(self, subtask: Subtask, slots: Slots) -> Settled:
-        settled = self._settled[subtask.id]
+        self.at_work = len(lanes)
+        listening = asyncio.create_task(orders.listen())
         try:
-            found = await self._settle(subtask, slots)
-            settled.set_result(found)
-            return found
+            if lanes:
+                await side_by_side(flow, lanes)
         finally:
-            if not settled.done():
-                settled.cancel()  # the run is over: those who wait for it find that out
+            listening.cancel()
+            await asyncio.wait({listening})
+            if not listening.cancelled():
+                listening.exception()  # seen: the run is over
+        return _told([cast(Settled, self.standing[each.id].settled) for each in self.subtasks])
 
-    async def _settle(self, subtask: Subtask, slots: Slots) -> Settled:
-        before = [await self._outcome_of(each) for each in subtask.sources]
-        blocking = [each for each in before if each.answer is None and each.subtask.required]
-        if blocking:
-            names = ", ".join(each.subtask.id for each in blocking)
-            return Settled(subtask, _record(subtask, "skipped", [f"it needs {names}"], 0))
-        await slots.enter()
+    @property
+    def has_all(self) -> bool:
+        """Whether every subtask has succeeded."""
+        settled = [each.settled for each in self.standing.values()]
+        return all(each is not None and each.answer is not None for each in settled)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The lane of one subtask."""
+
+    round: Delegation
+    subtask: Subtask
+    slots: Slots
+    orders: Orders
+    attempts: Attempts = field(init=False)
+
+    def __post_init__(self) -> None:
+        round = self.round
+        self.attempts = Attempts(
+            round.job, round.by, round.orchestration, self.subtask, round.failures, self.orders
+        )
+
+    @property
+    def _own(self) -> _Standing:
+        return self.round.standing[self.subtask.id]
+
+    async def go(self) -> None:
+        """Settle the subtask, and settle it anew where a person or its sources have it so."""
+        order: Order | None = None
         try:
+<<<<<<< HEAD
             given = given_to(
                 subtask, self.orchestration, {each.subtask.id: each for each in before}
             )
@@ -100,34 +163,162 @@ class Delegation:
                 self.job, self.by, self.orchestration, subtask, given, needed, self.failures
             )
             match await attempts.make(self.forced.get(subtask.id)):
-                case Accepted(answer, agent, call):
-                    where: dict[str, Json] = {
-                        "agent": agent,
-                        "task": answer.task_id,
-                        "job": self.job.id,
-                        "call": call,
-                        "artifacts": [each.name for each in answer.artifacts],
-                    }
-                    record = _record(subtask, "succeeded", [], attempts.count)
-                    return Settled(subtask, record | where, answer)
-                case Failed(reasons):
-                    return Settled(subtask, _record(subtask, "failed", reasons, attempts.count))
+=======
+            while True:
+                try:
+                    self._own.put(await self._settle(order))
+                    if not await self._goes_on():
+                        return
+                    order = None
+                except Ordered as ordered:
+                    order = ordered.order
+                self._own.put(None)
         finally:
-            slots.leave()
+            self._own.wake()  # the run may be over: those who wait for it find that out
 
-    async def _outcome_of(self, id: str) -> Settled:
-        flow, settled = self.job._flow, self._settled[id]  # pyright: ignore[reportPrivateUsage]
-        if not settled.done():
+    # --- what becomes of it ---
+
+    async def _settle(self, order: Order | None) -> Settled:
+        match None if order is None else order.verb:
+            case "skip":
+                return self._skipped(cast("Order", order))
+            case "answer":
+                return await self._answered(cast("Order", order))
+            case _:
+                return await self._have_done(order)
+
+    async def _have_done(self, order: Order | None) -> Settled:
+        """What agents make of it, once its sources are settled. Raises Ordered."""
+        before = [await self._source(each) for each in self.subtask.sources]
+        if names := _blocking(before):
+            return self._settled("skipped", [f"it needs {', '.join(names)}"])
+        await self.slots.enter()
+        try:
+            given = {each.subtask.id: each for each in before}
+            self.attempts.given = given_to(self.subtask, self.round.orchestration, given)
+            forced = self.round.forced.get(self.subtask.id)
+            if order is not None:
+                forced = order.agent
+            match await self.attempts.make(forced, by_hand=order is not None):
+>>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
+                case Accepted(answer, agent, call):
+                    return self._succeeded(answer, agent, call)
+                case Failed(reasons):
+                    return self._settled("failed", reasons)
+        finally:
+            self.slots.leave()
+
+    async def _source(self, id: str) -> Settled:
+        """What became of a source; if it is done anew beside a lane that has begun, what had."""
+        flow, source = self.round.job._flow, self.round.standing[id]  # pyright: ignore[reportPrivateUsage]
+        while True:
+            flow.check()
+            await self.orders.look(self.subtask.id)
+            settled = source.settled or (source.last if flow.on_record() else None)
+            if settled is not None:
+                return settled
             with flow.paused():
-                await asyncio.wait([settled])
-        flow.check()
-        return settled.result()
+                await _first(source.change(), self.orders.news(self.subtask.id))
+
+    async def _answered(self, order: Order) -> Settled:
+        """The answer of a person, on record as one."""
+        orchestration = self.round.orchestration
+        record: dict[str, Json] = {
+            **(order.answer or {}),
+            "status": "answered",
+            "task_id": orchestration.id,
+            "conversation_id": orchestration.conversation_id,
+            "metadata": {},
+            "usage": {},
+            "actions": [],
+            "artifacts": [],
+            "answered_by": order.by,
+        }
+        noted = self.round.job._value(_ANSWER, dict[str, Any], lambda: record)  # pyright: ignore[reportPrivateUsage]
+        call = noted._call.number  # pyright: ignore[reportPrivateUsage]
+        answer = TaskAnswer.from_json(await noted, None)
+        return self._succeeded(answer, self.subtask.agent, call)
+
+    def _skipped(self, order: Order) -> Settled:
+        why = f": {order.reason}" if order.reason else ""
+        settled = self._settled("skipped", [f"{order.by} skipped it{why}"])
+        return Settled(self.subtask, settled.record | {"skipped_by": order.by})
+
+    def _succeeded(self, answer: TaskAnswer[Any], agent: str, call: int) -> Settled:
+        where: dict[str, Json] = {
+            "agent": agent,
+            "task": answer.task_id,
+            "job": self.round.job.id,
+            "call": call,
+            "artifacts": [each.name for each in answer.artifacts],
+        }
+        if answer.answered_by is not None:
+            where["answered_by"] = answer.answered_by
+        return Settled(self.subtask, self._settled("succeeded", []).record | where, answer)
+
+    def _settled(self, status: str, reasons: list[str]) -> Settled:
+        record: dict[str, Json] = {
+            "subtask": self.subtask.id,
+            "title": self.subtask.title,
+            "status": status,
+            "required": self.subtask.required,
+            "attempts": self.attempts.count,
+        }
+        return Settled(self.subtask, record | ({"reasons": reasons} if reasons else {}))
+
+    # --- what may come after ---
+
+    async def _goes_on(self) -> bool:
+        """Rest; whether its sources have got there meanwhile. Raises Ordered."""
+        round, settled = self.round, cast(Settled, self._own.settled)
+        if settled.answer is None:
+            await self.orders.look(self.subtask.id)
+        round.at_work -= 1
+        goes_on = True
+        try:
+            goes_on = await self._rest(settled)
+        finally:
+            round.at_work += goes_on
+        return goes_on
+
+    async def _rest(self, settled: Settled) -> bool:
+        round, flow = self.round, self.round.job._flow  # pyright: ignore[reportPrivateUsage]
+        while not self.orders.closed:
+            if settled.answer is None and not self._is_stuck(settled):
+                return True
+            if round.at_work == 0 and not self.orders.are_open:
+                if round.has_all:
+                    return False
+                await self.orders.close()
+                continue
+            if settled.answer is not None:
+                return False
+            changes = [round.standing[each].change() for each in self.subtask.sources]
+            with flow.paused():
+                await _first(*changes, self.orders.news(self.subtask.id))
+            flow.check()
+            await self.orders.look(self.subtask.id)
+        return False
+
+    def _is_stuck(self, settled: Settled) -> bool:
+        """Whether nothing but a person can get it on."""
+        if "skipped_by" in settled.record or settled.record["status"] != "skipped":
+            return True
+        sources = [self.round.standing[each].settled for each in self.subtask.sources]
+        return any(each is None for each in sources) or bool(
+            _blocking(cast(list[Settled], sources))
+        )
 
 
-def _record(subtask: Subtask, status: str, reasons: list[str], attempts: int) -> dict[str, Json]:
-    record: dict[str, Json] = {"subtask": subtask.id, "title": subtask.title, "status": status}
-    record |= {"required": subtask.required, "attempts": attempts}
-    return record | ({"reasons": reasons} if reasons else {})
+def _blocking(sources: Sequence[Settled]) -> list[str]:
+    """Those without which a subtask is not begun."""
+    return [each.subtask.id for each in sources if each.answer is None and each.subtask.required]
+
+
+async def _first(*futures: asyncio.Future[None]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+    for each in futures:
+        each.cancel()
 
 
 def _told(settled: Sequence[Settled]) -> dict[str, Json]:

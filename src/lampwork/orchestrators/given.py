@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lampwork.orchestrators.delegation import Settled
     from lampwork.store.tasks.orchestrations import Orchestration
 
-__all__ = ["GivenInputs", "given_to"]
+__all__ = ["NOTHING", "GivenInputs", "given_to"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class GivenInputs:
 
     data: dict[str, Json]
     files: tuple[Snapshot | Artifact, ...]
+
+
+NOTHING = GivenInputs({}, ())
 
 
 def given_to(

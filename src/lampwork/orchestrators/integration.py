@@ -91,6 +91,7 @@ async def _sections(store: Store, succeeded: Sequence[dict[str, Any]]) -> list[S
             output=answer.output,
             response=answer.response,
             artifacts=answer.artifacts,
+            answered_by=answer.answered_by,
         )
         found.append(section)
     return found

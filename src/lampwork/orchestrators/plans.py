@@ -28,6 +28,13 @@ class Standing:
     chosen: Mapping[str, int] = field(default_factory=dict[str, int])
     """By subtask, how often the orchestrator has given it to an agent of its choice."""
 
+    def settles(self, subtask: Subtask) -> bool:
+        """Whether a subtask stays as it is: it has succeeded, or a person has had it skipped."""
+        outcome = self.outcomes.get(subtask.id, {})
+        if outcome.get("status") == "succeeded":
+            return True
+        return "skipped_by" in outcome and subtask in self.subtasks
+
 
 def standing(rounds: Sequence[Round]) -> Standing:
     """What these rounds add up to. One that was refused has changed nothing."""

@@ -184,9 +184,9 @@ def _before(connection: Any, task_id: str, job_id: str) -> tuple[Orchestration, 
 
 
 async def _done(flow: Flow, subtasks: Sequence[Subtask], before: Standing) -> dict[str, Settled]:
-    """What has succeeded in earlier rounds."""
-    done = [each for each in subtasks if _has_succeeded(before, each.id)]
-    records = [before.outcomes[each.id] for each in done]
-    answers = await accepted(flow.store, records)
-    found = zip(done, records, answers, strict=True)
-    return {subtask.id: Settled(subtask, record, answer) for subtask, record, answer in found}
+    """What was settled in earlier rounds, and stays so."""
+    stay = [each for each in subtasks if before.settles(each)]
+    done = [each for each in stay if _has_succeeded(before, each.id)]
+    answers = await accepted(flow.store, [before.outcomes[each.id] for each in done])
+    found = {each.id: answer for each, answer in zip(done, answers, strict=True)}
+    return {each.id: Settled(each, before.outcomes[each.id], found.get(each.id)) for each in stay}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
+    from lampwork.runs.wait import Wait
     from lampwork.store.jobs import jobs
     from lampwork.store.store import Store
 
@@ -116,6 +117,10 @@ class Flow(ABC):
     @abstractmethod
     def on_end(self, callable: str, input: Json) -> None:
         """Register what is to run when the job has ended, unless an earlier run has."""
+
+    @abstractmethod
+    async def heard(self, wait: Wait, has_come: Callable[[], Awaitable[bool]]) -> None:
+        """Return when a wait that no table has is answered, or `has_come` says so."""
 
     # --- its end ---
 

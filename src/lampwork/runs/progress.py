@@ -33,6 +33,6 @@ def say_ended(job: jobs.EndedJob, outcome: values.Outcome | None) -> None:
 def say_waiting(job_id: str, waits: Iterable[Wait], status: JobStatus) -> None:
     """Log that a job only waits; of one that needs a person that has been said."""
     if status == "suspended" and _log.isEnabledFor(logging.INFO):
-        kinds = sorted({wait.kind for wait in waits})
+        kinds = sorted({wait.kind for wait in waits} - {"order"})  # which may never come
         facts = {"event": "job.suspended", "job_id": job_id, "waits_for": kinds}
         _log.info("job %s suspended: waits for %s", job_id, ", ".join(kinds), extra=facts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -247,6 +248,21 @@ class Run(Flow):
                 return answer
         finally:
             del self.waiting_for[wait.id]
+
+    async def heard(self, wait: Wait, has_come: Callable[[], Awaitable[bool]]) -> None:
+        """Return when a wait that no table has is answered, or `has_come` says so. Raises RunEnded.
+
+        Whoever answers writes the wait down as well.
+        """
+        self.check()
+        with self.worker.waits.expecting(wait.id) as future:
+            self._futures.add(future)
+            try:
+                if not await has_come():
+                    await self._wait(wait, future, None)
+            finally:
+                self._futures.discard(future)
+        self.check()
 
     # --- calls ---
 

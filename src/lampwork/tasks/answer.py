@@ -35,6 +35,8 @@ class Section:
     output: Json
     response: str
     artifacts: tuple[Artifact, ...] = ()
+    answered_by: str | None = None
+    """The person who answered in the agent's place, if one did."""
 
     def to_json(self) -> dict[str, Json]:
         """As JSON."""

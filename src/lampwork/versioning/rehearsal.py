@@ -8,6 +8,7 @@ nor the network; what a recipe does outside of its job's calls happens, as on ev
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.project import Project
     from lampwork.runs.call import Call
+    from lampwork.runs.wait import Wait
     from lampwork.store.jobs import jobs
     from lampwork.store.store import Store
 
@@ -84,6 +86,12 @@ class Rehearsal(Flow):
         self.stands_at.append(call)
         with self.paused():
             return await asyncio.get_running_loop().create_future()
+
+    async def heard(self, wait: Wait, has_come: Callable[[], Awaitable[bool]]) -> None:
+        """Nobody is heard, but for what was said already."""
+        if not await has_come():
+            with self.paused():
+                await asyncio.get_running_loop().create_future()
 
     def _came_to_rest(self) -> None:
         self.at_rest.set()

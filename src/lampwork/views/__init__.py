@@ -72,6 +72,7 @@ from lampwork.views.orchestrations import (
     PlanEdit,
     RoundView,
     SubtaskChange,
+    SubtaskOrder,
     SubtaskView,
 )
 from lampwork.views.people import Account, ApiKey, Entry, MadeKey, Me, Person
@@ -171,6 +172,7 @@ __all__ = [
     "Spend",
     "SpendOfDay",
     "SubtaskChange",
+    "SubtaskOrder",
     "SubtaskView",
     "Summarised",
     "TaskDetails",

@@ -17,6 +17,7 @@ __all__ = [
     "PlanEdit",
     "RoundView",
     "SubtaskChange",
+    "SubtaskOrder",
     "SubtaskView",
 ]
 
@@ -26,8 +27,8 @@ class AttemptView:
     """One try of one agent at a subtask."""
 
     agent: str
-    why: Literal["first", "asked_again", "retried", "fallback", "chosen", "refused"]
-    """`refused`: it could not be given the subtask at all."""
+    why: Literal["first", "asked_again", "retried", "fallback", "chosen", "refused", "by_hand"]
+    """`refused`: it could not be given the subtask at all; `by_hand`: a person has ordered it."""
     status: Literal["working", "judging", "accepted", "rejected", "failed", "cancelled"]
     """`rejected` by a check or the judge; `failed` without an answer."""
     reasons: tuple[str, ...]
@@ -36,6 +37,18 @@ class AttemptView:
     task_id: str | None = None
     conversation_id: str | None = None
     usage: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtaskOrder:
+    """What a person has had done about a subtask."""
+
+    verb: Literal["answer", "reassign", "retry", "skip"]
+    by: str
+    at: datetime
+    reason: str
+    agent: str | None
+    """To whom it was reassigned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +63,8 @@ class SubtaskView:
     """What its inputs are of, and what it waits for besides."""
     required: bool
     status: Literal["waiting", "working", "succeeded", "failed", "skipped", "cancelled"]
-    """`skipped`: something that it needs has failed."""
+    """`skipped`: something that it needs has failed, or a person has said so."""
+    orders: tuple[SubtaskOrder, ...]
     reasons: tuple[str, ...]
     attempts: tuple[AttemptView, ...]
     usage: dict[str, int]

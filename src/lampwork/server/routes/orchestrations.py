@@ -1,8 +1,10 @@
-"""Orchestrations: the ledger of one, and what people decide about its plan."""
+"""Orchestrations: the ledger of one, and what people decide about its plan and its subtasks."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from pydantic import Field
 
 from lampwork.server.authority import May
@@ -57,4 +59,64 @@ class Edit(Decision):
 async def edit_plan(who: May.decide, task: TaskId, here: Here, edit: Edit) -> OrchestrationView:
     """Propose other subtasks instead; they are checked like the model's, and wait in their turn."""
     await here.door.edit_plan(task, by=who.name, **edit.model_dump())
+    return await here.insights.orchestration(task)
+
+
+# --- a subtask by hand ---
+
+Subtask = Annotated[str, Path(min_length=1, max_length=200, description="A subtask's id.")]
+
+
+class ByHand(Body):
+    """Why a person steps in."""
+
+    reason: str = ""
+
+
+class AnswerOfSubtask(ByHand):
+    """A person's answer."""
+
+    answer: Json
+
+
+@router.post("/subtasks/{subtask}/answer", status_code=202)
+async def answer_subtask(
+    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: AnswerOfSubtask
+) -> OrchestrationView:
+    """Answer a subtask in its agent's place."""
+    said = given.model_dump()
+    await here.door.answer_subtask(task, subtask, by=who.name, **said)
+    return await here.insights.orchestration(task)
+
+
+class Reassigned(ByHand):
+    """Who is to do it."""
+
+    agent: str
+
+
+@router.post("/subtasks/{subtask}/reassign", status_code=202)
+async def reassign_subtask(
+    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: Reassigned
+) -> OrchestrationView:
+    """Give a subtask to another agent of its orchestrator."""
+    await here.door.reassign_subtask(task, subtask, by=who.name, **given.model_dump())
+    return await here.insights.orchestration(task)
+
+
+@router.post("/subtasks/{subtask}/retry", status_code=202)
+async def retry_subtask(
+    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: ByHand
+) -> OrchestrationView:
+    """Have a subtask tried anew, as it was planned."""
+    await here.door.retry_subtask(task, subtask, by=who.name, reason=given.reason)
+    return await here.insights.orchestration(task)
+
+
+@router.post("/subtasks/{subtask}/skip", status_code=202)
+async def skip_subtask(
+    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: ByHand
+) -> OrchestrationView:
+    """Have a subtask not done: what depends on it goes on as if it had failed."""
+    await here.door.skip_subtask(task, subtask, by=who.name, reason=given.reason)
     return await here.insights.orchestration(task)

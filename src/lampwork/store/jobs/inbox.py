@@ -45,6 +45,7 @@ _KINDS: dict[WaitKind, str] = {
     "resolution": "a word on what became of an effect",
     "confirmation": "its user to confirm a call",
     "approval": "a person to approve a plan",
+    "order": "what a person says of a subtask",
     "place": "a place among the tasks of its genie",
     "rate": "its turn at a model",
     "endpoint": "an endpoint's answer",

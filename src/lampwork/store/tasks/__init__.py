@@ -2,6 +2,6 @@
 
 Opened (`openings`, `continued`), found by their runs (`claims`), below others (`lineage`,
 `delegated`), written (`conversations`, `briefings`, `artifacts`), given files (`files`,
-`uploads`), ended (`tasks`, `by_hand`), shown with what is below them (`orchestrations`). What
-they wait for before they go on: `places`, `pauses`.
+`uploads`), ended (`tasks`, `by_hand`), shown with what is below them (`orchestrations`,
+`orders`). What they wait for before they go on: `places`, `pauses`.
 """

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
-from lampwork.store.schema import briefings, conversations
+from lampwork.store.schema import briefings, conversations, entries
 from lampwork.types import Json
 
 _DAY = 86400.0
@@ -38,6 +38,15 @@ def collect(connection: sa.Connection) -> int:
     unused = clock.now() if eldest is None else eldest
     gone = sa.delete(briefings).where(briefings.c.used_at < unused - _DAY)
     return connection.execute(gone).rowcount
+
+
+def of_task(connection: sa.Connection, task_id: str) -> Sequence[dict[str, Json]]:
+    """Those that a task's requests have held."""
+    bodies = connection.execute(
+        sa.select(entries.c.body).where(entries.c.task_id == task_id, entries.c.kind == "told")
+    ).scalars()
+    digests = {each["briefing"] for each in bodies if each.get("briefing")}
+    return list(some(connection, digests).values())
 
 
 def some(connection: sa.Connection, digests: Collection[str]) -> dict[str, dict[str, Json]]:

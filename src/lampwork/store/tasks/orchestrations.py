@@ -32,6 +32,7 @@ class Orchestration:
     """What the task of an orchestrator was given; it never changes."""
 
     id: str
+    conversation_id: str
     genie: str
     instructions: str
     data: Json
@@ -71,6 +72,7 @@ def orchestration(connection: sa.Connection, task_id: str) -> Orchestration:
     row = connection.execute(_task.where(tasks.c.id == task_id)).one()
     return Orchestration(
         id=row.id,
+        conversation_id=row.conversation_id,
         genie=row.genie,
         instructions=row.instructions,
         data=row.data,

@@ -1,0 +1,297 @@
+"""People in a round: a subtask is answered, reassigned, retried or skipped by hand meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.orchestration import approving
+from tests.orchestration.conftest import Open
+from tests.orchestration.team import agent, lead, subtask, summary
+from tests.support import armed, dying, eventually, inside, park, result
+from tests.warm import ROOT, Warm
+
+from lampwork import (
+    Answer,
+    Call,
+    CannotComplete,
+    OrchestrationLimits,
+    Project,
+    Settings,
+    Turn,
+)
+from lampwork.door import Door
+from lampwork.errors import InputInvalid, SubtaskSettled, TaskNotFound
+from lampwork.insights import Insights
+from lampwork.views import OrchestrationView, SubtaskView
+
+CENTS = {"type": "object", "properties": {"cents": {"type": "integer"}}, "required": ["cents"]}
+
+
+class Desk:
+    """A project whose agent `slow` answers nothing, and whose agent `held` answers when told."""
+
+    def __init__(self, *plan: dict[str, Any], **given: Any) -> None:
+        self.project = Project("desk")
+        self.told = asyncio.Event()
+        self.asked: list[str] = []
+        team = [
+            agent(self.project, "slow", self._slow),
+            agent(self.project, "held", self._held),
+            agent(self.project, "able", self._able),
+            agent(self.project, "unable", lambda _: CannotComplete("no data")),
+        ]
+        limits = OrchestrationLimits(backoff=0)
+        lead(self.project, team, plan, limits=limits, **given)
+
+    async def _slow(self, turn: Turn) -> Answer:
+        self.asked.append(f"slow: {turn.instructions}")
+        await asyncio.Event().wait()
+        return Answer("never")
+
+    async def _held(self, turn: Turn) -> Answer:
+        self.asked.append(f"held: {turn.instructions}")
+        await self.told.wait()
+        return Answer("held")
+
+    async def tell(self) -> None:
+        """Let `held` answer; on the loop on which it waits."""
+        self.told.set()
+
+    def _able(self, turn: Turn) -> Answer:
+        self.asked.append(f"able: {turn.instructions} {sorted(turn.data or {})}")
+        return Answer("done")
+
+
+async def orchestration(app: Door, job_id: str) -> OrchestrationView:
+    """That of a job, once its plan is there."""
+
+    async def look() -> OrchestrationView | None:
+        try:
+            return await Insights(app.store).orchestration(job_id)
+        except TaskNotFound:
+            return None
+
+    return await eventually(look)
+
+
+async def stands(app: Door, of: str, id: str, status: str) -> SubtaskView:
+    """A subtask, once it has this status."""
+
+    async def look() -> SubtaskView | None:
+        found = await Insights(app.store).orchestration(of)
+        [subtask] = [each for each in found.subtasks if each.subtask == id]
+        return subtask if subtask.status == status else None
+
+    return await eventually(look)
+
+
+async def test_a_subtask_is_taken_from_an_agent_at_work_and_given_to_another(opened: Open) -> None:
+    desk = Desk(subtask("a", "slow"), subtask("b", "able", inputs=[{"name": "a", "subtask": "a"}]))
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        await eventually(lambda: desk.asked)
+        for _ in range(2):  # said twice it is done once
+            await app.reassign_subtask(of, "a", "able", by="ann", reason="slow is ill")
+        answer = await result(app, job)
+        found = await Insights(app.store).orchestration(of)
+
+    assert answer["response"] == "a succeeded, b succeeded"
+    first = found.subtasks[0]
+    assert [(each.agent, each.why, each.status) for each in first.attempts] == [
+        ("slow", "first", "failed"),
+        ("able", "by_hand", "accepted"),
+    ]
+    assert first.attempts[0].reasons == ("ann gave it to able: slow is ill.",)
+    [order] = first.orders
+    assert (order.verb, order.by, order.agent, order.reason) == (
+        "reassign",
+        "ann",
+        "able",
+        "slow is ill",
+    )
+
+
+async def test_an_answer_by_hand_is_checked_and_others_go_on_with_it(opened: Open) -> None:
+    typed = subtask("a", "slow", output=CENTS)
+    desk = Desk(typed, subtask("b", "able", inputs=[{"name": "a", "subtask": "a"}]))
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        with pytest.raises(InputInvalid, match="cents"):
+            await app.answer_subtask(of, "a", {"cents": "many"}, by="ann")
+        await app.answer_subtask(of, "a", {"cents": 7}, by="ann")
+        answer = await result(app, job)
+        with pytest.raises(SubtaskSettled, match="has succeeded"):
+            await app.answer_subtask(of, "a", {"cents": 8}, by="bob")
+
+    first, second = answer["sections"]
+    assert (first["output"], first["agent"], first["answered_by"]) == ({"cents": 7}, "slow", "ann")
+    assert (second["subtask"], second["answered_by"]) == ("b", None)
+
+
+async def test_what_has_failed_is_retried_while_its_round_goes_on_and_what_needs_it_follows(
+    opened: Open,
+) -> None:
+    desk = Desk(
+        subtask("a", "unable"), subtask("b", "able", depends_on=["a"]), subtask("c", "held")
+    )
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        await stands(app, of, "a", "failed")
+        await app.reassign_subtask(of, "a", "able", by="ann")
+        await stands(app, of, "b", "succeeded")
+        await inside(app, desk.tell())
+        answer = await result(app, job)
+
+    assert answer["response"] == "a succeeded, b succeeded, c succeeded"
+    assert [each for each in desk.asked if "able" in each] == [
+        "able: do a ['earlier_attempts']",
+        "able: do b []",
+    ]
+
+
+async def test_what_is_skipped_is_missing_where_it_is_required_and_stays_skipped(
+    opened: Open,
+) -> None:
+    def then(turn: Turn) -> Any:
+        if len(turn.results) == 1:
+            return Call("revise", reason="more", subtasks=[subtask("more", "able")])
+        return Answer(summary(turn))
+
+    desk = Desk(
+        subtask("optional", "slow", required=False),
+        subtask("after", "able", inputs=[{"name": "optional", "subtask": "optional"}]),
+        subtask("needed", "slow"),
+        subtask("later", "able", depends_on=["needed"]),
+        then=then,
+    )
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.", allow_partial=True)
+        of = (await orchestration(app, job)).orchestration_id
+        await app.skip_subtask(of, "optional", by="ann")
+        await app.skip_subtask(of, "needed", by="bob", reason="not this year")
+        answer = await result(app, job)
+        found = await Insights(app.store).orchestration(of)
+
+    assert answer["status"] == "partial"
+    assert {each.subtask: each.status for each in found.subtasks} == {
+        "optional": "skipped",
+        "after": "succeeded",
+        "needed": "skipped",
+        "later": "skipped",
+        "more": "succeeded",
+    }
+    missing = {each["subtask"]: each["reasons"] for each in answer["missing"]}
+    assert missing == {
+        "needed": ["bob skipped it: not this year"],
+        "later": ["it needs needed"],
+    }
+    assert len([each for each in desk.asked if each.startswith("slow")]) <= 2
+
+
+async def test_an_order_wakes_a_parked_round_and_is_followed_over_a_restart(opened: Open) -> None:
+    """The agent is an orchestrator whose plan waits for somebody, so nothing executes."""
+    project = Project("desk")
+    able = agent(project, "able")
+    below = lead(project, [able], [subtask("x", "able")], name="below", plan_approval="always")
+    lead(project, [below, able], [subtask("a", "below"), subtask("b", "able")])
+    async with opened(project) as app:
+        job = await app.assign("lead", "Do it.")
+        found = await orchestration(app, job)
+        of, round = found.orchestration_id, found.rounds[0].job_id
+        await stands(app, of, "b", "succeeded")
+        [task] = [each.task_id for each in (await stands(app, of, "a", "working")).attempts]
+
+        async def waits() -> Any:
+            rounds = (await Insights(app.store).job(round)).waiting_on
+            return rounds and rounds[0].waiting_on
+
+        await eventually(waits)
+        await park(app, round)
+    async with opened(project) as app:
+        await app.reassign_subtask(of, "a", "able", by="ann")
+        answer = await result(app, job)
+        ended = await Insights(app.store).orchestration(of)
+        inner = await Insights(app.store).orchestration(task or "")
+
+    assert answer["response"] == "a succeeded, b succeeded"
+    assert [each.status for each in ended.subtasks[0].attempts] == ["failed", "accepted"]
+    assert [each.status for each in inner.rounds] == ["cancelled"]
+
+
+async def test_what_can_not_be_done_is_said_and_changes_nothing(opened: Open) -> None:
+    desk = Desk(
+        subtask("a", "unable"), subtask("b", "held"), subtask("c", "able", depends_on=["b"])
+    )
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.", allow_partial=True)
+        of = (await orchestration(app, job)).orchestration_id
+        await stands(app, of, "a", "failed")
+        with pytest.raises(InputInvalid, match='no subtask "z"'):
+            await app.skip_subtask(of, "z", by="ann")
+        with pytest.raises(InputInvalid, match='no agent "nobody"'):
+            await app.reassign_subtask(of, "a", "nobody", by="ann")
+        with pytest.raises(InputInvalid, match="asks for a text"):
+            await app.answer_subtask(of, "a", 7, by="ann")
+        with pytest.raises(SubtaskSettled, match="nothing to try again"):
+            await app.retry_subtask(of, "c", by="ann")
+        await inside(app, desk.tell())
+        await result(app, job)
+        found = await Insights(app.store).orchestration(of)
+        with pytest.raises(SubtaskSettled, match="The round of subtask"):
+            await app.retry_subtask(of, "a", by="ann")
+
+    assert [each.orders for each in found.subtasks] == [(), (), ()]
+
+
+@pytest.mark.parametrize("point", ["call.before", "call.after"])
+async def test_a_run_that_dies_where_it_follows_an_order_follows_it_once(
+    opened: Open, point: str
+) -> None:
+    desk = Desk(subtask("a", "slow"), subtask("b", "able", depends_on=["a"]))
+    async with opened(desk.project, sweep_interval=0.1) as app:
+        job = await app.assign("lead", "Do it.")
+        found = await orchestration(app, job)
+        await eventually(lambda: desk.asked)
+        deaths = iter([dying(app, found.rounds[0].job_id)])
+        with armed(point, lambda: next(deaths, lambda: None)()):
+            await app.reassign_subtask(found.orchestration_id, "a", "able", by="ann")
+            answer = await result(app, job)
+        ended = await Insights(app.store).orchestration(found.orchestration_id)
+
+    assert next(deaths, None) is None
+    assert answer["response"] == "a succeeded, b succeeded"
+    assert [each.agent for each in ended.subtasks[0].attempts] == ["slow", "able"]
+    assert len(desk.asked) == 3
+
+
+async def test_an_order_that_is_given_while_the_process_is_dead_is_followed_by_the_next(
+    tmp_path: Path, warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, home = tmp_path / "book", tmp_path / "state"
+    monkeypatch.setenv("BOOK", str(book))
+    words = ["-m", "lampwork", "worker", "tests.orchestration.approving:project"]
+    words += ["--home", str(home)]
+    settings = Settings(home=home, db=os.environ.get("LAMPWORK_DB"))
+    async with Door.opened(approving.project, settings) as door:
+        job = await door.assign(approving.truster, "Book it.")
+        killed = warm.start(words, cwd=ROOT)
+        of = (await orchestration(door, job)).orchestration_id
+        await stands(door, of, "a", "working")
+        os.kill(killed.pid, signal.SIGKILL)
+        await asyncio.to_thread(killed.communicate, timeout=60)
+        await door.reassign_subtask(of, "a", "worker", by="ann")
+        goes_on = warm.start(words, cwd=ROOT)
+        answer = await door.result(job)
+        goes_on.terminate()
+        await asyncio.to_thread(goes_on.communicate, timeout=60)
+
+    assert answer["response"] == "the first agent is booked"
+    assert [line.split("\t")[0] for line in book.read_text().splitlines()] == ["the first agent"]
