@@ -43,7 +43,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-Working = Callable[["Run", Assignment, int], Awaitable[values.Recorded]]
+Working = Callable[["Run", Assignment, Beginning], Awaitable[values.Recorded]]
 """What does a task that a call of a job assigns."""
 
 _log = logging.getLogger("lampwork.recipe")
@@ -183,11 +183,9 @@ class Job(SideBySide, Endpoints):
         """
         return self._assign(Assignment.on(self._flow.project, genie, instructions, output, terms))
 
-<<<<<<< HEAD
-    def _assign(self, given: Assignment, *, as_recorded: bool = False) -> JobCall[Any]:
-=======
-    def _assign(self, given: Assignment, working: Working = work) -> JobCall[TaskAnswer[Any]]:
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
+    def _assign(
+        self, given: Assignment, *, as_recorded: bool = False, working: Working = work
+    ) -> JobCall[Any]:
         assignment = check_assignment(self._flow.project, given)
         check_lineage(assignment, self._flow.lineage)
         self._flow.require_model(assignment.genie)
@@ -196,11 +194,8 @@ class Job(SideBySide, Endpoints):
         digest = _digest(assignment.instructions, assignment.conversation, takes)
 
         async def body(run: Run, number: int) -> values.Recorded:
-<<<<<<< HEAD
-            return await work(run, assignment, Beginning(run.leading, number, "task", name, digest))
-=======
-            return await working(run, assignment, number)
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
+            beginning = Beginning(run.leading, number, "task", name, digest)
+            return await working(run, assignment, beginning)
 
         def read(record: dict[str, Json]) -> Any:
             answer = TaskAnswer.from_json(record, assignment.output)

@@ -9,23 +9,15 @@ import pytest
 from tests.orchestration.team import agent, lead, subtask
 from tests.support import DEADLINE, eventually
 
-<<<<<<< HEAD
 from lampwork import Answer, Call, CannotComplete, Project, SkillCall, Turn
-=======
-from lampwork import Answer, Project, Turn
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
 from lampwork.client import Client
 from lampwork.errors import (
     AlreadyAnswered,
     InputInvalid,
-<<<<<<< HEAD
     OutputTypeInvalid,
-    ProposalChanged,
-=======
     ProposalChanged,
     SubtaskSettled,
     TaskNotFound,
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
     WaitNotFound,
 )
 from lampwork.views import OrchestrationView
@@ -118,7 +110,6 @@ async def test_only_a_task_of_the_project_can_be_followed(serve: Serve) -> None:
     assert answered.status_code == 404
 
 
-<<<<<<< HEAD
 async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
     project = Project("desk")
 
@@ -150,7 +141,8 @@ async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
     assert [each.name for each in ledger.artifacts] == ["report.html"]
     assert b"<h1>Done</h1>" in page
     assert saved == b"noted"
-=======
+
+
 async def test_a_subtask_is_done_by_hand_and_the_audit_log_has_who_and_why(serve: Serve) -> None:
     project = Project("desk")
 
@@ -196,4 +188,3 @@ async def test_a_subtask_is_done_by_hand_and_the_audit_log_has_who_and_why(serve
         ("subtask.reassign", "c", "local"),
     ]
     assert found[0]["details"]["reason"] == "slow is ill"
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)

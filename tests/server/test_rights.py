@@ -158,6 +158,7 @@ async def theirs(tmp_path: Any) -> dict[str, str]:
         "job_id": job_id,
         "task_id": f"t{call}",
         "conversation_id": f"c{call}",
+        "subtask": "a",
         "project": "bank",
         "digest": "0" * 64,
         **dict.fromkeys(("recipe", "genie", "name", "path", "email", "prefix"), "pays"),

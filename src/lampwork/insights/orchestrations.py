@@ -15,15 +15,11 @@ from lampwork.errors import TaskNotFound
 from lampwork.insights.conversations import error_view
 from lampwork.insights.files import saved_views
 from lampwork.insights.plans import approval_of, changes
-from lampwork.orchestrators.lane_record import lanes_of
+from lampwork.orchestrators.lane_record import LaneRecord, lanes_of
 from lampwork.orchestrators.plan import Subtask, as_given
 from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
 from lampwork.store.lists import queries
-<<<<<<< HEAD
-from lampwork.store.tasks import artifacts, conversations, orchestrations
-=======
-from lampwork.store.tasks import conversations, orchestrations, orders
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
+from lampwork.store.tasks import artifacts, conversations, orchestrations, orders
 from lampwork.store.tasks.orchestrations import Round
 from lampwork.types import ENDED, Json
 from lampwork.views.orchestrations import (
@@ -102,26 +98,26 @@ class _Ledger:
         if refused:
             return
         self.plan = plan
-        lanes = [each for each in plan if not before.settles(each)]
-        working = {each.id for each in lanes}
-        self.outcomes = {id: each for id, each in self.outcomes.items() if id not in working}
+        settled = {each.id for each in plan if before.settles(each)}
+        self.outcomes = {id: each for id, each in self.outcomes.items() if id in settled}
         if isinstance(outcome, values.Value):
             self.outcomes |= {
                 each["subtask"]: each for each in json.loads(outcome.text)["subtasks"]
             }
         self.open = round.status not in ENDED
         chosen = {round.input["subtask"]} if verb_of(round.callable) == "delegate" else set[str]()
-        self._take_lanes(round.job_id, lanes, chosen)
+        for each in lanes_of(self.connection, round.job_id, plan, settled, chosen):
+            self._take_lane(each)
         self._take_orders(round.job_id)
 
-    def _take_lanes(self, job_id: str, lanes: Sequence[Subtask], chosen: set[str]) -> None:
-        for each in lanes_of(self.connection, job_id, lanes, chosen):
-            id = each.subtask.id
-            settled = id in self.outcomes
-            self.attempts.setdefault(id, []).extend(each.finished(settled=settled))
-            usage = [*([self.usage[id]] if id in self.usage else []), *each.usage]
-            self.usage[id] = conversations.sum_up(usage)
-            self.standing[id] = each.status
+    def _take_lane(self, lane: LaneRecord) -> None:
+        """Take in what was done about a subtask in a round."""
+        id = lane.subtask.id
+        settled = id in self.outcomes
+        self.attempts.setdefault(id, []).extend(lane.finished(settled=settled))
+        usage = [*([self.usage[id]] if id in self.usage else []), *lane.usage]
+        self.usage[id] = conversations.sum_up(usage)
+        self.standing[id] = lane.status
 
     def _take_orders(self, job_id: str) -> None:
         """Take in what people have said of subtasks by hand."""

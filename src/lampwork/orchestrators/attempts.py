@@ -21,12 +21,8 @@ from lampwork.errors import (
     TurnLimitReached,
 )
 from lampwork.genies.budget import Budget
-<<<<<<< HEAD
 from lampwork.orchestrators.check import JUDGING, CheckCall, Verdict
-=======
-from lampwork.orchestrators.check import JUDGING, Verdict
 from lampwork.orchestrators.given import NOTHING, GivenInputs
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
 from lampwork.runs.call import Call
 from lampwork.store import blobs
 from lampwork.tasks.assignment import Assignment
@@ -41,6 +37,7 @@ if TYPE_CHECKING:
     from lampwork.orchestrators.plan import Subtask
     from lampwork.runs.gather import JobCall
     from lampwork.runs.run import Run
+    from lampwork.store.jobs.calls import Beginning
     from lampwork.store.tasks.orchestrations import Orchestration
     from lampwork.tasks.answer import TaskAnswer
 
@@ -85,12 +82,8 @@ class Attempts:
     by: Orchestrator
     orchestration: Orchestration
     subtask: Subtask
-<<<<<<< HEAD
-    given: GivenInputs
     needed: frozenset[str]
     """The names of files that it is to produce, because other subtasks are given them."""
-=======
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
     failures: dict[str, int]
     """By agent, how many subtasks it has failed in a row in this round, all lanes together."""
     orders: Orders
@@ -98,13 +91,9 @@ class Attempts:
     count: int = 0
     """The tasks so far."""
     _spent: dict[str, float] = field(default_factory=dict[str, float])
-<<<<<<< HEAD
     """Of its share, by all agents that have tried."""
-=======
-    """By the agent that has it now."""
     _by_hand: bool = False
     """Whether a person has had it tried, with agents that were set aside as well."""
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
     _earlier: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
     """What the agents before have done, for the next one to know."""
 
@@ -204,11 +193,13 @@ class Attempts:
         return found
 
     def _call(self, assignment: Assignment) -> JobCall[TaskAnswer[Any]]:
-        return self.job._assign(assignment, self._working)  # pyright: ignore[reportPrivateUsage]
+        return self.job._assign(assignment, working=self._working)  # pyright: ignore[reportPrivateUsage]
 
-    async def _working(self, run: Run, assignment: Assignment, number: int) -> values.Recorded:
-        working = work(run, assignment, number)
-        return await self.orders.attempt(self.subtask.id, run, number, working)
+    async def _working(
+        self, run: Run, assignment: Assignment, beginning: Beginning
+    ) -> values.Recorded:
+        working = work(run, assignment, beginning)
+        return await self.orders.attempt(self.subtask.id, run, beginning.number, working)
 
     def _assignment(self, agent: str, brief: str, conversation: str | None) -> Assignment:
         genie, task = self.by.agents[agent], self.orchestration

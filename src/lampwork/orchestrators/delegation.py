@@ -15,14 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 from lampwork.orchestrators.attempts import Accepted, Attempts, Failed
 from lampwork.orchestrators.given import given_to
 from lampwork.orchestrators.orders import Ordered, Orders
-from lampwork.orchestrators.plan import Subtask
+from lampwork.orchestrators.plan import Subtask, needed_files
 from lampwork.runs.lanes import Slots, side_by_side
-<<<<<<< HEAD
-from lampwork.types import LARGEST_RESULT, Json
-=======
 from lampwork.tasks.answer import TaskAnswer
-from lampwork.types import LARGEST_INLINE, Json
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
+from lampwork.types import LARGEST_RESULT, Json
 
 if TYPE_CHECKING:
     from lampwork.job import Job
@@ -138,7 +134,13 @@ class _Lane:
     def __post_init__(self) -> None:
         round = self.round
         self.attempts = Attempts(
-            round.job, round.by, round.orchestration, self.subtask, round.failures, self.orders
+            round.job,
+            round.by,
+            round.orchestration,
+            self.subtask,
+            needed_files(self.subtask, round.subtasks),
+            round.failures,
+            self.orders,
         )
 
     @property
@@ -149,21 +151,6 @@ class _Lane:
         """Settle the subtask, and settle it anew where a person or its sources have it so."""
         order: Order | None = None
         try:
-<<<<<<< HEAD
-            given = given_to(
-                subtask, self.orchestration, {each.subtask.id: each for each in before}
-            )
-            needed = frozenset(
-                source.artifact
-                for each in self.subtasks
-                for source in each.inputs
-                if source.subtask == subtask.id and source.artifact is not None
-            )
-            attempts = Attempts(
-                self.job, self.by, self.orchestration, subtask, given, needed, self.failures
-            )
-            match await attempts.make(self.forced.get(subtask.id)):
-=======
             while True:
                 try:
                     self._own.put(await self._settle(order))
@@ -200,7 +187,6 @@ class _Lane:
             if order is not None:
                 forced = order.agent
             match await self.attempts.make(forced, by_hand=order is not None):
->>>>>>> aa05425 (Subtasks are answered, reassigned, retried and skipped by hand while their round goes on)
                 case Accepted(answer, agent, call):
                     return self._succeeded(answer, agent, call)
                 case Failed(reasons):

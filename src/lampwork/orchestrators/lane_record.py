@@ -15,7 +15,7 @@ from lampwork import values
 from lampwork.orchestrators.attempts import GAVE_UP, REFUSED
 from lampwork.orchestrators.check import JUDGING
 from lampwork.orchestrators.orders import BY_HAND
-from lampwork.orchestrators.plan import Subtask
+from lampwork.orchestrators.plan import Subtask, needed_files
 from lampwork.store import blobs
 from lampwork.store.jobs import calls as calls_store
 from lampwork.store.tasks import conversations, orchestrations
@@ -29,17 +29,35 @@ __all__ = ["LaneRecord", "lanes_of"]
 
 
 def lanes_of(
-    connection: sa.Connection, job_id: str, subtasks: Sequence[Subtask], chosen: Collection[str]
+    connection: sa.Connection,
+    job_id: str,
+    plan: Sequence[Subtask],
+    settled: Collection[str],
+    chosen: Collection[str],
 ) -> Iterator[LaneRecord]:
-    """The lanes of a round that works on these subtasks. `chosen` are given to agents of choice."""
-    tasks = {row.call: row for row in orchestrations.tasks_of(connection, job_id)}
+    """The lanes of a round: of a plan's subtasks, but for those that were `settled` before.
+
+    `chosen` are given to agents of the orchestrator's choice.
+    """
+    tasks: dict[int, Any] = {row.call: row for row in orchestrations.tasks_of(connection, job_id)}
     calls = [row for _, row in sorted(calls_store.of_job(connection, job_id).items())]
     ahead = _before_lanes(calls)
-    lanes = [LaneRecord(connection, each, each.id in chosen) for each in subtasks]
+    lanes = [
+        LaneRecord(connection, each, _looks(each, plan), each.id in chosen)
+        for each in plan
+        if each.id not in settled
+    ]
     for row in calls:
         if row.number > ahead and lanes:
-            lanes[(row.number - ahead - 1) % len(lanes)].take(row, tasks.get(row.number))
+            index: int = (row.number - ahead - 1) % len(lanes)
+            lanes[index].take(row, tasks.get(row.number))
     return iter(lanes)
+
+
+def _looks(subtask: Subtask, plan: Sequence[Subtask]) -> int:
+    """How often an answer to a subtask is looked at before it is accepted."""
+    needed = needed_files(subtask, plan)
+    return len(subtask.checks) + bool(needed) + (subtask.rubric is not None)
 
 
 def _before_lanes(calls: Sequence[Any]) -> int:
@@ -55,6 +73,8 @@ class LaneRecord:
 
     connection: sa.Connection
     subtask: Subtask
+    looks: int
+    """How often an answer is looked at before it is accepted."""
     chosen: bool
     """Whether the orchestrator has chosen who does it."""
     attempts: list[AttemptView] = field(default_factory=list[AttemptView])
@@ -120,11 +140,10 @@ class LaneRecord:
 
     @property
     def _is_accepted(self) -> bool:
-        needed = len(self.subtask.checks) + (self.subtask.rubric is not None)
         return (
             not self.by_hand
             and self.attempts[-1].status in ("judging", "accepted")
-            and self.passed >= needed
+            and self.passed >= self.looks
         )
 
     def _attempt(self, call: Any, task: Any, agent: str, outcome: Any) -> AttemptView:

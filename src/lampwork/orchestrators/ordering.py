@@ -96,9 +96,9 @@ def _lane(
             subtask_status="waiting",
         )
     chosen = {last.input["subtask"]} if verb_of(last.callable) == "delegate" else set[str]()
-    lanes = [each for each in plan if not before.settles(each)]
-    found = {each.subtask.id: each for each in lanes_of(connection, last.job_id, lanes, chosen)}
-    return found[subtask]
+    settled = {each.id for each in plan if before.settles(each)}
+    lanes = lanes_of(connection, last.job_id, plan, settled, chosen)
+    return next(each for each in lanes if each.subtask.id == subtask)
 
 
 def _require_open(

@@ -13,7 +13,16 @@ from lampwork.genies.genie import Genie
 from lampwork.genies.output import describe
 from lampwork.types import Json
 
-__all__ = ["Plan", "Subtask", "SubtaskInput", "Team", "as_given", "lacking", "problems_of"]
+__all__ = [
+    "Plan",
+    "Subtask",
+    "SubtaskInput",
+    "Team",
+    "as_given",
+    "lacking",
+    "needed_files",
+    "problems_of",
+]
 
 
 def _name(given: Any) -> Any:
@@ -136,6 +145,16 @@ def problems_of(subtasks: Sequence[Subtask], team: Team) -> list[str]:
     if not found and (cycle := _cycle(known)):
         found.append(f"these wait for each other: {' → '.join(cycle)}")
     return found
+
+
+def needed_files(subtask: Subtask, subtasks: Iterable[Subtask]) -> frozenset[str]:
+    """The names of files that it is to produce, because others of its plan are given them."""
+    return frozenset(
+        source.artifact
+        for each in subtasks
+        for source in each.inputs
+        if source.subtask == subtask.id and source.artifact is not None
+    )
 
 
 def lacking(
