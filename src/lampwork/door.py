@@ -302,9 +302,9 @@ class Door(JobsDoor):
             blobs=[each for file in assignment.taken for each in file.blobs],
         )
 
-    def expect(self, path: str, *, address: str | None = None) -> None:
-        """Raise TriggerNotFound or TooManyDeliveries, before a delivery is read."""
-        self._receiving.expect(path, address=address)
+    def expect(self, path: str, *, address: str | None = None, size: int | None = None) -> None:
+        """Raise TriggerNotFound or TooManyDeliveries, before a delivery, of that size, is read."""
+        self._receiving.expect(path, address=address, size=size)
 
     async def receive(
         self, path: str, headers: Mapping[str, str], body: bytes, *, address: str | None = None

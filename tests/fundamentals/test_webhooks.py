@@ -227,17 +227,38 @@ async def test_a_webhook_that_is_paused_lets_the_sender_try_again(opened: Open) 
 async def test_whoever_is_refused_too_often_has_to_wait_and_nobody_else(
     opened: Open, stopped: FakeClock
 ) -> None:
+    there = "198.51.100.1"
     headers, body = signed(TICKET)
     async with opened(project) as app:
         for _ in range(31):
             with pytest.raises(DeliveryRefused):
-                await app.receive("tickets", headers, b"forged", address="198.51.100.1")
+                await app.receive("tickets", headers, b"forged", address=there)
 
         with pytest.raises(TooManyDeliveries) as refused:
-            await app.receive("tickets", headers, body, address="198.51.100.1")
+            await app.receive("tickets", headers, b"forged", address=there)
         assert 0 < refused.value.retry_after <= 2
         assert (await app.receive("tickets", headers, body, address=HERE)).is_new
-        assert len(await came(app, "triage")) == 32
+        # Nor does it keep a sender away with whom somebody shares an address, but a large delivery.
+        assert (await app.receive("tickets", *signed(TICKET, id="msg_2"), address=there)).is_new
+        large = signed(TICKET | {"title": "x" * 70_000}, id="msg_3")
+        with pytest.raises(TooManyDeliveries):
+            await app.receive("tickets", *large, address=there)
+        assert len(await came(app, "triage")) == 33
+
+
+async def test_where_a_function_judges_whoever_is_refused_too_often_is_not_heard(
+    opened: Open, stopped: FakeClock
+) -> None:
+    genuine = {"x-their-id": "7", "x-their-word": "please"}, b'{"title": "dark"}'
+    async with opened(project) as app:
+        for _ in range(31):
+            with pytest.raises(DeliveryRefused):
+                await app.receive("theirs", {}, b"{}", address=HERE)
+
+        with pytest.raises(TooManyDeliveries):
+            await app.receive("theirs", *genuine, address=HERE)
+        await stopped.advance(seconds=3, while_executing=True)
+        assert (await app.receive("theirs", *genuine, address=HERE)).is_new
 
 
 async def test_a_delivery_that_finds_no_room_may_come_again(opened: Open) -> None:

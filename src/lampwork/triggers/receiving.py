@@ -50,6 +50,9 @@ _REFUSALS, _EVERY = 30, 2.0
 _REMEMBERED = 10_000
 """Addresses whose refusals are counted."""
 
+_SMALL = 64 * 1024
+"""Bytes of a delivery whose signature is compared in no time."""
+
 _NOT_KEPT = re.compile(
     r"authorization|cookie|csrf|hmac|(?<!idempotency-)key|passw|secret|sig\b|signature|token"
 )
@@ -93,9 +96,11 @@ class Receiving:
         self._store = store
         self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def expect(self, path: str, *, address: str | None) -> None:
+    def expect(self, path: str, *, address: str | None, size: int | None) -> None:
         """Raise TriggerNotFound or TooManyDeliveries, before anybody reads what is delivered."""
-        self._require_patience(self._arrival(*self._webhook(path), address, None))
+        recipe, webhook = self._webhook(path)
+        if not _is_soon_judged(webhook, size):
+            self._require_patience(self._arrival(recipe, webhook, address, None))
 
     async def deliver(
         self,
@@ -114,7 +119,8 @@ class Receiving:
         recipe, webhook = self._webhook(path)
         named = {name.lower(): value for name, value in headers.items()}
         arrival = self._arrival(recipe, webhook, address, _claimed(named))
-        self._require_patience(arrival)
+        if not _is_soon_judged(webhook, len(body)):
+            self._require_patience(arrival)
         try:
             delivery = await _verified(webhook, named, body)
             arrival = replace(arrival, delivery=delivery)
@@ -125,6 +131,8 @@ class Receiving:
             most = self._project.max_queued
             row = await self._store.write(firings.accept_delivery, arrival, new, most)
         except LampworkError as error:
+            if isinstance(error, DeliveryRefused):
+                self._require_patience(arrival)
             await self._reject(arrival, error)
             raise
         return self._fired(recipe, webhook, row, new.id)
@@ -256,6 +264,12 @@ class Receiving:
         self._refused[which] = until
         while len(self._refused) > _REMEMBERED:
             self._refused.popitem(last=False)
+
+
+def _is_soon_judged(webhook: Webhook, size: int | None) -> bool:
+    """Whether a delivery is let speak for itself, however much from its address was refused: who
+    shares that with a sender must not keep its deliveries away."""
+    return webhook.verify is None and size is not None and size <= _SMALL
 
 
 def _from(arrival: Arrival) -> tuple[str, str]:

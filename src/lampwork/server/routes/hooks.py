@@ -39,7 +39,9 @@ class Received(BaseModel):
 @router.post("/hooks/{project}/{path:path}", status_code=202)
 async def receive(project: ProjectName, path: str, request: Request, here: Here) -> Received:
     """Take a delivery to a webhook; its signature is what lets it in."""
-    here.door.expect(path, address=address_of(request))
+    announced = request.headers.get("content-length")
+    size = None if announced is None else int(announced)
+    here.door.expect(path, address=address_of(request), size=size)
     with _patience_for(request, here):
         body = await request.body()
     firing = await here.door.receive(path, request.headers, body, address=address_of(request))
