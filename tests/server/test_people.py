@@ -276,6 +276,11 @@ async def test_an_admin_disables_accounts_of_this_project_alone(serve: Serve) ->
         for whose, answered in ((ben, 200), (eve, 404), (boss, 403)):
             path = f"{people}/{whose}/password"
             assert await here.status("PUT", path, json=word, headers=csrf) == answered, whose
+        log = (await here.api.get("/api/projects/shop/audit")).json()["items"]
+        assert [(each["action"], each["on"], each["who"]) for each in log[:2]] == [
+            ("account.password", ben, ANN),
+            ("account.disable", ben, ANN),
+        ]
         refused = {"email": ben, **word}
         assert await here.status("POST", "/api/session", json=refused) == 401
         assert await here.status("POST", f"{people}/{ben}/enable", headers=csrf) == 200

@@ -89,27 +89,34 @@ async def are_there(store: Store) -> bool:
     return await store.read(rows.are_there)
 
 
-async def disable(store: Store, email: str) -> None:
-    """Let nobody sign in with it any more; its sessions are over. Raises AccountNotFound."""
-    act = Act("account.disable", normal_email(email))
+async def disable(store: Store, email: str, *, project: str | None = None) -> None:
+    """Let nobody sign in with it any more; its sessions are over. On record for the admins of a
+    project, if it is named. Raises AccountNotFound."""
+    act = Act("account.disable", normal_email(email), project)
     await store.write(recorded(act, rows.set_active), normal_email(email), False)
 
 
-async def enable(store: Store, email: str) -> None:
-    """Let its person sign in again. Raises AccountNotFound."""
-    act = Act("account.enable", normal_email(email))
+async def enable(store: Store, email: str, *, project: str | None = None) -> None:
+    """Let its person sign in again; on record as `disable` is. Raises AccountNotFound."""
+    act = Act("account.enable", normal_email(email), project)
     await store.write(recorded(act, rows.set_active), normal_email(email), True)
 
 
 async def set_password(
-    store: Store, email: str, password: str, *, keep_session: str | None = None
+    store: Store,
+    email: str,
+    password: str,
+    *,
+    keep_session: str | None = None,
+    project: str | None = None,
 ) -> None:
-    """Give it another password; its sessions are over, but one to keep, by its token.
+    """Give it another password; its sessions are over, but one to keep, by its token. On record
+    as `disable` is.
 
     Raises AccountNotFound, InputInvalid.
     """
     kept = await passwords.hashed(password)
-    act = Act("account.password", normal_email(email))
+    act = Act("account.password", normal_email(email), project)
     changing = recorded(act, rows.set_password)
     keep = None if keep_session is None else tokens.digest(keep_session)
     await store.write(changing, normal_email(email), kept, keep)

@@ -99,7 +99,7 @@ async def disable_person(
 ) -> Person:
     """Let nobody sign in with an account any more; its sessions are over."""
     await _require_whole(who, project, here, email)
-    await accounts.disable(here.door.store, email)
+    await accounts.disable(here.door.store, email, project=project.name)
     return _person(await accounts.get(here.door.store, email), project)
 
 
@@ -109,7 +109,7 @@ async def enable_person(
 ) -> Person:
     """Let its person sign in again."""
     await _require_whole(who, project, here, email)
-    await accounts.enable(here.door.store, email)
+    await accounts.enable(here.door.store, email, project=project.name)
     return _person(await accounts.get(here.door.store, email), project)
 
 
@@ -125,7 +125,7 @@ async def set_password(
 ) -> Person:
     """Give an account another password; its sessions are over."""
     await _require_whole(who, project, here, email)
-    await accounts.set_password(here.door.store, email, new.password)
+    await accounts.set_password(here.door.store, email, new.password, project=project.name)
     return _person(await accounts.get(here.door.store, email), project)
 
 
