@@ -13,8 +13,8 @@ from lampwork import clock
 from lampwork.errors import Conflict, JobErased, JobNotFound
 from lampwork.store import blobs
 from lampwork.store.jobs import calls
-from lampwork.store.processes.share import is_alive
-from lampwork.store.schema import ends, jobs, logs
+from lampwork.store.processes.share import not_closed
+from lampwork.store.schema import ends, executors, jobs, logs
 from lampwork.store.tasks.lineage import Lineage, lineage_of
 from lampwork.store.upkeep import restorations
 from lampwork.store.upkeep.restorations import Restoration
@@ -22,6 +22,12 @@ from lampwork.types import ENDED, JobStatus
 
 # Built once: to build a statement costs 50 µs, to run a built one 11 µs.
 _get_job = sa.select(jobs).where(jobs.c.id == sa.bindparam("job"))
+_to_begin = sa.select(
+    jobs,
+    sa.exists().where(executors.c.id == sa.bindparam("by"), not_closed).label("is_alive"),
+).where(jobs.c.id == sa.bindparam("job"))
+"""A job, and whether the executor that would run it is taken for alive."""
+
 _begin_job = (
     sa.update(jobs)
     .where(jobs.c.id == sa.bindparam("job"))
@@ -73,8 +79,13 @@ def get(connection: sa.Connection, job_id: str) -> sa.Row[Any]:
     """
     row = connection.execute(_get_job, {"job": job_id}).first()
     if row is None:
-        raise JobNotFound(f"There is no job {job_id}.")
+        raise not_found(job_id)
     return row
+
+
+def not_found(job_id: str) -> JobNotFound:
+    """What to say of a job that is not there."""
+    return JobNotFound(f"There is no job {job_id}.")
 
 
 def require_not_erased(row: sa.Row[Any]) -> None:
@@ -122,8 +133,10 @@ def ended_among(connection: sa.Connection, job_ids: Sequence[str]) -> list[Ended
 
 def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -> Begun:
     """A run starts, and leads a job that is wanted; others are left as they are."""
-    row = get(connection, job_id)
-    if not is_alive(connection, executor):
+    row = connection.execute(_to_begin, {"job": job_id, "by": executor}).first()
+    if row is None:
+        raise not_found(job_id)
+    if not row.is_alive:
         raise Conflict(f"{executor} was found to be gone, and may begin nothing.")
     if row.want in ("run", "parked") and row.status not in ENDED:
         connection.execute(_begin_job, {"job": job_id, "by": executor, "now": clock.now()})

@@ -57,6 +57,15 @@ _reserve_numbers = (
 )
 _insert_entry = sa.insert(entries)
 _insert_conversation = sa.insert(conversations)
+_free = (
+    sa.update(conversations)
+    .where(
+        conversations.c.id == sa.bindparam("conversation"),
+        conversations.c.holder == sa.bindparam("task"),
+        ~sa.exists().where(line.c.conversation_id == conversations.c.id),
+    )
+    .values(holder=None, epoch=0)
+)
 _leave_line = sa.delete(line).where(line.c.task_id == sa.bindparam("task"))
 _first_in_line = (
     sa.select(line, tasks.c.job_id, tasks.c.epoch)
@@ -286,11 +295,10 @@ def place_in_line(connection: sa.Connection, task: str) -> str | None:
 
 def release(connection: sa.Connection, task: str, conversation: str) -> list[inbox.Delivery]:
     """A task has ended: its conversation, if it holds it, goes to the next in line, who is told."""
+    if connection.execute(_free, {"conversation": conversation, "task": task}).rowcount:
+        return []  # nobody waits for it, in one statement
+    connection.execute(_leave_line, {"task": task})
     place = connection.execute(_first_in_line, {"conversation": conversation}).first()
-    if place is not None:  # or there is no line to leave
-        connection.execute(_leave_line, {"task": task})
-        if place.task_id == task:
-            place = connection.execute(_first_in_line, {"conversation": conversation}).first()
     if place is None:
         _give(connection, conversation, task, None, epoch=0)
         return []
