@@ -17,7 +17,7 @@ from tests.behind import place_at, tables
 from tests.support import eventually, opened, park, result, rows
 from typing_extensions import TypedDict
 
-from lampwork import Job
+from lampwork import Answer, Job, Turn, playbook
 from lampwork.errors import ResultNotRecordable, StepFailed
 from lampwork.place import Place
 
@@ -220,6 +220,21 @@ def room_of_tables(place: Place, of: Literal["lampwork", "dbos"]) -> int:
             page_count if connection.dialect.name == "sqlite" else f"{sizes} '{of}'::regnamespace"
         )
         return connection.exec_driver_sql(query).scalar_one()
+
+
+async def test_what_a_task_has_answered_at_length_is_kept_once(project, home):
+    """By its call, by the job that carries it and by the engine: all name one blob."""
+
+    @playbook
+    def teller(turn: Turn) -> Answer:
+        return Answer("x" * 20_000)
+
+    genie = project.genie("teller", model=teller, job_description="You tell at length.")
+    async with opened(project, home) as app:
+        assert len((await app.assign_task(genie, "Tell.")).response) == 20_000
+        ((call, job),) = await rows(app, "select envelope, outcome from calls, jobs")
+        assert await rows(app, "select 'blob:' || digest from blobs") == [(call,)]
+        assert call == job
 
 
 async def test_a_result_of_more_than_64_mb_is_refused_clearly(project, home):
