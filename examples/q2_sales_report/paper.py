@@ -9,7 +9,7 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.lib.units import cm
-from reportlab.platypus import Image, Paragraph, SimpleDocTemplate, Table, TableStyle
+from reportlab.platypus import Flowable, Image, Paragraph, SimpleDocTemplate, Table, TableStyle
 
 from .checks import CITED
 from .figures import Figures, rows
@@ -19,7 +19,8 @@ def pdf(summary: str, figures: Figures, by_region: bytes, by_product: bytes) -> 
     """The same bytes for the same report."""
     style = getSampleStyleSheet()
     title = f"Sales performance {figures.quarter}"
-    story = [Paragraph(title, style["Title"]), Paragraph("Executive summary", style["Heading2"])]
+    story: list[Flowable] = [Paragraph(title, style["Title"])]
+    story.append(Paragraph("Executive summary", style["Heading2"]))
     for paragraph in CITED.sub(r"\1", summary).split("\n\n"):
         story.append(Paragraph(escape(paragraph), style["BodyText"]))
     parts = ("region", by_region, figures.regions), ("product", by_product, figures.products)

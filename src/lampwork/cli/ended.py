@@ -31,7 +31,7 @@ def say_ended(job: JobDetails, options: Options) -> int:
         took = output.span(job.started_at or job.created_at, job.ended_at)
         output.say(f"Job {job.job_id} succeeded in {took}.{_used(job)}")
         output.say(output.pretty(summary(job)["output"]))
-        for task_id in _orchestrations(job):
+        for task_id in orchestrations(job):
             output.say(f"Who did what: {options.to_type('orchestration', task_id)}")
     else:
         why = "" if job.error is None else f": {job.error.message}"
@@ -39,7 +39,7 @@ def say_ended(job: JobDetails, options: Options) -> int:
         if job.usage:
             output.warn(_used(job).strip())
         output.warn(f"All of it: {options.to_type('job', job.job_id)}")
-        for task_id in _orchestrations(job):
+        for task_id in orchestrations(job):
             output.warn(f"Who did what: {options.to_type('orchestration', task_id)}")
     return 0 if job.status == "succeeded" else 1
 
@@ -54,14 +54,14 @@ def _in_vain(job: JobTree) -> Iterator[str]:
             yield from _in_vain(child)
 
 
-def _orchestrations(job: JobTree) -> Iterator[str]:
+def orchestrations(job: JobTree) -> Iterator[str]:
     """The tasks of orchestrators, each but those that stand below another one."""
     for call in job.calls:
         if call.task is not None and any(child.is_round for child in call.jobs):
             yield call.task.task_id
         else:
             for child in call.jobs:
-                yield from _orchestrations(child)
+                yield from orchestrations(child)
 
 
 def _used(job: JobDetails) -> str:
@@ -81,7 +81,7 @@ def summary(job: JobDetails) -> dict[str, Json]:
         "ended_at": to_json(job.ended_at),
         "usage": job.usage,
     }
-    if found := list(_orchestrations(job)):
+    if found := list(orchestrations(job)):
         shown["orchestrations"] = found
     if job.carries_task and job.status == "succeeded":
         answer: dict[str, Json] = job.output

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 
 from lampwork.cli import completing, output
+from lampwork.cli.ended import orchestrations
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples, of_project
 from lampwork.cli.reading import of_job
@@ -351,6 +352,8 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
         for each in job.copies:
             answered = "".join(f"  {task} answered by {by}" for task, by in each.answered.items())
             yield f"  {each.job_id}  {_copied(each)}  {each.status}{answered}"
+    for task_id in orchestrations(job):
+        yield f"\nWho did what: {options.to_type('orchestration', task_id)}"
     if saved := list(_artifacts(job, options)):
         yield "\nArtifacts"
         yield from saved
