@@ -19,6 +19,7 @@ from lampwork.errors import (
     LampworkError,
     TaskNotFound,
     TaskNotWaiting,
+    has_ended,
 )
 from lampwork.genies.output import Output
 from lampwork.metadata.needles import needles
@@ -203,7 +204,7 @@ def _require_open(row: sa.Row[Any]) -> None:
         )
     if row.ended_at is not None:
         raise Conflict(
-            f"Task {row.id} has {row.status}. Look at its job: lampwork job {row.job_id}"
+            f"Task {row.id} {has_ended(row.status)}. Look at its job: lampwork job {row.job_id}"
         )
     if row.want == "cancelled":
         raise Conflict(f"Task {row.id} is being cancelled with its job {row.job_id}.")

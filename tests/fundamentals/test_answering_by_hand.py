@@ -342,7 +342,7 @@ async def test_a_task_of_a_cancelled_job_is_not_answered(opened: Open) -> None:
         await idle(app, job.job_id)
         await app.cancel(job.job_id)
         await status(app, job.job_id, "cancelled")
-        with pytest.raises(Conflict, match="has cancelled"):
+        with pytest.raises(Conflict, match="was cancelled"):
             await app.answer_task(task_of(job.job_id), APPROVED, by="ann")
 
 

@@ -207,6 +207,9 @@ from lampwork.errors.wording import (
     close_to as close_to,
 )
 from lampwork.errors.wording import (
+    has_ended as has_ended,
+)
+from lampwork.errors.wording import (
     one_of as one_of,
 )
 from lampwork.errors.wording import (

@@ -22,3 +22,8 @@ def close_to(given: str, known: Iterable[str]) -> str:
     """A question for the name that was meant, if one comes near; or nothing."""
     near = difflib.get_close_matches(given, list(known), n=2)
     return f"Did you mean {' or '.join(map(quoted, near))}?" if near else ""
+
+
+def has_ended(status: str) -> str:
+    """How a job or a task has ended, after its name in a sentence."""
+    return "was cancelled" if status == "cancelled" else f"has {status}"

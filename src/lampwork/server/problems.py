@@ -120,7 +120,7 @@ async def _not_valid(request: Request, error: Exception) -> JSONResponse:
     route: APIRoute = request.scope["route"]
     errors = [_field_error(each, route) for each in error.errors()]
     said = "; ".join(f"{each.field}: {each.message}" for each in errors)
-    detail = f"The request does not fit: {said}. Nothing was changed."
+    detail = f"The request does not fit: {said.rstrip('.')}. Nothing was changed."
     return _response(422, InputInvalid.code, detail, errors=errors)
 
 

@@ -27,7 +27,7 @@ from lampwork.cli.ended import summary
 from lampwork.cli.metadata import warn_of_withheld
 from lampwork.cli.screen import tree
 from lampwork.cli.stopping import INTERRUPTED
-from lampwork.errors import AlreadyAnswered, Conflict, InputInvalid
+from lampwork.errors import AlreadyAnswered, Conflict, InputInvalid, has_ended
 from lampwork.views import (
     ConversationDetails,
     JobDetails,
@@ -170,7 +170,7 @@ class _Terminal:
         else:
             why = "" if job.error is None else f": {job.error.message}"
             self.shown.fresh_line()
-            output.warn(f"Error: no reply, the message has {job.status}{why}")
+            output.warn(f"Error: no reply, the message {has_ended(job.status)}{why}")
             look = self.chat.options.to_type("job", job.job_id)
             output.warn(f"Say it again, or look at it: {look}")
 

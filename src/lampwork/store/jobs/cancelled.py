@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from lampwork import clock
-from lampwork.errors import JobEnded
+from lampwork.errors import JobEnded, has_ended
 from lampwork.store.jobs.jobs import get
 from lampwork.store.processes import news
 from lampwork.store.processes.share import Share
@@ -24,7 +24,8 @@ def want_cancelled(connection: sa.Connection, job_id: str) -> list[str]:
     row = get(connection, job_id)
     if row.status in ENDED:
         raise JobEnded(
-            f"Job {job_id} has {row.status}; there is nothing to cancel.", job_status=row.status
+            f"Job {job_id} {has_ended(row.status)}; there is nothing to cancel.",
+            job_status=row.status,
         )
     return want_all_cancelled(connection, [job_id])
 

@@ -22,6 +22,7 @@ from lampwork.errors import (
     ProposalChanged,
     UserNotAllowed,
     WaitNotFound,
+    has_ended,
 )
 from lampwork.store.processes import news
 from lampwork.store.processes.share import Share
@@ -247,7 +248,7 @@ def _row(connection: sa.Connection, wait: str, kind: WaitKind) -> sa.Row[Any]:
 
 def _require_open(row: sa.Row[Any]) -> None:
     if row.status in ENDED:
-        raise JobEnded(f"Job {row.job_id} has {row.status}.", job_status=row.status)
+        raise JobEnded(f"Job {row.job_id} {has_ended(row.status)}.", job_status=row.status)
 
 
 def _put_answer(
@@ -304,7 +305,7 @@ def send(
     if status is None:
         raise JobNotFound(f"There is no job {job_id}.")
     if status in ENDED:
-        raise JobEnded(f"Job {job_id} has {status}; it takes no events.", job_status=status)
+        raise JobEnded(f"Job {job_id} {has_ended(status)}; it takes no events.", job_status=status)
     connection.execute(
         sa.insert(inbox).values(
             topic=topic, kind="message", value=value, source=source, at=clock.now()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from lampwork import clock
-from lampwork.errors import Conflict
+from lampwork.errors import Conflict, has_ended
 from lampwork.store.jobs import inbox, kept, limits, queues
 from lampwork.store.jobs.jobs import get
 from lampwork.store.processes import news
@@ -136,7 +136,7 @@ def go_on(connection: sa.Connection, job_id: str) -> None:
     is_kept = row.status not in ENDED and kept.code_of(connection, row) is not None
     if row.want != "attention" and not is_kept:
         stands = (
-            f"has {row.status}" if row.status in ENDED else f"is {row.status} and was not stopped"
+            has_ended(row.status) if row.status in ENDED else f"is {row.status} and was not stopped"
         )
         raise Conflict(f"Job {job_id} {stands}; there is nothing to go on with.")
     kept.release(connection, row.root_id)
