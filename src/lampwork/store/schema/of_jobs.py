@@ -48,9 +48,11 @@ jobs = sa.Table(
     sa.Index("jobs_by_recipe", "project", "callable", "created_at", "id"),
     sa.Index("jobs_by_time", "project", "created_at", "id"),
     sa.Index("jobs_by_want", "want", "status"),
-    sa.Index("jobs_by_parent", "parent_id", "parent_call", "position"),
+    sa.Index(
+        "jobs_by_parent", "parent_id", "parent_call", "position", **where("parent_id is not null")
+    ),
     sa.Index("jobs_by_root", "root_id"),
-    sa.Index("jobs_by_key", "project", "idempotency_key"),
+    sa.Index("jobs_by_key", "project", "idempotency_key", **where("idempotency_key is not null")),
     sa.Index("jobs_by_end", "ended_at", "id", **where("parent_id is null")),
     sa.Index("jobs_by_change", "changed_at"),
     sa.Index("jobs_by_copy", "copy_of", **where("copy_of is not null")),
