@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.behind import place_at
 from tests.orchestration import approving
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask, summary
@@ -27,6 +28,7 @@ from lampwork import (
 from lampwork.door import Door
 from lampwork.errors import InputInvalid, SubtaskSettled, TaskNotFound
 from lampwork.insights import Insights
+from lampwork.versioning.upgrade import rehearse_all
 from lampwork.views import OrchestrationView, SubtaskView
 
 CENTS = {"type": "object", "properties": {"cents": {"type": "integer"}}, "required": ["cents"]}
@@ -39,11 +41,13 @@ class Desk:
         self.project = Project("desk")
         self.told = asyncio.Event()
         self.asked: list[str] = []
+        self.mended = False
+        """Whether the agent `unable` can."""
         team = [
             agent(self.project, "slow", self._slow),
             agent(self.project, "held", self._held),
             agent(self.project, "able", self._able),
-            agent(self.project, "unable", lambda _: CannotComplete("no data")),
+            agent(self.project, "unable", self._unable),
         ]
         limits = OrchestrationLimits(backoff=0)
         lead(self.project, team, plan, limits=limits, **given)
@@ -57,6 +61,9 @@ class Desk:
         self.asked.append(f"held: {turn.instructions}")
         await self.told.wait()
         return Answer("held")
+
+    def _unable(self, _: Turn) -> Answer | CannotComplete:
+        return Answer("mended") if self.mended else CannotComplete("no data")
 
     async def tell(self) -> None:
         """Let `held` answer; on the loop on which it waits."""
@@ -145,16 +152,14 @@ async def test_what_has_failed_is_retried_while_its_round_goes_on_and_what_needs
         job = await app.assign("lead", "Do it.")
         of = (await orchestration(app, job)).orchestration_id
         await stands(app, of, "a", "failed")
-        await app.reassign_subtask(of, "a", "able", by="ann")
+        desk.mended = True
+        await app.retry_subtask(of, "a", by="ann", reason="it is mended")
         await stands(app, of, "b", "succeeded")
         await inside(app, desk.tell())
         answer = await result(app, job)
 
     assert answer["response"] == "a succeeded, b succeeded, c succeeded"
-    assert [each for each in desk.asked if "able" in each] == [
-        "able: do a ['earlier_attempts']",
-        "able: do b []",
-    ]
+    assert [each for each in desk.asked if each.startswith("able")] == ["able: do b []"]
 
 
 async def test_what_is_skipped_is_missing_where_it_is_required_and_stays_skipped(
@@ -295,3 +300,20 @@ async def test_an_order_that_is_given_while_the_process_is_dead_is_followed_by_t
 
     assert answer["response"] == "the first agent is booked"
     assert [line.split("\t")[0] for line in book.read_text().splitlines()] == ["the first agent"]
+
+
+async def test_a_round_with_orders_is_rehearsed_to_where_it_stands(
+    opened: Open, tmp_path: Path
+) -> None:
+    desk = Desk(subtask("a", "unable"), subtask("b", "held"), subtask("c", "unable"))
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        for each in ("a", "c"):
+            await stands(app, of, each, "failed")
+        await app.reassign_subtask(of, "a", "able", by="ann")
+        await stands(app, of, "a", "succeeded")
+    place = place_at(tmp_path / "state")
+    found = [each async for each in rehearse_all(desk.project, place)]
+
+    assert [(each.goes_on, each.why, each.notes) for each in found] == [(True, None, ())] * 2

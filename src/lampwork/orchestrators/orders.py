@@ -149,11 +149,11 @@ class Orders:
     async def close(self) -> None:
         """Take no more orders, unless there is one that nobody has heard of."""
         flow = self.job._flow  # pyright: ignore[reportPrivateUsage]
-        if not await flow.store.write(orders.close, self.job.id, self.orchestration, self.seen):
-            await self.refresh()
-        else:
+        if await flow.changed(orders.close, self.job.id, self.orchestration, self.seen):
             self.closed = True
             self._wake(None)
+        else:
+            await self.refresh()
 
     # --- an attempt that is under way ---
 

@@ -122,6 +122,10 @@ class Flow(ABC):
     async def heard(self, wait: Wait, has_come: Callable[[], Awaitable[bool]]) -> None:
         """Return when a wait that no table has is answered, or `has_come` says so."""
 
+    @abstractmethod
+    async def changed(self, change: Callable[..., bool], *what: Any) -> bool:
+        """What a change returns that stands on no record of calls. Raises RunEnded."""
+
     # --- its end ---
 
     def check(self) -> None:

@@ -264,6 +264,13 @@ class Run(Flow):
                 self._futures.discard(future)
         self.check()
 
+    async def changed(self, change: Callable[..., bool], *what: Any) -> bool:
+        """What a change returns that stands on no record of calls. Raises RunEnded."""
+        self.check()
+        done = await self.store.write(change, *what)
+        self.check()
+        return done
+
     # --- calls ---
 
     async def _unrecorded(self, call: Call[Any]) -> str:

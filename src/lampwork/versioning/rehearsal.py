@@ -93,6 +93,11 @@ class Rehearsal(Flow):
             with self.paused():
                 await asyncio.get_running_loop().create_future()
 
+    async def changed(self, change: Callable[..., bool], *what: Any) -> bool:
+        """Nothing is changed: what comes after is in the future."""
+        with self.paused():
+            return await asyncio.get_running_loop().create_future()
+
     def _came_to_rest(self) -> None:
         self.at_rest.set()
 
