@@ -18,6 +18,7 @@ from lampwork import (
     Call,
     Calls,
     CannotComplete,
+    CheckCall,
     DidNotHappen,
     Happened,
     Job,
@@ -30,6 +31,8 @@ from lampwork import (
     Project,
     RateLimit,
     Recipe,
+    Report,
+    ReportSection,
     Retention,
     Section,
     Skill,
@@ -311,6 +314,14 @@ def is_polite(answer: TaskAnswer[str]) -> str | None:
     return None if "thank" in answer.output else "say thank you"
 
 
+@project.acceptance_check
+async def is_printed(answer: TaskAnswer[str], call: CheckCall) -> list[str]:
+    """There is a letter to print."""
+    assert_type(call.subtask, Subtask)
+    assert_type(await call.read_file("letter.pdf"), bytes)
+    return [] if call.inputs else ["it had no order"]
+
+
 async def orchestrators(job: Job) -> None:
     """An orchestrator takes tasks as a genie does; its plan is typed data."""
     check: AcceptanceCheck[..., str | None] = is_polite
@@ -337,3 +348,6 @@ async def orchestrators(job: Job) -> None:
     task = await job.assign_task(desk, "Answer the letter.", output=Verdict)
     assert_type(task, TaskAnswer[Verdict])
     assert_type(task.sections, tuple[Section, ...])
+    delivered = await job.assign_task(desk, "Report on the letters.", output=Report)
+    assert_type(delivered, TaskAnswer[Report])
+    assert_type(delivered.output.sections, list[ReportSection])
