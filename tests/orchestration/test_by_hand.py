@@ -317,3 +317,71 @@ async def test_a_round_with_orders_is_rehearsed_to_where_it_stands(
     found = [each async for each in rehearse_all(desk.project, place)]
 
     assert [(each.goes_on, each.why, each.notes) for each in found] == [(True, None, ())] * 2
+
+
+async def test_what_acts_at_most_once_is_let_end_before_a_subtask_is_taken_away(
+    opened: Open,
+) -> None:
+    project, paying, paid = Project("desk"), asyncio.Event(), list[str]()
+
+    @project.skill(effect="at_most_once")
+    async def pay() -> str:
+        """Pay."""
+        paid.append("began")
+        await paying.wait()
+        paid.append("ended")
+        return "paid"
+
+    async def let_pay() -> None:
+        paying.set()
+
+    async def pays(turn: Turn) -> Call | Answer:
+        if turn.results:
+            await asyncio.Event().wait()
+        return Call(pay)
+
+    told: list[Any] = []
+
+    def takes_over(turn: Turn) -> Answer:
+        told.append(turn.data["earlier_attempts"][0]["has_called"])
+        return Answer("done")
+
+    team = [agent(project, "payer", pays, skills=[pay]), agent(project, "able", takes_over)]
+    lead(project, team, [subtask("a", "payer")])
+    async with opened(project) as app:
+        job = await app.assign("lead", "Pay.")
+        of = (await orchestration(app, job)).orchestration_id
+        await eventually(lambda: paid)
+        await app.reassign_subtask(of, "a", "able", by="ann")
+        before = await stands(app, of, "a", "working")
+        await inside(app, let_pay())
+        await result(app, job)
+
+    assert [each.status for each in before.attempts] == ["working"]
+    assert paid == ["began", "ended"]
+    assert told == [[{"skill": "pay", "arguments": {}}]]
+
+
+async def test_a_subtask_is_done_by_hand_on_the_command_line(
+    opened: Open, tmp_path: Path, warm: Warm
+) -> None:
+    async def typed(*words: str) -> str:
+        command = ["-m", "lampwork", "orchestration", *words, "--home", str(tmp_path / "state")]
+        process = warm.start(command, cwd=tmp_path)
+        out, error = await asyncio.to_thread(process.communicate, timeout=60)
+        assert process.returncode == 0, error
+        return out
+
+    desk = Desk(subtask("a", "slow"), subtask("b", "slow", required=False), subtask("c", "slow"))
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        await typed(of, "reassign", "a", "able", "--by", "ann", "--reason", "slow is ill")
+        await typed(of, "skip", "b", "--by", "bob")
+        await typed(of, "answer", "c", '"by hand"')
+        answer = await result(app, job)
+        shown = await typed(of)
+
+    assert answer["response"] == "a succeeded, b skipped, c succeeded"
+    for line in ("✓ reassign to able by ann", "✓ skip by bob", "✓ able  accepted  (by hand)"):
+        assert any(each.strip().startswith(line) for each in shown.splitlines()), shown
