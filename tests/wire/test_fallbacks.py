@@ -8,6 +8,7 @@ import pytest
 
 from lampwork import Model
 from lampwork.errors import ContextTooLong, JobFailed, ModelUnavailable
+from lampwork.insights import Insights
 from lampwork.models import Attached, Part, Returned, Said, Told, Turn, resolve
 
 from .wires import METADATA, WIRES, Verdict, ask, asks, fails, genie, model_at, project, says
@@ -41,18 +42,15 @@ async def test_the_next_model_answers_when_the_first_keeps_failing(aimock, tmp_p
             metadata=METADATA,
             output=Verdict,
         )
-        said = await app.store.read(lambda c: c.exec_driver_sql(MODELS).scalars().all())
+        shown = (await Insights(app.store).conversation(answer.conversation_id)).transcript
 
     assert answer.output.status == "approved"
-    assert said == ["claude-opus-4-8"] * 2
+    assert [each.model for each in shown if each.kind == "said"] == ["claude-opus-4-8"] * 2
     assert answer.usage["requests"] == 8
     assert [each.path for each in server.sent] == [
         *["/v1/responses"] * 3,
         "/v1/messages",
     ] * 2
-
-
-MODELS = "select json_extract(body, '$.model') from entries where kind = 'said'"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 402])
