@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import random
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
@@ -25,6 +23,7 @@ from lampwork.runs.endpoint import Endpoints
 from lampwork.runs.gather import JobCall, MapCall, OnError, SideBySide
 from lampwork.runs.step import Options, Retry, Step, name_of, step_key
 from lampwork.runs.wait import Wait
+from lampwork.runs.world import World
 from lampwork.store.jobs import jobs
 from lampwork.store.jobs.calls import Beginning
 from lampwork.store.tasks import artifacts
@@ -49,7 +48,7 @@ Working = Callable[["Run", Assignment, Beginning], Awaitable[values.Recorded]]
 _log = logging.getLogger("lampwork.recipe")
 
 
-class Job(SideBySide, Endpoints):
+class Job(SideBySide, Endpoints, World):
     """One execution of a recipe.
 
     Calls are numbered in the order in which the recipe makes them, and what they give is recorded;
@@ -407,25 +406,7 @@ class Job(SideBySide, Endpoints):
         line = event.topic_of(self.id, name)
         return self._call("wait_for", name, body, annotation=type, opens=True, line=line)
 
-    # --- the world, recorded ---
-
-    def now(self) -> JobCall[datetime]:
-        """The time, in UTC, the same on every replay."""
-        return self._value("now", datetime, lambda: datetime.fromtimestamp(clock.now(), UTC))
-
-    def uuid(self) -> JobCall[uuid.UUID]:
-        """A random UUID, the same on every replay."""
-        return self._value("uuid", uuid.UUID, uuid.uuid4)
-
-    def random(self) -> JobCall[float]:
-        """A random number from 0 to 1, the same on every replay."""
-        return self._value("random", float, random.random)
-
-    def _value(self, name: str, annotation: Any, make: Callable[[], Any]) -> JobCall[Any]:
-        async def body(_run: Run, _number: int) -> values.Outcome:
-            return values.Value(values.encode(make(), annotation, name))
-
-        return self._call("value", name, body, annotation=annotation)
+    # --- its record ---
 
     def log(self, message: str) -> None:
         """Keep a line on the job's record; silent on a replay."""
