@@ -362,6 +362,46 @@ async def test_what_acts_at_most_once_is_let_end_before_a_subtask_is_taken_away(
     assert told == [[{"skill": "pay", "arguments": {}}]]
 
 
+async def test_what_two_people_say_at_once_is_followed_in_turn_and_keeps_no_round_waiting(
+    opened: Open,
+) -> None:
+    """Each has been told that it is done, so the last one counts."""
+    project, paying, paid = Project("desk"), asyncio.Event(), list[str]()
+
+    @project.skill(effect="at_most_once")
+    async def pay() -> str:
+        """Pay."""
+        paid.append("began")
+        await paying.wait()
+        return "paid"
+
+    async def let_pay() -> None:
+        paying.set()
+
+    team = [
+        agent(project, "payer", lambda _: Call(pay), skills=[pay]),
+        agent(project, "able"),
+        agent(project, "unable", lambda _: CannotComplete("no data")),
+    ]
+    lead(project, team, [subtask("a", "payer"), subtask("b", "unable")])
+    async with opened(project) as app:
+        job = await app.assign("lead", "Pay.", allow_partial=True)
+        of = (await orchestration(app, job)).orchestration_id
+        await eventually(lambda: paid)  # so that neither is followed before both are given
+        await app.answer_subtask(of, "a", "by ann", by="ann")
+        await app.reassign_subtask(of, "a", "able", by="bob")
+        await inside(app, let_pay())
+        answer = await result(app, job)
+        found = await Insights(app.store).orchestration(of)
+
+    assert answer["response"] == "a succeeded, b failed"
+    assert [each["output"] for each in answer["sections"]] == ["able: do a"]
+    assert [(each.verb, each.by) for each in found.subtasks[0].orders] == [
+        ("answer", "ann"),
+        ("reassign", "bob"),
+    ]
+
+
 async def test_a_subtask_is_done_by_hand_on_the_command_line(
     opened: Open, tmp_path: Path, warm: Warm
 ) -> None:

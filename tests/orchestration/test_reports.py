@@ -16,9 +16,22 @@ from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
 from tests.warm import Warm
 
-from lampwork import Answer, Call, CannotComplete, Project, Report, SkillCall, TaskAnswer, Turn
+from lampwork import (
+    Answer,
+    Artifact,
+    Call,
+    CannotComplete,
+    Project,
+    Report,
+    ReportSection,
+    Section,
+    SkillCall,
+    TaskAnswer,
+    Turn,
+)
 from lampwork.errors import OutputTypeInvalid
 from lampwork.orchestrators.markdown import images_in, to_html
+from lampwork.orchestrators.page import Page
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/reports.py"
 PNG = base64.b64decode(
@@ -184,6 +197,28 @@ def test_what_would_take_minutes_to_read_is_shown_as_it_was_written(costly: str)
     text = costly * 100_000
     assert to_html(text, lambda name, alt: None) == f"<pre>{html.escape(text)}</pre>\n"
     assert images_in(text) == []
+
+
+def test_an_image_that_is_named_very_often_is_not_in_the_page_each_time() -> None:
+    """Else a text of some kilobytes would be a page that no machine has room for."""
+    content = PNG + b"\0" * 1_500_000
+    chart = Artifact.of("chart.png", content, "image/png")
+    section = Section(
+        subtask="charts",
+        title="Charts",
+        agent="artist",
+        task_id="t1",
+        conversation_id="c1",
+        output="![Sales](chart.png) " * 1_000,
+        response="",
+        artifacts=(chart,),
+    )
+    shown = [ReportSection(subtask="charts") for _ in range(3)]
+    page = Page(Report(title="Q2", sections=shown), [section], [], {chart.digest: content}).html()
+
+    assert page.count(b"<img") == 3
+    assert len(page) < 10_000_000
+    assert page.count(b"<em>Sales</em>") == 2_997
 
 
 @pytest.mark.parametrize(

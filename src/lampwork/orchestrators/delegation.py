@@ -207,7 +207,7 @@ class _Lane:
                 await _first(source.change(), self.orders.news(self.subtask.id))
 
     async def _answered(self, order: Order) -> Settled:
-        """The answer of a person, on record as one."""
+        """The answer of a person, on record as one. Raises Ordered."""
         orchestration = self.round.orchestration
         record: dict[str, Json] = {
             **(order.answer or {}),
@@ -223,6 +223,7 @@ class _Lane:
         noted = self.round.job._value(_ANSWER, dict[str, Any], lambda: record)  # pyright: ignore[reportPrivateUsage]
         call = noted._call.number  # pyright: ignore[reportPrivateUsage]
         answer = TaskAnswer.from_json(await noted, None)
+        await self.orders.look(self.subtask.id, anew=True)  # what others have said meanwhile
         return self._succeeded(answer, self.subtask.agent, call)
 
     def _skipped(self, order: Order) -> Settled:
@@ -259,6 +260,8 @@ class _Lane:
         round, settled = self.round, cast(Settled, self._own.settled)
         if settled.answer is None:
             await self.orders.look(self.subtask.id)
+        else:
+            self.orders.end(self.subtask.id)
         round.at_work -= 1
         goes_on = True
         try:

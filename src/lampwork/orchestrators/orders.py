@@ -49,6 +49,8 @@ class Orders:
     _open: list[Order] = field(default_factory=list[Order])
     """Those that no lane has followed."""
     _followed: set[int] = field(default_factory=set[int])
+    _ended: set[str] = field(default_factory=set[str])
+    """Subtasks that nothing changes any more."""
     _waiting: list[tuple[str, asyncio.Future[None]]] = field(
         default_factory=list[tuple[str, asyncio.Future[None]]]
     )
@@ -90,7 +92,7 @@ class Orders:
             if each.verb == CLOSED:
                 self.closed = True
                 self._wake(None)
-            elif each.number not in self._followed:
+            elif each.number not in self._followed and each.subtask not in self._ended:
                 self._open.append(each)
                 self._wake(each.subtask)
 
@@ -145,6 +147,11 @@ class Orders:
         self._followed.add(followed.number)
         self._open = [each for each in self._open if each.number != followed.number]
         raise Ordered(followed)
+
+    def end(self, subtask: str) -> None:
+        """A subtask has succeeded: an order that came too late for it keeps nobody waiting."""
+        self._ended.add(subtask)
+        self._open = [each for each in self._open if each.subtask != subtask]
 
     async def close(self) -> None:
         """Take no more orders, unless there is one that nobody has heard of."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -18,6 +19,10 @@ __all__ = ["Page", "is_image"]
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Kinds of images that show something and do nothing."""
+
+_AGAIN = 4_000_000
+"""Bytes of images that are shown where they were shown before: a text may name one any number of
+times, and each time it is in the page anew."""
 
 _LONGEST = 2_000_000
 """Characters of all texts and data together that are shown; each part has its share of them."""
@@ -98,6 +103,8 @@ class Page:
     """What is required and has failed."""
     images: Mapping[str, bytes]
     """By digest, those that there is room for."""
+    _times: Counter[str] = field(default_factory=Counter[str], init=False)
+    """By digest, how often each was shown so far."""
 
     def html(self) -> bytes:
         """The page. It may take a while: not for an event loop."""
@@ -156,10 +163,20 @@ class Page:
 
     def _picture(self, artifact: Artifact, alt: str) -> str | None:
         content = self.images.get(artifact.digest)
-        if content is None or not is_image(artifact):
+        if content is None or not is_image(artifact) or not self._has_room(artifact.digest):
             return None
+        self._times[artifact.digest] += 1
         coded = base64.b64encode(content).decode()
         return f'<img alt="{escape(alt)}" src="data:{_kind(artifact)};base64,{coded}">'
+
+    def _has_room(self, digest: str) -> bool:
+        """Whether an image may be shown; the first time each of them may."""
+        again = Counter(self._times)
+        again[digest] += 1
+        return (
+            again[digest] == 1
+            or sum(len(self.images[each]) * (times - 1) for each, times in again.items()) <= _AGAIN
+        )
 
 
 def _kind(artifact: Artifact) -> str:
