@@ -208,6 +208,48 @@ async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:
     assert worse.reasons[1] == "able: its share of the budget is spent"
 
 
+async def test_a_share_is_for_all_that_is_done_for_a_subtask_and_lifts_no_limit_of_its_agent(
+    opened: Open,
+) -> None:
+    """Below an agent that is an orchestrator too, and in later rounds."""
+    project, asked = Project("desk"), list[str]()
+
+    @project.skill
+    def look() -> str:
+        """Look."""
+        return "found"
+
+    def endless(turn: Turn) -> Call:
+        asked.append(turn.instructions)
+        return Call(look)
+
+    endlessly = agent(project, "endless", endless, skills=[look])
+    careful = agent(project, "careful", endless, skills=[look], budget=Budget(model_calls=2))
+    below = lead(project, [endlessly], [subtask("x", "endless", seconds=60)], name="below")
+    plan = [
+        subtask("shared", "below", budget_share=0.2),
+        subtask("limited", "careful", budget_share=0.2),
+    ]
+
+    def then(turn: Turn) -> Any:
+        if len(turn.results) == 1:
+            return Call("delegate", subtask="shared", agent="endless")
+        return Answer(summary(turn))
+
+    leader = lead(project, [below, endlessly, careful], plan, then=then)
+    async with opened(project) as app:
+        with ends_with(OrchestrationFailed) as raised:
+            await app.assign_task(leader, "Go.", budget=Budget(model_calls=30))
+        ledger = await Insights(app.store).orchestration(raised.error.task_id)
+
+    shared, limited = ledger.subtasks
+    assert asked.count("do x") == 5  # of six: one was that of the plan below
+    assert asked.count("do shared") == 0
+    assert shared.attempts[-1].reasons == ("its share of the budget is spent",)
+    assert asked.count("do limited") == 2 * len(limited.attempts)
+    assert "allows 2 model calls" in limited.attempts[0].reasons[0]
+
+
 async def test_an_agent_that_fails_again_and_again_is_set_aside(opened: Open) -> None:
     project = Project("desk")
     asked: list[str] = []

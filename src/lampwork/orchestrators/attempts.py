@@ -16,6 +16,7 @@ from lampwork.errors import (
     SkillFailed,
     SkillFailing,
     StepFailed,
+    StoreUnavailable,
     TakenOver,
     TaskDeadlineExceeded,
     TurnLimitReached,
@@ -25,9 +26,10 @@ from lampwork.orchestrators.check import JUDGING, CheckCall, Verdict
 from lampwork.orchestrators.given import NOTHING, GivenInputs
 from lampwork.runs.call import Call
 from lampwork.store import blobs
+from lampwork.store.spending import budgets
 from lampwork.tasks.assignment import Assignment
 from lampwork.tasks.work import work
-from lampwork.types import Json
+from lampwork.types import Json, task_id
 
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
@@ -87,11 +89,11 @@ class Attempts:
     failures: dict[str, int]
     """By agent, how many subtasks it has failed in a row in this round, all lanes together."""
     orders: Orders
+    spenders: list[str]
+    """The tasks that spend of its share: those of earlier rounds, then those of this one."""
     given: GivenInputs = NOTHING
     count: int = 0
     """The tasks so far."""
-    _spent: dict[str, float] = field(default_factory=dict[str, float])
-    """Of its share, by all agents that have tried."""
     _by_hand: bool = False
     """Whether a person has had it tried, with agents that were set aside as well."""
     _earlier: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
@@ -141,7 +143,6 @@ class Attempts:
                 continue
             except _Refused as refused:
                 return self._failed(agent, refused.reasons)
-            self._use(answer.usage)
             reasons = await self._reasons_against(answer)
             if not reasons:
                 await self.orders.look(self.subtask.id, anew=True)
@@ -186,10 +187,12 @@ class Attempts:
         try:
             if recorded is None and self._is_set_aside(agent):
                 raise InputInvalid("set aside, because it has failed other subtasks")
-            found = self._call(self._assignment(agent, brief, conversation))
+            budget = await self._budget(self.by.agents[agent], begun=recorded is not None)
+            found = self._call(self._assignment(agent, brief, conversation, budget))
         except (InputInvalid, ModelError) as error:
             raise _Refused(await self._refused(agent, error.message)) from error
         self.count += 1
+        self.spenders.append(task_id(self.job.id, _number(found)))
         return found
 
     def _call(self, assignment: Assignment) -> JobCall[TaskAnswer[Any]]:
@@ -201,7 +204,9 @@ class Attempts:
         working = work(run, assignment, beginning)
         return await self.orders.attempt(self.subtask.id, run, beginning.number, working)
 
-    def _assignment(self, agent: str, brief: str, conversation: str | None) -> Assignment:
+    def _assignment(
+        self, agent: str, brief: str, conversation: str | None, budget: Budget | None
+    ) -> Assignment:
         genie, task = self.by.agents[agent], self.orchestration
         data: dict[str, Json] = dict(self.given.data)
         if self._earlier:
@@ -216,7 +221,7 @@ class Attempts:
             sealed=tuple(path for path in task.sealed if path[0] in passed),
             output=self.subtask.output,
             files=self.given.files if conversation is None else (),
-            budget=self._budget() or genie.budget,
+            budget=budget,
             deadline=None
             if self.subtask.seconds is None
             else timedelta(seconds=self.subtask.seconds),
@@ -274,33 +279,40 @@ class Attempts:
 
     # --- what it has cost and done ---
 
-    def _use(self, usage: dict[str, int]) -> None:
-        used = {
-            "tokens": usage.get("input_tokens", 0) + usage.get("output_tokens", 0),
-            "dollars": usage.get("cost_nanodollars", 0) / 1e9,
-            "model_calls": usage.get("requests", 0),
-        }
-        for name, count in used.items():
-            self._spent[name] = self._spent.get(name, 0) + count
+    async def _budget(self, genie: Genie, *, begun: bool) -> Budget | None:
+        """What is left of its share, and no more than its agent may spend on any task.
 
-    def _budget(self) -> Budget | None:
-        """What is left of its share, None if it has none. Raises InputInvalid."""
+        Raises InputInvalid if nothing is left, unless the task has begun with it.
+        """
+        limits: dict[str, Any] = {} if genie.budget is None else genie.budget.to_json()
         share, whole = self.subtask.budget_share, self.orchestration.limits or {}
-        if share is None:
-            return None
-        limits: dict[str, Any] = {}
-        for name in _SCALED:
-            if name not in whole:
-                continue
-            left = whole[name] * share - self._spent.get(name, 0)
-            limits[name] = left if name == "dollars" else int(left)
-            if limits[name] <= 0:
-                raise InputInvalid("its share of the budget is spent")
+        if share is not None and any(name in whole for name in _SCALED):
+            spent = await self._spent()
+            for name in (each for each in _SCALED if each in whole):
+                left = whole[name] * share - spent[name]
+                left, least = (left, 1e-9) if name == "dollars" else (int(left), 1)
+                if left < least and not begun:
+                    raise InputInvalid("its share of the budget is spent")
+                left = max(left, least)
+                limits[name] = min(left, limits.get(name, left))
         return Budget(**limits) if limits else None
+
+    async def _spent(self) -> dict[str, float]:
+        """What its tasks, and those below them, have spent of its share."""
+        flow = self.job._flow  # pyright: ignore[reportPrivateUsage]
+        try:
+            rows = await flow.store.read(budgets.some, self.spenders)
+        except StoreUnavailable as error:
+            raise flow.unavailable(error) from error
+        return {
+            "tokens": sum(each.spent_tokens for each in rows),
+            "dollars": sum(each.spent_nanodollars for each in rows) / 1e9,
+            "model_calls": sum(each.spent_model_calls for each in rows),
+            "skill_calls": sum(each.spent_skill_calls for each in rows),
+        }
 
     def _note_done(self, agent: str, error: LampworkError) -> None:
         """What a failed attempt has done, so that whoever takes over does not do it again."""
-        self._use(error.fields.get("usage", {}))
         done: list[dict[str, Json]] = [
             {"skill": each["skill"], "arguments": each["arguments"]}
             for each in error.fields.get("actions", [])

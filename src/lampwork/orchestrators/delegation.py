@@ -85,6 +85,8 @@ class Delegation:
     """By subtask, the agent that the orchestrator has chosen for it."""
     done: Mapping[str, Settled]
     """What was settled in earlier rounds, and stays so."""
+    spenders: Mapping[str, Sequence[str]]
+    """By subtask, the tasks that have spent of its share in earlier rounds."""
     failures: dict[str, int] = field(default_factory=dict[str, int])
     """By agent, how many subtasks it has failed in a row in this round."""
     standing: dict[str, _Standing] = field(default_factory=dict[str, _Standing])
@@ -141,6 +143,7 @@ class _Lane:
             needed_files(self.subtask, round.subtasks),
             round.failures,
             self.orders,
+            [*round.spenders.get(self.subtask.id, ())],
         )
 
     @property

@@ -13,8 +13,9 @@ from lampwork.errors import PlanInvalid, StoreUnavailable
 from lampwork.job import Job
 from lampwork.orchestrators.approval import Proposed, approved
 from lampwork.orchestrators.delegation import Delegation, Settled
+from lampwork.orchestrators.lane_record import lanes_of
 from lampwork.orchestrators.plan import Subtask, lacking, problems_of
-from lampwork.orchestrators.plans import Standing, revised, standing, verb_of
+from lampwork.orchestrators.plans import Standing, plan_of, revised, standing, verb_of
 from lampwork.orchestrators.record import accepted
 from lampwork.store.tasks import orchestrations
 from lampwork.store.tasks.orchestrations import Orchestration
@@ -58,6 +59,9 @@ async def _carry_out(
         by = cast("Orchestrator", flow.project.find_genie(orchestration.genie))
         subtasks, forced = change(by, before, **asked)
         done = await _done(flow, subtasks, before)
+        spenders: dict[str, list[str]] = {}
+        if any(each.budget_share is not None for each in subtasks):
+            spenders = await flow.store.read(_spenders, orchestration.id, flow.job_id)
     except StoreUnavailable as error:
         raise flow.unavailable(error) from error
     _require_possible(subtasks, by, orchestration, done)
@@ -65,7 +69,7 @@ async def _carry_out(
         proposed = Proposed(verb_of(flow.row.callable), subtasks, forced, done.keys(), why)
         subtasks = await approved(job, by, orchestration, proposed)
         _require_possible(subtasks, by, orchestration, done)
-    return await Delegation(job, by, orchestration, subtasks, forced, done).carry_out()
+    return await Delegation(job, by, orchestration, subtasks, forced, done, spenders).carry_out()
 
 
 def _require_possible(
@@ -181,6 +185,20 @@ def _before(connection: Any, task_id: str, job_id: str) -> tuple[Orchestration, 
     found = orchestrations.rounds_of(connection, task_id)
     earlier = found[: [each.job_id for each in found].index(job_id)]
     return orchestrations.orchestration(connection, task_id), standing(earlier)
+
+
+def _spenders(connection: Any, task_id: str, job_id: str) -> dict[str, list[str]]:
+    """By subtask, the attempts at it in the rounds before this one."""
+    found: dict[str, list[str]] = {}
+    rounds = orchestrations.rounds_of(connection, task_id)
+    for at in range([each.job_id for each in rounds].index(job_id)):
+        before, round = standing(rounds[:at]), rounds[at]
+        plan = plan_of(round, before.subtasks)
+        settled = {each.id for each in plan if before.settles(each)}
+        for lane in lanes_of(connection, round.job_id, plan, settled, ()):
+            tasks = [each.task_id for each in lane.attempts if each.task_id is not None]
+            found.setdefault(lane.subtask.id, []).extend(tasks)
+    return found
 
 
 async def _done(flow: Flow, subtasks: Sequence[Subtask], before: Standing) -> dict[str, Settled]:
