@@ -15,6 +15,7 @@ from tests.warm import Warm
 from lampwork import Job, Metadata, OrchestrationLimits, Plan, Project, Subtask
 from lampwork.errors import DuplicateName, GenieNotEligible, OrchestratorInvalid
 from lampwork.insights import Insights
+from lampwork.orchestrators.plan import Team, problems_of
 
 project = Project("desk")
 worker = agent(project, "worker")
@@ -149,6 +150,15 @@ def test_a_plan_that_can_not_be_carried_out_is_refused(
         lead(project, [worker], plan=plan, limits=OrchestrationLimits(subtasks=3))
 
     assert said in raised.value.message
+
+
+def test_of_a_plan_that_is_too_long_nothing_else_is_said() -> None:
+    """With thousands of subtasks, looking for the names that were meant would take minutes."""
+    plan = [Subtask.model_validate(subtask(f"s{n}", "nobody", depends_on=["x"])) for n in range(4)]
+
+    assert problems_of(plan, Team(["worker"], [], has_judge=False, most=3)) == [
+        "4 subtasks are too many: 3 are the most"
+    ]
 
 
 async def test_an_agent_that_takes_no_background_tasks_keeps_its_orchestrator_from_all(

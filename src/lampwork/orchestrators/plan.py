@@ -137,8 +137,10 @@ def as_given(subtasks: Iterable[Subtask]) -> list[dict[str, Json]]:
 
 def problems_of(subtasks: Sequence[Subtask], team: Team) -> list[str]:
     """What is wrong with a plan for this team, as phrases for who made it."""
+    if len(subtasks) > team.most:  # all else would take the longer, the more there are
+        return [f"{len(subtasks)} subtasks are too many: {team.most} are the most"]
     known = {each.id: each for each in subtasks}
-    found = [*_of_the_whole(subtasks, team)]
+    found = [*_of_the_whole(subtasks)]
     for each in subtasks:
         where = f'subtask "{each.id}"'
         found += [f"{where}: {problem}" for problem in _of_one(each, known, team)]
@@ -178,9 +180,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _of_the_whole(subtasks: Sequence[Subtask], team: Team) -> Iterator[str]:
-    if len(subtasks) > team.most:
-        yield f"{len(subtasks)} subtasks are too many: {team.most} are the most"
+def _of_the_whole(subtasks: Sequence[Subtask]) -> Iterator[str]:
     ids = [each.id for each in subtasks]
     for twice in sorted({each for each in ids if ids.count(each) > 1}):
         yield f'two subtasks have the id "{twice}"'
