@@ -308,14 +308,13 @@ class Project:
         Raises OrchestratorInvalid, DuplicateName, ProjectError.
         """
         made = Orchestrator(name, self, model, job_description, lacks_skills=True)
-        given = list(agents)
         with faults.judged():
             made = Orchestrator.coordinating(
                 name,
                 project=self,
                 model=model,
                 job_description=job_description,
-                agents=given,
+                agents=agents,
                 fallbacks=fallbacks,
                 pass_metadata=pass_metadata,
                 judge=judge,

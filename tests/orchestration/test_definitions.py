@@ -53,6 +53,10 @@ looker = agent(project, "looker", skills=[look])
         ({"pass_metadata": {"wroker": ["shop"]}}, 'Did you mean "worker"?'),
         ({"judge": worker}, 'its judge "worker" is its agent'),
         ({"judge": stranger}, "is no genie of its project"),
+        ({"agents": worker}, "agents= is no list. Give agents=[…]"),
+        ({"agents": "worker"}, "agents= is no list. Give agents=[…]"),
+        ({"limits": {"parallel": 2}}, "Give OrchestrationLimits(…)"),
+        ({"plan": [subtask("a", "worker")]}, "plan= is a list. Give Plan(subtasks=["),
     ],
 )
 def test_a_wrong_definition_names_what_is_wrong(given: dict[str, Any], said: str) -> None:

@@ -247,6 +247,33 @@ async def test_an_invalid_plan_goes_back_with_reasons_a_few_times(opened: Open) 
         assert 'subtask "a": there is no agent "wroker". Did you mean "worker"?' in each
 
 
+@pytest.mark.parametrize("attempts", [3, 4])
+async def test_so_does_a_plan_that_asks_for_what_the_request_has_not(
+    opened: Open, attempts: int
+) -> None:
+    project = Project("desk")
+    told: list[str] = []
+    worker = agent(project, "worker")
+
+    @playbook
+    def stubborn(turn: Turn) -> Call:
+        told.extend(each.error or "" for each in turn.results[-1:])
+        source = {"name": "shop", "request": "data", "field": "shop"}
+        return Call("plan", subtasks=[{**subtask("a", "worker"), "inputs": [source]}])
+
+    limits = OrchestrationLimits(plan_attempts=attempts)
+    leader = project.orchestrator(
+        "lead", model=stubborn, job_description="", agents=[worker], limits=limits
+    )
+    async with opened(project) as app:
+        with ends_with(PlanInvalid) as raised:
+            await app.assign_task(leader, "Go.")
+
+    assert len(told) == attempts - 1
+    assert f"in {attempts} attempts" in raised.error.message
+    assert 'the request has no field "shop" in its data' in raised.error.message
+
+
 async def test_two_plans_of_one_reply_are_taken_one_at_a_time(opened: Open) -> None:
     project = Project("desk")
     worker = agent(project, "worker")

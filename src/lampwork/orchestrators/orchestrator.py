@@ -90,6 +90,7 @@ class Orchestrator(Genie):
         """
         for given in others:
             raise _wrong(name, f"it takes no {given}=. {_NO_SKILLS if given == 'skills' else ''}")
+        _require_types(name, agents, limits, plan)
         plain = Genie.define(
             name,
             project=project,
@@ -184,7 +185,7 @@ class Orchestrator(Genie):
         """Raise PlanInvalid or PlanRejected after too many plans in a row that came to nothing."""
         refused: list[Action] = []
         for action in reversed(so_far.actions.values()):
-            if action.skill not in PLANNING or action.status not in ("invalid", "rejected"):
+            if action.skill not in PLANNING or action.status not in _REFUSALS:
                 break
             refused.append(action)
         if len(refused) < self.limits.plan_attempts:
@@ -200,6 +201,9 @@ class Orchestrator(Genie):
         return await conclude(task, ending)
 
 
+_REFUSALS = frozenset({"invalid", "error", "rejected"})
+"""How a plan comes to nothing: by its form, as it would be carried out, by a person."""
+
 _NO_SKILLS = "It executes nothing itself: give the skill to a genie, and that genie to it."
 
 
@@ -210,6 +214,17 @@ def _first(text: str) -> str:
 
 def _wrong(name: str, problem: str) -> OrchestratorInvalid:
     return OrchestratorInvalid(f'Orchestrator "{name}": {problem}')
+
+
+def _require_types(name: str, agents: Any, limits: Any, plan: Any) -> None:
+    if isinstance(agents, str | Genie) or not isinstance(agents, Iterable):
+        raise _wrong(name, "agents= is no list. Give agents=[…], also for a single one.")
+    if limits is not None and not isinstance(limits, OrchestrationLimits):
+        raise _wrong(name, f"limits={limits!r} says nothing. Give OrchestrationLimits(…).")
+    if plan is not None and not isinstance(plan, Plan):
+        raise _wrong(
+            name, f"plan= is a {type(plan).__name__}. Give Plan(subtasks=[Subtask(…), …])."
+        )
 
 
 def _agents(self: Genie, given: list[Any]) -> dict[str, Genie]:

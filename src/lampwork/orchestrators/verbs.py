@@ -85,7 +85,15 @@ def _verb(orchestrator: Orchestrator, fn: Callable[..., Any], shape: Any) -> Ski
         doc, schema, arguments, names, {}, None, UNTYPED, True, by=orchestrator
     )
     callable = f"{fn.__module__}:{fn.__name__}"
-    return Skill(fn.__name__, fn, contract, "idempotent", recipe=callable, takes_sealed=False)
+    return Skill(
+        fn.__name__,
+        fn,
+        contract,
+        "idempotent",
+        recipe=callable,
+        give_up_after=orchestrator.limits.plan_attempts,
+        takes_sealed=False,
+    )
 
 
 def _name_agents(schema: dict[str, Any], agents: list[str], checks: list[str]) -> None:

@@ -63,6 +63,7 @@ def _stop_if_hopeless(task: TaskInHand) -> None:
         raise SkillFailed(
             f'Skill "{skill}" was resolved as failed: {reason}.', skill=skill, reason=reason
         )
+    task.genie.check_progress(so_far)
     for skill, errors in so_far.failures.items():
         limit = task.skills[skill].give_up_after if skill in task.skills else None
         if limit is not None and len(errors) >= limit:
@@ -72,7 +73,6 @@ def _stop_if_hopeless(task: TaskInHand) -> None:
                 skill=skill,
                 errors=errors,
             )
-    task.genie.check_progress(so_far)
     if so_far.turns >= task.genie.max_turns:
         raise TurnLimitReached(
             f"The genie took {so_far.turns} turns and has not answered. "
