@@ -155,7 +155,7 @@ async def test_an_edit_is_another_proposal_and_what_was_approved_is_what_runs(
 
 WRONG: list[tuple[Any, str]] = [
     ([], "at least one"),
-    ("a", "valid list"),
+    ("a", "so: subtasks: Input should be a valid list"),
     ([subtask("a", "nobody")], 'no agent "nobody"'),
     ([subtask("a", "one", checks=["sound"])], 'no check "sound"'),
     ([subtask("a", "one", depends_on=["a"])], "wait for each other"),

@@ -190,7 +190,7 @@ def _done_anew(subtasks: Sequence[Subtask], proposal: Mapping[str, Any]) -> list
 
 
 def _named(error: Any) -> str:
-    return f"subtasks.{'.'.join(map(str, error['loc']))}: {error['msg']}"
+    return f"{'.'.join(map(str, ('subtasks', *error['loc'])))}: {error['msg']}"
 
 
 def _refused(problems: list[str]) -> InputInvalid:
