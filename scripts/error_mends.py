@@ -78,6 +78,10 @@ MENDS: dict[type[LampworkError], str] = {
         "Sign the delivery as Standard Webhooks says, with a secret that the webhook has, and send "
         "it within five minutes. `lampwork trigger RECIPE` lists what was refused."
     ),
+    errors.TooManyStreams: (
+        "End some, follow several things in one (`client.follow(jobs=[…])`), or start the server "
+        "with more `--streams`."
+    ),
     errors.TooManyDeliveries: "Wait for as long as `retry_after` says; mend what was refused.",
     errors.OutboundError: "Look at what is at that address.",
     errors.OutboundRefused: (

@@ -94,6 +94,7 @@ async def pays(job: Job, key: str) -> str:
 
 @project.recipe()
 async def passes_over(job: Job, key: str) -> int:
+    await job.wait_for("both are there", bool)
     return await job.wait_for("number", int)
 
 
@@ -127,6 +128,7 @@ async def everything(app: App) -> list[str]:
         if recipe is passes_over:
             await app.send_event(jobs[-1], "number", CANARY)
             await app.send_event(jobs[-1], "number", 7)
+            await app.send_event(jobs[-1], "both are there", True)
     for job_id in jobs:
         with contextlib.suppress(JobFailed):
             await result(app, job_id)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
-from tests.postgres import Cluster
+from tests import readymade
+from tests.postgres import Cluster, in_memory
 from tests.warm import Warm
 
 # Who starts the tests in the background may have Ctrl-C ignored, and so would all their processes.
@@ -18,6 +21,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("here")
 
+readymade.use()
+
+
+def pytest_configure() -> None:
+    """Folders of tests are in memory if there is room: no commit waits for a disk."""
+    if (memory := in_memory()) is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what is marked as true of one place alone, at the other."""
@@ -26,6 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for each in items
         if not any(each.get_closest_marker(elsewhere) for elsewhere in _ELSEWHERE[_place(each)])
     ]
+
+
+def pytest_collectstart() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """All that is there by now stays: the collector need not look through it in each test."""
+    gc.freeze()
+    gc.enable()
 
 
 _ELSEWHERE = {"folder": ["server"], "server": ["folder"], None: []}

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ from lampwork import (
     failpoint,
     playbook,
 )
+from lampwork.errors import JobNotFound
 from lampwork.models import Ask, Playbook, Reply
 from lampwork.models.ask import size
 from lampwork.place import Server
@@ -90,11 +91,12 @@ async def row(app: App, job_id: str) -> Any:
 
 
 async def status(app: App, job_id: str, *expected: str) -> Any:
-    """Wait until a job shows one of these statuses; its row."""
+    """Wait until a job is there and shows one of these statuses; its row."""
 
     async def reached() -> Any:
-        found = await row(app, job_id)
-        return found if found.status in expected else None
+        with suppress(JobNotFound):
+            found = await row(app, job_id)
+            return found if found.status in expected else None
 
     return await eventually(reached, f"job {job_id} never got {expected}")
 
@@ -155,8 +157,11 @@ async def take_over(app: App, job_id: str) -> Run:
         del app.worker.runs[job_id]
         await requeue(app, job_id)
 
+    async def led_anew() -> bool:  # it may have ended since
+        return (await row(app, job_id)).run > zombie.leading.run
+
     await inside(app, forget())
-    await eventually(lambda: app.worker.runs.get(job_id))
+    await eventually(led_anew, f"nobody took over job {job_id}")
     return zombie
 
 

@@ -167,7 +167,7 @@ class App(Door):
 
     async def _others_gone(self, gone: Sequence[str]) -> None:
         facts = {"event": "worker.others_gone", "executors": list(gone)}
-        _log.warning("no heartbeat of %s: their jobs go on", ", ".join(gone), extra=facts)
+        _log.warning("gone without a word: %s; their jobs go on", ", ".join(gone), extra=facts)
         self.worker.background(recovery.recover(self.worker))
         self.worker.background(self.schedule.look())
 

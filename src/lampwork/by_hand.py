@@ -20,6 +20,7 @@ from lampwork.errors import (
     TaskNotFound,
     TaskNotWaiting,
     has_ended,
+    joined,
 )
 from lampwork.genies.output import Output
 from lampwork.metadata.needles import needles
@@ -95,7 +96,7 @@ def check(
     recorded, problems = output.take(value)
     if problems:
         raise InputInvalid(
-            f"That is no answer for task {task}: {'; '.join(problems)}. Nothing was changed.",
+            f"That is no answer for task {task}: {joined(problems)} Nothing was changed.",
             problems=problems,
         )
     return AnswerByHand(recorded, json.dumps(recorded, ensure_ascii=False), by, note)

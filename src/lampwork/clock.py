@@ -21,6 +21,7 @@ __all__ = [
     "follow",
     "may_jump",
     "now",
+    "passed",
     "sleep",
     "unfollow",
     "using",
@@ -86,6 +87,11 @@ def unfollow(database: object) -> None:
 def now() -> float:
     """Epoch seconds."""
     return _clock.now()
+
+
+def passed() -> float:
+    """Seconds, those in which the machine slept included, where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def may_jump() -> bool:

@@ -28,6 +28,7 @@ from lampwork.genies.written_type import read_type
 from lampwork.jobs_door import JobsDoor
 from lampwork.recipe import Recipe, bind_input, check_input
 from lampwork.runs.deadline import check_not_passed
+from lampwork.runs.step import call_function
 from lampwork.settings import ReadingCaps, Settings
 from lampwork.store.jobs import new_jobs, requests
 from lampwork.store.people.audit import Act, recorded
@@ -142,7 +143,7 @@ class Door(JobsDoor):
         It keeps the `files` of the project that the input names, by their digests. Raises
         RecipeNotFound, InputInvalid, IdempotencyConflict, ArtifactNotFound.
         """
-        recorded = check_input(self.project.find_recipe(name).fn, input)
+        recorded = await call_function(check_input, self.project.find_recipe(name).fn, input)
         if files:
             await self.store.read(artifacts.require, self.project.name, files)
         return await self.accept(name, recorded, kind=kind, key=idempotency_key, blobs=files)

@@ -101,10 +101,12 @@ def _place(fn: Callable[..., Any] | None) -> tuple[str, int]:
     if code is not None:
         return code.co_filename, code.co_firstlineno
     frame = inspect.currentframe()
-    while frame is not None and _is_ours(frame.f_code.co_filename):
+    while frame is not None and _is_ours(frame.f_code):
         frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
 
 
-def _is_ours(file: str) -> bool:
-    return _OURS in Path(file).parents or file == contextlib.__file__
+def _is_ours(code: CodeType) -> bool:
+    file = code.co_filename
+    made = (file, code.co_name) == ("<string>", "__init__")  # by a dataclass
+    return made or _OURS in Path(file).parents or file == contextlib.__file__

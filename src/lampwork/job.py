@@ -352,21 +352,14 @@ class Job(SideBySide, Endpoints, World):
     def sleep(self, seconds: float | timedelta) -> JobCall[None]:
         """Wait for a time, over restarts too."""
         span = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
-        return self._rest(span)
-
-    def _rest(self, span: float, task_id: str | None = None) -> JobCall[None]:
-        """Sleep, between two tries of a task: then the job moves when this has ended, whatever
-        else it waits for."""
-        return self._sleep(f"{span:g} s", lambda: clock.now() + span, task_id)
+        return self._sleep(f"{span:g} s", lambda: clock.now() + span)
 
     def sleep_until(self, moment: datetime) -> JobCall[None]:
         """Wait until a moment; one without a time zone is in UTC."""
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return self._sleep(f"until {aware.isoformat()}", aware.timestamp)
 
-    def _sleep(
-        self, name: str, due_at: Callable[[], float], task_id: str | None = None
-    ) -> JobCall[None]:
+    def _sleep(self, name: str, due_at: Callable[[], float]) -> JobCall[None]:
         async def body(run: Run, number: int) -> values.Outcome:
             await run.until(
                 Wait(
@@ -375,7 +368,6 @@ class Job(SideBySide, Endpoints, World):
                     call=number,
                     kind="timer",
                     subject={"name": name},
-                    task_id=task_id,
                     due_at=due_at(),
                 )
             )

@@ -67,7 +67,7 @@ EVENTS = {
     "worker.not_begun": "it could not begin anew, and tries again",
     "worker.gave_up": "the process closes without a server that does not answer",
     "worker.left_alone": "unfinished jobs that this process does not execute",
-    "worker.others_gone": "others have shown no heartbeat: their jobs go on",
+    "worker.others_gone": "others are gone without a word: their jobs go on",
     "worker.started": "a process executes the jobs of a project",
     "worker.work_failed": "something beside the jobs has failed; the next sweep makes good for it",
 }

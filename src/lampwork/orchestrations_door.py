@@ -55,6 +55,7 @@ class OrchestrationsDoor:
         They are checked like the model's, and wait to be approved in their turn. Raises
         InputInvalid, and what `approve_plan` raises.
         """
+        _require_name(by)
         check_json([subtasks, reason, by])
         wait, proposal = await self._proposed(orchestration)
         new = approval.edited(proposal, subtasks)
@@ -107,8 +108,7 @@ class OrchestrationsDoor:
         agent: str | None = None,
         answer: Json = None,
     ) -> None:
-        if not by:
-            raise InputInvalid("Say who does it: by= is empty.", problems=["by"])
+        _require_name(by)
         check_json([by, reason, answer])
         details: dict[str, Json] = {"subtask": subtask, "reason": reason}
         details |= {} if agent is None else {"agent": agent}
@@ -120,6 +120,7 @@ class OrchestrationsDoor:
     async def _decide_plan(
         self, verdict: str, orchestration: str, *, by: str, digest: str, reason: str
     ) -> None:
+        _require_name(by)
         check_json([reason, by])
         wait, _ = await self._proposed(orchestration)
         decision = {"verdict": verdict, "reason": reason, "digest": digest}
@@ -141,6 +142,12 @@ class OrchestrationsDoor:
 
     def _answered(self, deliveries: Iterable[Delivery]) -> None:
         """Answers are in the inbox."""
+
+
+def _require_name(by: str) -> None:
+    """Raise InputInvalid for what nobody says."""
+    if not by:
+        raise InputInvalid("Say who does it: by= is empty. Nothing was changed.", problems=["by"])
 
 
 def check_json(value: Any) -> None:

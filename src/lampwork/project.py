@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Concatenate, Never, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from typing_extensions import Unpack
 
@@ -32,11 +32,8 @@ from lampwork.genies.skill import Skill, SkillOptions
 from lampwork.job import Job
 from lampwork.models import Model, Playbook
 from lampwork.models.rate_limit import RateLimit
-from lampwork.orchestrators.approval import PlanApproval
 from lampwork.orchestrators.check import AcceptanceCheck
-from lampwork.orchestrators.limits import OrchestrationLimits
-from lampwork.orchestrators.orchestrator import Orchestrator
-from lampwork.orchestrators.plan import Plan
+from lampwork.orchestrators.orchestrator import Orchestrator, OrchestratorOptions
 from lampwork.outbound.hosts import AllowedHosts
 from lampwork.recipe import Recipe
 from lampwork.retention import Retention
@@ -280,16 +277,7 @@ class Project:
         model: str | Model | Playbook,
         job_description: str,
         agents: Iterable[Genie],
-        fallbacks: Mapping[Genie | str, Iterable[Genie | str]] | None = None,
-        pass_metadata: Mapping[Genie | str, Iterable[str]] | None = None,
-        judge: Genie | None = None,
-        plan: Plan | None = None,
-        plan_approval: PlanApproval | None = None,
-        limits: OrchestrationLimits | None = None,
-        max_turns: int = 50,
-        budget: Budget | None = None,
-        max_concurrent_tasks: int | None = None,
-        **others: Never,
+        **options: Unpack[OrchestratorOptions],
     ) -> Orchestrator:
         """Define an orchestrator: a genie that plans, and has agents do the work, side by side.
 
@@ -298,12 +286,7 @@ class Project:
         ... )
 
         Its agents are genies and orchestrators of the project. It can be given no skills. It may be
-        assigned tasks, and be talked to, wherever a genie may. `fallbacks` take over from an agent
-        that fails; `pass_metadata` names the keys of its tasks' metadata that an agent's skills
-        get; `judge` is the genie that judges answers where a plan has a rubric; with `plan` its
-        model makes none; with `plan_approval="always"`, or where that is a function which says so
-        of a `Plan`, a person approves or edits a plan before anything of it runs; `limits` say how
-        far it goes.
+        assigned tasks, and be talked to, wherever a genie may. Options: see `OrchestratorOptions`.
 
         Raises OrchestratorInvalid, DuplicateName, ProjectError.
         """
@@ -315,16 +298,7 @@ class Project:
                 model=model,
                 job_description=job_description,
                 agents=agents,
-                fallbacks=fallbacks,
-                pass_metadata=pass_metadata,
-                judge=judge,
-                plan=plan,
-                plan_approval=plan_approval,
-                limits=limits,
-                max_turns=max_turns,
-                budget=budget,
-                max_concurrent_tasks=max_concurrent_tasks,
-                others=others,
+                **options,
             )
             self._add(self._genies, name, made, "genie")
         return made

@@ -17,6 +17,8 @@ from lampwork.errors import (
     ProjectError,
     ResultNotRecordable,
     close_to,
+    few,
+    joined,
     quoted,
 )
 from lampwork.types import Json
@@ -113,7 +115,7 @@ def bind_input(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     except TypeError as error:
         problems = _misnamed(signature, len(args), kwargs) or [str(error)]
         raise InputInvalid(
-            f"{fn.__name__} can't be started: {'; '.join(problems)}. It takes {signature}.",
+            f"{fn.__name__} can't be started: {joined(problems)} It takes {signature}.",
             problems=problems,
         ) from None
     return {
@@ -141,7 +143,7 @@ def check_input(fn: Callable[..., Any], given: Any) -> Json:
             problems += [] if problems else _unrecordable(name, fields[name])
     if problems:
         raise InputInvalid(
-            f"The input of {fn.__name__} does not fit: {'; '.join(problems)}.", problems=problems
+            f"The input of {fn.__name__} does not fit: {joined(problems)}", problems=problems
         )
     return fields
 
@@ -189,26 +191,26 @@ def is_job(annotation: Any) -> bool:
 def _misnamed(signature: inspect.Signature, in_order: int, named: dict[str, Any]) -> list[str]:
     """The names that a function does not take, and those that it lacks."""
     known = signature.parameters
-    unknown = [
+    others = [name for name in named if name not in known]
+    unknown = (
         f"{name}: there is no such parameter. {close_to(name, known)}".rstrip(". ")
-        for name in named
-        if name not in known
-    ]
+        for name in others
+    )
     lacking = [
         f"{name}: missing"
         for name, parameter in list(known.items())[in_order:]
         if name not in named and parameter.default is inspect.Parameter.empty
     ]
-    return unknown + lacking
+    return few(unknown, len(others)) + lacking
 
 
 def _misfits(name: str, value: Json, annotation: Any) -> list[str]:
     try:
         TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
-        return [
-            f"{'.'.join([name, *map(str, each['loc'])])}: {each['msg']}" for each in error.errors()
-        ]
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        told = (f"{'.'.join([name, *map(str, each['loc'])])}: {each['msg']}" for each in found)
+        return few(told, len(found))
     return []
 
 

@@ -61,6 +61,9 @@ ROLES: tuple[Role, ...] = get_args(Role)
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """The job statuses that never change again."""
 
+ROUNDS = "lampwork.orchestrators.rounds:"
+"""With what the callables of jobs begin that carry out a plan."""
+
 CARRIERS: tuple[str, str] = ("lampwork.job:assigned", "lampwork.job:chat")
 """The recipes of a task that is assigned, and a message that is sent, from outside any recipe."""
 

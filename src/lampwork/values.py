@@ -20,7 +20,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import PydanticSerializationError
 
-from lampwork.errors import JobFailed, LampworkError, ResultNotRecordable, StepFailed
+from lampwork.errors import JobFailed, LampworkError, ResultNotRecordable, StepFailed, few
 from lampwork.origin import Origin
 from lampwork.types import Json
 
@@ -112,10 +112,11 @@ def decode(text: str, annotation: Any, what: str) -> Any:
 def misfits(error: ValidationError) -> str:
     """What does not fit, by field, in one line."""
     found = error.errors(include_url=False)
-    return "; ".join(
+    told = (
         f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
         for each in found
     )
+    return "; ".join(few(told, len(found)))
 
 
 def given(result: Json, annotation: Any, what: str) -> str:

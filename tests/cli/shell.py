@@ -125,16 +125,34 @@ class Shell:
         """A job, once it has one of these statuses."""
 
         def probe() -> Any:
+            if statuses and self._status(job_id) not in (None, *statuses):
+                return None
             done = self("job", job_id, "--json")
             found = done.code == 0 and (not statuses or done.json["status"] in statuses)
             return done.json if found else None
 
         return self.eventually(probe)
 
+    def _status(self, job_id: str) -> str | None:
+        """That of a job in this folder, looked up without a process; None if it is not here."""
+        with (
+            contextlib.suppress(sqlite3.OperationalError),
+            contextlib.closing(
+                sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)
+            ) as connection,
+        ):
+            found = connection.execute("select status from jobs where id = ?", [job_id]).fetchone()
+            return found and found[0]
+        return None
+
+    @property
+    def _database(self) -> Path:
+        return self.folder / ".lampwork" / "lampwork.db"
+
     def eventually(self, probe: Callable[[], Any]) -> Any:
         """The first truthy thing that the probe gives, tried again upon each commit."""
         until = time.monotonic() + DEADLINE
-        with Commits(self.folder / ".lampwork" / "lampwork.db") as commits:
+        with Commits(self._database) as commits:
             while not (found := probe()):
                 assert time.monotonic() < until, f"it never came to that: {self('jobs').out}"
                 commits.next()

@@ -51,6 +51,7 @@ def test_what_a_server_shows_is_what_the_folder_shows(lampwork: Shell, asked: Ty
         ("conversations", "--waiting-on", "event", "--text", "customs", "--until", "1d"),
         ("conversation", conversation),
         ("conversation", conversation, "--as-model"),
+        ("conversation", conversation, "recording"),
         ("workers",),
         ("genies",),
         ("genie", "finance"),
@@ -118,7 +119,7 @@ def test_what_is_not_there_is_told_as_anywhere(asked: Typed) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("backup", "there"), ("prune",), ("worker",), ("serve",), ("audit",), ("migrate",)],
+    [("backup", "there"), ("prune",), ("worker",), ("serve",), ("verify",), ("migrate",)],
     ids=lambda words: words[0],
 )
 def test_a_verb_of_the_place_itself_says_so(lampwork: Shell, words: tuple[str, ...]) -> None:
@@ -158,6 +159,16 @@ def test_an_admin_says_who_may_use_the_servers_project(lampwork: Shell, asked: T
     assert admin("key", "ci")["error"]["code"] == "key_not_found"
     assert admin("account", "ann@example.org", "role", "none")["roles"] == {}
     assert admin("account", "ann@example.org")["error"]["code"] == "account_not_found"
+    newest = admin("audit", "--limit", "2", "--project", "shop")
+    assert newest == lampwork.json("audit", "--limit", "2", "--project", "shop")
+    [last, _] = newest["items"]
+    assert (last["action"], last["who"]) == ("account.role", f"key boss ({key[3:13]})")
+    rest = admin("audit", "--after", newest["next"])["items"]
+    assert [each["number"] for each in rest] == [
+        each["number"] for each in lampwork.json("audit", "--project", "shop")["items"][2:]
+    ]
+    assert admin("audit", "--after", "x")["error"]["code"] == "input_invalid"
+    assert "account.role" in asked("audit", LAMPWORK_KEY=key).out
     assert (
         asked("accounts", "--json", LAMPWORK_KEY="lw_0").json["error"]["code"] == "sign_in_needed"
     )

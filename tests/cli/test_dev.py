@@ -10,7 +10,6 @@ import pty
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm import Warm
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -47,28 +47,21 @@ async def says(job: Job) -> str:
 class Dev:
     """A `lampwork dev` whose output is heard."""
 
-    def __init__(self, folder: Path, *words: str, on_terminal: bool = False) -> None:
+    def __init__(self, warm: Warm, folder: Path, *words: str, on_terminal: bool = False) -> None:
         self._heard: queue.Queue[str | None] = queue.Queue()
         self.said: list[str] = []
         self.terminal: int | None = None
-        command = [sys.executable, "-m", "lampwork", "dev", *words]
+        command = ["-m", "lampwork", "dev", *words]
         if on_terminal:
             self.terminal, theirs = pty.openpty()
-            self.process = subprocess.Popen(
-                command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs
-            )
+            files = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+            self.process = warm.start(command, cwd=folder, **files)
             os.close(theirs)
             hear: Any = self._hear_terminal
         else:
             with (folder / "errors.txt").open("w") as errors:
-                self.process = subprocess.Popen(
-                    [*command, "--json"],
-                    cwd=folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    text=True,
-                )
+                command.append("--json")
+                self.process = warm.start(command, cwd=folder, stderr=errors.fileno())
             hear = self._hear_pipe
         self._hearing = threading.Thread(target=hear, daemon=True)
         self._hearing.start()
@@ -149,7 +142,7 @@ class Dev:
 
 
 @pytest.fixture
-def dev(lampwork: Any) -> Iterator[Callable[..., Dev]]:
+def dev(lampwork: Any, warm: Warm) -> Iterator[Callable[..., Dev]]:
     """Starts `lampwork dev` in the folder of the project."""
     folder: Path = lampwork.folder
     (folder / "project.py").write_text(CODE)
@@ -157,7 +150,7 @@ def dev(lampwork: Any) -> Iterator[Callable[..., Dev]]:
     started: list[Dev] = []
 
     def start(*words: str, on_terminal: bool = False) -> Dev:
-        started.append(Dev(folder, *words, on_terminal=on_terminal))
+        started.append(Dev(warm, folder, *words, on_terminal=on_terminal))
         return started[-1]
 
     yield start

@@ -43,6 +43,8 @@ def test_jobs_are_listed_with_what_they_wait_for(lampwork: Any) -> None:
         "rerun_of",
         "fork_of",
         "erased_at",
+        "orchestrator",
+        "worker",
     ]
     assert (parent["job_id"], parent["recipe"], parent["parent"]) == (job_id, "calls_asks", None)
     assert (child["job_id"], child["recipe"], child["parent"]) == (f"{job_id}.1", "asks", job_id)

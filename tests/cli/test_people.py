@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 ANN, WORD = "ann@example.org", "correct horse battery\n"
@@ -78,3 +79,28 @@ def test_who_changed_what_is_on_record_and_tampering_is_found(lampwork: Any) -> 
     broken = lampwork("verify", "--anchor", "anchor", "--json")
     assert (broken.code, broken.json["broken"]["number"]) == (1, 1)
     assert "broken at entry 1: entry 1 is missing: deleted" in lampwork("verify").out
+
+
+def test_a_project_that_is_not_there_is_not_given_a_role_or_a_key(
+    lampwork: Any, tmp_path: Path
+) -> None:
+    key = ("key", "ci", "new", "--role", "viewer", "--json", "--project")
+    mistyped = lampwork(*key, "shpo")
+    add(lampwork)
+    role = lampwork("account", ANN, "role", "viewer", "--project", "shpo", "--json")
+    other = add(lampwork, "--role", "viewer", "--project", "shpo")
+    (lampwork.folder / "bank.py").write_text('import lampwork\nbank = lampwork.Project("bank")\n')
+    by_code = lampwork(*key, "bank.py")
+    (lampwork.folder / "project.py").rename(lampwork.folder / "elsewhere.py")
+    unknown = lampwork(*key, "anything")
+    lampwork("run", "elsewhere.py", "add", "--input", '{"a": 1, "b": 2}')
+    known = [lampwork(*key, each) for each in ("shop", "anything", "other")]
+
+    for refused in (mistyped, role, other):
+        assert (refused.code, refused.json["error"]["code"]) == (2, "project_not_found")
+        assert 'Did you mean "shop"?' in refused.json["error"]["message"]
+    assert by_code.json["project"] == "bank"
+    assert unknown.json["project"] == "anything", "where nothing ran, nothing is known"
+    assert [each.code for each in known] == [0, 0, 2]
+    assert "There are: shop." in known[2].json["error"]["message"]
+    assert lampwork("account", ANN, "role", "none", "--project", "gone").code == 0

@@ -254,3 +254,27 @@ def test_how_it_executes_can_be_said(lampwork: Any, stop: Any) -> None:
     refused = lampwork("worker", "--max-live", "0")
     assert refused.code == 2
     assert "'--max-live': 0 is not in the range" in refused.err
+
+
+COUNTS_WHAT_IS_FROZEN = """
+import gc
+
+from lampwork import Job, Project
+
+project = Project("frozen")
+
+
+@project.recipe()
+async def frozen(job: Job) -> int:
+    return await job.step(gc.get_freeze_count)
+"""
+
+
+def test_its_garbage_collector_does_not_look_through_what_was_loaded(lampwork: Any) -> None:
+    """It stopped everything for a tenth of a second."""
+    (lampwork.folder / "frozen.py").write_text(COUNTS_WHAT_IS_FROZEN)
+    job_id = lampwork.queue("run", "frozen.py", "frozen")
+
+    lampwork.worker("frozen.py")
+
+    assert lampwork.job(job_id, "succeeded")["output"] > 100_000

@@ -28,7 +28,17 @@ def test_it_lists_who_executes_with_the_jobs_in_its_charge(lampwork: Any, stop: 
     assert line.startswith(f"{found['worker'][:8]}  shop     {found['code'][:8]}  ")
     assert line.endswith("1 needs_attention, lets triggers fire")
 
-    assert lampwork.json("job", job_id)["worker"] == found["worker"]
+    os.mkfifo(lampwork.folder / "pipe")
+    held = lampwork.queue("run", "holds")
+    lampwork.eventually(lambda: "held" in lampwork.effects())
+    executing = {each["job_id"]: each["worker"] for each in lampwork.json("jobs")["items"]}
+    assert executing == {held: found["worker"], job_id: None}
+    assert lampwork.json("job", held)["worker"] == found["worker"]
+    [line] = [each for each in lampwork("jobs").out.splitlines() if each.startswith(held)]
+    assert line.endswith(found["worker"][:8] if "LAMPWORK_DB" in os.environ else "s")
+    (lampwork.folder / "pipe").write_text("let go")
+    lampwork.job(held, "succeeded")
+
     counted = f" (worker {found['worker'][:8]}), for " if "LAMPWORK_DB" in os.environ else ", for "
     assert f"Process {first.pid} of shop{counted}" in lampwork.eventually(
         lambda: "Process " in (said := lampwork("status").out) and said

@@ -66,7 +66,8 @@ class Workers:
 
     async def live(self, home: Home, *loads: str, failpoints: str = "", **more: Any) -> Life:
         """Let a worker live until it ends or is killed."""
-        # At a server nobody goes on before the one before has been silent for three heartbeats.
+        # At a server nobody goes on before the one before was found gone: by heartbeats, if it was
+        # killed before its row named its session.
         often = {"park_after": 0.02, "sweep_interval": 0.3, "heartbeat": 0.6}
         settings = often | more.pop("settings", {})
         where = {"db": home.url} if isinstance(home, Server) else {"home": str(home)}

@@ -178,8 +178,11 @@ async def workers(
 
 
 async def test_the_jobs_of_a_worker_that_was_killed_go_on_at_another(workers: Fleet) -> None:
-    """It never comes back: what was done is not done again, what was under way has the same key."""
-    killed = await workers.start(heartbeat=BEAT, park_after=0.1)
+    """It never comes back: what was done is not done again, what was under way has the same key.
+
+    The others see it by its session: the next heartbeat would be in two minutes.
+    """
+    killed = await workers.start(park_after=0.1)
     await workers.accept(fleet.visit, 2)
     await workers.wants("parked", 2)
     await workers.accept(fleet.errand, 3)
@@ -187,7 +190,7 @@ async def test_the_jobs_of_a_worker_that_was_killed_go_on_at_another(workers: Fl
     workers.open("a")
     await killed.says("in post", 6)
     await killed.says("in pay")
-    other = await workers.start(heartbeat=BEAT)
+    other = await workers.start()
     assert other.said == ["ready"]
     await workers.fires(killed)
 

@@ -111,6 +111,7 @@ def terminal(
     example = own if own.exists() else shop
     (tmp_path / "project.py").write_text(example.read_text("utf-8"))
     (tmp_path / "shop.py").write_text(shop.read_text("utf-8"))
+    (tmp_path / "q2.csv").write_text("region,sales\nnorth,7\nsouth,5\n")
     (tmp_path / "password.txt").write_text("correct horse battery\n")
     terminal = Terminal(tmp_path, warm)
     yield terminal

@@ -43,7 +43,7 @@ async def by_ann(doing: Awaitable[Any]) -> Any:
 
 async def log(app: App) -> list[tuple[str, str | None, str | None]]:
     """What is on record, the oldest first."""
-    entries = await audit_log.newest(app.store)
+    entries = (await audit_log.newest(app.store)).items
     assert {(each.who, each.address) for each in entries} <= {(ANN, "10.0.0.7")}
     return [(each.action, each.on, each.project) for each in reversed(entries)]
 
@@ -79,7 +79,7 @@ async def test_what_a_person_does_is_on_record_in_the_transaction_of_the_change(
             ("job.rerun", fired, "shop"),
             ("person.erase", None, None),
         ]
-        assert (await audit_log.newest(app.store, limit=2))[1].details == {"copy": again}
+        assert (await audit_log.newest(app.store, limit=2)).items[1].details == {"copy": again}
         assert (await audit_log.verify(app.store)).broken is None
 
 
@@ -116,6 +116,7 @@ async def test_erasing_a_person_blanks_what_the_log_says_of_them(opened: Open) -
         await by_ann(app.start(report))
         await app.erase(user=ANN)
 
-        [entry] = await audit_log.newest(app.store)
+        [told, entry] = (await audit_log.newest(app.store)).items
         assert (entry.action, entry.who, entry.on) == ("job.start", None, None)
+        assert (told.action, told.details) == ("audit.blank", {"entries": [entry.number]})
         assert (await audit_log.verify(app.store)).broken is None

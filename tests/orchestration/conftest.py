@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -16,10 +17,10 @@ Open = Callable[..., AbstractAsyncContextManager[App]]
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Open:
+def opened() -> Open:
     """`async with opened(project) as app`: the same place each time in a test."""
 
     def open(project: Project, **settings: Any) -> AbstractAsyncContextManager[App]:
-        return support.opened(project, tmp_path / "state", **settings)
+        return support.opened(project, Path(os.environ["LAMPWORK_HOME"]), **settings)
 
     return open

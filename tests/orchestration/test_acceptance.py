@@ -54,6 +54,29 @@ async def test_a_check_sees_what_its_agent_was_given_and_what_it_has_produced(op
     assert seen == [("copy", {"order": {"file": "po.txt"}, "on": 7}, ["4 pens", "4 pens"])]
 
 
+async def test_what_checks_say_at_length_leaves_the_rest_of_the_plan_what_it_is(
+    opened: Open,
+) -> None:
+    project = Project("desk")
+
+    @project.acceptance_check
+    def short(answer: TaskAnswer[str]) -> str | None:
+        """It is short."""
+        return "too long: " + "x" * 150_000
+
+    plan = [subtask("good", "worker"), subtask("bad", "worker", checks=["short"], required=False)]
+    plan += [plan[1] | {"id": "worse"}]
+    leader = lead(project, [agent(project, "worker")], plan)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+        ledger = await Insights(app.store).orchestration(task.task_id)
+
+    assert task.response == "good succeeded, bad failed, worse failed"
+    [reason] = ledger.subtasks[1].reasons
+    assert reason.startswith("worker: too long: xxx")
+    assert reason.endswith("…")
+
+
 def test_a_check_takes_an_answer_and_no_more_than_a_call() -> None:
     project = Project("desk")
 

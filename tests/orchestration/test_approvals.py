@@ -30,12 +30,14 @@ from lampwork.door import Door
 from lampwork.errors import (
     AlreadyAnswered,
     InputInvalid,
+    JobEnded,
     OrchestratorInvalid,
     PlanRejected,
     ProposalChanged,
     WaitNotFound,
 )
 from lampwork.insights import Insights
+from lampwork.store.jobs import cancelled
 from lampwork.views import OrchestrationView, WaitingOn
 
 asked: list[str] = []
@@ -128,10 +130,14 @@ async def test_an_edit_is_another_proposal_and_what_was_approved_is_what_runs(
         of_lead, first = found.orchestration_id, digest(found)
         second = await app.edit_plan(of_lead, edited, by="ann", digest=first, reason="no a")
         for decide in (app.approve_plan, app.reject_plan):
-            with pytest.raises(ProposalChanged):
+            with pytest.raises(InputInvalid, match="by= is empty"):
+                await decide(of_lead, by="", digest=second)
+            with pytest.raises(ProposalChanged, match=f"`lampwork orchestration {of_lead}`"):
                 await decide(of_lead, by="bob", digest=first)
         with pytest.raises(ProposalChanged):
             await app.edit_plan(of_lead, edited, by="bob", digest=first)
+        with pytest.raises(InputInvalid, match="by= is empty"):
+            await app.edit_plan(of_lead, edited, by="", digest=second)
         await app.approve_plan(of_lead, by="bob", digest=second)
         await app.result(job)
         [round] = (await Insights(app.store).orchestration(of_lead)).rounds
@@ -160,6 +166,10 @@ WRONG: list[tuple[Any, str]] = [
     ([subtask("a", "one", checks=["sound"])], 'no check "sound"'),
     ([subtask("a", "one", depends_on=["a"])], "wait for each other"),
     ([subtask("a", "one", colour="red")], "subtasks.0.colour"),
+    ([subtask("a", "one", output="int")], "subtasks.0.output: output=.* is no type"),
+    ([subtask("a", "one", output=[])], "output: output=.* is no type"),
+    ([subtask("a", "one", seconds=1e30)], "subtasks.0.seconds: .* less than or equal"),
+    ([subtask("a", "one", title="x" * 300)], "subtasks.0.title: .* at most 200"),
     ([subtask("a", "one", inputs=[{"name": "x", "file": "x.csv"}])], 'no file "x.csv"'),
 ]
 
@@ -318,8 +328,25 @@ async def test_a_cancelled_plan_is_not_approved(opened: Open) -> None:
         found = await proposed(app, job)
         await app.cancel(job)
         await status(app, job, "cancelled")
-        with pytest.raises(Exception, match="cancelled"):
+        with pytest.raises(JobEnded, match="was cancelled"):
             await app.approve_plan(found.orchestration_id, by="ann", digest=digest(found))
+
+    assert asked == []
+
+
+async def test_a_plan_is_not_approved_while_its_orchestration_is_being_cancelled(
+    opened: Open,
+) -> None:
+    async with opened(desk()) as app:
+        job = await app.assign("lead", "Do it.")
+        found = await proposed(app, job)
+        of_lead, seen = found.orchestration_id, digest(found)
+        await app.store.write(cancelled.want_cancelled, job)  # which no process has heard of
+        for decide in (app.approve_plan, app.reject_plan):
+            with pytest.raises(JobEnded, match="cancelled"):
+                await decide(of_lead, by="ann", digest=seen)
+        with pytest.raises(JobEnded, match="cancelled"):
+            await app.edit_plan(of_lead, [subtask("b", "one")], by="ann", digest=seen)
 
     assert asked == []
 
@@ -329,19 +356,13 @@ def test_what_plan_approval_says_is_checked() -> None:
         desk("sometimes")
 
 
+@pytest.mark.usefixtures("place")
 async def test_what_was_approved_runs_once_when_the_process_dies_before_it_has_begun(
     tmp_path: Path, warm: Warm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book, home = tmp_path / "book", tmp_path / "state"
+    book, home = tmp_path / "book", Path(os.environ["LAMPWORK_HOME"])
     monkeypatch.setenv("BOOK", str(book))
-    words = [
-        "-m",
-        "lampwork",
-        "worker",
-        "tests.orchestration.approving:project",
-        "--home",
-        str(home),
-    ]
+    words = ["-m", "lampwork", "worker", "tests.orchestration.approving:project"]
     env = {**os.environ, "LAMPWORK_FAILPOINTS": "wait.answered=kill"}
     settings = Settings(home=home, db=os.environ.get("LAMPWORK_DB"))
     async with Door.opened(approving.project, settings) as door:
@@ -364,12 +385,12 @@ async def test_what_was_approved_runs_once_when_the_process_dies_before_it_has_b
     assert [line.split("\t")[0] for line in book.read_text().splitlines()] == ["the edited plan"]
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_plan_is_looked_at_edited_and_approved_on_the_command_line(
     opened: Open, tmp_path: Path, warm: Warm
 ) -> None:
     async def typed(*words: str, fails: bool = False) -> str:
-        command = ["-m", "lampwork", *words, "--home", str(tmp_path / "state")]
-        process = warm.start(command, cwd=tmp_path)
+        process = warm.start(["-m", "lampwork", *words], cwd=tmp_path)
         out, error = await asyncio.to_thread(process.communicate, timeout=60)
         assert bool(process.returncode) == fails, error
         return out + error

@@ -13,7 +13,7 @@ from tests.behind import place_at
 from tests.orchestration import approving
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask, summary
-from tests.support import armed, dying, eventually, inside, park, result, status
+from tests.support import NEVER, armed, dying, eventually, inside, park, result, status
 from tests.warm import ROOT, Warm
 
 from lampwork import (
@@ -26,8 +26,9 @@ from lampwork import (
     Turn,
 )
 from lampwork.door import Door
-from lampwork.errors import InputInvalid, SubtaskSettled, TaskNotFound
+from lampwork.errors import InputInvalid, ModelUnavailable, SubtaskSettled, TaskNotFound
 from lampwork.insights import Insights
+from lampwork.store.jobs import cancelled
 from lampwork.versioning.upgrade import rehearse_all
 from lampwork.views import OrchestrationView, SubtaskView
 
@@ -111,9 +112,10 @@ async def test_a_subtask_is_taken_from_an_agent_at_work_and_given_to_another(ope
     assert answer["response"] == "a succeeded, b succeeded"
     first = found.subtasks[0]
     assert [(each.agent, each.why, each.status) for each in first.attempts] == [
-        ("slow", "first", "failed"),
+        ("slow", "first", "stopped"),
         ("able", "by_hand", "accepted"),
     ]
+    assert [each.stopped_by for each in first.attempts] == ["ann", None]
     assert first.attempts[0].reasons == ("ann gave it to able: slow is ill.",)
     [order] = first.orders
     assert (order.verb, order.by, order.agent, order.reason) == (
@@ -228,7 +230,41 @@ async def test_an_order_wakes_a_parked_round_and_is_followed_over_a_restart(open
         await status(app, below.job_id, "cancelled")
 
     assert answer["response"] == "a succeeded, b succeeded"
-    assert [each.status for each in ended.subtasks[0].attempts] == ["failed", "accepted"]
+    assert [each.status for each in ended.subtasks[0].attempts] == ["stopped", "accepted"]
+
+
+@pytest.mark.parametrize("parked", [False, True])
+async def test_an_order_ends_the_rest_of_an_agent_that_has_erred(
+    opened: Open, parked: bool
+) -> None:
+    project = Project("desk")
+
+    def down(_: Turn) -> Answer:
+        raise ModelUnavailable("down")
+
+    team = [agent(project, "down", down), agent(project, "able")]
+    limits = OrchestrationLimits(backoff=NEVER)
+    lead(project, team, [subtask("a", "down")], limits=limits)
+    async with opened(project) as app:
+        job = await app.assign("lead", "Do it.")
+        found = await orchestration(app, job)
+        of, round = found.orchestration_id, found.rounds[0].job_id
+
+        async def rests() -> bool:
+            waiting = (await Insights(app.store).job(round)).waiting_on
+            return [each.kind for each in waiting] == ["timer"]
+
+        await eventually(rests)
+        if parked:
+            await park(app, round)
+        await app.reassign_subtask(of, "a", "able", by="ann")
+        await result(app, job)
+        ended = await Insights(app.store).orchestration(of)
+
+    assert [(each.agent, each.why, each.status) for each in ended.subtasks[0].attempts] == [
+        ("down", "first", "failed"),
+        ("able", "by_hand", "accepted"),
+    ]
 
 
 async def test_what_can_not_be_done_is_said_and_changes_nothing(opened: Open) -> None:
@@ -256,6 +292,19 @@ async def test_what_can_not_be_done_is_said_and_changes_nothing(opened: Open) ->
     assert [each.orders for each in found.subtasks] == [(), (), ()]
 
 
+async def test_nothing_is_done_about_a_subtask_whose_round_is_being_cancelled(opened: Open) -> None:
+    desk = Desk(subtask("a", "slow"))
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        await app.store.write(cancelled.want_cancelled, job)  # which no process has heard of
+        with pytest.raises(SubtaskSettled, match=r"cancelled|has ended"):
+            await app.answer_subtask(of, "a", "by hand", by="ann")
+        found = await Insights(app.store).orchestration(of)
+
+    assert found.subtasks[0].orders == ()
+
+
 @pytest.mark.parametrize("point", ["call.before", "call.after"])
 async def test_a_run_that_dies_where_it_follows_an_order_follows_it_once(
     opened: Open, point: str
@@ -277,13 +326,13 @@ async def test_a_run_that_dies_where_it_follows_an_order_follows_it_once(
     assert len(desk.asked) == 3
 
 
+@pytest.mark.usefixtures("place")
 async def test_an_order_that_is_given_while_the_process_is_dead_is_followed_by_the_next(
     tmp_path: Path, warm: Warm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book, home = tmp_path / "book", tmp_path / "state"
+    book, home = tmp_path / "book", Path(os.environ["LAMPWORK_HOME"])
     monkeypatch.setenv("BOOK", str(book))
     words = ["-m", "lampwork", "worker", "tests.orchestration.approving:project"]
-    words += ["--home", str(home)]
     settings = Settings(home=home, db=os.environ.get("LAMPWORK_DB"))
     async with Door.opened(approving.project, settings) as door:
         job = await door.assign(approving.truster, "Book it.")
@@ -313,7 +362,7 @@ async def test_a_round_with_orders_is_rehearsed_to_where_it_stands(
             await stands(app, of, each, "failed")
         await app.reassign_subtask(of, "a", "able", by="ann")
         await stands(app, of, "a", "succeeded")
-    place = place_at(tmp_path / "state")
+    place = place_at(Path(os.environ["LAMPWORK_HOME"]))
     found = [each async for each in rehearse_all(desk.project, place)]
 
     assert [(each.goes_on, each.why, each.notes) for each in found] == [(True, None, ())] * 2
@@ -402,11 +451,12 @@ async def test_what_two_people_say_at_once_is_followed_in_turn_and_keeps_no_roun
     ]
 
 
+@pytest.mark.usefixtures("place")
 async def test_a_subtask_is_done_by_hand_on_the_command_line(
     opened: Open, tmp_path: Path, warm: Warm
 ) -> None:
     async def typed(*words: str) -> str:
-        command = ["-m", "lampwork", "orchestration", *words, "--home", str(tmp_path / "state")]
+        command = ["-m", "lampwork", "orchestration", *words]
         process = warm.start(command, cwd=tmp_path)
         out, error = await asyncio.to_thread(process.communicate, timeout=60)
         assert process.returncode == 0, error
@@ -423,5 +473,6 @@ async def test_a_subtask_is_done_by_hand_on_the_command_line(
         shown = await typed(of)
 
     assert answer["response"] == "a succeeded, b skipped, c succeeded"
-    for line in ("✓ reassign to able by ann", "✓ skip by bob", "✓ able  accepted  (by hand)"):
-        assert any(each.strip().startswith(line) for each in shown.splitlines()), shown
+    lines = ["✓ reassign to able by ann", "✓ skip by bob", "✓ able  accepted  (by hand)"]
+    for line in [*lines, "slow  stopped by ann"]:
+        assert any(line in each for each in shown.splitlines()), shown

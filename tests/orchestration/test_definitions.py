@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
 from tests.warm import Warm
 
 from lampwork import Job, Metadata, OrchestrationLimits, Plan, Project, Subtask
-from lampwork.errors import DuplicateName, GenieNotEligible, OrchestratorInvalid
+from lampwork.errors import DuplicateName, GenieNotEligible, OrchestratorInvalid, ProjectError
 from lampwork.insights import Insights
 from lampwork.orchestrators.plan import Team, problems_of
 
@@ -52,11 +53,18 @@ looker = agent(project, "looker", skills=[look])
         ({"pass_metadata": {worker: ["shop"]}}, 'gives "shop" to agent "worker"'),
         ({"pass_metadata": {"wroker": ["shop"]}}, 'Did you mean "worker"?'),
         ({"judge": worker}, 'its judge "worker" is its agent'),
-        ({"judge": stranger}, "is no genie of its project"),
+        ({"judge": stranger}, 'judge "stranger" belongs to project "elsewhere"'),
+        ({"judge": "stranger"}, "judge='stranger' is no genie"),
         ({"agents": worker}, "agents= is no list. Give agents=[…]"),
         ({"agents": "worker"}, "agents= is no list. Give agents=[…]"),
         ({"limits": {"parallel": 2}}, "Give OrchestrationLimits(…)"),
         ({"plan": [subtask("a", "worker")]}, "plan= is a list. Give Plan(subtasks=["),
+        ({"fallbacks": ["worker"]}, "fallbacks= is a list. Give fallbacks={agent: [others]}"),
+        ({"fallbacks": {worker: 3}}, 'fallbacks= of "worker" is 3. Give a list'),
+        ({"pass_metadata": "shop"}, "pass_metadata= is a str. Give pass_metadata={agent: ["),
+        ({"plan_approval": lambda: True}, "plan_approval=<lambda> does not take a plan"),
+        ({"plan_approval": 3}, "plan_approval=3 says nothing"),
+        ({"plan_aproval": "always"}, 'takes no plan_aproval=. Did you mean "plan_approval"?'),
     ],
 )
 def test_a_wrong_definition_names_what_is_wrong(given: dict[str, Any], said: str) -> None:
@@ -66,6 +74,68 @@ def test_a_wrong_definition_names_what_is_wrong(given: dict[str, Any], said: str
     assert 'Orchestrator "lead": ' in raised.value.message
     assert said in raised.value.message
     assert "lead" not in project.genies
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": 3}, "model=3 is no model"),
+        ({"model": lambda turn: turn}, "is a plain function. Decorate it with @playbook"),
+        ({"job_description": None}, "job_description=None is no text"),
+        ({"max_turns": 0}, "max_turns=0: give a whole number"),
+        ({"budget": 3}, "budget=3 limits nothing. Give Budget(…)"),
+    ],
+)
+def test_so_does_what_is_wrong_with_it_as_a_genie(given: dict[str, Any], said: str) -> None:
+    right: dict[str, Any] = {"model": "openai:x", "job_description": "You lead."}
+    with pytest.raises(ProjectError) as raised:
+        project.orchestrator("lead", agents=[worker], **(right | given))
+
+    assert 'Genie "lead": ' in raised.value.message
+    assert said in raised.value.message
+    assert "lead" not in project.genies
+
+
+WRONG_IN_CODE: list[tuple[dict[str, Any], str]] = [
+    ({"seconds": "10"}, "seconds: Input should be a number (given: '10')."),
+    ({"budget_share": True}, "budget_share: Input should be a number"),
+    ({"required": "no"}, "required: Input should be True or False"),
+    ({"agent": 3}, "agent: Input should be a valid string"),
+    ({"depends_on": "b"}, "depends_on: Input should be a valid list"),
+    ({"output": print}, "output: output=<built-in function print> can't be described"),
+    ({"colour": "red"}, "allowed are: id, title, agent"),
+    ({"title": ""}, "title: String should have at least 1 character"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), WRONG_IN_CODE)
+def test_a_wrong_subtask_in_code_names_itself_and_its_place(
+    given: dict[str, Any], said: str
+) -> None:
+    right = subtask("a", "worker")
+    for make in (lambda each: Subtask(**each), lambda each: Plan(subtasks=[each])):
+        with pytest.raises(OrchestratorInvalid) as raised:
+            make(right | given)
+        assert said in raised.value.message
+        assert raised.value.message.startswith(f"{__file__}:")
+    with pytest.raises(OrchestratorInvalid, match=r": Subtask \"a\": "):
+        Subtask(**right | given)
+
+
+@pytest.mark.parametrize("given", [[], None, Subtask(**subtask("a", "worker"))])
+def test_a_plan_is_a_list_of_at_least_one_subtask(given: Any) -> None:
+    with pytest.raises(OrchestratorInvalid, match="a list of at least one Subtask"):
+        Plan(subtasks=given)
+
+
+def test_what_a_model_writes_as_a_number_is_one() -> None:
+    """Its plans are checked with all that is wrong with them, and go back with that."""
+    given = subtask("a", "worker", seconds="10", required="no")
+    read = Subtask.model_validate(given)
+
+    assert (read.seconds, read.required) == (10.0, False)
+    with pytest.raises(ValidationError):
+        Subtask.model_validate(given | {"seconds": "soon"})
 
 
 @pytest.mark.parametrize("given", ["skills", "knowledge", "tools"])
@@ -91,7 +161,9 @@ def test_orchestrators_stand_five_deep_at_the_most() -> None:
         lead(nested, [last], name="a5")
 
 
-@pytest.mark.parametrize("given", [{"parallel": 0}, {"retries": -1}, {"asks": 1.5}])
+@pytest.mark.parametrize(
+    "given", [{"parallel": 0}, {"retries": -1}, {"asks": 1.5}, {"backoff": float("nan")}]
+)
 def test_limits_are_numbers(given: dict[str, Any]) -> None:
     with pytest.raises(OrchestratorInvalid, match=next(iter(given))):
         OrchestrationLimits(**given)

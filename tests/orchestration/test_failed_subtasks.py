@@ -250,6 +250,47 @@ async def test_a_share_is_for_all_that_is_done_for_a_subtask_and_lifts_no_limit_
     assert "allows 2 model calls" in limited.attempts[0].reasons[0]
 
 
+async def test_a_share_is_for_the_judge_too(opened: Open) -> None:
+    """Of 20 calls the subtasks may spend one, two and three."""
+    project, asked = Project("desk"), list[str]()
+
+    def work(turn: Turn) -> Answer:
+        asked.append(f"worker: {turn.instructions.partition(':')[0]}")
+        return Answer(turn.instructions)
+
+    def judging(turn: Turn) -> Answer:
+        asked.append(f"judge: {turn.data['asked for']}")
+        return Answer({"accepted": False, "reasons": ["no figures"]})
+
+    def then(turn: Turn) -> Any:
+        if len(turn.results) == 1:
+            return Call("delegate", subtask="three", agent="other")
+        return Answer(summary(turn))
+
+    agents = [agent(project, "worker", work), agent(project, "other", work)]
+    plan = [
+        subtask(id, "worker", rubric="figures", budget_share=share)
+        for id, share in (("one", 0.05), ("two", 0.1), ("three", 0.15))
+    ]
+    leader = lead(project, agents, plan, then=then, judge=agent(project, "judge", judging))
+    async with opened(project) as app:
+        with ends_with(OrchestrationFailed) as raised:
+            await app.assign_task(leader, "Go.", budget=Budget(model_calls=20))
+        ledger = await Insights(app.store).orchestration(raised.error.task_id)
+
+    one, two, three = ledger.subtasks
+    spent = "its share of the budget is spent"
+    assert asked.count("judge: do one") == 0
+    assert (asked.count("judge: do two"), asked.count("worker: do two")) == (1, 1)
+    assert asked.count("judge: do three") == 1
+    assert one.attempts[0].reasons == (f"nobody could judge it: {spent}",)
+    assert two.attempts[0].reasons == ("no figures",)
+    assert [each.usage["requests"] for each in ledger.subtasks] == [1, 2, 3]
+    assert three.attempts[-1].agent == "other"
+    for each in ledger.subtasks:
+        assert each.attempts[-1].reasons == (spent,)
+
+
 async def test_an_agent_that_fails_again_and_again_is_set_aside(opened: Open) -> None:
     project = Project("desk")
     asked: list[str] = []

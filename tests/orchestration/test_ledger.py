@@ -113,7 +113,7 @@ def changes(round: RoundView) -> list[str]:
 
 async def _shows_the_same(found: OrchestrationView, tmp_path: Path, warm: Warm) -> None:
     def said(*words: str) -> str:
-        typed = ["-m", "lampwork", "orchestration", *words, "--home", str(tmp_path / "state")]
+        typed = ["-m", "lampwork", "orchestration", *words]
         process = warm.start(typed, cwd=tmp_path)
         out, error = process.communicate(timeout=60)
         assert (process.returncode, error) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from lampwork import (
 from lampwork.errors import (
     MetadataUnknown,
     ModelUnavailable,
+    OrchestrationFailed,
     OutputInvalid,
     PlanInvalid,
     TaskNotCompleted,
@@ -245,6 +247,70 @@ async def test_an_invalid_plan_goes_back_with_reasons_a_few_times(opened: Open) 
     for each in (told[0], raised.error.message):
         assert 'two subtasks have the id "a"' in each
         assert 'subtask "a": there is no agent "wroker". Did you mean "worker"?' in each
+
+
+async def test_what_a_model_writes_as_the_type_of_an_output_is_no_code(
+    opened: Open, tmp_path: Path
+) -> None:
+    project, ran = Project("desk"), tmp_path / "ran"
+    code = f"__import__('pathlib').Path({str(ran)!r}).touch() or int"
+
+    plan = [subtask("a", "worker", output=code)]
+
+    def again(_: Turn) -> Call:
+        return Call("plan", subtasks=plan)
+
+    leader = lead(project, [agent(project, "worker")], plan, then=again)
+    async with opened(project) as app:
+        with ends_with(PlanInvalid, match="is no type. Give a type itself, or a JSON Schema"):
+            await app.assign_task(leader, "Go.")
+
+    assert not ran.exists()
+
+
+async def test_a_plan_of_the_author_that_lacks_something_of_the_request_ends_with_that(
+    opened: Open,
+) -> None:
+    project, asked = Project("desk"), list[str]()
+
+    def then(turn: Turn) -> Answer:
+        asked.append(turn.instructions)
+        return Answer("done")
+
+    given = [SubtaskInput(name="orders", file="orders.csv")]
+    plan = Plan(subtasks=[Subtask(id="a", title="A", agent="worker", brief="do", inputs=given)])
+    leader = lead(project, [agent(project, "worker")], then=then, plan=plan)
+    async with opened(project) as app:
+        with ends_with(PlanInvalid, match=r'The plan= of .* no file "orders\.csv"'):
+            await app.assign_task(leader, "Go.")
+
+    assert asked == []
+
+
+async def test_a_plan_of_nothing_is_none_and_a_revision_drops_not_everything(
+    opened: Open,
+) -> None:
+    project, told = Project("desk"), list[str]()
+    plan = [subtask("a", "unable")]
+
+    def then(turn: Turn) -> Any:
+        told.append(turn.results[-1].error or "")
+        match len(turn.results):
+            case 1:
+                return Call("plan", subtasks=plan)
+            case 2:
+                return Call("revise", reason="none of it", subtasks=[], drop=["a"])
+            case _:
+                return Answer("done")
+
+    leader = lead(
+        project, [agent(project, "unable", lambda _: CannotComplete("no data"))], then=then
+    )
+    async with opened(project) as app:
+        with ends_with(OrchestrationFailed):
+            await app.assign_task(leader, "Go.")
+
+    assert [each.count("a plan has at least one subtask") for each in told] == [1, 0, 1]
 
 
 @pytest.mark.parametrize("attempts", [3, 4])

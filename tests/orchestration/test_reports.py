@@ -127,6 +127,38 @@ async def test_each_section_shows_what_a_subtask_has_come_to_and_by_whom(opened:
     assert "rows.csv, 8 bytes" in read.text
 
 
+async def test_a_drawing_that_is_a_document_is_shown_as_an_image_which_does_nothing(
+    opened: Open,
+) -> None:
+    """In the place of an image no browser runs what is in it, or fetches what it names."""
+    drawing = (
+        b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(2)</script>'
+        b'<image href="https://evil.example/p.png"/></svg>'
+    )
+    project = Project("desk")
+
+    @project.skill(effect="idempotent")
+    def draw(call: SkillCall) -> str:
+        """Draw."""
+        call.save_artifact("chart.svg", drawing, "image/svg+xml")
+        return "drawn"
+
+    def decide(turn: Turn) -> Any:
+        return Answer("Drawn: ![By region](chart.svg)") if turn.results else Call(draw)
+
+    artist = agent(project, "artist", decide, skills=[draw])
+    plan = [subtask("charts", "artist")]
+    lead(project, [artist], plan, then=lambda _: Answer({"title": "Q2"}))
+    _, page = await delivered(opened, project)
+
+    read = _Read(page)
+    coded = f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"
+    assert read.found("img", "src") == [coded]
+    assert read.found("img", "alt") == ["By region"]
+    assert {name for name, _ in read.tags}.isdisjoint({"svg", "script", "image", "object", "embed"})
+    assert "evil.example" not in page
+
+
 async def test_the_orchestrator_says_what_is_shown_in_which_order(opened: Open) -> None:
     sections = [
         {"subtask": "charts", "title": "In pictures", "text": "# Look\n\nNo words."},

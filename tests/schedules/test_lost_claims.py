@@ -10,6 +10,7 @@ from tests.behind import place_at, tables
 from tests.support import NEVER, eventually, inside, opened, park, result, row, sql
 
 from lampwork import Job
+from lampwork.store.processes import executors
 from lampwork.worker import Worker, recovery
 from lampwork.worker.presence import Presence
 
@@ -71,7 +72,7 @@ async def test_a_claim_that_is_lost_where_another_process_has_charge_is_made_goo
         await park(app, job_id)
         here = app.worker
         presence = Presence(app.store, project.name, project.version, limited=False, interval=NEVER)
-        await presence.begin()
+        await app.store.write(executors.start, presence._new)
         other = Worker(project, app.settings, app.store, here.engine, presence, here.cast)
         await sql(app, "update jobs set want = 'run', executor = :other", other=presence.id)
         claimed = "update dbos.workflow_status set status = 'PENDING', executor_id = :here"

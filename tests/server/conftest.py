@@ -17,8 +17,8 @@ from lampwork.door import Door
 from lampwork.people import Caller
 from lampwork.server.app import build
 from lampwork.server.authority import Authority
-from lampwork.server.running import bound, serving
-from lampwork.server.serving import Serving
+from lampwork.server.running import ON_LOOPBACK, Reached, bound, serving
+from lampwork.server.serving import STREAMS, Serving
 from lampwork.store.store import Store
 
 
@@ -44,6 +44,8 @@ def serve(tmp_path: Path) -> Serve:
         *,
         authority: Authority | Callable[[Store], Authority] = ANYONE,
         executes: bool = True,
+        reached: Reached = ON_LOOPBACK,
+        streams: int = STREAMS,
         **given: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
         home = tmp_path / "state"
@@ -55,10 +57,13 @@ def serve(tmp_path: Path) -> Serve:
         )
         async with door as door:
             knows = authority(door.store) if callable(authority) else authority
-            app = build(Serving.at(door), knows)
+            app = build(Serving.at(door, streams=streams), knows)
             with bound("127.0.0.1", 0) as at:
                 url = f"http://127.0.0.1:{at.getsockname()[1]}"
-                async with serving(app, at), httpx.AsyncClient(base_url=url, timeout=60) as api:
+                async with (
+                    serving(app, at, reached),
+                    httpx.AsyncClient(base_url=url, timeout=60) as api,
+                ):
                     yield api
 
     return serve

@@ -53,6 +53,11 @@ async def review(job: Job, invoice: str = "I-1") -> str:
 
 
 @project.recipe()
+async def keep(job: Job, line: dict[str, Any], receipts: list[Any]) -> dict[str, Any]:
+    return {"line": line, "receipts": receipts, "seen": await job.wait_for("seen", Any)}
+
+
+@project.recipe()
 async def breaks(job: Job) -> None:
     raise ValueError("no lamp")
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel, Field
 from tests.support import DEADLINE, eventually
 
 from lampwork import (
@@ -58,6 +60,48 @@ async def test_a_job_that_failed_raises_what_it_raises_where_the_code_is(serve: 
             await client.result(job.job_id)
 
     assert (failed.value.job_id, failed.value.job_status) == (job.job_id, "failed")
+
+
+class Line(BaseModel):
+    item: str = Field(alias="itemName")
+    at: datetime
+
+
+async def test_models_and_dataclasses_are_sent_as_they_are_recorded(serve: Serve) -> None:
+    at = datetime(2026, 1, 31, 18, tzinfo=UTC)
+    given = {"line": Line(itemName="lamp", at=at), "receipts": [Receipt("lamp", "red")]}
+    async with serve(project) as api, of(api) as client:
+        job = await client.start("keep", given)
+        await client.send_event(job.job_id, "seen", Receipt("vase", "blue"))
+        kept = await client.result(job.job_id)
+
+    assert kept == {
+        "line": {"itemName": "lamp", "at": "2026-01-31T18:00:00Z"},
+        "receipts": [{"item": "lamp", "colour": "red"}],
+        "seen": {"item": "vase", "colour": "blue"},
+    }
+
+
+RING: list[Any] = []
+RING.append(RING)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (object(), "input.line.0: object is no JSON"),
+        (float("nan"), "input.line.0: nan is no number in JSON"),
+        ({1: threading.Lock()}, "input.line.0: dict is no JSON"),
+        (RING, "body: it holds itself, or too much in each other"),
+    ],
+    ids=["object", "nan", "inside", "ring"],
+)
+async def test_what_is_no_json_is_named_and_not_sent(value: Any, why: str) -> None:
+    async with Client("http://127.0.0.1:9", project="shop", patience=0) as client:
+        with pytest.raises(InputInvalid, match="can't be sent") as refused:
+            await client.start("keep", {"line": [value]})
+
+    assert refused.value.problems == [why]
 
 
 async def test_a_task_takes_its_terms(serve: Serve, tmp_path: Any) -> None:
@@ -174,7 +218,12 @@ async def test_the_key_says_who_it_is_and_what_it_may_do(serve: Serve) -> None:
         key, _ = await keys.make(store, "ci", project="shop", role="viewer")
         async with of(api, key=key) as client, of(api) as nobody:
             assert (await client.me()).role == "viewer"
-            assert [each.recipe for each in await client.recipes()] == ["order", "review", "breaks"]
+            assert [each.recipe for each in await client.recipes()] == [
+                "order",
+                "review",
+                "keep",
+                "breaks",
+            ]
             with pytest.raises(RoleLacking) as lacking:
                 await client.start("review")
             with pytest.raises(SignInNeeded):

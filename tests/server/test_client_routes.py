@@ -90,10 +90,12 @@ async def everything(client: Client, heard: Listening) -> None:
     await same(client.conversation(call.task.conversation_id))
     await same(client.transcript(call.task.conversation_id, after=1))
     await refused(client.requests("c01m7wbx3ejz021kz99.1"))
+    await same(client.recording(call.task.conversation_id))
     await refused(client.artifact(call.task.conversation_id, "none.txt"))
     await refused(client.artifact_of_task(call.task.task_id, "none.txt"))
     await refused(client.file(call.task.task_id, "none.txt"))
     await refused(client.orchestration(call.task.task_id))
+    await refused(client.orchestration(reviewed.job_id))
     await same(client.plan_answer(call.task.task_id, "done"))
     await refused(client.answer_task(call.task.task_id, "done", note="late"))
 

@@ -253,13 +253,15 @@ async def test_another_projects_tasks_and_conversations_are_not_there(serve: Ser
         ("POST", f"/api/tasks/{task['task_id']}/answer"),
         ("GET", f"/api/conversations/{task['conversation_id']}"),
         ("GET", f"/api/conversations/{task['conversation_id']}/artifacts/receipt.txt"),
-        ("GET", f"/api/conversations?after={task['conversation_id']}"),
         ("GET", f"{GENIES}/finance"),
     ]
     async with serve(other, executes=False) as api:
         for method, path in of_one:
             answered = await api.request(method, path, json={"answer": "done"})
             assert answered.status_code == 404, path
+        elsewhere = await api.get(f"/api/conversations?after={task['conversation_id']}")
+        nowhere = await api.get("/api/conversations?after=c0")
+        assert (elsewhere.status_code, nowhere.status_code) == (422, 422)
         assert (await api.get("/api/usage")).json()["items"] == []
 
 

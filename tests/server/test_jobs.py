@@ -236,7 +236,7 @@ async def test_another_projects_job_is_as_little_there_as_none(serve: Serve) -> 
         for path in ("/api/jobs", "/api/conversations", "/api/workers"):
             assert (await api.get(path)).json()["items"] == []
         assert sum((await api.get("/api/status")).json()["jobs"].values()) == 0
-        assert (await api.get("/api/jobs", params={"after": theirs})).status_code == 404
+        assert (await api.get("/api/jobs", params={"after": theirs})).status_code == 422
 
 
 async def test_without_a_worker_jobs_are_queued(serve: Serve) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -69,9 +71,11 @@ async def pays(job: Job) -> None:
 
 
 @asynccontextmanager
-async def following(api: httpx.AsyncClient, query: str = "") -> AsyncIterator[AsyncIterator[Any]]:
+async def following(
+    api: httpx.AsyncClient, query: str = "", *, name: str = "reader"
+) -> AsyncIterator[AsyncIterator[Any]]:
     """What a reader is told, after the first word: to fetch everything."""
-    async with api.stream("GET", f"/api/events{query}") as stream:
+    async with api.stream("GET", f"/api/events{query}", headers={"x-name": name}) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         told = _told(stream)
         assert await anext(told) == ("everything", {})
@@ -358,3 +362,58 @@ async def test_who_follows_a_chat_is_told_what_is_said_in_it(serve: Serve) -> No
     assert (said["id"], said["at"], said["attempt"]) == (conversation, 0, 1)
     assert said["text"] == "Welcome."
     assert nobody.status_code == 404
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "server.md"
+
+
+def shape(said: Any) -> dict[str, str]:
+    return {name: type(value).__name__ for name, value in said.items()}
+
+
+async def test_a_stream_says_what_its_page_shows(serve: Serve) -> None:
+    page = re.findall(r"^event: (\w+)\ndata: (.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    shown_there = {kind: shape(json.loads(said)) for kind, said in page}
+    messages = "/api/projects/shop/chat/porter/messages"
+    async with serve(project) as api:
+        first = (await api.post(messages, json={"message": "Hello."})).json()["job_id"]
+        await shown(api, first, "succeeded")
+        [chat] = (await api.get("/api/conversations", params={"genie": "porter"})).json()["items"]
+        conversation = chat["conversation_id"]
+        followed = f"?conversations={conversation}&deltas={conversation}"
+        said: dict[str, dict[str, str]] = {"everything": {}}  # which `following` has heard
+        async with following(api, followed) as told, asyncio.timeout(DEADLINE):
+            await api.post(messages, json={"message": "And now?", "conversation": conversation})
+            while said.keys() != shown_there.keys():
+                kind, data = await anext(told)
+                said[kind] = shape(data)
+
+    assert said == shown_there
+
+
+class ByName:
+    """Knows callers by what they say."""
+
+    async def caller(self, request: Any) -> Caller:
+        return Caller(request.headers["x-name"], {"shop": "viewer"})
+
+
+async def test_one_caller_has_so_many_streams_and_another_its_own(serve: Serve) -> None:
+    async with serve(project, authority=ByName(), executes=False, streams=2) as api:
+
+        async def refused(name: str) -> Any:
+            async with api.stream("GET", "/api/events", headers={"x-name": name}) as stream:
+                return None if stream.is_success else json.loads(await stream.aread())
+
+        async with following(api, name="ann"), following(api, name="ann"):
+            problem, other = await refused("ann"), await refused("ben")
+
+        async def taken() -> bool:
+            return await refused("ann") is None
+
+        await eventually(taken)
+
+    assert (problem["status"], problem["code"]) == (429, "too_many_streams")
+    assert problem["fields"] == {"limit": 2}
+    assert "ann has 2 streams of live hints open" in problem["detail"]
+    assert other is None

@@ -14,6 +14,7 @@ from lampwork.client import Client
 from lampwork.errors import (
     AlreadyAnswered,
     InputInvalid,
+    JobNotFound,
     OutputTypeInvalid,
     ProposalChanged,
     SubtaskSettled,
@@ -130,6 +131,13 @@ async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
         job = await client.assign("lead", "Do it.", report=True, allow_partial=True)
         answer = await client.result(job.job_id)
         ledger = await client.orchestration(answer["task_id"])
+        by_job = await client.orchestration(job.job_id)
+        [round] = ledger.rounds
+        shown = [each.title async for each in client.jobs()]
+        with pytest.raises(TaskNotFound, match="has no orchestration"):
+            await client.orchestration(round.job_id)
+        with pytest.raises(JobNotFound):
+            await client.orchestration("j01m7x7p25ay70xnhxk")
         page = await client.artifact_of_task(answer["task_id"], "report.html")
         saved = await client.artifact(answer["conversation_id"], "note.txt")
         with pytest.raises(OutputTypeInvalid):
@@ -138,6 +146,8 @@ async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
             await client.assign("lead", "Do it.", report=True, output={})
 
     assert (answer["status"], answer["output"]["title"]) == ("partial", "Done")
+    assert by_job == ledger
+    assert "plan of lead" in shown
     assert [each.name for each in ledger.artifacts] == ["report.html"]
     assert b"<h1>Done</h1>" in page
     assert saved == b"noted"

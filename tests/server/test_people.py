@@ -13,7 +13,8 @@ from argon2 import PasswordHasher
 
 from lampwork import Endpoint, Job, Project
 from lampwork.people import accounts, audit_log, keys, links, passwords
-from lampwork.server.authority import COOKIE, KnownCallers
+from lampwork.server.authority import COOKIE, HOST_COOKIE, KnownCallers
+from lampwork.server.running import ON_LOOPBACK, Reached
 from lampwork.store.store import Store
 
 from .conftest import Serve
@@ -52,14 +53,16 @@ class Served:
 
 
 @asynccontextmanager
-async def served(serve: Serve, *, on_loopback: bool = True) -> AsyncIterator[Served]:
+async def served(
+    serve: Serve, *, on_loopback: bool = True, reached: Reached = ON_LOOPBACK
+) -> AsyncIterator[Served]:
     stores: list[Store] = []
 
     def knows(store: Store) -> KnownCallers:
         stores.append(store)
         return KnownCallers(store, on_loopback=on_loopback)
 
-    async with serve(project, authority=knows) as api:
+    async with serve(project, authority=knows, reached=reached) as api:
         yield Served(api, stores[0])
 
 
@@ -83,7 +86,7 @@ async def test_a_program_shows_its_key_and_may_what_its_role_says(serve: Serve) 
 
         assert told == [(401, 401), (401, 401), (404, 404), (200, 403), (200, 202)]
         assert await on.status("GET", "/api/jobs", headers={"Authorization": "Basic eA=="}) == 401
-        [entry] = await audit_log.newest(on.store)
+        [entry] = (await audit_log.newest(on.store)).items
         assert (entry.action, entry.who) == ("job.start", f"key ci ({key.prefix})")
         assert entry.address == "127.0.0.1"
 
@@ -100,7 +103,7 @@ async def test_a_person_signs_in_changes_something_and_signs_out(serve: Serve) -
         assert await on.status("DELETE", "/api/session", headers=csrf) == 204
         assert await on.status("GET", "/api/jobs") == 401
 
-        done = [(each.action, each.who) for each in await audit_log.newest(on.store)]
+        done = [(each.action, each.who) for each in (await audit_log.newest(on.store)).items]
         assert done == [("session.end", ANN), ("job.start", ANN), ("session.begin", ANN)]
 
 
@@ -123,7 +126,7 @@ async def test_a_link_on_another_site_starts_no_job_by_an_endpoint(serve: Serve)
         assert await on.status("GET", "/run/shop/sum") == 401
         assert (await on.api.get("/api/jobs")).json()["items"] == []
         assert await on.status("GET", "/run/shop/sum", headers=csrf) == 200
-        [entry, _] = await audit_log.newest(on.store)
+        [entry, _] = (await audit_log.newest(on.store)).items
         assert (entry.action, entry.who) == ("job.start", ANN)
         [job] = (await on.api.get("/api/jobs")).json()["items"]
         assert entry.on == job["job_id"]
@@ -142,6 +145,28 @@ async def test_the_cookie_is_of_no_use_to_scripts_and_other_sites(serve: Serve) 
         for answered in (begun, await on.api.get("/api/session"), await on.api.get("/api/none")):
             assert answered.headers["cache-control"] == "no-store"
             assert answered.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_over_tls_browsers_take_the_cookie_of_this_host_alone(serve: Serve) -> None:
+    proxied = Reached(behind_proxy=True)
+    async with served(serve, on_loopback=False, reached=proxied) as on:
+        await accounts.add(on.store, ANN, WORD)
+        begun = await on.api.post("/api/session", json={"email": ANN, "password": WORD})
+        name, _, rest = begun.headers["set-cookie"].partition("=")
+        token = rest.partition(";")[0]
+        status = [
+            await on.status("GET", "/api/session", headers={"Cookie": f"{each}={token}"})
+            for each in (HOST_COOKIE, COOKIE)
+        ]
+        ending = {"Cookie": f"{HOST_COOKIE}={token}", "X-CSRF-Token": begun.json()["csrf"]}
+        ended = await on.api.delete("/api/session", headers=ending)
+
+    assert (name, status) == (f"__Host-{COOKIE}", [200, 401])
+    for answered in (begun, ended):
+        said = answered.headers["set-cookie"]
+        assert said.startswith(f"{HOST_COOKIE}=")
+        assert ("Secure" in said, "Path=/" in said, "Domain" in said) == (True, True, False)
+    assert "Max-Age=0" in ended.headers["set-cookie"]
 
 
 async def test_guesses_are_refused_alike_and_then_have_to_wait(serve: Serve) -> None:
@@ -255,7 +280,7 @@ async def test_who_has_signed_in_takes_another_password(serve: Serve) -> None:
         assert await here.status("GET", "/api/jobs") == 401  # that one is over
         again = {"email": ANN, "password": new}
         assert await here.status("POST", "/api/session", json=again) == 201
-        actions = [each.action for each in await audit_log.newest(here.store)]
+        actions = [each.action for each in (await audit_log.newest(here.store)).items]
 
     assert "account.password" in actions
 

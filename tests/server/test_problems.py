@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import threading
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import Request
+from pydantic import AfterValidator
 from tests.support import eventually
 
-from lampwork import Answer, Job, Project, Turn, playbook
+from lampwork import Answer, Job, Metadata, Project, Turn, playbook
 from lampwork.people import Caller
 from lampwork.server import requests
 from lampwork.server.requests import ExactRoute
@@ -27,8 +29,39 @@ async def add(job: Job, a: int) -> int:
 
 
 @project.recipe()
+async def total(job: Job, each: list[int]) -> int:
+    return sum(each)
+
+
+SUM = "/api/projects/shop/recipes/total/jobs"
+LOOKING, SEEN = threading.Event(), threading.Event()
+
+
+def looked_at(given: int) -> int:
+    LOOKING.set()
+    assert SEEN.wait(60)
+    return given
+
+
+@project.recipe()
+async def look(job: Job, a: Annotated[int, AfterValidator(looked_at)]) -> int:
+    return a
+
+
+@project.recipe()
 async def ask(job: Job) -> int:
     return await job.wait_for("size", int)
+
+
+@project.recipe()
+async def ask_all(job: Job) -> list[int]:
+    return await job.wait_for("sizes", list[int])
+
+
+@project.skill(effect="read")
+def weigh(lamps: Metadata[list[int]]) -> int:
+    """Weigh lamps."""
+    return sum(lamps)
 
 
 @playbook
@@ -36,6 +69,7 @@ def looks(turn: Turn) -> Answer:
     return Answer("seen")
 
 
+project.genie("porter", model=looks, job_description="You carry.", skills=[weigh])
 project.genie("clerk", model=looks, job_description="You look.", skills=[])
 
 
@@ -55,11 +89,11 @@ async def refused(api: httpx.AsyncClient, method: str, path: str, **given: Any) 
     ("body", "says"),
     [
         (b"{", "EOF while parsing"),
-        (b'{"input": {"a": NaN}}', "this is no JSON"),
-        (b'{"input": {"a": "\\ud800"}}', "this is no JSON"),
+        (b'{"input": {"a": NaN}}', "is no JSON"),
+        (b'{"input": {"a": "\\ud800"}}', "is no JSON"),
         (b'{"input": {"a": "\\u0000"}}', "NUL"),
-        (b"[" * 100_000, "recursion limit"),
-        (b"\xff\xfe", "this is no JSON"),
+        (b"[" * 10_000, "recursion limit"),
+        (b"\xff\xfe", "is no JSON"),
     ],
 )
 async def test_what_is_no_json_is_refused_with_the_place(
@@ -173,12 +207,22 @@ async def test_a_query_parameter_that_does_not_fit_is_named(
     assert [each["field"] for each in problem["errors"]] == [field]
 
 
+async def test_each_list_names_a_cursor_that_is_none(serve: Serve) -> None:
+    lists = ("jobs", "jobs?roots=true", "jobs?recipe=add", "conversations", "projects/shop/audit")
+    async with serve(project, executes=False) as api:
+        for each in lists:
+            path = f"/api/{each}{'&' if '?' in each else '?'}after=elsewhere"
+            problem = await refused(api, "GET", path)
+
+            assert (problem["status"], problem["errors"][0]["field"]) == (422, "after"), path
+            assert "Pass the `next` of the page before" in problem["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
         ("GET", "/api/nothing", 404, "not_found"),
         ("GET", "/api/jobs/j%00", 404, "not_found"),
-        ("GET", "/api/jobs?after=j0", 404, "not_found"),
         ("POST", "/api/projects/bank/recipes/add/jobs", 404, "not_found"),
         ("POST", "/api/projects/shop/recipes/odd/jobs", 404, "recipe_not_found"),
         ("DELETE", "/api/jobs", 405, "method_not_allowed"),
@@ -284,3 +328,57 @@ async def test_a_project_in_which_a_caller_has_no_role_is_not_there(serve: Serve
         problem = await refused(api, "GET", "/api/jobs")
 
     assert (problem["status"], problem["code"]) == (404, "not_found")
+
+
+LISTED = 20
+
+
+async def test_of_many_problems_the_first_are_told(serve: Serve) -> None:
+    """All of them would be more than anybody reads, and hold up everybody else."""
+    unknown = {f"f{number}": 1 for number in range(1000)}
+    async with serve(project, executes=False) as api:
+        fields = await refused(api, "POST", START, json=unknown)
+        parameters = await refused(api, "POST", START, json={"input": {"a": 1, **unknown}})
+        items = await refused(api, "POST", SUM, json={"input": {"each": ["one"] * 1000}})
+
+    for problem in (fields, parameters, items):
+        assert len(problem["errors"]) == LISTED
+        assert "; and 980 more" in problem["detail"]
+
+
+async def test_of_an_event_or_a_value_of_metadata_too(serve: Serve) -> None:
+    wrong = ["one"] * 1000
+    asked = {"instructions": "Weigh.", "metadata": {"lamps": wrong}}
+    async with serve(project) as api:
+        started = (await api.post("/api/projects/shop/recipes/ask_all/jobs", json={})).json()
+        await eventually(lambda: waits(api, started["job_id"]))
+        path = f"/api/jobs/{started['job_id']}/events/sizes"
+        event = await refused(api, "POST", path, json={"value": wrong})
+        task = await refused(api, "POST", "/api/projects/shop/genies/porter/tasks", json=asked)
+
+    for problem in (event, task):
+        assert "and 980 more" in problem["detail"]
+        assert len(problem["detail"]) < 5000
+
+
+async def test_too_many_values_are_refused_whatever_they_are(serve: Serve) -> None:
+    async with serve(project, executes=False) as api:
+        problem = await refused(api, "POST", SUM, json={"input": {"each": [0] * 60_000}})
+
+    assert (problem["status"], problem["code"]) == (413, "body_too_large")
+    assert problem["fields"] == {"values": 50_000}
+
+
+async def test_while_a_type_of_the_project_looks_at_an_input_others_are_answered(
+    serve: Serve,
+) -> None:
+    async with serve(project, executes=False) as api:
+        starting = asyncio.create_task(
+            api.post("/api/projects/shop/recipes/look/jobs", json={"input": {"a": 1}})
+        )
+        await eventually(LOOKING.is_set)
+        answered = await api.get("/healthz")
+        SEEN.set()
+        started = await starting
+
+    assert (answered.status_code, started.status_code) == (200, 202)

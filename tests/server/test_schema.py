@@ -62,11 +62,14 @@ FITS_BY_CODE = (
         "enable_person",
         "make_key",
         "list_changes",
+        "list_jobs",
+        "list_conversations",
     ),
     *("start_job", "send_event", "resolve_job", "plan_fork", "fork_job"),
     *("assign_task", "send_message", "answer_task", "plan_answer", "upload_file"),
 )
-"""What fits is for the project's code, or the job's record, to say: 422 is no surprise there."""
+"""What fits is for the project's code, the job's record or the page before to say: 422 is no
+surprise there."""
 
 OF_ONE = """
 [[operations]]

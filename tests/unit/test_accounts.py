@@ -433,5 +433,5 @@ async def test_what_is_done_to_accounts_and_keys_is_on_record(store: Store) -> N
     await accounts.add(store, ANN, WORD)
     await sessions.sign_in(store, ANN, WORD, address=HERE)
 
-    [entry] = await audit_log.newest(store)
+    [entry] = (await audit_log.newest(store)).items
     assert (entry.action, entry.who, entry.address) == ("session.begin", ANN, HERE)

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tests.support import rows_of
 
-from lampwork.acting import acting
+from lampwork.acting import Actor, acting
 from lampwork.errors import InputInvalid, JobNotFound
 from lampwork.people import audit_log
 from lampwork.people.audit_log import Broken
@@ -47,7 +47,7 @@ async def test_an_entry_says_who_did_what_on_what_when_and_from_where(store: Sto
         act = Act("account.role", "ben@example.org", "shop", {"role": "viewer"})
         await store.write(recorded(act, nothing))
 
-    [entry] = await audit_log.newest(store)
+    [entry] = (await audit_log.newest(store)).items
     assert (entry.number, entry.action, entry.project) == (1, "account.role", "shop")
     assert (entry.who, entry.address) == ("ann@example.org", "10.0.0.7")
     assert (entry.on, entry.details) == ("ben@example.org", {"role": "viewer"})
@@ -56,14 +56,14 @@ async def test_an_entry_says_who_did_what_on_what_when_and_from_where(store: Sto
 async def test_what_code_does_by_itself_is_in_nobodys_name(store: Store) -> None:
     await store.write(recorded(Act("thing.do"), nothing))
 
-    assert await audit_log.newest(store) == []
+    assert (await audit_log.newest(store)).items == ()
 
 
 async def test_a_change_that_is_refused_leaves_no_entry(store: Store) -> None:
     with acting("ann@example.org", address="10.0.0.7"), pytest.raises(JobNotFound):
         await store.write(recorded(Act("job.cancel", "j1"), cancelled.want_cancelled), "j1")
 
-    assert await audit_log.newest(store) == []
+    assert (await audit_log.newest(store)).items == ()
 
 
 async def test_a_whole_log_is_verified_to_its_head(store: Store) -> None:
@@ -102,6 +102,7 @@ async def test_a_whole_log_is_verified_to_its_head(store: Store) -> None:
         (["delete from audit where seq >= 3"], 3, "entries 3 to 4 of the head are missing"),
         (["delete from audit"], 1, "entries 1 to 4 of the head are missing"),
         (["update audit_head set digest = 'x'"], 4, "not the last one by the head"),
+        (["update audit set content = null where seq in (2, 3)"], 2, "no entry says that it was"),
     ],
 )
 async def test_tampering_is_found_at_the_first_entry_it_shows_at(
@@ -138,15 +139,32 @@ async def test_a_text_that_was_erased_leaves_the_chain_whole_and_nothing_to_gues
     [before] = await rows_of(store, "select content_digest from audit where seq = 2")
 
     naming = await store.read(audit.naming, "x2")
-    await store.write(audit.blank, naming)
+    await store.write(audit.blank, naming, None)
     assert naming == [2]
     done = await audit_log.verify(store)
 
-    assert (done.entries, done.erased, done.broken) == (3, 1, None)
-    [_, entry, _] = await audit_log.newest(store)
+    assert (done.entries, done.erased, done.broken) == (4, 1, None)
+    [told, _, entry, _] = (await audit_log.newest(store)).items
+    assert (told.action, told.who, told.details) == ("audit.blank", "code", {"entries": [2]})
     assert (entry.who, entry.on, entry.action) == (None, None, "thing.do")
     guess = {"who": "ann@example.org", "address": "10.0.0.7", "on": "x2", "details": {}}
     assert audit.digest_of(audit.written(guess)) != before[0]
+
+
+async def test_what_was_erased_stays_told_when_who_erased_it_is_erased(store: Store) -> None:
+    await write(store, 3)
+    await store.write(audit.blank, [1, 3], Actor("bob", "cli"))
+    await store.write(audit.blank, await store.read(audit.naming, "bob"), Actor("cy", "cli"))
+    done = await audit_log.verify(store)
+    await sql(store, "update audit set content = null where seq = 5")
+    tampered = (await audit_log.verify(store)).broken
+
+    assert (done.entries, done.erased, done.broken) == (5, 3, None)
+    [told, *_] = (await audit_log.newest(store)).items
+    assert tampered == Broken(
+        number=1, how="its text is gone, and no entry says that it was erased"
+    )
+    assert told.action == "audit.blank"
 
 
 # --- against someone who can write the database ---

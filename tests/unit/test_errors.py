@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lampwork import errors
-from lampwork.errors import JobNotFound, LampworkError, StepFailed
+from lampwork.errors import JobNotFound, LampworkError, StepFailed, joined, sentence
 
 
 @pytest.mark.parametrize("name", errors.__all__)
@@ -28,3 +28,15 @@ def test_the_record_of_an_error_that_this_version_lacks_is_a_lampwork_error() ->
     record = JobNotFound("no job").to_record() | {"code": "of_the_future"}
 
     assert type(LampworkError.from_record(record)) is LampworkError
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("no", "no."), ("no.", "no."), ("why?", "why?"), ("so..", "so."), ("", ".")]
+)
+def test_a_sentence_ends_with_one_mark(text: str, said: str) -> None:
+    assert sentence(text) == said
+
+
+def test_phrases_are_one_sentence_also_if_they_are_some_themselves() -> None:
+    assert joined(["It is down.", "no data"]) == "It is down; no data."
+    assert joined(["no", 'Did you mean "a"?']) == 'no; Did you mean "a"?'

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lampwork import exact_json
+from lampwork.errors import BodyTooLarge
 
 
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"[" * 100_000, "recursion"),
+        (b"[" * 10_000, "recursion"),
         (b'{"a": NaN}', "expected"),
         (b'{"a": [1, -1e400]}', "too large"),
         (b"9" * 400 + b".0", "too large"),
@@ -41,3 +44,20 @@ def test_what_can_not_be_kept_is_refused(body: bytes, why: str) -> None:
 )
 def test_the_rest_is_what_it_says(body: bytes, value: object) -> None:
     assert exact_json.read(body) == value
+
+
+@pytest.mark.parametrize(
+    "many", [b"1," * 50_001, b'{"a":"b"},' * 25_001, b'{"' + b'a":{"' * 50_001, b"[]," * 25_001]
+)
+def test_too_many_values_are_refused_before_they_are_read(many: bytes) -> None:
+    with pytest.raises(BodyTooLarge, match="more than 50,000 values") as refused:
+        exact_json.read(b"[" + many)  # which would be no JSON: it has no end
+
+    assert refused.value.fields["values"] == 50_000
+
+
+@pytest.mark.parametrize("text", [",", '[{"', "\\", '\\"', 'a\\",['])
+def test_what_stands_in_a_text_is_no_value(text: str) -> None:
+    value = [text * 60_000, text, [text] * 10_000]
+
+    assert exact_json.read(json.dumps(value).encode()) == value

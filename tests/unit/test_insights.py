@@ -25,7 +25,7 @@ from lampwork import (
     Turn,
     playbook,
 )
-from lampwork.errors import ConversationNotFound, JobNotFound, NotFound, WaitNotFound
+from lampwork.errors import ConversationNotFound, InputInvalid, JobNotFound, WaitNotFound
 from lampwork.insights import Insights
 from lampwork.place import Folder
 from lampwork.views import to_json
@@ -321,7 +321,7 @@ async def test_jobs_come_in_pages_by_tree_and_no_page_repeats_another(tmp_path: 
         roots = await insights.jobs(roots=True)
         assert [job.job_id for job in roots.items] == [second.job_id, first.job_id]
         assert (await insights.jobs(recipe="calls", status="queued")).items == ()
-        with pytest.raises(NotFound):
+        with pytest.raises(InputInvalid, match="after: there is nothing"):
             await insights.jobs(after="j0")
 
 
@@ -338,7 +338,7 @@ async def test_conversations_come_in_pages(tmp_path: Path) -> None:
         assert first.items + rest.items == whole.items
         assert (len(whole.items), rest.next) == (3, None)
         assert (await insights.conversations(genie="nobody")).items == ()
-        with pytest.raises(NotFound):
+        with pytest.raises(InputInvalid, match="after: there is nothing"):
             await insights.conversations(after="c0")
 
 

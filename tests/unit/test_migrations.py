@@ -15,6 +15,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from tests import readymade
 from tests.postgres import Cluster
 from tests.support import NEVER
 
@@ -34,6 +35,12 @@ from lampwork.upkeep.migration import Migrated, migrate
 
 _VERSIONS = Path(migrations.__file__).parent / "versions"
 EARLIER = sorted(file.name[:4] for file in _VERSIONS.glob("0*.py"))[:-1]
+
+
+@pytest.fixture(autouse=True)
+def _by_revisions() -> Iterator[None]:
+    with readymade.by_revisions():
+        yield
 
 
 @pytest.fixture(params=["folder", "server"])
@@ -109,6 +116,16 @@ def test_on_a_server_text_is_sorted_by_its_bytes_in_every_table(server: str) -> 
         by_bytes, all_of_them = connection.execute(query).fetchone()
 
     assert by_bytes == all_of_them > 50
+
+
+def test_on_a_server_an_entry_lies_in_its_row(server: str) -> None:
+    """In pieces beside it, one of 2 KB takes a sixth more, and is fetched by itself."""
+    query = """
+        select attstorage from pg_attribute
+        where attrelid = 'lampwork.entries'::regclass and attname = 'body'
+    """
+    with closing(psycopg.connect(server)) as connection:
+        assert connection.execute(query).fetchone() == ("m",)
 
 
 def test_from_0003_on_a_migration_only_adds(place: Place) -> None:

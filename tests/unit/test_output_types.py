@@ -494,5 +494,5 @@ def test_what_does_not_fit_is_named_by_place_by_what_was_given_and_by_what_is_al
     ids=lambda value: name_of(value)[:40],
 )
 def test_what_no_json_can_be_is_refused(output):
-    with pytest.raises(OutputTypeInvalid, match="can't be described to a model"):
+    with pytest.raises(OutputTypeInvalid, match=r"can't be described to a model|is no type"):
         describe(output)

@@ -45,6 +45,16 @@ WRONG = {
         'project.genie("a", model="openai:x", job_description="You.", skills=[print])\n',
         [3],
     ),
+    "a model that is none": ('project.genie("a", model=3, job_description="You.")\n', [3]),
+    "a model of an orchestrator that is none": (
+        'worker = project.genie("a", model="openai:x", job_description="You.")\n'
+        'project.orchestrator("b", model=3, job_description="You.", agents=[worker])\n',
+        [4],
+    ),
+    "a subtask": ('\nSubtask(id="a", title="A", agent="b", brief="Do.", seconds="10")\n', [4]),
+    "an input of a subtask": ('\n\nSubtaskInput(nme="x")\n', [5]),
+    "a plan of nothing": ("Plan(subtasks=[])\n", [3]),
+    "limits that are none": ('\nOrchestrationLimits(parallel="2")\n', [4]),
     "what is no host": ('\n\nProject("b", allow_hosts=["http://b/"])\n', [5]),
 }
 

@@ -75,11 +75,14 @@ class AtPlace:
     async def conversation(self, conversation_id: str) -> ConversationDetails:
         return await self.insights.conversation(conversation_id)
 
-    async def orchestration(self, task_id: str) -> OrchestrationView:
-        return await self.insights.orchestration(task_id)
+    async def orchestration(self, id: str) -> OrchestrationView:
+        return await self.insights.orchestration(id)
 
     async def requests(self, conversation_id: str) -> tuple[RequestView, ...]:
         return await self.insights.requests(conversation_id)
+
+    async def recording(self, conversation_id: str) -> dict[str, Json]:
+        return await self.insights.recording(conversation_id)
 
     async def workers(self) -> tuple[WorkerView, ...]:
         return await self.insights.workers()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import click
 
 from lampwork.cli import output
 from lampwork.cli.options import Options, examples, filled, paged, shared
-from lampwork.cli.reading import reading
-from lampwork.insights import Insights
-from lampwork.people import audit_log
-from lampwork.views import Entry, to_json
+from lampwork.cli.who import Who, looking
+from lampwork.views import Entry, Page, to_json
 
 
 @click.command("audit", epilog=examples("lampwork audit --project shop --limit 10"))
-@click.option("--project", metavar="NAME", help="Only what was done in this project.")
+@click.option(
+    "--project", metavar="NAME", help="Only what was done in this project; a server has its own."
+)
 @paged
 @shared
 def command(project: str | None, limit: int, after: str | None, options: Options) -> int:
@@ -25,28 +24,20 @@ def command(project: str | None, limit: int, after: str | None, options: Options
     On record is what people do on the command line, and what people and keys do at the server; not
     what code does by itself. `lampwork verify` tells whether somebody has tampered with it.
     """
-    if after is not None and not after.isdecimal():
-        raise click.BadParameter(f'"{after}" is no `next` of a page', param_hint="--after")
-    before = None if after is None else int(after)
 
-    async def read(insights: Insights) -> Sequence[Entry]:
-        return await audit_log.newest(
-            insights.store, project=project, before=before, limit=limit + 1
-        )
+    async def look(who: Who) -> Page[Entry]:
+        return await who.changes(project=project, after=after, limit=limit)
 
-    found = asyncio.run(reading(options, read)) or []
-    shown = found[:limit]
-    more = str(shown[-1].number) if len(found) > limit else None
+    found = asyncio.run(looking(options, look)) or Page[Entry]((), None)
     if options.as_json:
-        output.say_json({"items": to_json(shown), "next": more})
-        return 0
-    if not shown:
-        output.say(f"Nothing is on record in {options.settings.place}.")
-        return 0
-    columns = ("NO", "WHEN", "WHO", "FROM", "WHAT", "ON", "PROJECT", "DETAILS")
-    output.table(columns, [_row(each) for each in shown])
-    if more is not None:
-        words = filled({"--project": project, "--limit": str(limit)}, more)
+        output.say_json(to_json(found))
+    elif not found.items:
+        output.say(f"Nothing is on record in {options.where}.")
+    else:
+        columns = ("NO", "WHEN", "WHO", "FROM", "WHAT", "ON", "PROJECT", "DETAILS")
+        output.table(columns, [_row(each) for each in found.items])
+    if found.next is not None and not options.as_json:
+        words = filled({"--project": project, "--limit": str(limit)}, found.next)
         output.say(f"\nThere is more: {options.to_type('audit', *words)}")
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import compress, groupby
 from typing import Any, cast, get_args
 
 import click
@@ -69,7 +69,8 @@ def command(limit: int, after: str | None, options: Options, **given: Any) -> in
         if not wanted.keys() - {"roots"}:
             output.say(f"Start one: {options.to_type('run', 'RECIPE')}")
     else:
-        output.table(*_table(found, with_project=several))
+        with_worker = options.has_many_workers and any(job.worker for job in found.items)
+        output.table(*_table(found, with_project=several, with_worker=with_worker))
         if found.next is not None:
             words = [*typed(wanted), "--limit", str(limit), "--after", found.next]
             output.say(f"More: {options.to_type('jobs', *words)}")
@@ -87,16 +88,18 @@ def _in_words(wanted: JobsWanted) -> str:
     return f"{jobs} like that" if further else jobs
 
 
-def _table(found: Page[JobView], *, with_project: bool) -> tuple[list[str], list[list[str]]]:
-    columns = ["JOB", "RECIPE", "STATUS", "AGE", "WAITS FOR"]
+def _table(
+    found: Page[JobView], *, with_project: bool, with_worker: bool
+) -> tuple[list[str], list[list[str]]]:
+    columns = ("JOB", "PROJECT", "RECIPE", "STATUS", "AGE", "WORKER", "WAITS FOR")
+    shown = (True, with_project, True, True, True, with_worker, True)
     ids = {job.job_id for job in found.items}
     below: dict[str | None, list[JobView]] = defaultdict(list)
     for job in found.items:
         below[job.parent if job.parent in ids else None].append(job)
-    rows = list(_rows(below, None))
-    if with_project:
-        columns.insert(1, "PROJECT")
-    return columns, [row if with_project else [row[0], *row[2:]] for row in rows]
+    return list(compress(columns, shown)), [
+        list(compress(row, shown)) for row in _rows(below, None)
+    ]
 
 
 def _rows(below: _Below, parent: str | None, depth: int = 0) -> Iterator[list[str]]:
@@ -109,7 +112,7 @@ def _rows(below: _Below, parent: str | None, depth: int = 0) -> Iterator[list[st
             text = f"{'  ' * depth}and {len(more)} more"
             if further := sum(_count(below, job) for job in more):
                 text += f", with {further} below them"
-            yield [text, more[0].project, more[0].title, more[0].status, "", ""]
+            yield [text, more[0].project, more[0].title, more[0].status, "", "", ""]
 
 
 def _count(below: _Below, job: JobView) -> int:
@@ -130,8 +133,8 @@ def _alike(jobs: Sequence[JobView]) -> Iterator[list[JobView]]:
 def _row(job: JobView, depth: int) -> list[str]:
     status = f"{job.status} (cancelling)" if job.cancelling else job.status
     waits = "; ".join(_deepest(wait) for wait in job.waiting_on)
-    age = output.span(job.created_at)
-    return [f"{'  ' * depth}{job.job_id}", job.project, job.title, status, age, waits]
+    age, worker = output.span(job.created_at), output.short(job.worker or "")
+    return [f"{'  ' * depth}{job.job_id}", job.project, job.title, status, age, worker, waits]
 
 
 def _deepest(wait: WaitingOn) -> str:

@@ -57,7 +57,11 @@ def show(which: str, options: Options) -> int:
         "lampwork key ci new --project shop --role builder --expires 90d",
     ),
 )
-@click.option("--project", metavar="NAME", help="The one project it is for; a server has its own.")
+@click.option(
+    "--project",
+    metavar="NAME",
+    help="The one project it is for, or its code; a server has its own.",
+)
 @click.option("--role", required=True, type=click.Choice(ROLES), help="What it may do there.")
 @click.option(
     "--expires", callback=length_of_time, metavar="TIME", help="After how long: 12h, 90d, 1y."

@@ -30,7 +30,13 @@ from lampwork.views import (
 T = TypeVar("T")
 
 _AFTER = {"asked_again": "asked again", "refused": "not assigned", "by_hand": "by hand"}
-_SHOWN_AS = {"accepted": "ok", "rejected": "failed", "judging": "open", "working": "open"}
+_SHOWN_AS = {
+    "accepted": "ok",
+    "rejected": "failed",
+    "judging": "open",
+    "working": "open",
+    "stopped": "cancelled",
+}
 _MARKS = {"added": "+", "changed": "~", "dropped": "-"}
 _SHOWN_OF_DIGEST = 12
 _EXAMPLE = "lampwork orchestration t01hxq3k9v2m7c4d8e0f5.1"
@@ -333,6 +339,8 @@ def _fields(changes: Sequence[SubtaskChange]) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -376,7 +384,8 @@ def _ordered(order: SubtaskOrder) -> Line:
 
 def _attempt(attempt: AttemptView) -> Line:
     why = "" if attempt.why == "first" else f"  ({_AFTER.get(attempt.why, attempt.why)})"
-    text = f"{attempt.agent}  {attempt.status}{why}"
+    by = "" if attempt.stopped_by is None else f" by {attempt.stopped_by}"
+    text = f"{attempt.agent}  {attempt.status}{by}{why}"
     if attempt.began_at is not None:
         text += f"  {output.span(attempt.began_at, attempt.ended_at)}"
     if attempt.task_id is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import ssl
@@ -62,6 +63,14 @@ def _address(_context: click.Context, _parameter: click.Parameter, host: str) ->
 @click.option("--behind-proxy", is_flag=True, help="A proxy is before it, which speaks TLS.")
 @click.option("--tls-cert", type=_FILE, metavar="FILE", help="Its certificate, in PEM.")
 @click.option("--tls-key", type=_FILE, metavar="FILE", help="The key of that.")
+@click.option(
+    "--streams",
+    type=click.IntRange(1, 1_000_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="How many streams of live hints one caller may have open.",
+)
 @click.option("--no-worker", is_flag=True, help="Execute nothing; other processes do.")
 @tuned
 @log_option
@@ -73,6 +82,7 @@ def command(
     behind_proxy: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
+    streams: int,
     no_worker: bool,
     tuning: Mapping[str, Any],
     log_format: LogFormat,
@@ -88,7 +98,7 @@ def command(
         raise click.UsageError("A certificate has a key: give --tls-cert and --tls-key, or none.")
     if tls_cert is not None:
         _check_tls(tls_cert, tls_key)
-    listen = _Listen(host, port, behind_proxy, tls_cert, tls_key)
+    listen = _Listen(host, port, behind_proxy, tls_cert, tls_key, streams)
     if not (listen.is_alone or behind_proxy or tls_cert):
         raise click.UsageError(
             f"{host} can be reached from other machines, where anybody between would hear "
@@ -126,6 +136,7 @@ class _Listen:
     behind_proxy: bool
     tls_cert: Path | None
     tls_key: Path | None
+    streams: int
 
     @property
     def is_alone(self) -> bool:
@@ -160,10 +171,11 @@ async def _serve(
         url = listen.url(at.getsockname()[1])
         try:
             async with opened(project, settings) as door:
-                served = Serving.at(door, model=settings.model)
+                served = Serving.at(door, model=settings.model, streams=listen.streams)
                 link = await _link(door, listen, url, options)
                 known = KnownCallers(door.store, on_loopback=listen.is_alone)
                 async with serving(build(served, known), at, reached):
+                    gc.freeze()  # as in a worker
                     _say_started(url, settings.place, project, options, log, executes=executes)
                     _say_link(link, options)
                     await stopped.wait()

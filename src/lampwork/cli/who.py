@@ -1,23 +1,33 @@
-"""Who may use a project, as verbs read and change it: in a folder or a database, or at a server."""
+"""Who may use a project and has changed what, as verbs read and change it: in a folder or a
+database, or at a server."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
 from lampwork.cli.options import Options
+from lampwork.cli.project import load, names_project
 from lampwork.cli.reading import reading
-from lampwork.errors import AccountNotFound, KeyNotFound
-from lampwork.people import accounts, keys
+from lampwork.errors import (
+    AccountNotFound,
+    KeyNotFound,
+    ProjectError,
+    ProjectNotFound,
+    one_of,
+    quoted,
+)
+from lampwork.people import accounts, audit_log, keys
 from lampwork.people.accounts import EVERYWHERE
 from lampwork.types import Role
-from lampwork.views import Account, ApiKey, Person
+from lampwork.views import Account, ApiKey, Entry, Page, Person
 
 if TYPE_CHECKING:
     from lampwork.cli.at_server import AtServer
-    from lampwork.store.store import Store
+    from lampwork.insights import Insights
 
 __all__ = ["Who", "changing", "looking"]
 
@@ -25,8 +35,8 @@ T = TypeVar("T")
 
 
 class Who(Protocol):
-    """Accounts and keys. `project` is the one that is named, `*` all of them, None what is usual:
-    in a folder or a database all of them, at a server its own."""
+    """Accounts, keys and the audit log. `project` is the one that is named, `*` all of them, None
+    what is usual: in a folder or a database all of them, at a server its own."""
 
     async def accounts(self) -> Sequence[Account]: ...
     async def account(self, email: str) -> Account: ...
@@ -45,12 +55,17 @@ class Who(Protocol):
     ) -> tuple[str, ApiKey]: ...
     async def revoke_key(self, which: str) -> ApiKey: ...
 
+    async def changes(
+        self, *, project: str | None, after: str | None, limit: int
+    ) -> Page[Entry]: ...
+
 
 class _AtPlace:
     """What the tables say."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, insights: Insights) -> None:
+        self._insights = insights
+        self._store = insights.store
 
     async def accounts(self) -> Sequence[Account]:
         return await accounts.list_all(self._store)
@@ -61,11 +76,14 @@ class _AtPlace:
     async def add(
         self, email: str, password: str, *, role: Role | None, project: str | None
     ) -> Account:
-        where = project or EVERYWHERE
+        where = await self._known(project or EVERYWHERE)
         return await accounts.add(self._store, email, password, role=role, project=where)
 
     async def set_role(self, email: str, role: Role | None, *, project: str | None) -> Account:
-        await accounts.set_role(self._store, email, role, project=project or EVERYWHERE)
+        where = project or EVERYWHERE
+        if role is not None:  # one is taken from a project that is gone as well
+            where = await self._known(where)
+        await accounts.set_role(self._store, email, role, project=where)
         return await self.account(email)
 
     async def set_password(self, email: str, password: str) -> Account:
@@ -91,10 +109,32 @@ class _AtPlace:
     ) -> tuple[str, ApiKey]:
         if project is None:
             raise click.UsageError("Say for which project the key is: --project NAME.")
-        return await keys.make(self._store, name, project=project, role=role, lasts=lasts)
+        named = await self._known(project)
+        return await keys.make(self._store, name, project=named, role=role, lasts=lasts)
 
     async def revoke_key(self, which: str) -> ApiKey:
         return await keys.revoke(self._store, which)
+
+    async def changes(self, *, project: str | None, after: str | None, limit: int) -> Page[Entry]:
+        return await audit_log.newest(self._store, project=project, after=after, limit=limit)
+
+    async def _known(self, project: str) -> str:
+        """The name of a project that has run here, or whose code is here or named; any, where there
+        is neither. Raises ProjectNotFound.
+        """
+        if names_project(project):
+            return load(project).name
+        known = await self._insights.projects()
+        if project in known or project == EVERYWHERE or await self._insights.has_people(project):
+            return project
+        known |= _of_code()
+        if known and project not in known:
+            which = one_of(project, sorted(known))
+            raise ProjectNotFound(
+                f"There is no project {quoted(project)} in {self._store.place}. {which} One that "
+                "has never run here is named by its code: --project path/to/project.py."
+            )
+        return project
 
 
 class _AtServer:
@@ -178,19 +218,33 @@ class _AtServer:
     async def revoke_key(self, which: str) -> ApiKey:
         return await self._server.revoke_key(which)
 
+    async def changes(self, *, project: str | None, after: str | None, limit: int) -> Page[Entry]:
+        await self._is_everywhere(project)
+        return await self._server.changes(after=after, limit=limit)
+
     async def _is_everywhere(self, project: str | None) -> bool:
-        """Whether all projects are meant. Raises UsageError for one that is not the server's."""
+        """Whether all projects are meant. Raises ProjectNotFound for one that is not its own."""
         own = await self._server.project()
         if project not in (None, EVERYWHERE, own):
-            raise click.UsageError(f'The server has project "{own}", and no "{project}".')
+            raise ProjectNotFound(
+                f"The server has project {quoted(own)}, and no {quoted(project)}. Name that, or "
+                "leave --project out."
+            )
         return project == EVERYWHERE
+
+
+def _of_code() -> set[str]:
+    """The project whose code is here, if there is one and it can be imported."""
+    with contextlib.suppress(ProjectError):
+        return {load(None).name}
+    return set()
 
 
 async def looking(options: Options, look: Callable[[Who], Awaitable[T]]) -> T | None:
     """What `look` returns; None where nothing was ever written."""
     if (url := options.at_server) is not None:
         return await _at_server(options, url, look)
-    return await reading(options, lambda insights: look(_AtPlace(insights.store)))
+    return await reading(options, lambda insights: look(_AtPlace(insights)))
 
 
 async def changing(options: Options, act: Callable[[Who], Awaitable[T]]) -> T:
@@ -200,7 +254,7 @@ async def changing(options: Options, act: Callable[[Who], Awaitable[T]]) -> T:
     from lampwork.insights import Insights
 
     async with Insights.opened(options.settings.place) as insights:
-        return await act(_AtPlace(insights.store))
+        return await act(_AtPlace(insights))
 
 
 async def _at_server(options: Options, url: str, act: Callable[[Who], Awaitable[T]]) -> T:

@@ -12,7 +12,6 @@ from typing_extensions import TypeForm
 from lampwork.client.connection import Connection, read
 from lampwork.client.listing import Listing
 from lampwork.errors import InputInvalid
-from lampwork.types import Json
 from lampwork.views import Page, ProjectView
 
 __all__ = ["Asking", "new_key", "segment"]
@@ -69,6 +68,6 @@ class Asking:
         return Listing(fetch, after)
 
     async def _post(
-        self, as_: TypeForm[T], path: str, body: Json = None, key: str | None = None
+        self, as_: TypeForm[T], path: str, body: Any = None, key: str | None = None
     ) -> T:
         return read(await self._connection.ask("POST", path, body=body, key=key), as_)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, TypeVar, cast
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 from typing_extensions import TypeForm
 
 from lampwork.client.problems import error_of
@@ -82,7 +84,7 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, Any] | None = None,
-        body: Json = None,
+        body: Any = None,
         content: bytes | None = None,
         media_type: str = "application/json",
         key: str | None = None,
@@ -92,7 +94,8 @@ class Connection:
         `key` is the Idempotency-Key, by which a POST may be repeated; content that is kept by its
         digest may be as well.
 
-        Raises the error that it was there, ServerRefused, ServerUnreachable.
+        Models and dataclasses in a body are sent as JSON. Raises the error that it was there,
+        ServerRefused, ServerUnreachable; InputInvalid for what is no JSON.
         """
         asked = {name: each for name, each in (query or {}).items() if each is not None}
         response = await self._send_with_patience(
@@ -100,7 +103,7 @@ class Connection:
                 method,
                 path,
                 params=asked or None,  # an empty one would take away what the path asks for
-                content=json.dumps(body).encode() if content is None else content,
+                content=_written(body) if content is None else content,
                 headers={"Content-Type": media_type}
                 | ({} if key is None else {"Idempotency-Key": key}),
             ),
@@ -167,6 +170,44 @@ class Connection:
                 yield response
         except httpx.TransportError as error:
             raise self._unreachable(error, may_be_done=False) from error
+
+
+def _written(body: Any) -> bytes:
+    """A body as it is sent. Raises InputInvalid, naming the field that can't be."""
+    try:
+        return json.dumps(_plain(body, "body")).encode()
+    except RecursionError as error:
+        raise _no_json("body", "it holds itself, or too much in each other") from error
+
+
+def _plain(value: Any, field: str) -> Json:
+    """A value as JSON, that of models and dataclasses as they are recorded."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            if math.isfinite(value):
+                return value
+            raise _no_json(field, f"{value} is no number in JSON")
+        case list() | tuple():
+            items = cast(Sequence[Any], value)
+            return [_plain(each, f"{field}.{number}") for number, each in enumerate(items)]
+        case dict() if all(isinstance(name, str) for name in cast(dict[Any, Any], value)):
+            given = cast(dict[str, Any], value)
+            inside = "" if field == "body" else f"{field}."
+            return {name: _plain(each, f"{inside}{name}") for name, each in given.items()}
+        case _:
+            try:
+                return _plain(to_jsonable_python(value, round_trip=True), field)
+            except (PydanticSerializationError, ValueError) as error:
+                raise _no_json(field, f"{type(value).__name__} is no JSON") from error
+
+
+def _no_json(field: str, why: str) -> InputInvalid:
+    return InputInvalid(
+        f"{field} can't be sent: {why}. Give JSON, a dataclass or a pydantic model.",
+        problems=[f"{field}: {why}"],
+    )
 
 
 def _is_away(response: httpx.Response) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import Unpack
 
@@ -49,12 +49,14 @@ class DefinitionCalls(Asking):
     async def start(
         self,
         recipe: str,
-        input: Mapping[str, Json] | None = None,
+        input: Mapping[str, Any] | None = None,
         *,
         files: Sequence[Uploaded | FileView] = (),
         idempotency_key: str | None = None,
     ) -> JobView:
-        """Accept a job of a recipe, with its parameters by name; it is on disk when this returns.
+        """Accept a job of a recipe, with parameters by name: JSON, dataclasses, pydantic models.
+
+        It is on disk when this returns.
 
         >>> job = await client.start("order", {"item": "lamp"}, idempotency_key="order 7")
 
@@ -89,7 +91,7 @@ class DefinitionCalls(Asking):
         genie: str,
         instructions: str,
         *,
-        data: Json = None,
+        data: Any = None,
         output: Mapping[str, Json] | None = None,
         report: bool = False,
         allow_partial: bool = False,

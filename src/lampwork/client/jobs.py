@@ -13,7 +13,7 @@ from lampwork.client.asking import Asking, segment
 from lampwork.client.connection import read
 from lampwork.client.hints import Delta, Hint, follow
 from lampwork.client.listing import Listing
-from lampwork.errors import InputInvalid, JobFailed
+from lampwork.errors import InputInvalid, JobFailed, joined
 from lampwork.types import Json, Resolution
 from lampwork.views import (
     ConversationDetails,
@@ -70,9 +70,13 @@ class JobCalls(Asking):
         """A task in full. Raises TaskNotFound."""
         return await self._get(TaskDetails, _task(task_id))
 
-    async def orchestration(self, task_id: str) -> OrchestrationView:
-        """The ledger of an orchestrator's task. Raises TaskNotFound."""
-        return await self._get(OrchestrationView, _task(task_id, "orchestration"))
+    async def orchestration(self, id: str) -> OrchestrationView:
+        """The ledger of an orchestration, by its task or the job that assigned it.
+
+        Raises TaskNotFound, JobNotFound.
+        """
+        at = (_job if id.startswith("j") else _task)(id, "orchestration")
+        return await self._get(OrchestrationView, at)
 
     async def file(self, task_id: str, name: str) -> bytes:
         """The content of a file that a task was given. Raises TaskNotFound, ArtifactNotFound."""
@@ -122,6 +126,13 @@ class JobCalls(Asking):
         """
         found = await self._get(Page[RequestView], _conversation(conversation_id, "requests"))
         return tuple(in_full(found.items))
+
+    async def recording(self, conversation_id: str) -> dict[str, Json]:
+        """A conversation for tests to play again: `testing.recorded` takes it from a file.
+
+        Raises ConversationNotFound, InputInvalid.
+        """
+        return await self._get(dict[str, Json], _conversation(conversation_id, "recording"))
 
     async def artifact(self, conversation_id: str, name: str) -> bytes:
         """The content of what its tasks have saved under a name, the last one.
@@ -226,13 +237,13 @@ class JobCalls(Asking):
             ]
             wanted = getattr(annotation, "__name__", str(annotation))
             raise InputInvalid(
-                f"The result of job {job_id} is no {wanted}: {'; '.join(problems)}.",
+                f"The result of job {job_id} is no {wanted}: {joined(problems)}",
                 problems=problems,
             ) from error
 
     # --- what can be done ---
 
-    async def send_event(self, job_id: str, name: str, value: Json = None) -> JobView:
+    async def send_event(self, job_id: str, name: str, value: Any = None) -> JobView:
         """Send an event to a job, for its `wait_for(name)`, now or later.
 
         Raises JobNotFound, JobEnded, InputInvalid.

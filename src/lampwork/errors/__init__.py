@@ -15,7 +15,7 @@
     ├── RoleLacking                 what a caller of the server may not do
     ├── SignInNeeded                nobody knows who calls
     │   ├── SignInRefused · LinkInvalid
-    ├── TooManySignIns · AccountsLacking
+    ├── TooManySignIns · TooManyStreams · AccountsLacking
     ├── DeliveryRefused · TooManyDeliveries     what comes to a webhook
     ├── OutboundError               what is not reached over HTTP
     │   ├── OutboundRefused · OutboundTooLarge · OutboundTooSlow
@@ -166,6 +166,7 @@ from lampwork.errors.people import (
     SignInRefused,
     TooManyDeliveries,
     TooManySignIns,
+    TooManyStreams,
 )
 from lampwork.errors.servers import (
     NotByServer,
@@ -204,16 +205,28 @@ from lampwork.errors.testing import (
     TestingError,
 )
 from lampwork.errors.wording import (
+    TOLD as TOLD,
+)
+from lampwork.errors.wording import (
     close_to as close_to,
 )
 from lampwork.errors.wording import (
+    few as few,
+)
+from lampwork.errors.wording import (
     has_ended as has_ended,
+)
+from lampwork.errors.wording import (
+    joined as joined,
 )
 from lampwork.errors.wording import (
     one_of as one_of,
 )
 from lampwork.errors.wording import (
     quoted as quoted,
+)
+from lampwork.errors.wording import (
+    sentence as sentence,
 )
 
 __all__ = [
@@ -332,6 +345,7 @@ __all__ = [
     "TooManyDeliveries",
     "TooManyFiles",
     "TooManySignIns",
+    "TooManyStreams",
     "TriggerInvalid",
     "TriggerNotFound",
     "TriggerPaused",

@@ -20,7 +20,10 @@ class AlreadyAnswered(Conflict):
 
 
 class JobEnded(Conflict):
-    """The job has ended; it takes no events, answers or cancellation. Fields: `job_status`."""
+    """The job has ended, or is being cancelled; it takes no events, answers or cancellation.
+
+    Fields: `job_status`.
+    """
 
 
 class ConversationBusy(Conflict):

@@ -65,7 +65,8 @@ class BudgetNotEnforceable(InputInvalid):
 
 
 class BodyTooLarge(InputInvalid):
-    """The body of a request is longer than the server takes. Fields: `limit`, in bytes."""
+    """The body of a request has more than the server takes. Fields: `limit` in bytes, or `values`,
+    how many it may have in its lists and objects."""
 
     status = 413
 

@@ -44,6 +44,12 @@ class TooManyDeliveries(LampworkError):
     status = 429
 
 
+class TooManyStreams(LampworkError):
+    """Too many streams of live hints of one caller. Fields: `limit`, how many there may be."""
+
+    status = 429
+
+
 class RoleLacking(LampworkError):
     """The caller's role in the project is not enough. Fields: `role`, the one that is."""
 

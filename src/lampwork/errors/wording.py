@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable
+from itertools import islice
+
+TOLD = 20
+"""Problems of one thing that are told one by one."""
 
 
 def quoted(name: object) -> str:
@@ -22,6 +26,22 @@ def close_to(given: str, known: Iterable[str]) -> str:
     """A question for the name that was meant, if one comes near; or nothing."""
     near = difflib.get_close_matches(given, list(known), n=2)
     return f"Did you mean {' or '.join(map(quoted, near))}?" if near else ""
+
+
+def few(problems: Iterable[str], count: int) -> list[str]:
+    """The first of so many problems, and how many more there are: of millions each would cost."""
+    first = list(islice(problems, TOLD))
+    return first if count <= TOLD else [*first, f"and {count - TOLD:,} more"]
+
+
+def sentence(text: str) -> str:
+    """A text with one mark at its end, whatever others have put there."""
+    return text if text.endswith(("?", "!")) else f"{text.rstrip('.')}."
+
+
+def joined(phrases: Iterable[str]) -> str:
+    """Phrases as one sentence, each of which may be one already."""
+    return sentence("; ".join(each.rstrip(".") for each in phrases))
 
 
 def has_ended(status: str) -> str:

@@ -12,7 +12,7 @@ from lampwork.genies.budget import Budget
 from lampwork.genies.knowledge import Knowledge
 from lampwork.genies.skill import Skill
 from lampwork.metadata import Key, declared_by
-from lampwork.models.resolve import Model, Playbook
+from lampwork.models.resolve import Model, Playbook, is_model, no_model
 from lampwork.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Genie:
 
         Raises SkillInvalid, DuplicateName, ProjectError.
         """
+        _require_types(name, model, job_description, max_turns, budget)
         most: Any = max_concurrent_tasks
         if most is not None and (type(most) is not int or most < 1):
             raise ProjectError(
@@ -124,6 +125,22 @@ class Genie:
         """The end that its task comes to."""
         del task
         return ending
+
+
+def _require_types(
+    name: str, model: Any, job_description: Any, max_turns: Any, budget: Any
+) -> None:
+    problem = ""
+    if not is_model(model):
+        problem = no_model(model)
+    elif not isinstance(job_description, str):
+        problem = f"job_description={job_description!r} is no text. Say what it does."
+    elif type(max_turns) is not int or max_turns < 1:
+        problem = f"max_turns={max_turns!r}: give a whole number from 1 on."
+    elif budget is not None and not isinstance(budget, Budget):
+        problem = f"budget={budget!r} limits nothing. Give Budget(…)."
+    if problem:
+        raise ProjectError(f'Genie "{name}": {problem}')
 
 
 def _as_skill(genie: str, given: Any) -> Skill[..., Any]:

@@ -20,7 +20,7 @@ from pydantic_core import (
     from_json,
 )
 
-from lampwork.errors import OutputInvalid, OutputTypeInvalid
+from lampwork.errors import OutputInvalid, OutputTypeInvalid, few, joined, quoted
 from lampwork.genies.contract import problems_of
 from lampwork.genies.json_schema import NotASchema, Schema, bare, wrapped
 from lampwork.types import Json
@@ -33,9 +33,6 @@ _WRAPPER = "answer"
 
 _LONGEST_SCHEMA = 128 * 1024
 """Characters of a JSON Schema that somebody gives, which each request to the model holds."""
-
-_MOST_PROBLEMS = 20
-"""Of one answer; further ones are counted only."""
 
 
 class _Checker(Protocol):
@@ -80,9 +77,7 @@ class Output:
         if problem := _unwritable(value):
             return None, [problem]
         recorded, problems = self.checker.problems(value)
-        if len(problems) > _MOST_PROBLEMS:
-            problems[_MOST_PROBLEMS:] = [f"and {len(problems) - _MOST_PROBLEMS} more"]
-        return recorded, problems
+        return recorded, few(problems, len(problems))
 
     def decode(self, recorded: Json) -> Any:
         """The typed answer, from its record. Raises OutputInvalid when the type has changed."""
@@ -100,6 +95,11 @@ def describe(output: Any) -> Output | None:
         return output
     if isinstance(output, dict):
         return _from_json_schema(cast(dict[str, Json], output))
+    if isinstance(output, str | int | float | list):  # pydantic would evaluate a text
+        given = quoted(output) if isinstance(output, str) else repr(cast(Any, output))
+        raise OutputTypeInvalid(
+            f"output={given} is no type. Give a type itself, or a JSON Schema as an object."
+        )
     try:
         return _from_type(output)
     except TypeError:  # an annotation that can't be hashed
@@ -200,7 +200,7 @@ class _Typed:
         except ValidationError as error:
             problems = problems_of(error, recorded, self.schema)
             raise OutputInvalid(
-                f"The recorded answer does not fit its type: {'; '.join(problems)}. "
+                f"The recorded answer does not fit its type: {joined(problems)} "
                 "It was checked against another version of it, or against its JSON Schema alone.",
                 attempt=recorded,
                 problems=problems,

@@ -132,8 +132,8 @@ class Insights:
         from its root down.
 
         Where no index leads to what is wanted, `examined` jobs are looked at for a page, which may
-        have few items or none then, and a `next`. Raises NotFound for an `after` that is no job's
-        id.
+        have few items or none then, and a `next`. Raises InputInvalid for an `after` that is no
+        job's id.
         """
         return await self.store.read(
             page_of_jobs,
@@ -260,6 +260,14 @@ class Insights:
         """Whether jobs of more than one project are here."""
         return await self.store.read(queries.has_several_projects)
 
+    async def projects(self) -> set[str]:
+        """Those that had a job, a trigger or a process here."""
+        return await self.store.read(queries.projects)
+
+    async def has_people(self, project: str) -> bool:
+        """Whether somebody has a role in a project, or a key for it."""
+        return await self.store.read(queries.has_people, project)
+
     async def unfinished_of_others(self, project: str) -> dict[str, int]:
         """How many jobs of each other project have not ended."""
         return await self.store.read(queries.unfinished_of_others, project)
@@ -311,12 +319,15 @@ class Insights:
         await self.require_task(task_id)
         return await self.store.read(task_details, task_id)
 
-    async def orchestration(self, task_id: str) -> OrchestrationView:
-        """The ledger of an orchestrator's task. Raises TaskNotFound."""
+    async def orchestration(self, id: str) -> OrchestrationView:
+        """The ledger of an orchestration, by its task or the job that assigned it.
+
+        Raises TaskNotFound, JobNotFound.
+        """
         from lampwork.insights.orchestrations import orchestration  # what reads plans takes time
 
-        await self.require_task(task_id)
-        return await self.store.read(orchestration, task_id)
+        await (self.require_job if id.startswith("j") else self.require_task)(id)
+        return await self.store.read(orchestration, id)
 
     # --- genies ---
 
@@ -356,7 +367,7 @@ class Insights:
     ) -> Page[ConversationView]:
         """Those conversations that are wanted, the newest first; `examined` as for `jobs`.
 
-        Raises NotFound for an `after` that is no conversation's id.
+        Raises InputInvalid for an `after` that is no conversation's id.
         """
         return await self.store.read(
             page_of_conversations,

@@ -44,7 +44,8 @@ def liveness(row: Row, holder: str | None) -> Liveness:
     """Whether a process is there: by its heartbeat, or in a folder by who holds the lock."""
     if row.closed_at is not None:
         last = row.closed_at - _BEATS_BEFORE_AN_END * row.interval
-        return "gone" if row.interval and row.beat_at < last else "closed"
+        was_silent = row.interval and row.beat_at < last
+        return "gone" if was_silent or row.session is not None else "closed"
     if row.interval:
         beats = clock.now() - row.beat_at < _BEATS_MISSED * row.interval
         return "alive" if beats else "gone"

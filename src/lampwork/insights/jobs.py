@@ -73,17 +73,21 @@ class Depth:
 def page_of_jobs(connection: sa.Connection, **wanted: Any) -> Page[JobView]:
     """A page of jobs, see `queries.page_of_jobs`."""
     found = queries.page_of_jobs(connection, **wanted)
-    waits = waiting_on(connection, found.rows)
-    return Page(tuple(JobView(**_shown(row, waits[row.id])) for row in found.rows), found.next)
+    waits, leads = waiting_on(connection, found.rows), queries.leads(connection, found.rows)
+    items = tuple(JobView(**_shown(row, waits[row.id], leads)) for row in found.rows)
+    return Page(items, found.next)
 
 
 def one_job(connection: sa.Connection, job_id: str) -> JobView:
     """A job as in a list. Raises JobNotFound."""
     row = queries.job(connection, job_id)
-    return JobView(**_shown(row, waiting_on(connection, [row])[row.id]))
+    waits, leads = waiting_on(connection, [row])[row.id], queries.leads(connection, [row])
+    return JobView(**_shown(row, waits, leads))
 
 
-def _shown(row: queries.Row, waits: tuple[WaitingOn, ...]) -> dict[str, Any]:
+def _shown(
+    row: queries.Row, waits: tuple[WaitingOn, ...], leads: Mapping[str, str]
+) -> dict[str, Any]:
     """The fields of a JobView."""
     return {
         "job_id": row.id,
@@ -99,6 +103,8 @@ def _shown(row: queries.Row, waits: tuple[WaitingOn, ...]) -> dict[str, Any]:
         "cancelling": row.want == "cancelled" and row.status not in ENDED,
         "attention": row.attention,
         "erased_at": moment_or_none(row.erased_at),
+        "orchestrator": leads.get(row.id),
+        "worker": row.executor if row.status == "running" else None,
         **({f"{row.copied_as}_of": row.copy_of} if row.copy_of is not None else {}),
     }
 
@@ -116,6 +122,8 @@ class Rows:
     ended: frozenset[str]
     """The ids of those that have ended."""
     waits: Mapping[str, tuple[WaitingOn, ...]]
+    leads: Mapping[str, str]
+    """By job, the orchestrator whose plan it carries out."""
     children: Mapping[tuple[str, int], list[queries.Row]]
     counts: Mapping[tuple[str, int], tuple[int, int, int]]
     begun: Mapping[str, list[queries.Row]]
@@ -164,6 +172,7 @@ def read_rows(connection: sa.Connection, job_id: str, depth: Depth) -> Rows:
         with_calls=ids,
         ended=frozenset(row.id for row in jobs if row.status in ENDED),
         waits=waiting_on(connection, [*jobs, *copies]),
+        leads=queries.leads(connection, jobs),
         children=children,
         counts=queries.counts_of_children(connection, ids),
         begun=begun,
@@ -223,10 +232,11 @@ def job_details(rows: Rows, finished: Calls) -> JobDetails:
         log=tuple(LogLine(at=moment(line.at), message=line.message) for line in rows.log),
         forked_at=row.copied_at,
         kept_code=row.kept_code,
-        worker=row.executor,
         restored=None if rows.restoration is None else restoration_view(rows.restoration),
         copies=tuple(
-            CopyView(**_shown(each, rows.waits[each.id]), answered=rows.answered[each.id])
+            CopyView(
+                **_shown(each, rows.waits[each.id], rows.leads), answered=rows.answered[each.id]
+            )
             for each in rows.copies
         ),
     )
@@ -267,11 +277,12 @@ def _branch(rows: Rows, row: queries.Row, finished: Calls) -> dict[str, Any]:
     calls = [_call(rows, row, each, over.get(each.number), finished) for each in begun]
     outcome = _outcome(rows, row)
     failed = isinstance(outcome, values.Failure)
-    return _shown(row, rows.waits[row.id]) | {
+    return _shown(row, rows.waits[row.id], rows.leads) | {
         "calls": tuple(calls),
         "error": error_view(outcome.error) if failed else None,
         "after_end": tuple(
-            JobView(**_shown(child, rows.waits[child.id])) for child in rows.children[row.id, 0]
+            JobView(**_shown(child, rows.waits[child.id], rows.leads))
+            for child in rows.children[row.id, 0]
         ),
     }
 

@@ -11,6 +11,7 @@ from lampwork.store.jobs import limits
 from lampwork.store.lists import queries
 from lampwork.types import ENDED, Json
 from lampwork.views import WaitingOn, moment, moment_or_none
+from lampwork.views.jobs import title_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -139,7 +140,7 @@ def _of_wait(found: _Found, wait: queries.Row, task: queries.Row | None) -> Wait
             pass
     return WaitingOn(
         kind=wait.kind,
-        what=_in_words(found, wait, metadata),
+        what=_in_words(found, wait, task, metadata),
         since=moment(wait.opened_at),
         until=moment_or_none(wait.due_at),
         wait_id=wait.id,
@@ -174,7 +175,9 @@ def _of_item(found: _Found, job_id: str) -> WaitingOn:
     )
 
 
-def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None) -> str:
+def _in_words(
+    found: _Found, wait: queries.Row, task: queries.Row | None, metadata: dict[str, Json] | None
+) -> str:
     subject: dict[str, Json] = wait.subject
     match wait.kind:
         case "event":
@@ -182,7 +185,8 @@ def _in_words(found: _Found, wait: queries.Row, metadata: dict[str, Json] | None
         case "timer":
             return f"time: {subject['name']}"
         case "child":
-            return f"job {subject['job']} ({subject['callable']})"
+            title = title_of(subject["callable"], None if task is None else task.genie)
+            return f"job {subject['job']} ({title})"
         case "map":
             none = (subject["items"], 0, 0)
             total, ended, _ = found.counts.get((wait.job_id, wait.call), none)

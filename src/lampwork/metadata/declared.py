@@ -20,7 +20,7 @@ from typing import Annotated, Any, Protocol, TypeVar, cast, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from lampwork.errors import MetadataInvalid, MetadataUnknown
+from lampwork.errors import MetadataInvalid, MetadataUnknown, few
 from lampwork.metadata.needles import FEWEST, Path, named, needles, within
 from lampwork.metadata.seal import Seal
 from lampwork.types import Json
@@ -99,7 +99,8 @@ class Key:
         try:
             self.read(value)
         except ValidationError as error:
-            return "; ".join(_problem(found) for found in error.errors(include_url=False))
+            found = error.errors(include_url=False)
+            return "; ".join(few(map(_problem, found), len(found)))
         return None
 
     def read(self, value: Json) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from lampwork.models.ask import LanguageModel
 from lampwork.models.playbook import Playbook
 from lampwork.models.price import Price
 
-__all__ = ["Model", "Playbook", "close", "named", "no_model", "resolve"]
+__all__ = ["Model", "Playbook", "close", "is_model", "named", "no_model", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,15 @@ class Model:
         return hash((self.id, self.base_url, self.key_env))
 
 
+def is_model(given: Any) -> bool:
+    """Whether something is of a kind that `named` takes; whoever has one of pydantic-ai's models
+    has imported it."""
+    theirs = sys.modules.get("pydantic_ai.models")
+    return isinstance(given, str | Model | Playbook) or (
+        theirs is not None and isinstance(given, theirs.Model)
+    )
+
+
 def no_model(given: Any, argument: str = "model") -> str:
     """Why something that was given as a model is none, and what to give."""
     if inspect.isroutine(given):
@@ -82,7 +92,5 @@ def named(model: str | Model | Playbook) -> LanguageModel:
 
 async def close() -> None:
     """Close the connections to providers that this event loop has opened."""
-    import sys
-
     if (provider := sys.modules.get("lampwork.models.provider")) is not None:
         await provider.close()

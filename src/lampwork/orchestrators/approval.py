@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import TypeAdapter, ValidationError
 
 from lampwork import values
-from lampwork.errors import InputInvalid, PlanRejected, StepFailed
+from lampwork.errors import InputInvalid, PlanRejected, StepFailed, joined, sentence
 from lampwork.orchestrators.plan import Plan, Subtask, Team, as_given, lacking, problems_of
 from lampwork.runs.step import call_function
 from lampwork.runs.wait import Wait
@@ -145,10 +145,10 @@ async def _decision(job: Job, proposal: dict[str, Json]) -> dict[str, Json]:
 
 def _rejected(decision: dict[str, Json]) -> PlanRejected:
     by, reason = decision["by"], decision["reason"]
-    why = f": {reason.rstrip('.')}" if reason else ", without a reason"
+    why = f": {reason}" if reason else ", without a reason"
     return PlanRejected(
-        f"{by} rejected it{why}. Nothing of it has run. Plan it in another way that meets this, or "
-        "say what can't be done.",
+        f"{sentence(f'{by} rejected it{why}')} Nothing of it has run. Plan it in another way that "
+        "meets this, or say what can't be done.",
         by=by,
         reason=reason,
     )
@@ -171,8 +171,6 @@ def edited(proposal: Mapping[str, Any], given: Json) -> Edited:
         *lacking(subtasks, files=proposal["files"], fields=proposal["fields"]),
         *_done_anew(subtasks, proposal),
     ]
-    if not subtasks:
-        problems = ["a plan has at least one subtask"]
     if problems:
         raise _refused(problems)
     recorded = as_given(subtasks)
@@ -195,6 +193,6 @@ def _named(error: Any) -> str:
 
 def _refused(problems: list[str]) -> InputInvalid:
     return InputInvalid(
-        f"The plan can't be carried out so: {'; '.join(problems)}. Nothing was changed.",
+        f"The plan can't be carried out so: {joined(problems)} Nothing was changed.",
         problems=problems,
     )

@@ -20,6 +20,8 @@ from lampwork.errors import (
     TakenOver,
     TaskDeadlineExceeded,
     TurnLimitReached,
+    joined,
+    sentence,
 )
 from lampwork.genies.budget import Budget
 from lampwork.orchestrators.check import JUDGING, CheckCall, Verdict
@@ -43,18 +45,22 @@ if TYPE_CHECKING:
     from lampwork.store.tasks.orchestrations import Orchestration
     from lampwork.tasks.answer import TaskAnswer
 
-__all__ = ["FILES", "GAVE_UP", "REFUSED", "Accepted", "Attempts", "Failed"]
+__all__ = ["FILES", "GAVE_UP", "NOT_JUDGED", "REFUSED", "Accepted", "Attempts", "Failed"]
 
 Noted = TypeVar("Noted")
 
-GAVE_UP, REFUSED = "gave up", "refused"
-"""What lanes write down beside their tasks: that none is left to try, that one could not begin."""
+GAVE_UP, REFUSED, NOT_JUDGED = "gave up", "refused", "not judged"
+"""What lanes write down beside their tasks: that none is left to try, that one could not begin,
+that the judge could not."""
 
 FILES = "files that others need"
 """The check that an answer comes with what the plan gives to other subtasks."""
 
 _ERRED = (ModelUnavailable, SkillFailing, SkillFailed, TaskDeadlineExceeded, TurnLimitReached)
 """After which the same agent may do better later. All else it would meet again."""
+
+_LONGEST_REST = 86_400.0
+"""Seconds."""
 
 _SCALED = ("tokens", "dollars", "model_calls", "skill_calls")
 """Limits of a budget of which there are shares."""
@@ -155,12 +161,13 @@ class Attempts:
     # --- what differs from run to run is read from the record ---
 
     async def _rested(self, agent: str, tried: int, after: LampworkError) -> bool:
-        """Rest before another try; False if it is not to be."""
+        """Rest before another try; False if it is not to be. Raises Ordered."""
         recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
         if self._is_set_aside(agent) if recorded is None else recorded[0] != "sleep":
             return False
-        rest = self.job._rest  # pyright: ignore[reportPrivateUsage]
-        await rest(self.by.limits.backoff * 2**tried, after.fields.get("task_id"))
+        seconds = min(self.by.limits.backoff * 2 ** min(tried, 20), _LONGEST_REST)
+        await self.orders.rest(self.subtask.id, seconds, after.fields.get("task_id"))
+        await self.orders.look(self.subtask.id, anew=True)
         return True
 
     def _is_set_aside(self, agent: str) -> bool:
@@ -248,10 +255,22 @@ class Attempts:
                 found = [f'check "{name}" could not judge it: {error.message}']
             if found:
                 return found
-        if self.subtask.rubric is None:
-            return []
+        return [] if self.subtask.rubric is None else await self._judged(answer)
+
+    async def _judged(self, answer: TaskAnswer[Any]) -> list[str]:
+        """Why the judge does not accept it; nothing if it does. Raises Ordered."""
+        recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
+        judge = cast("Genie", self.by.judge)
         try:
-            said = (await self._call(self._judging(answer))).output
+            if recorded == ("value", NOT_JUDGED):
+                raise _Refused([])
+            budget = await self._budget(judge, begun=recorded is not None)
+            call = self._call(self._judging(judge, answer, budget))
+        except (InputInvalid, ModelError, _Refused) as error:
+            return [await self._note(NOT_JUDGED, str, f"nobody could judge it: {error}")]
+        self.spenders.append(task_id(self.job.id, _number(call)))
+        try:
+            said = (await call).output
         except LampworkError as error:
             if isinstance(error, TakenOver):
                 await self.orders.look(self.subtask.id, anew=True)
@@ -267,15 +286,14 @@ class Attempts:
         files = {each.name: each for each in (*self.given.files, *answer.artifacts)}
         return CheckCall(self.subtask, self.given.data, files, content)
 
-    def _judging(self, answer: TaskAnswer[Any]) -> Assignment:
+    def _judging(self, judge: Genie, answer: TaskAnswer[Any], budget: Budget | None) -> Assignment:
         data = {
             "rubric": self.subtask.rubric,
             "asked for": self.subtask.brief,
             "answer": answer.output,
         }
-        judge = cast("Genie", self.by.judge)
         files = answer.artifacts[:10]
-        return Assignment(judge, JUDGING, data=data, output=Verdict, files=files)
+        return Assignment(judge, JUDGING, data=data, output=Verdict, files=files, budget=budget)
 
     # --- what it has cost and done ---
 
@@ -339,11 +357,11 @@ def _number(call: JobCall[Any]) -> int:
 
 
 def _not_accepted(reasons: Sequence[str]) -> str:
-    return f"Your answer was not accepted: {'; '.join(reasons)}. Mend that, and answer again."
+    return f"Your answer was not accepted: {joined(reasons)} Mend that, and answer again."
 
 
 def _go_on(error: LampworkError) -> str:
     return (
-        f"Your last attempt at this ended without an answer: {error.message} Go on where you "
-        "stopped, do nothing again that has been done, and answer."
+        f"Your last attempt at this ended without an answer: {sentence(error.message)} Go on where "
+        "you stopped, do nothing again that has been done, and answer."
     )

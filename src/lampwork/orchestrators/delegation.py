@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Delegation", "Settled"]
 
 _SHOWN = LARGEST_RESULT // 2
-"""Characters of all outputs together that the orchestrator is shown."""
+"""Characters of all outputs together that the orchestrator is shown; of all reasons half of it."""
 
 _ANSWER = "answer by hand"
 """What a lane writes down as the answer of a person."""
@@ -314,15 +314,26 @@ async def _first(*futures: asyncio.Future[None]) -> None:
 
 
 def _told(settled: Sequence[Settled]) -> dict[str, Json]:
-    """What became of all subtasks, with as much of their outputs as there is room for."""
-    room = _SHOWN // max(1, sum(each.answer is not None for each in settled))
-    return {"subtasks": [_shown(each, room) for each in settled]}
+    """What became of all subtasks, with as much of outputs and reasons as there is room for."""
+    succeeded = sum(each.answer is not None for each in settled)
+    reasons = sum(len(each.record.get("reasons", ())) for each in settled)
+    room, for_reason = _SHOWN // max(1, succeeded), _SHOWN // 2 // max(1, reasons)
+    return {
+        "subtasks": [
+            _unsettled(each, for_reason) if each.answer is None else _shown(each, each.answer, room)
+            for each in settled
+        ]
+    }
 
 
-def _shown(settled: Settled, room: int) -> dict[str, Json]:
-    if settled.answer is None:
-        return settled.record
-    output = settled.answer.output
+def _unsettled(settled: Settled, room: int) -> dict[str, Json]:
+    reasons: list[str] = settled.record.get("reasons", [])
+    shown = [each if len(each) <= room else f"{each[:room]} …" for each in reasons]
+    return settled.record | ({"reasons": shown} if shown else {})
+
+
+def _shown(settled: Settled, answer: TaskAnswer[Any], room: int) -> dict[str, Json]:
+    output = answer.output
     text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
     if len(text) <= room:
         return settled.record | {"output": output}

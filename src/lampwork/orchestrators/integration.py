@@ -16,6 +16,7 @@ from lampwork.errors import (
     SkillFailing,
     TaskNotCompleted,
     TurnLimitReached,
+    joined,
 )
 from lampwork.files.artifact import Artifact
 from lampwork.genies.report import is_report, report_in
@@ -164,5 +165,8 @@ def _partial(
 
 
 def _named(missing: Sequence[dict[str, Any]]) -> str:
-    said = [f'"{each["subtask"]}" has failed ({"; ".join(each["reasons"])})' for each in missing]
+    said = [
+        f'"{each["subtask"]}" has failed ({joined(each["reasons"]).rstrip(".")})'
+        for each in missing
+    ]
     return "; ".join(said) or "no subtask has succeeded"

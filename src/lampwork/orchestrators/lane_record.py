@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import values
-from lampwork.orchestrators.attempts import GAVE_UP, REFUSED
+from lampwork.errors import TakenOver
+from lampwork.orchestrators.attempts import GAVE_UP, NOT_JUDGED, REFUSED
 from lampwork.orchestrators.check import JUDGING
 from lampwork.orchestrators.orders import BY_HAND
 from lampwork.orchestrators.plan import Subtask, needed_files
@@ -79,6 +80,8 @@ class LaneRecord:
     """Whether the orchestrator has chosen who does it."""
     attempts: list[AttemptView] = field(default_factory=list[AttemptView])
     usage: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
+    tasks: list[str] = field(default_factory=list[str])
+    """Those of the judge as well."""
     passed: int = 0
     """Checks, and the judge, that the last answer has passed."""
     rested: bool = False
@@ -94,6 +97,7 @@ class LaneRecord:
         if call.envelope is not None:
             outcome = values.read(blobs.unfold(self.connection, call.envelope))
         if task is not None:
+            self.tasks.append(task.id)
             self.usage.append(
                 conversations.usage_so_far(self.connection, task)
                 if task.usage is None
@@ -102,6 +106,8 @@ class LaneRecord:
         match call.kind, call.name:
             case "task", _ if task is not None and task.instructions == JUDGING:
                 self._judged(_of_judge(outcome))
+                if (by := _stopped_by(outcome)) is not None:
+                    self.attempts[-1] = replace(self.attempts[-1], status="stopped", stopped_by=by)
             case "task", agent:
                 self.attempts.append(self._attempt(call, task, agent, outcome))
                 self.rested, self.by_hand, self.passed = False, False, 0
@@ -111,6 +117,8 @@ class LaneRecord:
                 self.rested = True
             case "value", name if name == REFUSED and isinstance(outcome, values.Value):
                 self.attempts.append(_refused(call, json.loads(outcome.text)))
+            case "value", name if name == NOT_JUDGED and isinstance(outcome, values.Value):
+                self._judged([json.loads(outcome.text)])
             case "value", name if name == GAVE_UP:
                 self.settled = "failed"
             case "value", name if name == BY_HAND and isinstance(outcome, values.Value):
@@ -147,9 +155,10 @@ class LaneRecord:
         )
 
     def _attempt(self, call: Any, task: Any, agent: str, outcome: Any) -> AttemptView:
-        status, reasons = "working", ()
+        status, reasons, by = "working", (), _stopped_by(outcome)
         if isinstance(outcome, values.Failure):
-            status, reasons = "failed", (outcome.error["message"],)
+            status = "failed" if by is None else "stopped"
+            reasons = (outcome.error["message"],)
         elif outcome is not None:
             status = "judging"
         elif task is not None and task.status == "cancelled":
@@ -163,6 +172,7 @@ class LaneRecord:
             ended_at=moment_or_none(call.ended_at),
             task_id=None if task is None else task.id,
             conversation_id=None if task is None else task.conversation_id,
+            stopped_by=by,
             usage={} if task is None else task.usage or {},
         )
 
@@ -189,6 +199,13 @@ class LaneRecord:
             if each.status == "judging" and (settled or not last or self._is_accepted):
                 each = replace(each, status="accepted")
             yield each
+
+
+def _stopped_by(outcome: values.Outcome | None) -> str | None:
+    """Who has taken a task from its genie, if somebody has."""
+    if isinstance(outcome, values.Failure) and outcome.error["code"] == TakenOver.code:
+        return outcome.error["fields"]["by"]
+    return None
 
 
 def _of_check(outcome: values.Outcome | None) -> Sequence[str] | None:

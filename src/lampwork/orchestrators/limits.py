@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from lampwork import faults
 from lampwork.errors import OrchestratorInvalid
 
 __all__ = ["OrchestrationLimits"]
@@ -24,7 +25,7 @@ class OrchestrationLimits:
     retries: int = 2
     """How often an agent that erred is tried again."""
     backoff: float = 1.0
-    """Seconds before the first retry; twice as many before each further one."""
+    """Seconds before the first retry; twice as many before each further one, up to a day."""
     set_aside_after: int = 2
     """Subtasks that an agent fails in a row before it gets no others in this round."""
     plan_attempts: int = 3
@@ -35,12 +36,16 @@ class OrchestrationLimits:
     """How often the orchestrator itself may give one subtask to an agent of its choice."""
 
     def __post_init__(self) -> None:
+        with faults.placed():
+            self._check()
+
+    def _check(self) -> None:
         least = {"parallel": 1, "subtasks": 1, "set_aside_after": 1, "plan_attempts": 1}
         for each in fields(self):
             value: Any = getattr(self, each.name)
             whole = each.name != "backoff"
             fits = type(value) is int or (not whole and type(value) is float)
-            if not fits or value < least.get(each.name, 0):
+            if not fits or not value >= least.get(each.name, 0):
                 kind = "a whole number" if whole else "a number of seconds"
                 raise OrchestratorInvalid(
                     f"OrchestrationLimits({each.name}={value!r}): give {kind} from "

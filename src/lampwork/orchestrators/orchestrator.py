@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from lampwork.errors import OrchestratorInvalid, PlanInvalid, PlanRejected, one_of
+from typing_extensions import TypedDict, Unpack
+
+from lampwork.errors import (
+    OrchestratorInvalid,
+    PlanInvalid,
+    PlanRejected,
+    close_to,
+    joined,
+    one_of,
+)
 from lampwork.genies.budget import Budget
 from lampwork.genies.genie import Genie
 from lampwork.genies.report import is_report, report_in
@@ -18,7 +28,7 @@ from lampwork.models.resolve import Model, Playbook
 from lampwork.orchestrators.approval import ALWAYS, PlanApproval
 from lampwork.orchestrators.integration import conclude, outcomes_in
 from lampwork.orchestrators.limits import OrchestrationLimits
-from lampwork.orchestrators.plan import Plan, Team, problems_of
+from lampwork.orchestrators.plan import Plan, Team, as_given, problems_of
 from lampwork.orchestrators.planned import Planned
 from lampwork.orchestrators.report import problems_of_report
 from lampwork.orchestrators.verbs import PLANNING, verbs_of
@@ -35,7 +45,7 @@ if TYPE_CHECKING:
     from lampwork.tasks.transcript import Transcript
     from lampwork.types import Json
 
-__all__ = ["Orchestrator"]
+__all__ = ["Orchestrator", "OrchestratorOptions"]
 
 _WORK = (
     "You coordinate agents, and do none of the work yourself. Break the request down with `plan`: "
@@ -45,6 +55,30 @@ _WORK = (
     "Then integrate what the agents have produced into your answer. Use nothing that they have "
     "not produced, and say what is missing."
 )
+
+
+class OrchestratorOptions(TypedDict, total=False):
+    """What `project.orchestrator(…)` takes beside its agents."""
+
+    fallbacks: Mapping[Genie | str, Iterable[Genie | str]] | None
+    """By agent, those that take over when it fails, where a subtask names none of its own."""
+    pass_metadata: Mapping[Genie | str, Iterable[str]] | None
+    """By agent, the keys of the metadata of its tasks that the agent's skills get."""
+    judge: Genie | None
+    """Who judges answers where a plan has a rubric."""
+    plan: Plan | None
+    """With it the model makes none."""
+    plan_approval: PlanApproval | None
+    """`"always"`, or a function that says so of a `Plan`: a person approves or edits a plan before
+    anything of it runs."""
+    limits: OrchestrationLimits | None
+    """How far it goes."""
+    max_turns: int
+    """Responses of its model in one task; then the task fails with TurnLimitReached."""
+    budget: Budget | None
+    """Of each task that is assigned without one."""
+    max_concurrent_tasks: int | None
+    """Of its tasks at a time, over all workers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,48 +107,34 @@ class Orchestrator(Genie):
         model: str | Model | Playbook,
         job_description: str,
         agents: Iterable[Genie],
-        fallbacks: Mapping[Any, Iterable[Any]] | None,
-        pass_metadata: Mapping[Any, Iterable[str]] | None,
-        judge: Genie | None,
-        limits: OrchestrationLimits | None,
-        plan: Plan | None,
-        plan_approval: PlanApproval | None,
-        max_turns: int,
-        budget: Budget | None,
-        max_concurrent_tasks: int | None,
-        others: Iterable[str] = (),
+        **options: Unpack[OrchestratorOptions],
     ) -> Orchestrator:
-        """An orchestrator of these agents; `others` is what it can't be given.
-
-        Raises OrchestratorInvalid, ProjectError.
-        """
-        for given in others:
-            raise _wrong(name, f"it takes no {given}=. {_NO_SKILLS if given == 'skills' else ''}")
-        _require_types(name, agents, limits, plan)
+        """An orchestrator of these agents. Raises OrchestratorInvalid, ProjectError."""
+        _require_types(name, agents, options)
         plain = Genie.define(
             name,
             project=project,
             model=model,
             job_description=job_description,
-            max_turns=max_turns,
-            budget=budget,
-            max_concurrent_tasks=max_concurrent_tasks,
+            max_turns=options.get("max_turns", Genie.max_turns),
+            budget=options.get("budget"),
+            max_concurrent_tasks=options.get("max_concurrent_tasks"),
         )
-        team = _agents(plain, list(agents))
+        team, plan = _agents(plain, list(agents)), options.get("plan")
         found = cls(
             **{each: getattr(plain, each) for each in Genie.__dataclass_fields__},
             agents=MappingProxyType(team),
-            fallbacks=_fallbacks(name, team, fallbacks or {}),
-            pass_metadata=_passed(name, team, pass_metadata or {}),
-            judge=_judge(plain, team, judge),
-            limits=limits or OrchestrationLimits(),
+            fallbacks=_fallbacks(name, team, options.get("fallbacks") or {}),
+            pass_metadata=_passed(name, team, options.get("pass_metadata") or {}),
+            judge=_judge(plain, team, options.get("judge")),
+            limits=options.get("limits") or OrchestrationLimits(),
             plan=plan,
-            plan_approval=_approval(name, plan_approval),
+            plan_approval=_approval(name, options.get("plan_approval")),
         )
         object.__setattr__(found, "skills", verbs_of(found))
         _check_depth(found)
         if plan is not None and (problems := problems_of(plan.subtasks, found.team)):
-            raise _wrong(name, f"plan= can't be carried out: {'; '.join(problems)}.")
+            raise _wrong(name, f"plan= can't be carried out: {joined(problems)}")
         return found
 
     @property
@@ -188,13 +208,24 @@ class Orchestrator(Genie):
             if action.skill not in PLANNING or action.status not in _REFUSALS:
                 break
             refused.append(action)
+        last = refused[0].error or "" if refused else ""
+        if refused and self._is_by_author(refused[0]):
+            what = f'The plan= of orchestrator "{self.name}" can\'t be carried out here'
+            raise PlanInvalid(f"{what}: {last}", problems=[last])
         if len(refused) < self.limits.plan_attempts:
             return
-        who, last = f'Orchestrator "{self.name}" made', refused[0].error or ""
-        how = f"in {len(refused)} attempts. The last one: {last}"
+        who = f'Orchestrator "{self.name}" made'
+        tried = "1 attempt" if len(refused) == 1 else f"{len(refused)} attempts"
+        how = f"in {tried}. The last one: {last}"
         if refused[0].status == "rejected":
             raise PlanRejected(f"{who} no plan that people approve of {how}")
         raise PlanInvalid(f"{who} no valid plan {how}", problems=[last])
+
+    def _is_by_author(self, refused: Action) -> bool:
+        """Whether what came to nothing is the author's plan, which no model can mend."""
+        if self.plan is None or refused.status == "rejected":
+            return False
+        return refused.arguments == {"subtasks": as_given(self.plan.subtasks)}
 
     async def concluding(self, task: TaskInHand, ending: Ending) -> Ending:
         """What came of it: an answer with its sections, or what is missing."""
@@ -216,15 +247,28 @@ def _wrong(name: str, problem: str) -> OrchestratorInvalid:
     return OrchestratorInvalid(f'Orchestrator "{name}": {problem}')
 
 
-def _require_types(name: str, agents: Any, limits: Any, plan: Any) -> None:
+_OPTIONS: Mapping[str, tuple[type[Any], str]] = {
+    "limits": (OrchestrationLimits, "OrchestrationLimits(…)"),
+    "plan": (Plan, "Plan(subtasks=[Subtask(…), …])"),
+    "fallbacks": (Mapping, "fallbacks={agent: [others]}"),
+    "pass_metadata": (Mapping, 'pass_metadata={agent: ["key"]}'),
+}
+"""Options that are of one type, with what to give."""
+
+
+def _require_types(name: str, agents: Any, options: Mapping[str, Any]) -> None:
+    for given in options.keys() - OrchestratorOptions.__annotations__.keys():
+        mend = (
+            _NO_SKILLS
+            if given == "skills"
+            else close_to(given, OrchestratorOptions.__annotations__)
+        )
+        raise _wrong(name, f"it takes no {given}=. {mend}".rstrip())
     if isinstance(agents, str | Genie) or not isinstance(agents, Iterable):
         raise _wrong(name, "agents= is no list. Give agents=[…], also for a single one.")
-    if limits is not None and not isinstance(limits, OrchestrationLimits):
-        raise _wrong(name, f"limits={limits!r} says nothing. Give OrchestrationLimits(…).")
-    if plan is not None and not isinstance(plan, Plan):
-        raise _wrong(
-            name, f"plan= is a {type(plan).__name__}. Give Plan(subtasks=[Subtask(…), …])."
-        )
+    for option, (kind, mend) in _OPTIONS.items():
+        if not isinstance(given := options.get(option), kind | None):
+            raise _wrong(name, f"{option}= is a {type(given).__name__}. Give {mend}.")
 
 
 def _agents(self: Genie, given: list[Any]) -> dict[str, Genie]:
@@ -245,17 +289,20 @@ def _agents(self: Genie, given: list[Any]) -> dict[str, Genie]:
         if not isinstance(each, Genie):
             raise _wrong(name, f"agents= has {each!r}, which is no genie.")
         if each.project is not project:
-            raise _wrong(
-                name,
-                f'agent "{each.name}" belongs to project "{each.project.name}". '
-                f'Give genies of project "{project.name}".',
-            )
+            raise _wrong(name, _of_another("agent", each, project))
         if each.name == name:
             raise _wrong(name, "it can't be its own agent. Give other genies.")
         if each.name in found:
             raise _wrong(name, f'agent "{each.name}" is given twice.')
         found[each.name] = each
     return found
+
+
+def _of_another(who: str, genie: Genie, project: Project) -> str:
+    return (
+        f'{who} "{genie.name}" belongs to project "{genie.project.name}". '
+        f'Give genies of project "{project.name}".'
+    )
 
 
 def _named(name: str, team: Mapping[str, Genie], given: Any, where: str) -> str:
@@ -265,13 +312,21 @@ def _named(name: str, team: Mapping[str, Genie], given: Any, where: str) -> str:
     return agent
 
 
+def _listed(name: str, given: Any, where: str) -> list[Any]:
+    if isinstance(given, str | Genie):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise _wrong(name, f"{where} is {given!r}. Give a list.")
+    return list(cast(Iterable[Any], given))
+
+
 def _fallbacks(
     name: str, team: Mapping[str, Genie], given: Mapping[Any, Iterable[Any]]
 ) -> Mapping[str, Sequence[str]]:
     found: dict[str, Sequence[str]] = {}
     for agent, others in given.items():
         agent = _named(name, team, agent, "fallbacks=")
-        listed = [others] if isinstance(others, str | Genie) else list(others)
+        listed = _listed(name, others, f'fallbacks= of "{agent}"')
         found[agent] = [_named(name, team, each, "fallbacks=") for each in listed]
         if agent in found[agent] or len(set(found[agent])) < len(found[agent]):
             raise _wrong(name, f'the fallbacks of "{agent}" must be other agents, each once.')
@@ -284,7 +339,7 @@ def _passed(
     found: dict[str, Sequence[str]] = {}
     for agent, keys in given.items():
         agent = _named(name, team, agent, "pass_metadata=")
-        found[agent] = [keys] if isinstance(keys, str) else list(keys)
+        found[agent] = _listed(name, keys, f'pass_metadata= of "{agent}"')
         for key in found[agent]:
             if key not in team[agent].metadata:
                 raise _wrong(
@@ -298,8 +353,10 @@ def _passed(
 def _judge(self: Genie, team: Mapping[str, Genie], judge: Any) -> Genie | None:
     if judge is None:
         return None
-    if not isinstance(judge, Genie) or judge.project is not self.project:
-        raise _wrong(self.name, f"judge={judge!r} is no genie of its project.")
+    if not isinstance(judge, Genie):
+        raise _wrong(self.name, f"judge={judge!r} is no genie. Give one that is defined before it.")
+    if judge.project is not self.project:
+        raise _wrong(self.name, _of_another("judge", judge, self.project))
     if judge.name in team or judge.name == self.name:
         raise _wrong(
             self.name, f'its judge "{judge.name}" is its agent too, and would judge itself.'
@@ -308,13 +365,26 @@ def _judge(self: Genie, team: Mapping[str, Genie], judge: Any) -> Genie | None:
 
 
 def _approval(name: str, given: Any) -> PlanApproval | None:
-    if given is None or given == ALWAYS or callable(given):
+    if given is None or given == ALWAYS or (callable(given) and _takes_one(given)):
         return cast("PlanApproval | None", given)
+    what = f"{given!r} says nothing"
+    if callable(given):
+        what = f"{getattr(given, '__name__', repr(given))} does not take a plan"
     raise _wrong(
         name,
-        f'plan_approval={given!r} says nothing. Give "{ALWAYS}", a function that says of a Plan '
-        "whether a person must approve it, or None.",
+        f'plan_approval={what}. Give "{ALWAYS}", a function that takes the Plan, and nothing else, '
+        "and says whether a person must approve it, or None.",
     )
+
+
+def _takes_one(fn: Any) -> bool:
+    try:
+        inspect.signature(fn).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, which says nothing of what it takes
+        return True
+    return True
 
 
 def _check_depth(of: Orchestrator) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock
-from lampwork.errors import InputInvalid, SubtaskSettled, TaskNotFound, one_of
+from lampwork.errors import InputInvalid, SubtaskSettled, TaskNotFound, joined, one_of
 from lampwork.genies.output import describe
 from lampwork.orchestrators.lane_record import LaneRecord, lanes_of
 from lampwork.orchestrators.plans import plan_of, standing, verb_of
@@ -64,7 +64,8 @@ def ask_for(
     _require_open(orchestration, round, so_far, lane)
     if lane.status == "waiting" and verb == "retry" and not before:
         raise SubtaskSettled(
-            f'Subtask "{subtask}" has not begun, so there is nothing to try again.',
+            f'Subtask "{subtask}" has not begun, so there is nothing to try again. It begins by '
+            "itself; reassign, answer or skip it, if it is not to be done as it was planned.",
             subtask_status=lane.status,
         )
     return [orders.give(connection, round.job_id, orchestration, order)]
@@ -86,7 +87,7 @@ def _lane(
     if before.settles(known[subtask]):
         status = before.outcomes[subtask]["status"]
         raise SubtaskSettled(
-            f'Subtask "{subtask}" has {_was(status)} in an earlier round, and stays so.',
+            f'Subtask "{subtask}" has {_was(status)} in an earlier round, and stays so. {_ELSE}',
             subtask_status=status,
         )
     if last.proposal is not None and last.decision is None:
@@ -107,7 +108,14 @@ def _require_open(
     """Raise SubtaskSettled if nothing can be done by hand about it any more."""
     if lane.status == "succeeded":
         raise SubtaskSettled(
-            f'Subtask "{lane.subtask.id}" has succeeded, and others may go on with its answer.',
+            f'Subtask "{lane.subtask.id}" has succeeded, and others may go on with its answer. '
+            f"{_ELSE}",
+            subtask_status=lane.status,
+        )
+    if round.cancelling:
+        raise SubtaskSettled(
+            f'The round of subtask "{lane.subtask.id}" is being cancelled. Nothing was changed. '
+            "Assign the task anew, or retry its job, once that has ended.",
             subtask_status=lane.status,
         )
     if round.status in ENDED or (so_far and so_far[-1].verb == CLOSED):
@@ -117,6 +125,9 @@ def _require_open(
             f"{orchestration}`; if it has failed, answer or retry its job.",
             subtask_status=lane.status,
         )
+
+
+_ELSE = "Nothing was changed. To have it done otherwise, cancel its job, and assign the task anew."
 
 
 def _was(status: str) -> str:
@@ -135,7 +146,7 @@ def _answer(lane: LaneRecord, value: Json) -> dict[str, Json]:
     recorded, problems = output.take(value)
     if problems:
         raise InputInvalid(
-            f'That is no answer for subtask "{subtask.id}": {"; ".join(problems)}. '
+            f'That is no answer for subtask "{subtask.id}": {joined(problems)} '
             "Nothing was changed.",
             problems=problems,
         )

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lampwork import by_hand, values
-from lampwork.errors import StoreUnavailable, TakenOver
+from lampwork import by_hand, clock, values
+from lampwork.errors import StoreUnavailable, TakenOver, sentence
 from lampwork.runs.wait import Wait
-from lampwork.store.jobs import calls
+from lampwork.store.jobs import calls, inbox
 from lampwork.store.tasks import orders
 from lampwork.store.tasks.orders import CLOSED, Order, order_id
-from lampwork.types import task_id
+from lampwork.types import task_id, wait_id
 
 if TYPE_CHECKING:
     from lampwork.job import Job
+    from lampwork.runs.gather import JobCall
     from lampwork.runs.run import Run
 
 __all__ = ["BY_HAND", "Ordered", "Orders"]
+
+T = TypeVar("T")
 
 BY_HAND = "by hand"
 """What a lane writes down when it follows an order."""
@@ -162,7 +166,33 @@ class Orders:
         else:
             await self.refresh()
 
-    # --- an attempt that is under way ---
+    # --- what an order ends ---
+
+    def rest(self, subtask: str, seconds: float, task: str | None) -> JobCall[None]:
+        """Sleep before another try of a task, until its time has come or the subtask has an order.
+
+        Its wait is the task's, so that it moves the job whatever else that waits for.
+        """
+        job, name = self.job, f"{seconds:g} s"
+
+        async def body(run: Run, number: int) -> values.Outcome:
+            wait = Wait(
+                id=wait_id(job.id, number),
+                job_id=job.id,
+                call=number,
+                kind="timer",
+                subject={"name": name},
+                task_id=task,
+                due_at=clock.now() + seconds,
+            )
+            async with _under_way(run.until(wait)) as resting:
+                if (order := await self._ending(subtask, resting)) is not None:
+                    settle = (inbox.settle, wait.id, job.id, None, order.by)
+                    run.worker.deliver(await run.store.write(*settle))
+                await resting
+            return values.Value("null")
+
+        return job._call("sleep", name, body, opens=True)  # pyright: ignore[reportPrivateUsage]
 
     async def attempt(
         self,
@@ -172,35 +202,46 @@ class Orders:
         working: Coroutine[Any, Any, values.Recorded],
     ) -> values.Recorded:
         """What an agent makes of a task, which an order takes from it."""
-        at_work = asyncio.create_task(working)
-        try:
-            while not at_work.done():
-                news = self.news(subtask)
-                await asyncio.wait({at_work, news}, return_when=asyncio.FIRST_COMPLETED)
-                order = self.pending(subtask)
-                if at_work.done() or order is None:
-                    await asyncio.wait({at_work})
-                elif await self._took(run, task_id(run.job_id, number), order):
+        async with _under_way(working) as at_work:
+            while (order := await self._ending(subtask, at_work)) is not None:
+                if await self._took(run, task_id(run.job_id, number), order):
                     return values.Recorded(await run.store.read(calls.envelope, run.job_id, number))
-                else:
-                    await asyncio.wait({at_work}, timeout=_LOOK_AGAIN)
-            return at_work.result()
-        finally:
-            if not at_work.done():
-                at_work.cancel()
-                await asyncio.wait({at_work})
-            if not at_work.cancelled():
-                at_work.exception()  # seen
+                await asyncio.wait({at_work}, timeout=_LOOK_AGAIN)
+            return await at_work
+
+    async def _ending(self, subtask: str, under_way: asyncio.Task[Any]) -> Order | None:
+        """The order for a subtask that comes while this is under way; None if that ends first."""
+        if not under_way.done():
+            news = self.news(subtask)
+            await asyncio.wait({under_way, news}, return_when=asyncio.FIRST_COMPLETED)
+            news.cancel()
+        if under_way.done() or (order := self.pending(subtask)) is None:
+            return None
+        return order
 
     async def _took(self, run: Run, task: str, order: Order) -> bool:
         """Whether the task was taken from its agent; not while it acts at most once."""
-        why = f": {order.reason.rstrip('.')}" if order.reason else ""
+        why = f": {order.reason}" if order.reason else ""
         done = {"answer": "answered it", "skip": "skipped it", "retry": "had it tried anew"}
         what = done.get(order.verb, f"gave it to {order.agent}")
-        error = TakenOver(f"{order.by} {what}{why}.", by=order.by, reason=order.reason)
+        error = TakenOver(sentence(f"{order.by} {what}{why}"), by=order.by, reason=order.reason)
         goes_on = await run.store.write(by_hand.take_over, task, error, order.by)
         if goes_on is None:
             return False
         run.worker.deliver(goes_on.told)
         run.worker.end_cancelled(goes_on.cancelled)
         return True
+
+
+@asynccontextmanager
+async def _under_way(doing: Coroutine[Any, Any, T]) -> AsyncGenerator[asyncio.Task[T]]:
+    """Something that goes on beside whoever may end it; at the end of this it is over."""
+    task = asyncio.create_task(doing)
+    try:
+        yield task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # seen

@@ -17,8 +17,9 @@ from lampwork.tasks.answer import Section
 
 __all__ = ["Page", "is_image"]
 
-_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-"""Kinds of images that show something and do nothing."""
+_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+"""Kinds of images that show something and do nothing: of an SVG in an `img` too, browsers run no
+script and fetch nothing (HTML, "images processing model"; SVG 2, "secure animated mode")."""
 
 _AGAIN = 4_000_000
 """Bytes of images that are shown where they were shown before: a text may name one any number of

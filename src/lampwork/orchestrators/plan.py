@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
 
-from lampwork.errors import OutputTypeInvalid, one_of
+from lampwork import faults
+from lampwork.errors import OrchestratorInvalid, OutputTypeInvalid, joined, one_of, quoted
+from lampwork.genies.contract import problems_of as in_words
 from lampwork.genies.genie import Genie
 from lampwork.genies.output import describe
 from lampwork.types import Json
@@ -32,17 +42,54 @@ def _name(given: Any) -> Any:
 def _schema(given: Any) -> Any:
     if given is None or isinstance(given, dict):
         return given  # pyright: ignore[reportUnknownVariableType]
-    described = describe(given)
+    try:
+        described = describe(given)
+    except OutputTypeInvalid as error:
+        raise PydanticCustomError("output", "{why}", {"why": error.message.rstrip(".")}) from error
     return None if described is None else described.schema
 
 
+_IN_CODE = "in code"
+"""The context in which what an author has written is read: a text is no number there, and a model
+may write one as such."""
+
+
+def _number(given: Any, info: ValidationInfo) -> Any:
+    if info.context == _IN_CODE and isinstance(given, str | bool):
+        raise PydanticCustomError("number", "Input should be a number")
+    return given
+
+
+def _flag(given: Any, info: ValidationInfo) -> Any:
+    if info.context == _IN_CODE and not isinstance(given, bool):
+        raise PydanticCustomError("flag", "Input should be True or False")
+    return given
+
+
 _Agent = Annotated[str, BeforeValidator(_name)]
+_Flag = Annotated[bool, BeforeValidator(_flag)]
+_Number = Annotated[float, BeforeValidator(_number)]
 _Schema = Annotated[dict[str, Json] | None, BeforeValidator(_schema)]
 _Id = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,39}$")]
 
 
 class _Model(BaseModel):
+    """What an author writes, or a model gives; in code it raises OrchestratorInvalid."""
+
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **given: Any) -> None:
+            read = type(self).__pydantic_validator__.validate_python
+            with faults.placed():
+                try:
+                    read(given, self_instance=self, context=_IN_CODE)
+                except ValidationError as error:
+                    raise _wrong_in_code(type(self), given, error) from None
+
+        # What a model gives is read without it, so that its problems are collected.
+        __init__.__pydantic_base_init__ = True
 
 
 class SubtaskInput(_Model):
@@ -76,7 +123,7 @@ class Subtask(_Model):
     """
 
     id: _Id = Field(description="A short name, unique in the plan.")
-    title: str = Field(min_length=1, description="What it is, in a few words.")
+    title: str = Field(min_length=1, max_length=200, description="What it is, in a few words.")
     agent: _Agent = Field(description="Who does it.")
     brief: str = Field(
         min_length=1,
@@ -100,11 +147,15 @@ class Subtask(_Model):
     fallbacks: list[_Agent] = Field(
         default=[], description="Agents that take it over, in this order, when its agent fails."
     )
-    required: bool = Field(default=True, description="Whether the result is incomplete without it.")
-    budget_share: float | None = Field(
+    required: _Flag = Field(
+        default=True, description="Whether the result is incomplete without it."
+    )
+    budget_share: _Number | None = Field(
         default=None, gt=0, le=1, description="The part of the whole budget that it may spend."
     )
-    seconds: float | None = Field(default=None, gt=0, description="How long one attempt may take.")
+    seconds: _Number | None = Field(
+        default=None, gt=0, le=1_000_000_000, description="How long one attempt may take."
+    )
 
     @property
     def sources(self) -> list[str]:
@@ -113,10 +164,25 @@ class Subtask(_Model):
         return list(dict.fromkeys([*named, *self.depends_on]))
 
 
+def _several(given: Any) -> Any:
+    if isinstance(given, Subtask | Mapping) or not given:
+        raise PydanticCustomError("subtasks", "Input should be a list of at least one Subtask(…)")
+    return given
+
+
 class Plan(_Model):
     """The subtasks of a request, as an author gives them."""
 
-    subtasks: list[Subtask] = Field(min_length=1)
+    subtasks: Annotated[list[Subtask], BeforeValidator(_several)]
+
+
+def _wrong_in_code(
+    kind: type[BaseModel], given: dict[str, Any], error: ValidationError
+) -> OrchestratorInvalid:
+    name = given.get("id", given.get("name"))
+    what = kind.__name__ if name is None else f"{kind.__name__} {quoted(name)}"
+    problems = in_words(error, given, kind.model_json_schema())
+    return OrchestratorInvalid(f"{what}: {joined(problems)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +206,8 @@ def problems_of(subtasks: Sequence[Subtask], team: Team) -> list[str]:
     if len(subtasks) > team.most:  # all else would take the longer, the more there are
         return [f"{len(subtasks)} subtasks are too many: {team.most} are the most"]
     known = {each.id: each for each in subtasks}
+    if not subtasks:
+        return ["a plan has at least one subtask"]
     found = [*_of_the_whole(subtasks)]
     for each in subtasks:
         where = f'subtask "{each.id}"'

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from lampwork.errors import PlanInvalid, StoreUnavailable
+from lampwork.errors import PlanInvalid, StoreUnavailable, joined
 from lampwork.job import Job
 from lampwork.orchestrators.approval import Proposed, approved
 from lampwork.orchestrators.delegation import Delegation, Settled
@@ -147,7 +147,7 @@ def _choice(
 
 
 def _invalid(what: str, problems: list[str]) -> PlanInvalid:
-    return PlanInvalid(f"{what}: {'; '.join(problems)}.", problems=problems)
+    return PlanInvalid(f"{what}: {joined(problems)}", problems=problems)
 
 
 def _require_plan(before: Standing) -> None:
@@ -188,7 +188,7 @@ def _before(connection: Any, task_id: str, job_id: str) -> tuple[Orchestration, 
 
 
 def _spenders(connection: Any, task_id: str, job_id: str) -> dict[str, list[str]]:
-    """By subtask, the attempts at it in the rounds before this one."""
+    """By subtask, the tasks that were about it in the rounds before this one."""
     found: dict[str, list[str]] = {}
     rounds = orchestrations.rounds_of(connection, task_id)
     for at in range([each.job_id for each in rounds].index(job_id)):
@@ -196,8 +196,7 @@ def _spenders(connection: Any, task_id: str, job_id: str) -> dict[str, list[str]
         plan = plan_of(round, before.subtasks)
         settled = {each.id for each in plan if before.settles(each)}
         for lane in lanes_of(connection, round.job_id, plan, settled, ()):
-            tasks = [each.task_id for each in lane.attempts if each.task_id is not None]
-            found.setdefault(lane.subtask.id, []).extend(tasks)
+            found.setdefault(lane.subtask.id, []).extend(lane.tasks)
     return found
 
 

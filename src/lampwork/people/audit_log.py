@@ -11,16 +11,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lampwork.errors import InputInvalid
+from lampwork.store.lists.newest import no_cursor
 from lampwork.store.people import audit as rows
 from lampwork.store.people.audit import BEFORE_ALL, Head
 from lampwork.store.store import Store
-from lampwork.views import Entry, moment
+from lampwork.views import Entry, Page, moment
 
 __all__ = [
     "EMPTY",
@@ -38,6 +40,8 @@ EMPTY = Head(0, BEFORE_ALL)
 
 _PAGE = 1000
 
+_NUMBER = re.compile("[0-9]{1,18}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
@@ -53,17 +57,22 @@ class Verified:
 
     entries: int
     erased: int
-    """Entries whose text was erased, which the chain allows."""
+    """Entries whose text was erased, as later entries say."""
     head: Head
     broken: Broken | None
 
 
 async def newest(
-    store: Store, *, project: str | None = None, before: int | None = None, limit: int = 50
-) -> Sequence[Entry]:
-    """Entries, the newest first; of one project, if it is named; `before` one of them."""
-    found = await store.read(rows.newest, project=project, before=before, limit=limit)
-    return [_entry(row) for row in found]
+    store: Store, *, project: str | None = None, after: str | None = None, limit: int = 50
+) -> Page[Entry]:
+    """Entries, the newest first; of one project, if it is named. Raises InputInvalid for an
+    `after` that is no entry's number."""
+    if after is not None and not _NUMBER.fullmatch(after):
+        raise no_cursor(after)
+    before = None if after is None else int(after)
+    found = await store.read(rows.newest, project=project, before=before, limit=limit + 1)
+    shown = tuple(map(_entry, found[:limit]))
+    return Page(shown, str(shown[-1].number) if len(found) > limit else None)
 
 
 def _entry(row: Any) -> Entry:
@@ -107,6 +116,8 @@ class _Looking:
         self.digest = BEFORE_ALL
         self._anchor = anchor
         self._erased = 0
+        self._untold: set[int] = set()
+        """Entries without a text, of which no entry says so yet."""
 
     def look_at(self, page: Sequence[Any]) -> Broken | None:
         """Follow the chain over some entries, up to the first that is not in it."""
@@ -124,11 +135,19 @@ class _Looking:
             if not self.is_next(row):
                 return Broken(number=due, how=_EDITED)
             self.seq, self.digest = due, row.digest
-            self._erased += row.content is None
+            self._learn(row)
             if not self._agrees():
                 how = "the log up to it is not the one of the anchor: it was written anew"
                 return Broken(number=due, how=how)
         return None
+
+    def _learn(self, row: Any) -> None:
+        """Which entries are blank, and which are said to be."""
+        if row.content is None:
+            self._erased += 1
+            self._untold.add(row.seq)
+        elif row.action == rows.BLANKED:
+            self._untold.difference_update(rows.blanked_by(row.content))
 
     def is_next(self, row: Any) -> bool:
         """Whether this entry was written after the last one that was followed."""
@@ -150,6 +169,9 @@ class _Looking:
                 return Broken(number=first, how=how)
         if head != Head(self.seq, self.digest):
             return Broken(number=self.seq, how="it is not the last one by the head of the log")
+        if self._untold:
+            how = "its text is gone, and no entry says that it was erased"
+            return Broken(number=min(self._untold), how=how)
         return None
 
     def found(self, broken: Broken | None) -> Verified:

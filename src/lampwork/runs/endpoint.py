@@ -26,9 +26,10 @@ from lampwork.errors import (
     WaitTimedOut,
 )
 from lampwork.outbound.hosts import shown
+from lampwork.runs.gather import MakesCalls
 from lampwork.runs.wait import Wait
 from lampwork.store.jobs import inbox
-from lampwork.types import ENDED, CallKind, Json, wait_id
+from lampwork.types import ENDED, Json, wait_id
 
 if TYPE_CHECKING:
     import httpx
@@ -57,12 +58,8 @@ _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers after which it may be otherwise."""
 
 
-class Endpoints:
+class Endpoints(MakesCalls):
     """What a job has for calling endpoints."""
-
-    def _call(self, kind: CallKind, name: str, body: Any, **how: Any) -> JobCall[Any]:
-        """Make a call of the job."""
-        raise NotImplementedError
 
     @overload
     def call_endpoint(

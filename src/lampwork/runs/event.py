@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from lampwork import clock, values
-from lampwork.errors import InputInvalid, WaitTimedOut
+from lampwork.errors import InputInvalid, WaitTimedOut, joined
 from lampwork.runs.expected import misfits, schema_of
 from lampwork.runs.wait import Answer, Wait
 from lampwork.types import Json, wait_id
@@ -77,7 +77,7 @@ def check(name: str, value: Json, expected: dict[str, Json] | None) -> None:
     """
     if problems := misfits(value, expected):
         raise InputInvalid(
-            f'The job waits for an event "{name}" of another form: {"; ".join(problems)}. '
+            f'The job waits for an event "{name}" of another form: {joined(problems)} '
             "Nothing was sent.",
             problems=[f"value: {each}" for each in problems],
         )

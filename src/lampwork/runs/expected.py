@@ -40,7 +40,7 @@ def misfits(value: Json, subject: dict[str, Json] | None) -> list[str]:
     """What is wrong with an answer to the wait of this subject, as far as its type is known."""
     schema = (subject or {}).get("schema")
     described = describe(schema) if schema else None
-    return described.checker.problems(value)[1] if described else []
+    return described.take(value)[1] if described else []
 
 
 def in_words(subject: dict[str, Json] | None) -> str:

@@ -12,6 +12,7 @@ from lampwork.errors import BranchesFailed, CallNotAwaited, LampworkError, Unkno
 if TYPE_CHECKING:
     from lampwork.runs.call import Call
     from lampwork.runs.flow import Flow
+    from lampwork.types import CallKind
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -126,6 +127,14 @@ def _not_awaited(label: str, name: str) -> CallNotAwaited:
 
 Branch = JobCall[T] | Gather[T]
 """What may run beside others: a call, or calls that run side by side themselves."""
+
+
+class MakesCalls:
+    """What the parts of a job's handle have in common: a call is made by the whole."""
+
+    def _call(self, kind: CallKind, name: str, body: Any, **how: Any) -> JobCall[Any]:
+        """Make a call of the job."""
+        raise NotImplementedError
 
 
 class SideBySide:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import values
-from lampwork.errors import InputInvalid, ResultNotRecordable
+from lampwork.errors import InputInvalid, ResultNotRecordable, joined
 from lampwork.runs.deadline import OutOfTime
 from lampwork.runs.expected import in_words, misfits, schema_of
 from lampwork.runs.wait import Wait
@@ -93,7 +93,7 @@ def check(wait_id: str, result: Json, subject: dict[str, Json] | None) -> None:
                 problems=["result"],
             )
         raise InputInvalid(
-            f"That is no result of {of}, about which {wait_id} asks: {'; '.join(problems)}. "
+            f"That is no result of {of}, about which {wait_id} asks: {joined(problems)} "
             "Nothing was changed.",
             problems=[f"result: {each}" for each in problems],
         )

@@ -213,9 +213,10 @@ class Run(Flow):
                 self._futures.discard(future)
         self.check()
         if self.shown_waiting:
-            # On disk before user code goes on: a crash from here on is counted against this job.
+            # On disk before user code goes on, because what came of the wait is written behind it:
+            # a crash from there on is counted against this job.
             self.shown_waiting = False
-            await self.store.write(jobs.mark, self.job_id, "running")
+            self._registering.append(self.store.submit(jobs.mark, self.job_id, "running"))
         if answer.kind == "withdrawn":
             raise StaleEpoch(f"{wait.id} was withdrawn by {answer.source}")
         failpoint.hit("wait.answered")
@@ -340,7 +341,7 @@ class Run(Flow):
             self._registering.append(self.store.submit(*write))
 
     async def _registered(self) -> None:
-        """What the recipe registered is on disk before anything else begins."""
+        """What was registered is on disk before anything else begins."""
         for each in list(self._registering):
             # Calls side by side wait for the same ones, and one that is cancelled only for itself.
             await asyncio.shield(asyncio.wrap_future(each))

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lampwork import clock, values
-from lampwork.runs.gather import JobCall
-from lampwork.types import CallKind
+from lampwork.runs.gather import JobCall, MakesCalls
 
 if TYPE_CHECKING:
     from lampwork.runs.run import Run
@@ -18,12 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["World"]
 
 
-class World:
+class World(MakesCalls):
     """What a job has for asking the time, and for chance."""
-
-    def _call(self, kind: CallKind, name: str, body: Any, **how: Any) -> JobCall[Any]:
-        """Make a call of the job."""
-        raise NotImplementedError
 
     def now(self) -> JobCall[datetime]:
         """The time, in UTC, the same on every replay."""

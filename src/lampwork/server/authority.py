@@ -23,18 +23,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COOKIE",
+    "HOST_COOKIE",
     "Authority",
     "KnownCallers",
     "May",
     "Who",
     "address_of",
+    "cookie_of",
+    "is_over_tls",
     "let_in",
     "needs_of",
     "require",
 ]
 
 COOKIE = "lampwork_session"
-"""The cookie with the token of a session."""
+"""The cookie with the token of a session, over plain HTTP."""
+
+HOST_COOKIE = f"__Host-{COOKIE}"
+"""The same over TLS: so named, browsers take it of this host alone, never of a neighbour or of
+what somebody between has made of a page (RFC 6265bis, 4.1.3.2)."""
 
 _CSRF = "x-csrf-token"
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -69,7 +76,7 @@ class KnownCallers:
             if scheme.lower() != "bearer":
                 raise SignInNeeded("Send an API key as `Authorization: Bearer lw_…`.")
             return await keys.of_text(self._store, key.strip())
-        if (token := request.cookies.get(COOKIE)) is not None:
+        if (token := request.cookies.get(cookie_of(request))) is not None:
             return await self._of_session(request, token)
         if self._on_loopback and _is_of_this_machine(request) and not await self._anybody():
             return Caller("local", everywhere="admin")
@@ -117,6 +124,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_over_tls(request: Request) -> bool:
+    """Whether nobody between can read a request, or change it."""
+    return request.scope["scheme"] == "https"
+
+
+def cookie_of(request: Request) -> str:
+    """The name of the session's cookie."""
+    return HOST_COOKIE if is_over_tls(request) else COOKIE
 
 
 def address_of(request: Request) -> str:

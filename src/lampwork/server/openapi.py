@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from lampwork.server.authority import COOKIE, needs_of
+from lampwork.server.authority import COOKIE, HOST_COOKIE, needs_of
 from lampwork.server.problems import MEDIA_TYPE, Problem
 
 __all__ = ["describe_with_problems"]
@@ -40,8 +40,9 @@ _KNOWN_BY = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": COOKIE,
-        "description": "Of a person who has signed in; each change sends X-CSRF-Token beside it.",
+        "name": HOST_COOKIE,
+        "description": "Of a person who has signed in; each change sends X-CSRF-Token beside it. "
+        f"Over plain HTTP, at loopback, it is `{COOKIE}`.",
     },
 }
 """How it is known who calls."""

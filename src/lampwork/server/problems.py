@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from lampwork.errors import InputInvalid, LampworkError, one_of
+from lampwork.errors import TOLD, InputInvalid, LampworkError, few, one_of
 from lampwork.server.requests import OF_ALL
 from lampwork.types import Json
 
@@ -118,18 +118,17 @@ async def _lampwork_error(_request: Request, error: Exception) -> JSONResponse:
 async def _not_valid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     route: APIRoute = request.scope["route"]
-    errors = [_field_error(each, route) for each in error.errors()]
-    said = "; ".join(f"{each.field}: {each.message}" for each in errors)
+    found = error.errors()
+    errors = [_field_error(each, route) for each in found[:TOLD]]
+    said = "; ".join(few((f"{each.field}: {each.message}" for each in errors), len(found)))
     detail = f"The request does not fit: {said.rstrip('.')}. Nothing was changed."
     return _response(422, InputInvalid.code, detail, errors=errors)
 
 
 def _field_error(found: Mapping[str, Any], route: APIRoute) -> FieldError:
-    """A field by its path; of JSON that can't be read, where it goes wrong."""
+    """A field by its path."""
     where, *path = found["loc"]
     match found["type"]:
-        case "json_invalid":
-            return FieldError(field="body", message=f"this is no JSON: {found['ctx']['error']}")
         case "model_attributes_type" if not path:
             said = f"give an object. {_fields_there(route)}"
         case "missing" if not path:

@@ -6,7 +6,6 @@ Of who may not send it nothing is read.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
@@ -74,18 +73,17 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """The SHA-256 of a content, in hex."""
 
 
-class _ExactRequest(Request):
-    """Reads JSON as RFC 8259 has it."""
+class _ReadRequest(Request):
+    """A request whose body was read."""
+
+    read: Json = None
 
     async def json(self) -> Any:
-        try:
-            return exact_json.read(await self.body())
-        except ValueError as error:
-            raise json.JSONDecodeError(str(error), "", 0) from error
+        return self.read
 
 
 def read_json(body: bytes) -> Json:
-    """A body, where no route's signature says that there is one. Raises InputInvalid."""
+    """A body, as RFC 8259 has it. Raises InputInvalid, BodyTooLarge."""
     try:
         return exact_json.read(body)
     except ValueError as error:
@@ -112,12 +110,14 @@ class ExactRoute(APIRoute):
 
         async def exactly(given: Request) -> Response:
             await let_in(given, needs)
-            request = _ExactRequest(given.scope, _bounded(given, self, known=bool(needs)))
+            request = _ReadRequest(given.scope, _bounded(given, self, known=bool(needs)))
             _check_address(request, None if self.any_query else known)
             try:
                 if takes_json:
                     # Here, because FastAPI would make a 400 of what reading raises.
-                    _check_is_json(request, await request.body())
+                    body = await request.body()
+                    _check_is_json(request, body)
+                    request.read = read_json(body) if body else None
                 response = await handle(request)
             except ClientDisconnect:
                 return Response(status_code=400)  # for nobody

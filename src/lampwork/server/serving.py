@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -10,12 +12,47 @@ from fastapi import Depends, Request
 
 from lampwork.app import App
 from lampwork.door import Door
-from lampwork.errors import NotFound, quoted
+from lampwork.errors import LampworkError, NotFound, quoted
 from lampwork.insights import Insights
 from lampwork.project import Project
 from lampwork.server.live import Hints
 
-__all__ = ["ConversationId", "Here", "JobId", "ProjectName", "Serving", "TaskId"]
+__all__ = [
+    "STREAMS",
+    "AtOnce",
+    "ConversationId",
+    "Here",
+    "JobId",
+    "ProjectName",
+    "Serving",
+    "TaskId",
+]
+
+STREAMS = 1000
+"""Of live hints, for one caller: `client.wait` has one for each job that is waited for."""
+
+_DELIVERIES = 32
+"""Whose bodies are read at the same time, of one address."""
+
+
+@dataclass(slots=True)
+class AtOnce:
+    """How much goes on at the same time, by who does it."""
+
+    most: int
+    _going_on: Counter[str] = field(default_factory=Counter[str])
+
+    @contextmanager
+    def one_more(self, who: str, refusal: LampworkError) -> Generator[None]:
+        """While one more goes on. Raises the refusal where there are as many as may be."""
+        if self._going_on[who] >= self.most:
+            raise refusal
+        self._going_on[who] += 1
+        try:
+            yield
+        finally:
+            self._going_on[who] -= 1
+            self._going_on += Counter()  # forgets those of which there are none
 
 
 @dataclass(slots=True)
@@ -30,16 +67,19 @@ class Serving:
     """A model id that stands in for every genie's own."""
     draining: bool = False
     """Whether the server takes its leave."""
-    on_their_way: Counter[str] = field(default_factory=Counter[str])
-    """How many deliveries are being read, by where they come from."""
+    streams: AtOnce = field(default_factory=lambda: AtOnce(STREAMS))
+    """Of live hints, by caller."""
+    deliveries: AtOnce = field(default_factory=lambda: AtOnce(_DELIVERIES))
+    """That are being read, by where they come from."""
 
     @classmethod
-    def at(cls, door: Door, *, model: str | None = None) -> Serving:
-        """The project behind a door."""
+    def at(cls, door: Door, *, model: str | None = None, streams: int = STREAMS) -> Serving:
+        """The project behind a door; `streams` of live hints are for one caller at a time."""
         project = door.project.name
         insights = Insights(door.store, project=project)
         texts = door.worker.texts if isinstance(door, App) else None
-        return cls(door, insights, Hints(insights, project, texts), model)
+        hints = Hints(insights, project, texts)
+        return cls(door, insights, hints, model, streams=AtOnce(streams))
 
     def drain(self) -> None:
         """Take no more work, and let go of those who follow what happens."""

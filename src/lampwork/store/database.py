@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from lampwork.place import Folder, Place
 from lampwork.refusals import is_refusal, unfit
+from lampwork.store.processes.session import Session
 
 Change = Callable[[sa.Connection], Any]
 """Something that writes, inside a transaction."""
@@ -29,10 +30,13 @@ class Database(Protocol):
     reading: sa.Engine
     """For transactions that read a snapshot."""
 
-    def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
+    def apply(
+        self, connection: sa.Connection, changes: Sequence[Change], *, batch: int
+    ) -> list[Applied]:
         """Apply changes inside a transaction; a refused one leaves no trace.
 
-        Raises whatever makes the transaction itself worthless.
+        The row of this writer says then which `batch` it was, for whoever loses the answer of the
+        commit. Raises whatever makes the transaction itself worthless.
         """
         ...
 
@@ -43,6 +47,9 @@ class Database(Protocol):
     def is_ruined_by(self, error: BaseException) -> bool:
         """Whether to go on after this error could acknowledge what is not on disk."""
         ...
+
+    session: Session
+    """By which others see who executes here; in a folder there is none."""
 
     is_here: Callable[[str], bool]
     """Whether the run of a job is in this process, so that no other need hear of it."""
@@ -77,7 +84,7 @@ def open_database(place: Place, *, writer_id: str) -> Database:
     if isinstance(place, Folder):
         from lampwork.store.sqlite import Sqlite
 
-        return Sqlite(place.path / "lampwork.db")
+        return Sqlite(place.path / "lampwork.db", writer_id)
     from lampwork.store.postgres import Postgres
 
     return Postgres(place, writer_id)

@@ -10,13 +10,17 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
+from lampwork import clock
 from lampwork.connections import FROZEN, cut, cut_off, keep_track
 from lampwork.place import Server
 from lampwork.refusals import CONNECT_TIMEOUT, is_refusal, persistently, told
 from lampwork.store.database import Applied, Change, Hear, apply_alone, to_json
 from lampwork.store.migrations import server
 from lampwork.store.processes import news
+from lampwork.store.processes.session import Session
+from lampwork.store.schema import writers
 from lampwork.store.server_time import QUERY, ServerTime
 
 _log = logging.getLogger("lampwork.store")
@@ -25,6 +29,9 @@ SCHEMA = "lampwork"
 
 _LOOK_EVERY = 2.5
 """Seconds after which a notification that got lost is made good for."""
+
+_CONNECT_AGAIN = 0.25
+"""Seconds after which who listens connects again; others must not find it gone by then."""
 
 _READING = {"search_path": SCHEMA}
 # Who only reads blocks nobody, and may take its time between two queries.
@@ -104,6 +111,7 @@ class Postgres:
         except BaseException:
             self.writing.dispose()
             raise
+        self.session = Session()
         self.is_here: Callable[[str], bool] = lambda _job_id: False
         self._hear: list[Hear] = []
         self._may_have_missed = threading.Event()
@@ -113,9 +121,12 @@ class Postgres:
         self._listening = threading.Thread(target=self._listen, name="lampwork-listen", daemon=True)
         self._listening.start()
 
-    def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
+    def apply(
+        self, connection: sa.Connection, changes: Sequence[Change], *, batch: int
+    ) -> list[Applied]:
         """Apply the changes, without savepoints while none is refused: each is two round trips."""
-        connection.execute(_take_turn)
+        mark = {"id": self._writer_id, "batch": batch, "at": clock.now()}
+        connection.execute(_take_turn_and_mark, mark)
         told = news.gather(connection, self.is_here)
         try:
             applied: list[Applied] = [(change(connection), None) for change in changes]
@@ -124,7 +135,7 @@ class Postgres:
                 raise
             driver: Any = connection.connection.driver_connection
             driver.rollback()  # it begins anew with the next statement
-            connection.execute(_take_turn)
+            connection.execute(_take_turn_and_mark, mark)
             told = news.gather(connection, self.is_here)
             applied = [apply_alone(connection, change) for change in changes]
         if told.topics:
@@ -172,12 +183,14 @@ class Postgres:
             cut_off(self._told_by)
 
     def _listen(self) -> None:
+        warned = False
         while not self._closing.is_set():
             try:
                 with psycopg.connect(**self._how(), autocommit=True) as connection:
                     self._told_by = connection
                     connection.execute(f"LISTEN {SCHEMA}")
                     self._may_have_missed.set()
+                    warned = False
                     measured_at = 0.0
                     while not self._closing.is_set():
                         self._hear_of(connection)
@@ -187,10 +200,13 @@ class Postgres:
             except psycopg.Error as error:
                 if self._closing.is_set():
                     return
-                facts = {"event": "store.not_told"}
-                said = "the database does not tell what others write: %s"
-                _log.warning(said, error, extra=facts)
-                self._closing.wait(1)
+                self.session.lose()
+                if not warned:
+                    facts = {"event": "store.not_told"}
+                    said = "the database does not tell what others write: %s"
+                    _log.warning(said, error, extra=facts)
+                warned = True
+                self._closing.wait(_CONNECT_AGAIN)
 
     def _hear_of(self, connection: psycopg.Connection[Any]) -> None:
         """Wait for others' commits; without any, look at everything now and then."""
@@ -202,6 +218,7 @@ class Postgres:
                     topics = topics.union(words.split())
             if self._closing.is_set():
                 return
+            self.session.attend(connection)
             if topics or self._may_have_missed.is_set():
                 break
         if self._may_have_missed.is_set():
@@ -220,7 +237,16 @@ class Postgres:
         return how
 
 
-_take_turn = sa.select(sa.func.pg_advisory_xact_lock(server.IN_TURN))
+_turn = sa.func.pg_advisory_xact_lock(server.IN_TURN)
+_take_turn = sa.select(_turn)
+_of_mark = {name: sa.bindparam(name, type_=writers.c[name].type) for name in ("id", "batch", "at")}
+_mark = insert(writers).from_select(
+    [*_of_mark], sa.select(*_of_mark.values()).select_from(_turn.alias())
+)
+_take_turn_and_mark = _mark.on_conflict_do_update(
+    index_elements=["id"], set_={"batch": _mark.excluded.batch, "at": _mark.excluded.at}
+)
+"""One round trip: every commit has one."""
 _notify = sa.select(sa.func.pg_notify(sa.bindparam("channel"), sa.bindparam("payload")))
 
 

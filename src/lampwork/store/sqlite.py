@@ -12,26 +12,35 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from lampwork import clock
 from lampwork.store.database import Applied, Change, Hear, apply_alone, to_json
 from lampwork.store.migrations import folder
+from lampwork.store.processes.session import Session
 
 
 class Sqlite:
     """The database of a folder."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer_id: str) -> None:
         """Create or migrate the file. Raises FolderNotWritable, DatabaseTooNew."""
         folder.prepare(path)
         self._path = path
+        self._writer_id = writer_id
         self.writing = _engine(path, begin="BEGIN IMMEDIATE", pool_size=1)
         self.reading = _engine(path, begin="BEGIN", pool_size=4)
+        self.session = Session()
         self.is_here: Callable[[str], bool] = lambda _job_id: False
         self._hear: list[Hear] = []
         self._version: int | None = None
 
-    def apply(self, connection: sa.Connection, changes: Sequence[Change]) -> list[Applied]:
+    def apply(
+        self, connection: sa.Connection, changes: Sequence[Change], *, batch: int
+    ) -> list[Applied]:
         """Apply each change in a savepoint, which costs microseconds here."""
-        return [apply_alone(connection, change) for change in changes]
+        applied = [apply_alone(connection, change) for change in changes]
+        driver: Any = connection.connection.driver_connection  # straight, for each commit does it
+        driver.execute(_MARK, (self._writer_id, batch, clock.now()))
+        return applied
 
     def outlast_writers(self, connection: sa.Connection) -> None:
         """To begin a transaction here is to have waited."""
@@ -68,6 +77,12 @@ class Sqlite:
         """Close the file."""
         self.writing.dispose()
         self.reading.dispose()
+
+
+_MARK = (
+    "insert into writers (id, batch, at) values (?, ?, ?) "
+    "on conflict (id) do update set batch = excluded.batch, at = excluded.at"
+)
 
 
 def _engine(path: Path, *, begin: str, pool_size: int) -> sa.Engine:

@@ -21,16 +21,16 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
-from lampwork import clock, failpoint
+from lampwork import failpoint
 from lampwork.counters import Commits
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.place import Place
 from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently, unfit
 from lampwork.store import blobs, schema
 from lampwork.store.database import Applied, Hear, open_database
+from lampwork.store.processes.session import Session
 from lampwork.types import LARGEST_IN_ROW
 
 P = ParamSpec("P")
@@ -89,6 +89,11 @@ class Store:
         self._database.look(self._connected())
         self._thread = threading.Thread(target=self._run, name="lampwork-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def session(self) -> Session:
+        """By which others see who executes here."""
+        return self._database.session
 
     async def write(
         self,
@@ -267,15 +272,17 @@ class Store:
             connection = self._connected()
             try:
                 with connection.begin():
-                    applied = self._database.apply(connection, [each.apply for each in changes])
-                    _mark(connection, self.writer_id, self._batch)
+                    wanted = [each.apply for each in changes]
+                    applied = self._database.apply(connection, wanted, batch=self._batch)
                     failpoint.hit("store.before_commit")
                     self._told, self._applied = self._batch, applied
                 failpoint.hit("store.after_commit")
             except DBAPIError as error:
-                if self._told == self._batch or not (left and error.connection_invalidated):
+                if not (left and error.connection_invalidated):
                     raise
                 self._let_go()
+                if self._told == self._batch and not self._is_known_to_be_lost():
+                    raise
             else:
                 return applied
         raise AssertionError("the last try returns or raises")
@@ -287,13 +294,9 @@ class Store:
         closes does not wait for ever, and then it is not known. What is submitted meanwhile has
         not been tried, and is refused.
         """
-        query = sa.select(schema.writers.c.batch).where(schema.writers.c.id == self.writer_id)
         while True:
             try:
-                connection = self._connected()
-                with connection.begin():
-                    self._database.outlast_writers(connection)
-                    return connection.execute(query).scalar() == self._batch
+                return self._is_on_disk()
             except (DBAPIError, StoreUnavailable) as error:
                 self._let_go()
                 if self._database.is_ruined_by(error):
@@ -303,6 +306,22 @@ class Store:
                 self._refuse_waiting(error)
             if self._given_up.wait(_ASK_AGAIN):
                 return None
+
+    def _is_on_disk(self) -> bool:
+        """Ask whether the batch is there, once. Raises DBAPIError, StoreUnavailable."""
+        query = sa.select(schema.writers.c.batch).where(schema.writers.c.id == self.writer_id)
+        connection = self._connected()
+        with connection.begin():
+            self._database.outlast_writers(connection)
+            return connection.execute(query).scalar() == self._batch
+
+    def _is_known_to_be_lost(self) -> bool:
+        """Whether the database says at once that it does not have the batch."""
+        try:
+            return not self._is_on_disk()
+        except (DBAPIError, StoreUnavailable):
+            self._let_go()
+            return False
 
     def _connected(self) -> sa.Connection:
         if self._connection is None:
@@ -369,17 +388,6 @@ def _resolve(answers: list[_Answer]) -> None:
             change.done.set_exception(error)
         else:
             change.done.set_result(result)
-
-
-_insert_mark = insert(schema.writers)
-_new = _insert_mark.excluded
-_set_mark = _insert_mark.on_conflict_do_update(
-    index_elements=["id"], set_={"batch": _new.batch, "at": _new.at}
-)
-
-
-def _mark(connection: sa.Connection, writer_id: str, batch: int) -> None:
-    connection.execute(_set_mark, {"id": writer_id, "batch": batch, "at": clock.now()})
 
 
 def _end_process(error: BaseException) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from lampwork.errors import (
     OutputInvalid,
     TaskNotCompleted,
+    joined,
 )
 from lampwork.genies.output import Output
 from lampwork.genies.skill import Skill
@@ -135,7 +136,7 @@ def _judge_skill_call(
     if not problems:
         problems = _misfits(task, skill, arguments)
     if problems:
-        reply = "The skill was not run, because its arguments are not valid: " + _listed(problems)
+        reply = "The skill was not run, because its arguments are not valid: " + joined(problems)
         return _reply_to(call, "invalid", reply) | {"arguments": arguments}
     intent: dict[str, Json] = {
         "call": label,
@@ -266,7 +267,7 @@ def _ask_again(
         return
     error = OutputInvalid(
         f'Genie "{task.genie.name}" gave no valid answer in {RE_ASKED_AT_MOST + 1} attempts: '
-        + _listed(problems),
+        + joined(problems),
         attempt=attempt,
         problems=problems,
     )
@@ -274,8 +275,4 @@ def _ask_again(
 
 
 def _not_valid(problems: list[str]) -> str:
-    return f"That is no valid answer yet: {_listed(problems)} Answer again."
-
-
-def _listed(problems: list[str]) -> str:
-    return "; ".join(problems) + "."
+    return f"That is no valid answer yet: {joined(problems)} Answer again."

@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import is_typeddict
 
 from lampwork import values
-from lampwork.errors import InputInvalid, one_of
+from lampwork.errors import InputInvalid, joined, one_of
 from lampwork.recipe import Recipe, check_input, parameters
 from lampwork.triggers.endpoint import Endpoint
 from lampwork.types import Json
@@ -66,7 +66,7 @@ def of_call(
             problems += [f"{name}: {each['msg']}" for each in error.errors()]
     if problems:
         raise InputInvalid(
-            f"The call of {recipe.name} does not fit: {'; '.join(problems).rstrip('.')}.",
+            f"The call of {recipe.name} does not fit: {joined(problems)}",
             problems=problems,
         )
     if len(in_body) == 1:

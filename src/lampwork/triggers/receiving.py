@@ -21,6 +21,7 @@ from lampwork.errors import (
     LampworkError,
     TooManyDeliveries,
     TriggerNotFound,
+    joined,
     one_of,
     quoted,
 )
@@ -307,7 +308,7 @@ def _input_of(recipe: Recipe[..., Any], webhook: Webhook, body: bytes) -> Json:
     if wanted is not None:
         _, problems = wanted.take(value)
         if problems:
-            raise InputInvalid(f"The body does not fit: {'; '.join(problems)}.", problems=problems)
+            raise InputInvalid(f"The body does not fit: {joined(problems)}", problems=problems)
     return of_body(recipe, "The body", value)
 
 

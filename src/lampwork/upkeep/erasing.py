@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from lampwork import failpoint
+from lampwork.acting import actor
 from lampwork.errors import ErasureRefused, InputInvalid
 from lampwork.store.people import audit
 from lampwork.store.store import Store
@@ -106,12 +107,15 @@ async def carry_out(
 
 
 async def _blank(store: Store, who: Person) -> None:
-    """What the audit log says of them goes; that something was done stays, and the chain whole."""
+    """What the audit log says of them goes; that something was done stays, and the chain whole.
+
+    That entry itself is left for who erases themselves: it says who has done it.
+    """
     if who.user is None:
         return
     naming = await store.read(audit.naming, who.user)
     for start in range(0, len(naming), _JOBS):
-        await store.write(audit.blank, naming[start : start + _JOBS])
+        await store.write(audit.blank, naming[start : start + _JOBS], actor())
 
 
 async def _find(store: Store, who: Person) -> Found:

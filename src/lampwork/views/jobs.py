@@ -6,10 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lampwork.types import CARRIERS, Json
+from lampwork.types import CARRIERS, ROUNDS, Json
 
 _CARRIERS = dict(zip(CARRIERS, ("a task of its own", "a message in a chat"), strict=True))
-_ROUNDS = "lampwork.orchestrators.rounds:"
+_ROUNDS = {"plan": "plan", "revise": "revision", "delegate": "choice"}
+
+
+def title_of(recipe: str, orchestrator: str | None) -> str:
+    """What a job executes, for people."""
+    if not recipe.startswith(ROUNDS):
+        return _CARRIERS.get(recipe, recipe)
+    return f"{_ROUNDS[recipe.removeprefix(ROUNDS)]} of {orchestrator or 'an orchestrator'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,10 @@ class JobView:
     """The job that this one is a copy of."""
     erased_at: datetime | None = None
     """Since when it says no more than that it was."""
+    orchestrator: str | None = None
+    """Whose plan it carries out, if it does."""
+    worker: str | None = None
+    """The id of the process that executes it just now: `lampwork workers` lists them."""
 
     @property
     def carries_task(self) -> bool:
@@ -72,12 +83,12 @@ class JobView:
     @property
     def is_round(self) -> bool:
         """Whether it carries out a plan of an orchestrator."""
-        return self.recipe.startswith(_ROUNDS)
+        return self.recipe.startswith(ROUNDS)
 
     @property
     def title(self) -> str:
         """What it executes, for people."""
-        return _CARRIERS.get(self.recipe, self.recipe)
+        return title_of(self.recipe, self.orchestrator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +334,5 @@ class JobDetails(JobTree):
     """The older code that alone executes it and all below it, see `lampwork dev`."""
     copies: tuple[CopyView, ...]
     """Its retries, reruns and forks."""
-    worker: str | None
-    """The id of the process that has charge of it, or had last: `lampwork workers` lists them."""
     restored: RestorationView | None = None
     """The restore after which its effects may have been done before."""

@@ -29,13 +29,15 @@ class AttemptView:
     agent: str
     why: Literal["first", "asked_again", "retried", "fallback", "chosen", "refused", "by_hand"]
     """`refused`: it could not be given the subtask at all; `by_hand`: a person has ordered it."""
-    status: Literal["working", "judging", "accepted", "rejected", "failed", "cancelled"]
-    """`rejected` by a check or the judge; `failed` without an answer."""
+    status: Literal["working", "judging", "accepted", "rejected", "failed", "stopped", "cancelled"]
+    """`rejected` by a check or the judge; `failed` without an answer; `stopped` by a person, who
+    has had something else done."""
     reasons: tuple[str, ...]
     began_at: datetime | None
     ended_at: datetime | None
     task_id: str | None = None
     conversation_id: str | None = None
+    stopped_by: str | None = None
     usage: dict[str, int]
 
 

@@ -6,6 +6,9 @@ has seen a number unchanged for so long, by its own clock, that the last beat is
 intervals ago, finds its executor gone, whatever the clocks of the two machines say. The executor
 itself acts no more after two. Each may have an interval of its own.
 
+One that was killed is found gone sooner, by the session that it had there (`session.py`). So who
+loses its session says at once that it goes on without, and acts no more unless that gets through.
+
 In a folder one process executes, by a lock: it is alive while it runs, and all others are gone.
 """
 
@@ -14,14 +17,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from lampwork import clock
 from lampwork.errors import StoreUnavailable
 from lampwork.store.processes import executors
 from lampwork.store.processes.executors import NewExecutor
+from lampwork.store.processes.session import GONE_AFTER, Held
 from lampwork.store.store import Store
 
 _log = logging.getLogger("lampwork.worker")
@@ -33,6 +38,9 @@ With half an interval between two looks, the last beat is up to three ago."""
 
 _HOLDS_FOR = 2
 """Intervals after a beat for which one may act: less than it takes others to find one gone."""
+
+_HOLDS_WITHOUT = GONE_AFTER / 2
+"""Seconds for which one may act without the session that its row says it has."""
 
 
 class Presence:
@@ -51,6 +59,9 @@ class Presence:
             interval=interval,
         )
         self._holds_until = 0.0
+        self._shown: Held | None = None
+        """The session that its row may say it has: without, others can't miss any."""
+        self._session_changed = asyncio.Event()
         self._seen: dict[str, tuple[int, int]] = {}
         """Of each other executor, the number that was seen, and how often it was the same."""
 
@@ -67,14 +78,24 @@ class Presence:
     @property
     def holds(self) -> bool:
         """Whether it may act: nobody can have found it gone."""
-        return not self.beats or _passed() < self._holds_until
+        return not self.beats or clock.passed() < self._until
+
+    @property
+    def _until(self) -> float:
+        session = self._store.session
+        if self._shown is None or self._shown is session.held:
+            return self._holds_until
+        return min(self._holds_until, session.lost_at + _HOLDS_WITHOUT)
 
     async def begin(self) -> list[str]:
         """Say that this process executes; the executors that are gone, if that is known at once."""
-        began = _passed()
+        began = clock.passed()
         await self._store.write(executors.start, self._new)
         self._holds_until = began + _HOLDS_FOR * self._new.interval
+        self._shown = None
         if self.beats:
+            loop = asyncio.get_running_loop()
+            self._store.session.keep(self.id, lambda: self._hear_of_session(loop))
             return []
         others = await self._store.read(executors.others, self.id)
         return await self._store.write(executors.bury, {each: of[0] for each, of in others.items()})
@@ -94,24 +115,28 @@ class Presence:
         on_lost: Callable[[], Awaitable[None]],
         on_heard: Callable[[], Awaitable[None]],
     ) -> None:
-        """Beat, and look who else does.
+        """Beat, and look who else does; at once when a session has changed.
 
         Tells who was found gone, when one was found so, and when one is heard again in time.
         """
         looks = itertools.count()
+        look_at = self._next_look()
         while self.beats:
-            await asyncio.sleep(self._new.interval / 2)
+            is_time = await self._rest(look_at)
             try:
-                if next(looks) % 2:  # to beat with every other look is often enough
-                    until = self._holds_until
+                # To beat with every other look is often enough.
+                if not is_time or next(looks) % 2:
+                    until = self._until
                     if not await self._beat():
                         await on_lost()
-                    elif until <= _passed():
+                    elif until <= clock.passed():
                         await on_heard()
-                if gone := await self._find_gone():
+                if gone := await (self._find_gone() if is_time else self._find_absent()):
                     await on_gone(gone)
             except StoreUnavailable as error:
                 _warn_of_silence(error)
+            if is_time:
+                look_at = self._next_look()
 
     async def keep_alive(self) -> None:
         """Beat alone, while this process ends and what executes has its grace.
@@ -126,12 +151,37 @@ class Presence:
                 _warn_of_silence(error)
             await asyncio.sleep(self._new.interval)
 
+    def _next_look(self) -> float:
+        return asyncio.get_running_loop().time() + self._new.interval / 2
+
+    async def _rest(self, look_at: float) -> bool:
+        """Whether it is time to look; False if a session has changed before."""
+        try:
+            async with asyncio.timeout_at(look_at):
+                await self._session_changed.wait()
+        except TimeoutError:
+            return True
+        self._session_changed.clear()
+        return False
+
+    def _hear_of_session(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # of a process that closes it may be closed
+            loop.call_soon_threadsafe(self._session_changed.set)
+
     async def _beat(self) -> bool:
-        began = _passed()
-        if not await self._store.write(executors.beat, self.id):
+        began, held = clock.passed(), self._store.session.held
+        if held is not None and held.executor != self.id:
+            held = None
+        if self._shown is None:
+            self._shown = held  # from now on: its commit may get through, and the answer not
+        if not await self._store.write(executors.beat, self.id, held and held.server):
             return False
-        self._holds_until = began + _HOLDS_FOR * self._new.interval
+        self._holds_until, self._shown = began + _HOLDS_FOR * self._new.interval, held
         return True
+
+    async def _find_absent(self) -> list[str]:
+        absent = self._store.session.absent
+        return await self._store.write(executors.bury_absent, absent) if absent else []
 
     async def _find_gone(self) -> list[str]:
         others = await self._store.read(executors.others, self.id)
@@ -153,8 +203,3 @@ class Presence:
 def _warn_of_silence(error: StoreUnavailable) -> None:
     facts = {"event": "worker.beat_failed"}
     _log.warning("can't say that this process is alive: %s", error, extra=facts)
-
-
-def _passed() -> float:
-    """Seconds, those in which the machine slept included, where the system counts them."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lampwork.cli import completing, output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples
-from lampwork.cli.reading import of_conversation, reading
+from lampwork.cli.reading import of_conversation
 from lampwork.cli.source import Source
-from lampwork.errors import ConversationNotFound
 from lampwork.types import Json
 from lampwork.views import (
     AskedAgain,
@@ -34,9 +31,6 @@ from lampwork.views import (
     Unanswered,
     to_json,
 )
-
-if TYPE_CHECKING:
-    from lampwork.insights import Insights
 
 
 @click.group(
@@ -102,15 +96,10 @@ def artifact(conversation_id: str, name: str, to: Path | None, options: Options)
 def recording(conversation_id: str, to: Path | None, options: Options) -> int:
     """Write the conversation as a recording, which testing.recorded(FILE) plays in a test."""
 
-    async def read(insights: Insights) -> dict[str, Json]:
-        await insights.check_conversation(conversation_id)
-        return await insights.recording(conversation_id)
+    async def read(source: Source) -> dict[str, Json]:
+        return await source.recording(conversation_id)
 
-    found = asyncio.run(reading(options, read))
-    if found is None:
-        raise ConversationNotFound(
-            f"There is no conversation {conversation_id}: nothing is in {options.where}."
-        )
+    found = of_conversation(options, conversation_id, read)
     if to is None:
         output.say_json(found)
         return 0

@@ -387,7 +387,7 @@ def _facts(job: JobDetails, *, on_server: bool) -> Iterator[str]:
     if job.usage:
         yield f"  used      {output.used(job.usage)}"
     yield f"  version   {job.version} of {job.project}"
-    if on_server and job.status == "running" and job.worker is not None:
+    if on_server and job.worker is not None:
         yield f"  worker    {output.short(job.worker)}"
     if job.kept_code is not None:
         yield f"  kept      on code {job.kept_code}, by lampwork dev"

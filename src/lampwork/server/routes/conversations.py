@@ -12,7 +12,7 @@ from lampwork.server.contents import DESCRIBED, content
 from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, Limit, whole
 from lampwork.server.requests import ExactRoute, Moment
 from lampwork.server.serving import ConversationId, Here
-from lampwork.types import TaskStatus, WaitKind
+from lampwork.types import Json, TaskStatus, WaitKind
 from lampwork.views import (
     ConversationDetails,
     ConversationView,
@@ -42,7 +42,7 @@ class _Wanted(BaseModel):
     )
     since: Moment | None = Field(None, description="Begun then or later.")
     until: Moment | None = Field(None, description="Begun before that.")
-    after: str | None = Field(None, description="The `next` of the page before.")
+    after: str | None = Field(None, min_length=1, description="The `next` of the page before.")
     limit: int = Field(50, ge=1, le=1000)
 
 
@@ -85,6 +85,12 @@ async def list_requests(
 ) -> Page[RequestView]:
     """What the model was sent, request by request, each without what the one before it held."""
     return whole(tuple(abridged(await here.insights.requests(conversation))))
+
+
+@router.get("/{conversation_id}/recording")
+async def get_recording(who: May.see, conversation: ConversationId, here: Here) -> dict[str, Json]:
+    """A conversation for tests to play again, without the values of its metadata."""
+    return await here.insights.recording(conversation)
 
 
 @router.get("/{conversation_id}/artifacts/{name}", response_class=Response, responses=DESCRIBED)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lampwork.errors import InputInvalid, LampworkError
+from lampwork.errors import InputInvalid, LampworkError, TooManyStreams
 from lampwork.server.authority import May, require
 from lampwork.server.live import Topic
 from lampwork.server.requests import ExactRoute
@@ -62,7 +62,7 @@ async def follow_events(
         *(("conversation", each) for each in follows),
         *(("orchestration", each) for each in tasks),
     )
-    return _Stream(here, request, (wanted, frozenset(topics), hears))
+    return _Stream(here, request, who.name, (wanted, frozenset(topics), hears))
 
 
 def _ids(name: str, given: str | None) -> frozenset[str]:
@@ -84,6 +84,7 @@ class _Stream(Response):
         self,
         here: Serving,
         request: Request,
+        whose: str,
         wanted: tuple[frozenset[str] | None, frozenset[Topic], frozenset[str]],
     ) -> None:
         """`wanted` are jobs, topics, and the conversations of which deltas are."""
@@ -91,10 +92,24 @@ class _Stream(Response):
         del self.headers["Content-Length"]
         self._here = here
         self._request = request
+        self._whose = whose
         self._wanted = wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the reader goes, is stuck, or may read no more, or the server closes."""
+        """Send until the reader goes, is stuck, or may read no more, or the server closes.
+
+        Raises TooManyStreams.
+        """
+        refusal = TooManyStreams(
+            f"{self._whose} has {self._here.streams.most} streams of live hints open, as many as "
+            "one caller may. End some, follow several things in one (`jobs=`), or start the server "
+            "with more `--streams`.",
+            limit=self._here.streams.most,
+        )
+        with self._here.streams.one_more(self._whose, refusal):
+            await self._send(receive, send)
+
+    async def _send(self, receive: Receive, send: Send) -> None:
         headers = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **headers})
         telling = asyncio.create_task(self._tell(send))

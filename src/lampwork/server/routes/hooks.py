@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -17,16 +14,12 @@ from lampwork.server.authority import May, address_of
 from lampwork.server.lists import IdempotencyKey
 from lampwork.server.problems import problem
 from lampwork.server.requests import AnyQueryRoute, read_json
-from lampwork.server.serving import Here, ProjectName, Serving
+from lampwork.server.serving import Here, ProjectName
 from lampwork.triggers.endpoint import METHODS
 from lampwork.views import to_json
 
 # Not described: each project has paths of its own, with what they take.
 router = APIRouter(route_class=AnyQueryRoute, include_in_schema=False)
-
-
-_AT_ONCE = 32
-"""Deliveries from one address whose bodies are read at the same time."""
 
 
 class Received(BaseModel):
@@ -42,27 +35,16 @@ async def receive(project: ProjectName, path: str, request: Request, here: Here)
     announced = request.headers.get("content-length")
     size = None if announced is None else int(announced)
     here.door.expect(path, address=address_of(request), size=size)
-    with _patience_for(request, here):
+    where = counted_as(address_of(request))
+    refusal = TooManyDeliveries(
+        f"{here.deliveries.most} deliveries from {where} are on their way. Send more when they "
+        "are there.",
+        retry_after=1.0,
+    )
+    with here.deliveries.one_more(where, refusal):
         body = await request.body()
     firing = await here.door.receive(path, request.headers, body, address=address_of(request))
     return Received(job_id=firing.job_id, is_new=firing.is_new)
-
-
-@contextmanager
-def _patience_for(request: Request, here: Serving) -> Generator[None]:
-    """While the body of a stranger is read. Raises TooManyDeliveries."""
-    where = counted_as(address_of(request))
-    if here.on_their_way[where] >= _AT_ONCE:
-        raise TooManyDeliveries(
-            f"{_AT_ONCE} deliveries from {where} are on their way. Send more when they are there.",
-            retry_after=1.0,
-        )
-    here.on_their_way[where] += 1
-    try:
-        yield
-    finally:
-        here.on_their_way[where] -= 1
-        here.on_their_way += Counter()  # forgets those of which there are none
 
 
 async def call(

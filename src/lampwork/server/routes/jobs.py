@@ -12,7 +12,7 @@ from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, accepted
 from lampwork.server.requests import Body, ExactRoute, Moment
 from lampwork.server.serving import Here, JobId
 from lampwork.types import JobStatus, Json, Resolution, WaitKind
-from lampwork.views import CopyPlan, JobDetails, JobTree, JobView, Page
+from lampwork.views import CopyPlan, JobDetails, JobTree, JobView, OrchestrationView, Page
 
 router = APIRouter(route_class=ExactRoute, tags=["jobs"])
 
@@ -38,7 +38,7 @@ class _Wanted(BaseModel):
     restored: bool = Field(
         False, description="Those whose effects may have been done before a restore."
     )
-    after: str | None = Field(None, description="The `next` of the page before.")
+    after: str | None = Field(None, min_length=1, description="The `next` of the page before.")
     limit: int = Field(50, ge=1, le=1000)
 
 
@@ -71,6 +71,12 @@ async def get_job_summary(who: May.see, job: JobId, here: Here) -> JobView:
 async def get_job_timeline(who: May.see, job: JobId, here: Here) -> JobTree:
     """A job with its calls and the jobs below it, cut to what fits a screen."""
     return await here.insights.tree(job)
+
+
+@router.get("/api/jobs/{job_id}/orchestration")
+async def get_orchestration_of_job(who: May.see, job: JobId, here: Here) -> OrchestrationView:
+    """The ledger of the first orchestration that a job has assigned."""
+    return await here.insights.orchestration(job)
 
 
 @router.post("/api/jobs/{job_id}/cancel", status_code=202)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from lampwork.errors import SignInNeeded
 from lampwork.people import Caller, accounts, sessions
 from lampwork.people.sessions import Session
-from lampwork.server.authority import COOKIE, Who, address_of
+from lampwork.server.authority import Who, address_of, cookie_of, is_over_tls
 from lampwork.server.requests import Body, SmallRoute
 from lampwork.server.serving import Here
 from lampwork.types import Role
@@ -68,7 +68,7 @@ async def sign_in_by_link(
 @router.get("/api/session")
 async def get_session(who: Who, request: Request, here: Here) -> SignedIn | Me:
     """Who calls, and of a session, what its changes send beside the cookie."""
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookie_of(request))
     if token is None or "authorization" in request.headers:
         return _me(who, here)
     return _shown(await sessions.of_token(here.door.store, token), here)
@@ -84,7 +84,7 @@ class ChangedPassword(Body):
 @router.put("/api/session/password", status_code=204)
 async def change_password(who: Who, given: ChangedPassword, request: Request, here: Here) -> None:
     """Take another password; one's other sessions are over."""
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookie_of(request))
     if token is None or "authorization" in request.headers:
         raise SignInNeeded("A password is changed by who has signed in with it: sign in first.")
     store = here.door.store
@@ -96,22 +96,28 @@ async def change_password(who: Who, given: ChangedPassword, request: Request, he
 @router.delete("/api/session", status_code=204)
 async def sign_out(who: Who, request: Request, response: Response, here: Here) -> None:
     """End the session."""
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookie_of(request))
     if token is not None and "authorization" not in request.headers:
         store = here.door.store
         await sessions.sign_out(store, await sessions.of_token(store, token))
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+        response.delete_cookie(
+            cookie_of(request),
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=is_over_tls(request),
+        )
 
 
 def _begun(session: Session, request: Request, response: Response, here: Here) -> SignedIn:
     response.set_cookie(
-        COOKIE,
+        cookie_of(request),
         session.token,
         max_age=int(sessions.LASTS),
         path="/",
         httponly=True,
         samesite="lax",
-        secure=request.scope["scheme"] == "https",
+        secure=is_over_tls(request),
     )
     return _shown(session, here)
 

@@ -203,10 +203,18 @@ def _require_proposed(connection: sa.Connection, row: sa.Row[Any], digest: str) 
     """Raise AlreadyAnswered, JobEnded or ProposalChanged unless a wait proposes this."""
     _require_unanswered(connection, row.id)
     _require_open(row)
+    if row.want == "cancelled":
+        raise JobEnded(
+            f"Job {row.job_id} is being cancelled, so nothing of what it proposes will be done.",
+            job_status=row.status,
+        )
     if digest != row.subject["digest"]:
+        shown = f"job {row.job_id}"
+        if row.kind == "approval":
+            shown = f"orchestration {row.subject['orchestration']}"
         raise ProposalChanged(
             f"{row.id} proposes something else than what was decided. Look at it again, with "
-            f"`lampwork job {row.job_id}`, and decide on that.",
+            f"`lampwork {shown}`, and decide on that.",
             digest=row.subject["digest"],
         )
 
@@ -228,14 +236,14 @@ def _said(value: Json) -> str:
         return ""
     given = cast(dict[str, Json], value)
     verdict = given.get("resolution") or given.get("verdict")
-    said = [str(each) for each in (verdict, given.get("reason")) if each]
+    said = [str(each).rstrip(".") for each in (verdict, given.get("reason")) if each]
     return f": {', '.join(said)}" if said else ""
 
 
 def _row(connection: sa.Connection, wait: str, kind: WaitKind) -> sa.Row[Any]:
     """A wait of this kind, with the status of its job. Raises WaitNotFound."""
     row = connection.execute(
-        sa.select(waits, jobs.c.status)
+        sa.select(waits, jobs.c.status, jobs.c.want)
         .join(jobs, jobs.c.id == waits.c.job_id)
         .where(waits.c.id == wait)
     ).first()

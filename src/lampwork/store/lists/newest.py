@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lampwork.errors import NotFound
+from lampwork.errors import InputInvalid, quoted
 
 __all__ = ["FEW", "Condition", "Found", "any_row", "few", "newest", "no_cursor"]
 
@@ -41,7 +41,7 @@ def newest(
     """Rows that fit both kinds of conditions: an index leads to the first kind, and the others
     are asked of each row that it leads to, of `examined` rows at the most.
 
-    So a page may be short, or empty, and have a `next`. Raises NotFound for an unknown `after`.
+    So a page may be short, or empty, and have a `next`. Raises InputInvalid for an unknown `after`.
     """
     order = (table.c.created_at, table.c.id)
     place = sa.tuple_(*order)
@@ -76,8 +76,10 @@ def any_row(*conditions: Condition) -> Condition:
     return sa.select(sa.func.count()).where(*conditions).scalar_subquery() > 0
 
 
-def no_cursor(after: str) -> NotFound:
+def no_cursor(after: str) -> InputInvalid:
     """That there is no such row to go on after."""
-    return NotFound(
-        f'There is nothing to go on after "{after}". Pass the `next` of the page before.'
+    why = f"there is nothing to go on after {quoted(after)}"
+    return InputInvalid(
+        f"after: {why}. Pass the `next` of the page before, or leave it out.",
+        problems=[f"after: {why}"],
     )

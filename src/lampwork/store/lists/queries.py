@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,17 +13,21 @@ from lampwork.store.lists.conversation_filter import ConversationFilter
 from lampwork.store.lists.job_filter import JobFilter
 from lampwork.store.lists.newest import Found, newest, no_cursor
 from lampwork.store.schema import (
+    api_keys,
     calls,
     conversations,
     entries,
+    executors,
     inbox,
     jobs,
     logs,
+    roles,
     tasks,
+    triggers,
     waits,
 )
 from lampwork.store.schema.base import Apart
-from lampwork.types import ENDED
+from lampwork.types import ENDED, ROUNDS, task_id
 
 Row = sa.Row[Any]
 
@@ -43,6 +47,7 @@ _IN_A_LIST = [
         "want",
         "status",
         "attention",
+        "executor",
         "parent_id",
         "parent_call",
         "position",
@@ -80,7 +85,7 @@ def page_of_jobs(
     """The jobs that are wanted, the newest first; `after` is a job's id, and for `examined` see
     `newest`. Without a wish, the newest tree first, and each tree from its root down.
 
-    Raises NotFound when there is no such job to go on after.
+    Raises InputInvalid when there is no such job to go on after.
     """
     if wanted.is_of_trees:
         rows = _trees(connection, project, wanted, after, limit + 1)
@@ -244,6 +249,20 @@ def begun_calls(connection: sa.Connection, job_ids: Sequence[str]) -> Sequence[R
     return connection.execute(sa.select(calls).where(calls.c.job_id.in_(job_ids))).all()
 
 
+def leads(connection: sa.Connection, rows: Iterable[Row]) -> dict[str, str]:
+    """By job, the orchestrator whose plan it carries out, of those among these jobs that do."""
+    of = {
+        row.id: task_id(row.parent_id, row.parent_call)
+        for row in rows
+        if row.callable.startswith(ROUNDS)
+    }
+    if not of:
+        return {}
+    query = sa.select(tasks.c.id, tasks.c.genie).where(tasks.c.id.in_(of.values()))
+    genies = {row.id: row.genie for row in connection.execute(query)}
+    return {job: genies[task] for job, task in of.items() if task in genies}
+
+
 def copies(connection: sa.Connection, job_id: str) -> Sequence[Row]:
     """The copies of a job, the oldest first."""
     return connection.execute(
@@ -316,6 +335,24 @@ def has_several_projects(connection: sa.Connection) -> bool:
     return bool(connection.execute(sa.select(first != last)).scalar())
 
 
+def projects(connection: sa.Connection) -> set[str]:
+    """Those that had a job, a trigger or a process here."""
+    named = sa.union(sa.select(triggers.c.project), sa.select(executors.c.project))
+    found = set(connection.execute(named).scalars())
+    after = sa.select(sa.func.min(jobs.c.project)).where(jobs.c.project > sa.bindparam("name"))
+    name = ""
+    while (name := connection.execute(after, {"name": name}).scalar()) is not None:
+        found.add(name)  # one look into an index each, and not one at each job
+    return found
+
+
+def has_people(connection: sa.Connection, project: str) -> bool:
+    """Whether somebody has a role in a project, or a key for it."""
+    named = sa.union_all(sa.select(roles.c.project), sa.select(api_keys.c.project)).subquery()
+    found = sa.select(named).where(named.c.project == project).limit(1)
+    return connection.execute(found).first() is not None
+
+
 def unfinished_of_others(connection: sa.Connection, project: str) -> dict[str, int]:
     """How many jobs of each other project have not ended."""
     found = connection.execute(
@@ -342,7 +379,7 @@ def page_of_conversations(
     """The conversations that are wanted, the newest first; `after` is a conversation's id, and for
     `examined` see `newest`.
 
-    Raises NotFound when there is no such conversation to go on after.
+    Raises InputInvalid when there is no such conversation to go on after.
     """
     found_by, looked_at = wanted.conditions(connection, project)
     return newest(

@@ -10,7 +10,7 @@ from lampwork.errors import DatabaseTooNew
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-HEAD = "0007"
+HEAD = "0008"
 
 
 def check_known(found: str | None, where: object, otherwise: str) -> None:

@@ -28,6 +28,9 @@ T = TypeVar("T")
 BEFORE_ALL = ""
 """What the first entry has before it."""
 
+BLANKED = "audit.blank"
+"""What is on record where texts of the log were erased."""
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -130,9 +133,23 @@ def naming(connection: sa.Connection, name: str) -> Sequence[int]:
     return [row.seq for row in connection.execute(texts) if _names(row.content, name)]
 
 
-def blank(connection: sa.Connection, seqs: Sequence[int]) -> None:
-    """Erase the texts of entries; that they were, when and of what kind, stays."""
+def blank(connection: sa.Connection, seqs: Sequence[int], by: Actor | None) -> None:
+    """Erase the texts of entries; that they were, when and of what kind, stays.
+
+    An entry says of which, whoever it was: a text that is gone without one was not erased, but
+    taken away. Those that an entry named which is blank itself now are named again.
+    """
+    there = sa.select(audit.c.action, audit.c.content).where(audit.c.seq.in_(seqs))
+    texts = [row.content for row in connection.execute(there) if row.action == BLANKED]
+    named = {*seqs, *(seq for text in texts if text is not None for seq in blanked_by(text))}
     connection.execute(sa.update(audit).where(audit.c.seq.in_(seqs)).values(content=None))
+    act = Act(BLANKED, details={"entries": sorted(named)})
+    append(connection, act, by or Actor("code", ""))
+
+
+def blanked_by(text: str) -> Sequence[int]:
+    """The entries that were blanked, by the text of an entry that says so."""
+    return json.loads(text)["details"]["entries"]
 
 
 def _names(text: str, name: str) -> bool:

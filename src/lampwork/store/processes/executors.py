@@ -18,7 +18,7 @@ from lampwork import clock
 from lampwork.store.jobs import limits
 from lampwork.store.jobs.calls import Leading
 from lampwork.store.lists.queries import is_wanted
-from lampwork.store.processes import news
+from lampwork.store.processes import news, session
 from lampwork.store.processes.share import Share, newest_code, not_closed
 from lampwork.store.schema import conversations, executors, jobs, leases, tasks, waits
 from lampwork.types import ENDED, Json
@@ -69,12 +69,15 @@ def count(connection: sa.Connection, executor_id: str, counters: Json) -> None:
     )
 
 
-def beat(connection: sa.Connection, executor_id: str) -> bool:
-    """Say that a process is alive; False if others have found it gone."""
+def beat(connection: sa.Connection, executor_id: str, server: str | None = None) -> bool:
+    """Say that a process is alive; False if others have found it gone.
+
+    `server` is that of its session, if it has one, see session.py.
+    """
     beaten = connection.execute(
         sa.update(executors)
         .where(executors.c.id == executor_id, not_closed)
-        .values(beats=executors.c.beats + 1, beat_at=clock.now())
+        .values(beats=executors.c.beats + 1, beat_at=clock.now(), session=server)
     )
     return beaten.rowcount == 1
 
@@ -147,7 +150,9 @@ def close(connection: sa.Connection, executor_id: str) -> None:
     _show_waiting(connection, executor_id)
     limits.release_executor(connection, executor_id)
     connection.execute(
-        sa.update(executors).where(executors.c.id == executor_id).values(closed_at=clock.now())
+        sa.update(executors)
+        .where(executors.c.id == executor_id)
+        .values(closed_at=clock.now(), session=None)
     )
     news.tell(connection, "gone")
 
@@ -171,7 +176,18 @@ def bury(connection: sa.Connection, gone: Mapping[str, int]) -> list[str]:
     Their crashes are counted against the jobs whose code was executing. What they may still write
     to conversations, should they only have been frozen, is refused from here on.
     """
-    buried = [each for each, beats in gone.items() if _close_silent(connection, each, beats)]
+    silent = {each: executors.c.beats == beats for each, beats in gone.items()}
+    return _bury(connection, silent)
+
+
+def bury_absent(connection: sa.Connection, gone: Sequence[str]) -> list[str]:
+    """As `bury`, executors whose session is gone, unless they have one again, or say that they go
+    on without."""
+    return _bury(connection, dict.fromkeys(gone, sa.text(session.ABSENT)))
+
+
+def _bury(connection: sa.Connection, gone: Mapping[str, _Still]) -> list[str]:
+    buried = [each for each, still in gone.items() if _close_gone(connection, each, still)]
     for each in buried:
         limits.release_executor(connection, each)
     if buried:
@@ -191,17 +207,16 @@ def bury(connection: sa.Connection, gone: Mapping[str, int]) -> list[str]:
     return buried
 
 
+_Still = sa.ColumnElement[bool] | sa.TextClause
+"""A condition under which an executor is gone."""
+
 _executing = sa.and_(jobs.c.status == "running", jobs.c.want == "run")
 
 
-def _close_silent(connection: sa.Connection, executor_id: str, beats: int) -> bool:
+def _close_gone(connection: sa.Connection, executor_id: str, still: _Still) -> bool:
     closed = connection.execute(
         sa.update(executors)
-        .where(
-            executors.c.id == executor_id,
-            executors.c.beats == beats,
-            not_closed,
-        )
+        .where(executors.c.id == executor_id, not_closed, still)
         .values(closed_at=clock.now())
     )
     return closed.rowcount == 1

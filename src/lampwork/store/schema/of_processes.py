@@ -22,6 +22,9 @@ executors = sa.Table(
     sa.Column("interval", sa.Float, nullable=False, server_default="0"),  # between heartbeats, in s
     sa.Column("beats", sa.Integer, nullable=False, server_default="0"),
     sa.Column("beat_at", sa.Float, nullable=False, server_default="0"),  # when the last one was
+    # When the server was started at which it has a session, see processes/session.py; kept by one
+    # that was found gone.
+    sa.Column("session", sa.Text),
 )
 
 writers = sa.Table(

@@ -81,7 +81,7 @@ entries = sa.Table(
     sa.Column("task_id", sa.Text, nullable=False),
     sa.Column("epoch", sa.Integer),  # of the task when it was written
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("body", Document, nullable=False),
+    sa.Column("body", Document, nullable=False),  # on Postgres in its row, if it fits in a page
     sa.Column("at", sa.Float, nullable=False),
 )
 

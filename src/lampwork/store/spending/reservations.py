@@ -7,7 +7,7 @@ asked here happens in one transaction, or not at all. Money is in nanodollars.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -45,20 +45,26 @@ USUAL_OUTPUT = 16_384
 
 _COUNTED = ("tokens", "nanodollars", "model_calls")
 
-_take = (
+
+def _is_full(budget: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a budget has no room for what is to be reserved."""
+    at_most = budget.c
+    return sa.or_(
+        *(
+            at_most[f"spent_{name}"] + at_most[f"reserved_{name}"] + sa.bindparam(name, type_=LARGE)
+            > at_most[f"limit_{name}"]
+            for name in _COUNTED
+        )
+    )
+
+
+_chain: sa.BindParameter[Any] = sa.bindparam("chain", expanding=True)
+_other = table.alias("other")
+_take_from_all = (
     sa.update(table)
     .where(
-        table.c.id == sa.bindparam("budget"),
-        *(
-            sa.or_(
-                table.c[f"limit_{name}"].is_(None),
-                table.c[f"spent_{name}"]
-                + table.c[f"reserved_{name}"]
-                + sa.bindparam(name, type_=LARGE)
-                <= table.c[f"limit_{name}"],
-            )
-            for name in _COUNTED
-        ),
+        table.c.id.in_(_chain),
+        ~sa.exists().where(_other.c.id.in_(_chain), _is_full(_other)),
     )
     .values(
         {
@@ -66,6 +72,7 @@ _take = (
             for name in _COUNTED
         }
     )
+    .returning(table.c.limit_tokens, table.c.limit_nanodollars)
 )
 _insert_reservation = sa.insert(reservations).from_select(
     ["task_id", "input_tokens", "output_tokens", "nanodollars", "tries"],
@@ -204,11 +211,38 @@ def reserve(
 
     Raises BudgetNotEnforceable, StaleEpoch.
     """
+    bound_by: tuple[str, Limit] | None = None
+    reservation = _at_the_most(wanted, wanted.output_tokens)
+    limits = _take(connection, chain, reservation, model_calls=1)
+    if not limits:
+        found = _smaller(connection, chain, wanted)
+        if isinstance(found, Refused):
+            return found
+        output, bound_by = found
+        reservation = _at_the_most(wanted, output)
+        limits = _take(connection, chain, reservation, model_calls=1)
+        assert limits, f"budgets {chain} have less room than they had in this transaction"
+    if reservation.nanodollars is None and any(
+        each.limit_nanodollars is not None for each in limits
+    ):
+        raise budgets.not_enforceable(wanted.model)
+    _hold(connection, task, epoch, reservation)
+    limited = any(each.limit_tokens or each.limit_nanodollars for each in limits)
+    return Granted(reservation, bound_by, limited)
+
+
+def _at_the_most(wanted: Wanted, output: int) -> Reservation:
+    return Reservation(wanted.input_tokens, output, cost_of(wanted, output))
+
+
+def _smaller(
+    connection: sa.Connection, chain: Chain, wanted: Wanted
+) -> tuple[int, tuple[str, Limit] | None] | Refused:
+    """The tokens of output that a whole chain has room for, and what bounds them."""
     output = wanted.output_tokens
     bound_by: tuple[str, Limit] | None = None
     least = min(LEAST_OUTPUT, output)
-    rows = [budgets.get(connection, each) for each in chain]
-    for row in rows:
+    for row in (budgets.get(connection, each) for each in chain):
         for limit, room, if_none_reserved in _rooms(row, wanted):
             if room < least:
                 what = f"{_reserved(row, limit)}{_not_fitting(limit, wanted, least)}"
@@ -216,10 +250,7 @@ def reserve(
             if room < output:
                 output = room
                 bound_by = (row.id, limit)
-    reservation = Reservation(wanted.input_tokens, output, cost_of(wanted, output))
-    _hold(connection, task, epoch, chain, reservation)
-    limited = any(row.limit_tokens or row.limit_nanodollars for row in rows)
-    return Granted(reservation, bound_by, limited)
+    return output, bound_by
 
 
 def _rooms(row: sa.Row[Any], wanted: Wanted) -> Iterator[tuple[Limit, int, int]]:
@@ -277,9 +308,7 @@ def cost_of(wanted: Wanted, output: int) -> int | None:
     return wanted.input_cost + math.ceil(wanted.output_rate * output)
 
 
-def _hold(
-    connection: sa.Connection, task: str, epoch: int, chain: Chain, reservation: Reservation
-) -> None:
+def _hold(connection: sa.Connection, task: str, epoch: int, reservation: Reservation) -> None:
     held = connection.execute(
         _insert_reservation,
         {
@@ -292,25 +321,24 @@ def _hold(
     )
     if not held.rowcount:
         raise StaleEpoch(f"task {task} goes on under another epoch than {epoch}")
-    for budget in chain:
-        taken = _take_from(connection, budget, reservation, model_calls=1)
-        assert taken, f"budget {budget} has less room than it had in this transaction"
 
 
-def _take_from(
-    connection: sa.Connection, budget: str, reservation: Reservation, *, model_calls: int
-) -> bool:
-    return bool(
-        connection.execute(
-            _take,
-            {
-                "budget": budget,
-                "tokens": reservation.tokens,
-                "nanodollars": reservation.cost,
-                "model_calls": model_calls,
-            },
-        ).rowcount
-    )
+def _take(
+    connection: sa.Connection, chain: Chain, reservation: Reservation, *, model_calls: int
+) -> Sequence[Any]:
+    """Take it from every budget of a chain, if each has room for it: what limits them, else none.
+
+    One statement, for every model call under a budget makes it.
+    """
+    return connection.execute(
+        _take_from_all,
+        {
+            "chain": chain,
+            "tokens": reservation.tokens,
+            "nanodollars": reservation.cost,
+            "model_calls": model_calls,
+        },
+    ).all()
 
 
 def reserve_again(
@@ -324,13 +352,23 @@ def reserve_again(
     if held is None:
         raise StaleEpoch(f"task {task} goes on under another epoch than {epoch}")
     one = replace(_reservation(held), tries=1)
-    for budget in chain:
-        if not _take_from(connection, budget, one, model_calls=0):
-            row = budgets.get(connection, budget)
-            tokens = row.spent_tokens + row.reserved_tokens + one.tokens
-            full = row.limit_tokens is not None and tokens > row.limit_tokens
-            what = "a try failed that may have cost something, and another may not fit"
-            raise LimitMet(budget, "tokens" if full else "dollars", what)
+    if not _take(connection, chain, one, model_calls=0):
+        what = "a try failed that may have cost something, and another may not fit"
+        raise LimitMet(*_first_full(connection, chain, one), what)
+
+
+def _first_full(
+    connection: sa.Connection, chain: Chain, reservation: Reservation
+) -> tuple[str, Limit]:
+    """The nearest budget without room for a reservation, and the limit that stands in its way."""
+    for row in (budgets.get(connection, each) for each in chain):
+        tokens = row.spent_tokens + row.reserved_tokens + reservation.tokens
+        if row.limit_tokens is not None and tokens > row.limit_tokens:
+            return row.id, "tokens"
+        cost = row.spent_nanodollars + row.reserved_nanodollars + reservation.cost
+        if row.limit_nanodollars is not None and cost > row.limit_nanodollars:
+            return row.id, "dollars"
+    raise AssertionError(f"budgets {chain} have room for {reservation}")
 
 
 # --- after it ---

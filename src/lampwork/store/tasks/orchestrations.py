@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lampwork.store import blobs
 from lampwork.store.jobs import calls
 from lampwork.store.schema import budgets, inbox, jobs, tasks, waits
-from lampwork.types import Json
+from lampwork.types import ENDED, Json
 
 __all__ = [
     "Orchestration",
@@ -61,6 +61,8 @@ class Round:
     """Its envelope, unfolded."""
     created_at: float
     ended_at: float | None
+    cancelling: bool = False
+    """Whether it is to be cancelled and has not ended yet."""
     proposal: dict[str, Json] | None = None
     """What a person was asked about, before anything ran; None if nobody was."""
     decision: dict[str, Json] | None = None
@@ -143,7 +145,8 @@ def envelopes(connection: sa.Connection, of: Sequence[tuple[str, int]]) -> list[
 def _round(connection: sa.Connection, row: sa.Row[Any], asked: sa.Row[Any] | None) -> Round:
     outcome = None if row.outcome is None else blobs.unfold(connection, row.outcome)
     times = row.created_at, row.ended_at
-    found = Round(row.id, row.callable, row.input, row.status, outcome, *times)
+    cancelling = row.want == "cancelled" and row.status not in ENDED
+    found = Round(row.id, row.callable, row.input, row.status, outcome, *times, cancelling)
     if asked is None:
         return found
     decision = None if asked.value is None else asked.value | {"by": asked.source}
