@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dirty_equals import IsFloat
+from tests.support import eventually
 
 from lampwork import Job, Metadata, SkillCall, values
 from lampwork.errors import (
@@ -23,6 +24,7 @@ from lampwork.models import (
     Turn,
     playbook,
 )
+from lampwork.models.ask import Message, Returned
 from lampwork.runs.step import Retry
 from lampwork.store import schema
 
@@ -184,6 +186,41 @@ async def test_skill_calls_of_one_reply_run_side_by_side(desk):
         return Calls(Call("first"), Call("second")) if turn.number == 1 else Answer("met")
 
     assert (await desk.assign(genie_of(desk, asks, [first, second]))).output == "met"
+
+
+async def test_results_stand_in_the_order_of_the_calls_whichever_came_first(desk):
+    @desk.project.skill(effect="read")
+    async def slow(n: int) -> str:
+        """Give what is asked for once every other call has its result."""
+
+        async def others_have_come() -> bool:
+            return (await desk.kinds()).count("result") == 2
+
+        await eventually(others_have_come)
+        return f"slow {n}"
+
+    @desk.project.skill(effect="read")
+    async def quick(n: int) -> str:
+        """Give what is asked for."""
+        return f"quick {n}"
+
+    shown: list[tuple[Message, ...]] = []
+
+    @playbook
+    def asks(turn: Turn):
+        shown.append(turn.history)
+        if turn.results or turn.history:
+            return Answer("; ".join(each.value or "wrong" for each in turn.results) or "again")
+        calls = (Call("quick", n=1), Call("quick", n="no number"), Call("slow", n=2))
+        return Calls(*calls, Call("quick", n=3))
+
+    genie = genie_of(desk, asks, [slow, quick])
+    answer = await desk.assign(genie)
+
+    assert answer.output == "quick 1; wrong; slow 2; quick 3"
+    await desk.assign(genie, job="j2", call=2, conversation="c1.1")
+    contents = [each.content for each in shown[-1] if isinstance(each, Returned)]
+    assert [contents[0], *contents[2:4]] == ["quick 1", "slow 2", "quick 3"]
 
 
 async def test_a_plain_function_runs_in_a_thread_and_holds_nobody_up(desk):

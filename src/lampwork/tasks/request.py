@@ -25,7 +25,7 @@ def request(task: TaskInHand) -> Ask:
             data=so_far.data,
             files=so_far.files,
             skills=tuple(task.skills),
-            results=tuple(so_far.results),
+            results=so_far.results,
             number=so_far.turns + 1,
             feedback=so_far.feedback,
             on_problem=task.assignment.on_problem,

@@ -21,6 +21,7 @@ Entries, in the order of a turn:
 from __future__ import annotations
 
 import json
+from bisect import bisect, insort
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -82,13 +83,21 @@ class Intent:
     """Seconds for which this run has waited for its user."""
 
 
+_Place = tuple[int, int]
+
+
+def _place(label: str) -> _Place:
+    """Which response a call is of, and its position in it."""
+    response, _, position = label.partition(".")
+    return int(response), int(position)
+
+
 @dataclass(slots=True)
 class Transcript:
     """What the entries of a conversation add up to for one task."""
 
     task_id: str
     messages: list[Message] = field(default_factory=list[Message])
-    results: list[Result] = field(default_factory=list[Result])
     actions: dict[str, Action] = field(default_factory=dict[str, Action])
     open: dict[str, Intent] = field(default_factory=dict[str, Intent])
     failures: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -128,6 +137,9 @@ class Transcript:
     """Whether an earlier run may have begun a model call of which nothing is written."""
     _unreturned: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """By label, the calls whose results the model has not been sent: call id and skill."""
+    _returned: list[_Place] = field(default_factory=list[_Place])
+    """The calls of the last response that have results, in their order."""
+    _results: dict[_Place, Result] = field(default_factory=dict[_Place, Result])
 
     def read(self, rows: Iterable[Any]) -> None:
         """Take in entries that were written before."""
@@ -230,6 +242,7 @@ class Transcript:
     def _take_said(self, seq: int, body: dict[str, Json], earlier: str | None) -> None:
         mine = earlier is None
         self.messages.append(Said(body["response"], earlier=earlier))
+        self._returned.clear()
         answered = 0
         for position, call in enumerate(body["calls"]):
             label, reply = f"{seq}.{position}", call.get("reply")
@@ -238,11 +251,11 @@ class Transcript:
                 continue
             ends = call["verdict"] in ("answer", "cannot_complete")
             answered += 1
-            self.messages.append(
-                Returned(call["id"], call["name"], reply, not ends, earlier=earlier)
+            self._return(
+                label, Returned(call["id"], call["name"], reply, not ends, earlier=earlier)
             )
             if mine and "arguments" in call:
-                self.results.append(Result(call["name"], call["arguments"], error=reply))
+                self._results[_place(label)] = Result(call["name"], call["arguments"], error=reply)
                 self.actions[label] = Action(
                     label, call["name"], call["arguments"], call["verdict"], reply
                 )
@@ -299,14 +312,14 @@ class Transcript:
         error = None if status == "ok" else body["error"]["message"]
         content = body["value"] if error is None else error
         failed = error is not None
-        self.messages.append(Returned(call_id, skill, content, failed, earlier=earlier))
+        self._return(label, Returned(call_id, skill, content, failed, earlier=earlier))
         if earlier is not None:
             return
         intent = self.open.pop(label)
         saved = [Artifact(**each) for each in body.get("artifacts", ())]
         if saved:
             self.artifacts[label] = saved
-        self.results.append(Result(skill, intent.arguments, body.get("value"), error))
+        self._results[_place(label)] = Result(skill, intent.arguments, body.get("value"), error)
         self.actions[label] = replace(
             self.actions[label],
             status=status,
@@ -321,6 +334,18 @@ class Transcript:
             self.failed_by = (skill, body["error"]["message"])
         elif status not in ("not_completed", "rejected"):
             self.failures.setdefault(skill, []).append(error or "")
+
+    def _return(self, label: str, returned: Returned) -> None:
+        """Results stand in the order of their calls, whichever came first."""
+        place = _place(label)
+        later = len(self._returned) - bisect(self._returned, place)
+        insort(self._returned, place)
+        self.messages.insert(len(self.messages) - later, returned)
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """What came of this task's calls, in the order of the calls."""
+        return tuple(self._results[place] for place in sorted(self._results))
 
     def status_besides(self, label: str) -> TaskStatus:
         """Whether the task waits for a person once this call does not any more."""
