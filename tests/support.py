@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
+import pytest
 import sqlalchemy as sa
 from tests.behind import place_at, tables
 
@@ -241,6 +245,31 @@ def armed(name: str, action: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         failpoint.disarm(name)
+
+
+@contextmanager
+def refused(rows: ModuleType, change: str) -> Iterator[None]:
+    """The first commit that has this change in it, `refused(calls, "finish")`, is refused.
+
+    The writer commits for whoever else works in the process, too: their commits pass.
+    """
+    make, writers, done = getattr(rows, change), set[int](), False
+
+    @wraps(make)
+    def applied(*given: Any, **named: Any) -> Any:
+        writers.add(threading.get_ident())
+        return make(*given, **named)
+
+    def refuse() -> None:
+        nonlocal done
+        if not done and threading.get_ident() in writers:
+            done = True
+            away()
+
+    with pytest.MonkeyPatch.context() as patched, armed("store.before_commit", refuse):
+        patched.setattr(rows, change, applied)
+        yield
+        assert done, f"nothing committed {change}"
 
 
 def away() -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from tests.support import armed, away, dying, eventually, once, rows, take_over
+from tests.support import armed, dying, eventually, once, refused, rows, take_over
 from tests.support import opened as opened_in
 
 from lampwork import (
@@ -28,6 +28,7 @@ from lampwork import (
 )
 from lampwork.errors import ArtifactNotFound, StoreUnavailable
 from lampwork.store.blobs import digest_of
+from lampwork.store.tasks import artifacts
 
 from .conftest import Open
 
@@ -337,7 +338,7 @@ async def test_a_save_that_the_database_refuses_is_no_outcome_of_the_skill(
         """Draw."""
         keys.append(call.idempotency_key)
         if len(keys) == 1:
-            with armed("store.before_commit", once(away)), suppress(StoreUnavailable):
+            with refused(artifacts, "save"), suppress(StoreUnavailable):
                 await call.save_artifact("chart.csv", CHART, "text/csv")
         else:
             call.save_artifact("chart.csv", CHART, "text/csv")

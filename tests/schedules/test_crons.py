@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.schedules.scheduling import HOUR, NOON, Clock, at, executing, fired, look, triggered
-from tests.support import armed, away, eventually, once, rows, status
+from tests.support import eventually, refused, rows, status
 
 from lampwork import App, Cron, Job, Project
 from lampwork.errors import TriggerNotFound
 from lampwork.store import schema
+from lampwork.store.triggers import triggers
 from lampwork.triggers import schedule
 from lampwork.worker.presence import Presence
 
@@ -237,7 +238,7 @@ async def test_a_commit_that_is_refused_fires_nothing_and_is_done_again(
     cron(project)
     async with executing(project, home, clock) as app:
         clock.hours = 1
-        with armed("store.before_commit", once(away)):
+        with refused(triggers, "fire"):
             await look(app)
         assert await fired(app) == []
         assert await at(app, clock, 1 + 4 / HOUR) == [], "the database gets a rest"

@@ -11,16 +11,16 @@ from tests.support import (
     clerk,
     end_run,
     eventually,
-    once,
     opened,
+    refused,
     result,
     rows,
     status,
 )
 
-from lampwork import Job, failpoint
+from lampwork import Job
 from lampwork.errors import StoreUnavailable
-from lampwork.store.jobs import jobs
+from lampwork.store.jobs import calls, endings, jobs
 
 happened: list[str] = []
 
@@ -115,16 +115,10 @@ async def test_an_outcome_whose_publication_was_refused_is_published_later(proje
     async def quick(job: Job) -> str:
         return "done"
 
-    def refuse_next() -> None:
-        failpoint.arm("store.before_commit", once(away))
-
     async with opened(project, home) as app:
-        try:
-            with armed("job.before_publish", once(refuse_next)):
-                job_id = (await app.start(quick)).job_id
-                assert await result(app, job_id) == "done"
-        finally:
-            failpoint.disarm("store.before_commit")
+        with refused(endings, "finish"):
+            job_id = (await app.start(quick)).job_id
+            assert await result(app, job_id) == "done"
 
 
 async def test_an_at_most_once_step_does_not_start_before_its_intent_is_on_disk(project, home):
@@ -132,7 +126,6 @@ async def test_an_at_most_once_step_does_not_start_before_its_intent_is_on_disk(
     that it was begun, and it runs a second time."""
     begun: list[str] = []
     gate = threading.Event()
-    refuse_once = once(lambda: failpoint.arm("store.before_commit", once(away)))
 
     def pay() -> None:
         begun.append("pay")
@@ -141,21 +134,19 @@ async def test_an_at_most_once_step_does_not_start_before_its_intent_is_on_disk(
     @project.recipe()
     async def payer(job: Job) -> str:
         await job.step(number)
-        refuse_once()
         await job.options(effect="at_most_once").step(pay)
         return "paid"
 
     try:
         async with opened(project, home, grace=0) as app:
-            job_id = (await app.start(payer)).job_id
-            await eventually(lambda: begun)
-            failpoint.disarm("store.before_commit")
+            with refused(calls, "begin"):
+                job_id = (await app.start(payer)).job_id
+                await eventually(lambda: begun)
             await end_run(app, job_id)
         async with opened(project, home) as app:
             await status(app, job_id, "needs_attention")
             assert begun == ["pay"]
     finally:
-        failpoint.disarm("store.before_commit")
         gate.set()
 
 
@@ -165,19 +156,15 @@ async def test_what_is_to_run_at_the_end_is_not_lost_with_a_refused_batch(projec
 
     @project.recipe()
     async def tidy(job: Job) -> str:
-        refuse_once()
         job.on_end(note, "ended")
         await job.step(number)
         return "done"
 
-    refuse_once = once(lambda: failpoint.arm("store.before_commit", once(away)))
-    try:
-        async with opened(project, home) as app:
+    async with opened(project, home) as app:
+        with refused(endings, "register_end"):
             job_id = (await app.start(tidy)).job_id
             assert await result(app, job_id) == "done"
-            await eventually(lambda: "ended" in happened)
-    finally:
-        failpoint.disarm("store.before_commit")
+        await eventually(lambda: "ended" in happened)
 
 
 async def test_a_child_that_cannot_be_read_is_not_a_child_that_failed(project, home, monkeypatch):
@@ -214,18 +201,14 @@ async def test_a_large_result_that_could_not_be_stored_is_no_failure_of_its_step
 
     def large() -> str:
         made.append(1)
-        if len(made) == 1:
-            failpoint.arm("store.before_commit", once(away))
         return "x" * 300_000
 
     @project.recipe()
     async def payer(job: Job) -> int:
         return len(await job.step(large))
 
-    try:
-        async with opened(project, home) as app:
+    async with opened(project, home) as app:
+        with refused(calls, "finish"):
             job_id = (await app.start(payer)).job_id
             assert await result(app, job_id) == 300_000
-            assert len(made) == 2
-    finally:
-        failpoint.disarm("store.before_commit")
+        assert len(made) == 2

@@ -12,14 +12,12 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 from tests.behind import place_at
-from tests.schedules.scheduling import HOUR, Clock, executing, fired, look, started
+from tests.schedules.scheduling import HOUR, Clock, executing, fired, look, polled, started
 from tests.support import (
-    armed,
-    away,
     eventually,
     inside,
-    once,
     opened,
+    refused,
     rows,
     sql,
     status,
@@ -30,6 +28,7 @@ from lampwork.door import Door
 from lampwork.errors import PollFailed
 from lampwork.store import schema
 from lampwork.store.store import Store
+from lampwork.store.triggers import triggers
 
 shop: list[Any] = []
 """What the shop offers."""
@@ -196,13 +195,34 @@ async def test_a_poll_whose_commit_is_refused_is_done_again_with_its_cursor(
     async with executing(project, home, clock) as app:
         shop.append(order(1))
         clock.hours = 1
-        with armed("store.before_commit", once(away)):
+        with refused(triggers, "take"):
             await look(app)
         await look(app)
         assert (await started(app), cursors) == ([], [None, 0]), "the database gets a rest"
         clock.hours = 1 + 5 / HOUR
         await look(app)
         assert (await started(app), cursors) == (["1"], [None, 0, 0])
+
+
+async def test_a_look_that_has_read_before_a_poll_ended_polls_no_second_time(
+    project: Project, home: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poll(project, orders_after)
+    async with executing(project, home, clock) as app:
+        read, may_end = app.schedule._rows, asyncio.Event()
+
+        async def read_before() -> Any:
+            found = await read()
+            may_end.set()
+            await polled(app)
+            return found
+
+        gates.append(may_end.wait)
+        clock.hours = 1
+        await inside(app, app.schedule.look())
+        monkeypatch.setattr(app.schedule, "_rows", read_before)
+        await look(app)
+        assert cursors == [None, 0]
 
 
 async def test_a_poll_that_comes_late_moves_no_cursor_back(

@@ -60,6 +60,8 @@ class Schedule:
         self._timer: clock.Timer | None = None
         self._pollings: dict[int, Polling] = {}
         self._polls: dict[int, asyncio.Task[list[str]]] = {}
+        self._polled: set[int] = set()
+        """The triggers with a poll since their rows were read: these may be of before it."""
         self._not_before: dict[int, float] = {}
 
     @property
@@ -129,6 +131,7 @@ class Schedule:
             defined = [as_kept(*each) for each in self._defined.values()]
             await self._store.write(triggers.register, project, defined, clock.now())
             self._registered = True
+        self._polled = set(self._polls)
         rows = await self._store.read(triggers.of_project, project)
         return [row for row in rows if (row.recipe, row.identity) in self._defined]
 
@@ -189,7 +192,7 @@ class Schedule:
         return [job.id]
 
     def _attend_poll(self, row: Row, recipe: Recipe[..., Any], poll: Poll, now: float) -> float:
-        if row.id in self._polls:
+        if row.id in self._polled:
             return math.inf  # its end looks again
         if row.paused is not None and row.asked is None:
             return math.inf
@@ -209,6 +212,7 @@ class Schedule:
             self._pollings[row.id] = Polling(self._worker, recipe, poll)
         polling = self._pollings[row.id].once(row.id, clock.now(), asked=asked, by=by)
         task = self._polls[row.id] = asyncio.get_running_loop().create_task(polling)
+        self._polled.add(row.id)
         task.add_done_callback(lambda task: self._poll_ended(row, task))
         return task
 
