@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +21,9 @@ def test_it_can_be_opened_while_another_process_makes_it(
         other.execute("create table made (id integer)")
         other.execute("begin immediate")
         other.execute("insert into made values (1)")
-        monkeypatch.setattr(database.time, "sleep", lambda _seconds: other.execute("commit"))
+        # Of this module alone: what is left of other tests may sleep as well.
+        clock = SimpleNamespace(monotonic=monotonic, sleep=lambda _seconds: other.execute("commit"))
+        monkeypatch.setattr(database, "time", clock)
         engine = database.open_tables(Folder(tmp_path))
 
         with engine.connect() as connection:

@@ -105,7 +105,8 @@ async def test_a_subtask_is_taken_from_an_agent_at_work_and_given_to_another(ope
         of = (await orchestration(app, job)).orchestration_id
         await eventually(lambda: desk.asked)
         for _ in range(2):  # said twice it is done once
-            await app.reassign_subtask(of, "a", "able", by="ann", reason="slow is ill")
+            await app.reassign_subtask(of, "a", "held", by="ann", reason="slow is ill")
+        await inside(app, desk.tell())
         answer = await result(app, job)
         found = await Insights(app.store).orchestration(of)
 
@@ -113,15 +114,15 @@ async def test_a_subtask_is_taken_from_an_agent_at_work_and_given_to_another(ope
     first = found.subtasks[0]
     assert [(each.agent, each.why, each.status) for each in first.attempts] == [
         ("slow", "first", "stopped"),
-        ("able", "by_hand", "accepted"),
+        ("held", "by_hand", "accepted"),
     ]
     assert [each.stopped_by for each in first.attempts] == ["ann", None]
-    assert first.attempts[0].reasons == ("ann gave it to able: slow is ill.",)
+    assert first.attempts[0].reasons == ("ann gave it to held: slow is ill.",)
     [order] = first.orders
     assert (order.verb, order.by, order.agent, order.reason) == (
         "reassign",
         "ann",
-        "able",
+        "held",
         "slow is ill",
     )
 

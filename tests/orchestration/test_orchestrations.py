@@ -95,7 +95,7 @@ async def test_subtasks_run_side_by_side_and_none_before_its_inputs(opened: Open
     ]
     leader = lead(project, [one, two, after], plan)
     async with opened(project) as app:
-        task = await asyncio.wait_for(app.assign_task(leader, "Go."), 30)
+        task = await asyncio.wait_for(app.assign_task(leader, "Go."), 60)
 
     assert task.sections[0].output == "2 {'x': 'met'}"
 
@@ -103,10 +103,12 @@ async def test_subtasks_run_side_by_side_and_none_before_its_inputs(opened: Open
 async def test_at_most_so_many_subtasks_are_worked_on_at_a_time(opened: Open) -> None:
     project = Project("desk")
     now, most = [0], [0]
+    three = asyncio.Barrier(3)  # fewer at a time would wait for ever
 
     async def work(turn: Turn) -> Answer:
         now[0] += 1
         most[0] = max(most[0], now[0])
+        await three.wait()
         for _ in range(20):
             await asyncio.sleep(0)
         now[0] -= 1
@@ -116,7 +118,7 @@ async def test_at_most_so_many_subtasks_are_worked_on_at_a_time(opened: Open) ->
     plan = [subtask(f"s{n}", "worker") for n in range(9)]
     leader = lead(project, [worker], plan, limits=OrchestrationLimits(parallel=3))
     async with opened(project) as app:
-        task = await app.assign_task(leader, "Go.")
+        task = await asyncio.wait_for(app.assign_task(leader, "Go."), 60)
 
     assert len(task.sections) == 9
     assert most == [3]

@@ -282,14 +282,8 @@ def of(span: ReadableSpan) -> int:
 
 async def test_a_task_that_another_run_goes_on_with_is_one_span(opened: Open, sent: Sent) -> None:
     async with opened(project) as app:
-        jobs: list[str] = []
-
-        def die() -> None:
-            dying(app, jobs[0])()
-
-        with armed("said.appended", once(die)):
-            jobs.append((await app.start(carry)).job_id)
-            await result(app, jobs[0])
+        with armed("said.appended", once(dying(app))):
+            await result(app, (await app.start(carry)).job_id)
 
     assert len(sent.named("chat weighing")) == 2, "what was recorded is not asked again"
     task = sent.one("invoke_agent weigher")

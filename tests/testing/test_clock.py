@@ -222,10 +222,10 @@ async def test_a_skill_rests_between_its_attempts_by_the_clock() -> None:
 
 def test_pauses_before_another_attempt_pass_by_themselves_where_a_result_is_awaited() -> None:
     knocks = testing.script(Call("knock"), Answer("left"))
-    assert opened(patience=1.0).run(stubborn) == "ConnectionError"
-    assert opened(patience=1.0, models={"guard": knocks}).run(watch) == "left"
+    assert opened().run(stubborn) == "ConnectionError"
+    assert opened(models={"guard": knocks}).run(watch) == "left"
     with pytest.raises(JobFailed, match="deadline"):
-        opened(patience=1.0, models={"guard": knocks}).run(watch, deadline=1000.0)
+        opened(models={"guard": knocks}).run(watch, deadline=1000.0)
 
     assert len(attempts) == 5 + 3 + 1
 
