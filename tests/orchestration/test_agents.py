@@ -1,0 +1,120 @@
+"""The agents of an orchestrator: what they are given; and one may have agents of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.orchestration.conftest import Open
+from tests.orchestration.team import agent, lead, subtask
+
+from lampwork import Answer, Call, File, Genie, Metadata, Project, Sealed, SkillCall, Turn
+from lampwork.errors import MetadataUnknown
+from lampwork.insights import Insights
+
+
+def artist(project: Project) -> Genie:
+    """One that saves two files and answers with a title."""
+
+    @project.skill(effect="idempotent")
+    def draw(call: SkillCall) -> str:
+        """Draw."""
+        call.save_artifact("chart.csv", b"a,b\n1,2\n", "text/csv")
+        call.save_artifact("notes.txt", b"noted", "text/plain")
+        return "drawn"
+
+    def decide(turn: Turn) -> Answer | Call:
+        return Answer({"title": "T"}) if turn.results else Call(draw)
+
+    return agent(project, "artist", decide, skills=[draw])
+
+
+async def test_inputs_are_of_the_request_its_files_and_what_others_produced(opened: Open) -> None:
+    project = Project("desk")
+    seen: dict[str, Any] = {}
+
+    def look(turn: Turn) -> Answer:
+        seen[turn.instructions] = turn.data, sorted(each.name for each in turn.files)
+        return Answer("seen")
+
+    reader = agent(project, "reader", look)
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+
+    def reading(id: str, *inputs: dict[str, str]) -> dict[str, Any]:
+        return subtask(id, "reader", inputs=[*inputs])
+
+    plan = [
+        subtask("chart", "artist", output=schema),
+        reading(
+            "request",
+            {"name": "what", "request": "instructions"},
+            {"name": "on", "request": "data"},
+            {"name": "order", "file": "po.txt"},
+        ),
+        reading("whole", {"name": "c", "subtask": "chart"}),
+        reading("field", {"name": "c", "subtask": "chart", "field": "title"}),
+        reading("file", {"name": "c", "subtask": "chart", "artifact": "notes.txt"}),
+    ]
+    leader = lead(project, [artist(project), reader], plan)
+    async with opened(project) as app:
+        task = await app.assign_task(
+            leader, "Go.", data={"quarter": 2}, files=[File("po.txt", b"4 pens")]
+        )
+
+    assert seen == {
+        "do request": (
+            {"what": "Go.", "on": {"quarter": 2}, "order": {"file": "po.txt"}},
+            ["po.txt"],
+        ),
+        "do whole": ({"c": {"title": "T"}}, ["chart.csv", "notes.txt"]),
+        "do field": ({"c": "T"}, []),
+        "do file": ({"c": {"file": "notes.txt"}}, ["notes.txt"]),
+    }
+    assert sorted(each.name for each in task.artifacts) == ["chart.csv", "notes.txt"]
+
+
+async def test_metadata_reaches_those_agents_that_the_author_names(opened: Open) -> None:
+    project = Project("desk")
+    got: list[Any] = []
+
+    @project.skill(effect="read")
+    def look(shop: Metadata[str], key: Metadata[str] = "none") -> str:
+        """Look."""
+        got.append((shop, key))
+        return "found"
+
+    def ask(turn: Turn) -> Any:
+        return Answer("done") if turn.results else Call(look)
+
+    def blind(turn: Turn) -> Any:
+        return Answer(f"{turn.skills}")
+
+    one = agent(project, "one", ask, skills=[look])
+    other = agent(project, "other", blind, skills=[look])
+    plan = [subtask("a", "one"), subtask("b", "other")]
+    leader = lead(project, [one, other], plan, pass_metadata={one: ["shop", "key"]})
+    async with opened(project) as app:
+        given = {"shop": "Emma", "key": Sealed("K-12345678")}
+        task = await app.assign_task(leader, "Go.", metadata=given)
+        inside = await Insights(app.store).task(task.sections[0].task_id)
+        with pytest.raises(MetadataUnknown):
+            await app.assign_task(leader, "Go.", metadata={"till": "7"})
+
+    assert got == [("Emma", "K-12345678")]
+    assert task.sections[1].output == "()"
+    assert inside.metadata == {"shop": "Emma", "key": "K-12345678"}
+
+
+async def test_an_orchestrator_may_be_the_agent_of_another(opened: Open) -> None:
+    project = Project("desk")
+    worker = agent(project, "worker")
+    inner = lead(project, [worker], [subtask("deep", "worker")], name="inner")
+    outer = lead(project, [inner], [subtask("wide", "inner")], name="outer")
+    async with opened(project) as app:
+        task = await app.assign_task(outer, "Go.")
+        inside = await Insights(app.store).task(task.sections[0].task_id)
+
+    assert task.sections[0].agent == "inner"
+    assert task.sections[0].output == "deep succeeded"
+    assert inside.answer is not None
+    assert inside.answer["sections"][0]["agent"] == "worker"
