@@ -103,11 +103,13 @@ class Cluster:
 
     def pause(self) -> None:
         """Let the server's main process and all its sessions hang."""
-        self._signal_all(signal.SIGSTOP)
+        self._server.send_signal(signal.SIGSTOP)  # first: it begins no session any more
+        self._signal_sessions(signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let a paused server go on."""
-        self._signal_all(signal.SIGCONT)
+        self._signal_sessions(signal.SIGCONT)
+        self._server.send_signal(signal.SIGCONT)
 
     def end_sessions(self) -> None:
         """End all sessions of ours, as a failing over does; the server takes new ones."""
@@ -126,11 +128,12 @@ class Cluster:
         self._server.send_signal(how)
         self._server.wait(_DEADLINE)
 
-    def _signal_all(self, which: signal.Signals) -> None:
+    def _signal_sessions(self, which: signal.Signals) -> None:
         with_parent = ["ps", "-o", "pid=", "--ppid", str(self._server.pid)]
         children = subprocess.run(with_parent, capture_output=True, text=True, check=False)
-        for pid in (self._server.pid, *map(int, children.stdout.split())):
-            os.kill(pid, which)
+        for pid in map(int, children.stdout.split()):
+            with contextlib.suppress(ProcessLookupError):  # some end by themselves
+                os.kill(pid, which)
 
     # --- databases ---
 

@@ -52,7 +52,7 @@ T = TypeVar("T")
 NEVER = 3600.0
 """Seconds after which no test runs any more."""
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds within which whatever is waited for must be there."""
 
 

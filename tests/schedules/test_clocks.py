@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.support import eventually, opened, park, result, rows, status
+from tests.support import eventually, opened, park, result, rows, sql, status
 
 from lampwork import Cron, Job, clock
 from lampwork.errors import WaitTimedOut
@@ -60,12 +60,13 @@ async def test_a_process_that_is_an_hour_ahead_ends_nothing_early(project, home,
 async def test_a_process_that_is_an_hour_behind_ends_nothing_late(project, home, machine):
     @project.recipe()
     async def sleeper(job: Job) -> str:
-        await job.sleep(1.0)
+        await job.sleep(timedelta(minutes=30))
         return "slept"
 
     async with opened(project, home) as app:
         job = (await app.start(sleeper)).job_id
         await park(app, job)
+        await sql(app, "update waits set due_at = due_at - 1800")
     machine(ahead=-3600)
     async with opened(project, home) as app:
         assert await result(app, job) == "slept"

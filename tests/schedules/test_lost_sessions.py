@@ -52,9 +52,11 @@ async def test_only_one_whose_row_says_that_it_had_a_session_here_is_found_gone_
 ):
     """An older version has none, and the server's last start has ended those of before it."""
     async with opened(project, home) as app:
-        async with beside(server) as killed:
-            async with beside(server) as of_older_code, beside(server) as of_before_the_start:
-                pass
+        async with (
+            beside(server) as killed,
+            beside(server) as of_older_code,
+            beside(server) as of_before_the_start,
+        ):
             said = "update executors set session = {} where id = :id"
             await sql(app, said.format("null"), id=of_older_code.id)
             await sql(app, said.format("'1'"), id=of_before_the_start.id)

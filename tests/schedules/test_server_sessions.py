@@ -80,7 +80,7 @@ def test_a_process_that_is_frozen_while_it_takes_in_an_answer_is_not_waited_for(
     with psycopg.connect(server, autocommit=True) as next_one:
         frozen.execute("select pg_advisory_xact_lock(1)")
         frozen.pgconn.send_query(b"select repeat('x', 1000000) from generate_series(1, 100)")
-        next_one.execute("set lock_timeout = '20s'")
+        next_one.execute("set lock_timeout = '60s'")
         next_one.execute("select pg_advisory_lock(1)")
     frozen.close()
 

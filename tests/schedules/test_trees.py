@@ -84,8 +84,12 @@ async def test_a_cancelled_tree_ends_as_a_whole_parked_and_hot(project, home, pa
         await eventually(lambda: not app.worker.runs)
         assert begun == ["work"]
         tree = [row[0] for row in await rows(app, "select id from jobs")]
-        standings = await inside(app, app.worker.engine.standings(tree))
-        assert {each.status for each in standings.values()} == {"cancelled"}
+
+        async def all_cancelled() -> bool:
+            standings = await inside(app, app.worker.engine.standings(tree))
+            return {each.status for each in standings.values()} == {"cancelled"}
+
+        await eventually(all_cancelled)
 
 
 async def test_a_child_that_is_cancelled_alone_fails_its_parents_call(project, home, patient):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from tests.behind import place_at
 from tests.support import (
+    NEVER,
     armed,
     clerk,
     dying,
@@ -33,6 +36,7 @@ from lampwork.door import Door
 from lampwork.store import schema
 from lampwork.store.store import Store
 from lampwork.versioning.upgrade import Rehearsed, rehearse_all
+from lampwork.worker import execution
 
 happened: list[str] = []
 
@@ -175,6 +179,16 @@ async def rehearsed(project: Project, home: Path) -> dict[str, Rehearsed]:
     return {each.job_id: each async for each in rehearse_all(project, place_at(home))}
 
 
+@asynccontextmanager
+async def opened_once(project: Project, home: Path) -> AsyncIterator[App]:
+    """Open until the job stands where it is edited: what dies there is not taken up again here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(execution, "_BACKOFF", NEVER)
+        async with opened(project, home) as app:
+            with armed("skill.before_effect", once(lambda: die(app))):
+                yield app
+
+
 async def begin(app: App, recipe: str, **input: str) -> str:
     job_id = await app.start_named(recipe, input, kind="test")
     if recipe == "repair":  # the skill was about to act when the process died
@@ -236,9 +250,8 @@ async def test_an_edit_that_stops_the_job_is_found_with_the_first_call_that_diff
     project: Project, home: Path, recipe: str, edit: str, call: int | None, why: str
 ) -> None:
     define(project)
-    async with opened(project, home) as app:
-        with armed("skill.before_effect", once(lambda: die(app))):
-            job_id = await begin(app, recipe, **({"name": "ada"} if recipe == "greeting" else {}))
+    async with opened_once(project, home) as app:
+        job_id = await begin(app, recipe, **({"name": "ada"} if recipe == "greeting" else {}))
     edits.add(edit)
     define(project)
 
@@ -267,9 +280,8 @@ async def test_an_edit_that_makes_no_difference_is_not_reported(
 ) -> None:
     """The hash of the sources is another one each time."""
     define(project)
-    async with opened(project, home) as app:
-        with armed("skill.before_effect", once(lambda: die(app))):
-            job_id = await begin(app, recipe)
+    async with opened_once(project, home) as app:
+        job_id = await begin(app, recipe)
     edits.add(edit)
     define(project)
     project.__dict__["version"] = "another"

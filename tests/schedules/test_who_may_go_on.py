@@ -356,7 +356,7 @@ async def test_a_run_that_ends_under_many_branches_leaves_all_of_them(project, h
         await end_run(app, job_id)
         in_step.open()
         await gone(run)
-        assert await result(app, job_id, 20) == sum(range(300))
+        assert await result(app, job_id) == sum(range(300))
 
 
 async def test_no_exception_out_of_a_steps_body_strands_its_job(project, home):
