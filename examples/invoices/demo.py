@@ -79,7 +79,7 @@ def tell(home: Path, model: str | None) -> int:
         # Or a quarter of an hour may strike in the middle of it.
         paused = ("trigger", RECIPE, "pause", "--why", "started by hand")
         lampwork(*paused, "--project", str(PROJECT))
-        with httpx.Client(base_url=url, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
             job_id = lampwork("run", str(PROJECT), RECIPE)["job_id"]
             shown.event("assigned", f"job {job_id}: a task for each of six invoices, four at once")
             cut = kill_in_the_middle(service, client, home, job_id, patience)

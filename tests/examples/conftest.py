@@ -29,7 +29,7 @@ def service(module: str, *words: str, **told: pytest.MonkeyPatch) -> Iterator[ht
             url = json.loads(process.stdout.readline())["url"]
             for name, monkeypatch in told.items():
                 monkeypatch.setenv(name, url)
-            with httpx.Client(base_url=url, trust_env=False) as client:
+            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
                 yield client
         finally:
             process.terminate()
@@ -54,7 +54,7 @@ def serving(warm: Warm, project: str, home: Path, *words: str) -> Iterator[httpx
         server.communicate(timeout=60)
 
 
-def ended(api: httpx.Client, job_id: str, seconds: float = 60) -> Any:
+def ended(api: httpx.Client, job_id: str, seconds: float = 100) -> Any:
     """A job that has succeeded."""
     until = time.monotonic() + seconds
     while (job := api.get(f"/api/jobs/{job_id}").json())["ended_at"] is None:

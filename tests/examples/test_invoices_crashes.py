@@ -45,7 +45,7 @@ def test_each_invoice_is_handled_once_wherever_the_process_dies(books: Path) -> 
             opened.execute("update invoices set status = 'pending'")
 
     report = testing.crash_everywhere(
-        review_pending_invoices, effects=effects, reset=reset, at_most=6, seed=2
+        review_pending_invoices, effects=effects, reset=reset, at_most=6, seed=2, timeout=120
     )
 
     assert report.failed == []

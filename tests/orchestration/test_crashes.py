@@ -20,6 +20,7 @@ def test_six_subtasks_are_done_once_each_wherever_the_process_dies(
         effects=crashing.effects,
         reset=lambda: book.unlink(missing_ok=True),
         at_most=5,
+        timeout=120,
     )
 
     assert report.boundaries > 100

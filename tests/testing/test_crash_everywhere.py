@@ -11,8 +11,6 @@ from tests.testing import shop
 from lampwork import Happened, Job, Project, Recipe, testing
 from lampwork.errors import CrashTestFailed, InputInvalid, NotImportable
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(autouse=True)
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -23,7 +21,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def everywhere(recipe: Recipe[..., Any], **given: Any) -> testing.CrashReport:
-    given = {"effects": shop.bookings, "progress": lambda line: None} | given
+    given = {"effects": shop.bookings, "progress": lambda line: None, "timeout": 120} | given
     return testing.crash_everywhere(recipe, **given)
 
 

@@ -67,7 +67,8 @@ async def test_and_an_assertion_of_a_playbook() -> None:
 
 async def test_a_mistake_of_a_job_that_nobody_awaits_is_raised_at_the_end_of_the_block() -> None:
     async def unawaited() -> None:
-        async with testing.opened(project, models={"drafter": DRAFTS}) as app:
+        given = {"models": {"drafter": DRAFTS}, "patience": 60.0}
+        async with testing.opened(project, **given) as app:
             await app.start(draft)
             await app.settled()
 
@@ -77,7 +78,8 @@ async def test_a_mistake_of_a_job_that_nobody_awaits_is_raised_at_the_end_of_the
 
 async def test_where_the_test_fails_anyway_the_mistake_is_noted() -> None:
     async def failing() -> None:
-        async with testing.opened(project, models={"drafter": DRAFTS}) as app:
+        given = {"models": {"drafter": DRAFTS}, "patience": 60.0}
+        async with testing.opened(project, **given) as app:
             await app.start(draft)
             await app.settled()
             raise AssertionError("no letter")
@@ -99,4 +101,4 @@ async def test_a_mistake_is_told_once() -> None:
 
 def test_a_crash_test_fails_of_it_too() -> None:
     with pytest.raises(CrashTestFailed, match='LiveModelRefused: Genie "controller"'):
-        testing.crash_everywhere(draft, models={"drafter": DRAFTS})
+        testing.crash_everywhere(draft, models={"drafter": DRAFTS}, timeout=120)

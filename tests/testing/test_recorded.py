@@ -75,7 +75,7 @@ def _nothing_done() -> None:
 async def file(tmp_path: Path) -> Path:
     """The recording of a refund to account DE-44-7117."""
     project, file = shop(), tmp_path / "refund.json"
-    async with testing.opened(project, model=PAYS) as app:
+    async with testing.opened(project, model=PAYS, patience=60.0) as app:
         job = await app.start(project.recipes["refund"], account="DE-44-7117")
         assert await app.result(job.job_id) == 500
         [found] = (await app.insights.conversations()).items
@@ -85,7 +85,8 @@ async def file(tmp_path: Path) -> Path:
 
 
 def play(project: Project, file: Path, **how: Any) -> int:
-    test = testing.opened(project, models={"cashier": testing.recorded(file, **how)})
+    played = {"cashier": testing.recorded(file, **how)}
+    test = testing.opened(project, models=played, patience=60.0)
     return test.run(project.recipes["refund"], account="DE-99-0001")
 
 
