@@ -30,7 +30,7 @@ PROGRAMS = 6
 SEEDS = [int(os.environ["LAMPWORK_FUZZ_SEED"])] if "LAMPWORK_FUZZ_SEED" in os.environ else range(6)
 """The first one is played at both places."""
 
-DEADLINE = 60.0
+DEADLINE = 150.0
 
 BOUNDARIES = (
     "call.before",
@@ -53,6 +53,7 @@ BOUNDARIES = (
 )
 
 
+@pytest.mark.timeout(400)  # each program is played twice
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(
     "seed",

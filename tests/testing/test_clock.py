@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from lampwork.errors import (
     StillWaiting,
     WaitTimedOut,
 )
+from lampwork.store.jobs import jobs
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -283,6 +285,30 @@ async def test_who_awaits_a_job_that_only_waits_is_told_for_what() -> None:
     assert raised.value.job_id == job.job_id
     assert 'waits for event "word" until 2026-01-05 13:00:00 UTC' in str(raised.value)
     assert "stands at 2026-01-05 12:00:00 UTC" in str(raised.value)
+
+
+async def test_who_awaits_a_job_that_has_ended_is_not_told_that_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """*However late it is read how it did.*"""
+    ended, looked = jobs.if_ended, threading.Event()
+
+    def late(connection: Any, job_id: str) -> Any:
+        assert looked.wait(60)
+        return ended(connection, job_id)
+
+    async with opened() as app:
+        job, view = await app.start(stubborn), app.insights.view
+
+        async def look(job_id: str) -> Any:
+            looked.set()
+            return await view(job_id)
+
+        assert await app.result(job.job_id) == "ConnectionError"
+        app.patience = 0.0
+        monkeypatch.setattr(jobs, "if_ended", late)
+        monkeypatch.setattr(app.insights, "view", look)
+        assert await app.result(job.job_id) == "ConnectionError"
 
 
 async def test_who_awaits_what_a_person_must_resolve_is_told_under_which_id() -> None:

@@ -98,21 +98,31 @@ class TestApp(App):
         until = time.monotonic() + self.patience
         try:
             while not (await asyncio.wait({ending}, timeout=_LOOK_AGAIN))[0]:
-                resting = self.clock.resting or await self.store.read(inbox.rests)
-                if resting and await self._loop.call(at_rest(self)):
-                    resting = await self.clock.advance_to_next()
-                if not resting and time.monotonic() > until:
-                    if await self._loop.call(at_rest(self)) and not ending.done():
-                        raise await self._still_waiting(job_id)
+                is_over = time.monotonic() > until
+                if not is_over and not await self._rests():
+                    continue
+                if await self._loop.call(at_rest(self)):
+                    # Asked only now: what had executed may rest since.
+                    goes_on = await self._rests() and await self.clock.advance_to_next()
+                    if is_over and not goes_on and not ending.done():
+                        await self._require_ended(job_id)
+                if is_over:
                     until = time.monotonic() + self.patience
         finally:
             ending.cancel()
         return ending.result()
 
-    async def _still_waiting(self, job_id: str) -> StillWaiting:
+    async def _rests(self) -> bool:
+        """Whether anybody rests before another attempt."""
+        return self.clock.resting > 0 or await self.store.read(inbox.rests)
+
+    async def _require_ended(self, job_id: str) -> None:
+        """Raise StillWaiting unless the job, of which nothing executes, has ended."""
         found = await self.insights.view(job_id)
+        if found.ended_at is not None:
+            return  # who awaits it is about to hear that
         what = "; ".join(_in_words(each) for each in found.waiting_on) or found.status
-        return StillWaiting(
+        raise StillWaiting(
             f"Job {job_id} of {found.recipe} has not ended, and nothing executes: {what}. "
             f"The clock of this test stands at {self.clock.time:%Y-%m-%d %H:%M:%S} UTC. "
             "Do what it waits for before its result is awaited: await app.send_event(…), "
