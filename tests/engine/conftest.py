@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.behind import place_at
 from tests.support import eventually
 
-from lampwork import Settings
 from lampwork.engine import Engine, EngineStatus
 from lampwork.engine.loop import LoopThread
 
@@ -69,7 +69,7 @@ def launched(home: Path) -> Launch:
     async def launch(
         execute: Execute, *, executor_id: str = "one", reclaim: bool = False
     ) -> AsyncIterator[Launched]:
-        place = Settings.load(home=home).place
+        place = place_at(home)
         engine = await asyncio.to_thread(Engine, place, version="1")
         if reclaim:
             await asyncio.to_thread(engine.reclaim)
