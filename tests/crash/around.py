@@ -126,7 +126,8 @@ class Outside:
         self._store = store
         self._door = JobsDoor(store)
         self._done: set[tuple[str, str]] = set()
-        self.resolved: Counter[str] = Counter()
+        self.resolved: defaultdict[str, list[str]] = defaultdict(list)
+        """What was said of each key whose outcome nobody knew."""
         self.changed = asyncio.Event()
 
     async def attend(self) -> None:
@@ -153,7 +154,7 @@ class Outside:
         ):
             receipt = await asyncio.to_thread(service.known, key)
             said = "happened" if receipt else "did_not_happen"
-            self.resolved[said] += 1
+            self.resolved[key].append(said)
             await self._door.resolve(wait_id, said, result=receipt, by="the service")
 
         for wait_id, skill, digest in await self._rows(

@@ -28,7 +28,7 @@ def happen(effect: str, key: str) -> str:
     name = effect.partition("/")[2]
     body = json.dumps({"effect": effect, "key": key}).encode()
     failpoint.hit(f"{name}.asked")
-    with urlopen(Request(os.environ[URL], body), timeout=10) as response:
+    with urlopen(Request(os.environ[URL], body), timeout=60) as response:
         receipt = json.load(response)
     failpoint.hit(f"{name}.done")
     return receipt
@@ -36,7 +36,7 @@ def happen(effect: str, key: str) -> str:
 
 def known(key: str) -> str | None:
     """The receipt of what happened under a key."""
-    with urlopen(f"{os.environ[URL]}/{quote(key, safe='')}", timeout=10) as response:
+    with urlopen(f"{os.environ[URL]}/{quote(key, safe='')}", timeout=60) as response:
         return json.load(response)
 
 

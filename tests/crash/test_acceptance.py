@@ -112,8 +112,12 @@ async def test_a_called_endpoint_starts_one_job_however_often_both_sides_die(
         monkeypatch.setenv("COLLECTOR", str(api.base_url))
         # The wait of the life before is opened again; the second one knows where the job is.
         assert killed(calling("wait.opened=kill@2"))
-        [(job_id, at)] = rows(theirs, "select id, status from jobs where callable = 'collect'")
-        assert at == "suspended"
+
+        def waiting() -> list[tuple[str]]:
+            query = "select id from jobs where callable = 'collect' and status = 'suspended'"
+            return rows(theirs, query)
+
+        [(job_id,)] = await eventually(waiting, deadline=WHOLE)
         worker = calling()
         try:
             api.post(f"/api/jobs/{job_id}/events/found", json={"value": "a list"})

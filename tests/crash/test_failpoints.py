@@ -6,6 +6,7 @@ import random
 import signal
 
 import pytest
+from tests.crash import service
 from tests.crash.around import DEEPER, outside
 from tests.crash.load import AT_MOST_ONCE
 
@@ -30,7 +31,8 @@ BOUNDARIES = [
 async def test_a_load_survives_a_kill_at(name, when, workers, undisturbed, home):
     hits = undisturbed.hits[name]
     assert hits >= 2, f"the load never comes to {name} twice: let it do what leads there"
-    chosen = random.Random(f"{SEED} {name}").randint(2, max(2, hits * 2 // 3))
+    # Of the early ones: how often a job is parked, and woken, is a matter of moments.
+    chosen = random.Random(f"{SEED} {name}").randint(2, max(2, hits // 3))
     nth, load = 1 if when == "first" else chosen, f"{name} {when}"
     async with outside(home):
         killed = await workers.live(home, load, failpoints=f"{name}=kill@{nth}")
@@ -51,10 +53,11 @@ async def test_an_effect_survives_a_kill_beside_it(effect, when, workers, undist
         life = await workers.live(home, load)
         assert life.code == 0, workers.stderr.read_text()
     undisturbed.check(home, load, life)
-    if effect in AT_MOST_ONCE - {"wire"}:  # which has a reconciler
-        assert people.resolved == {"happened" if when == "done" else "did_not_happen": 1}
-    elif effect in ("post left", "item 0"):  # beside the others one may be under way
-        assert not people.resolved
+    # Another effect, of the job or of the chat beside it, may have been under way as well.
+    [key] = service.effects(undisturbed.ledger, load)[effect]
+    asked = effect in AT_MOST_ONCE - {"wire"}  # which has a reconciler
+    said = ["happened" if when == "done" else "did_not_happen"] if asked else []
+    assert people.resolved[key] == said
 
 
 TOGETHER = 4

@@ -14,7 +14,7 @@ import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
 
-_OFFLINE = re.compile("NewConnectionError|name resolution|Network is unreachable")
+_OFFLINE = re.compile("connection broken by|name resolution|Network is unreachable")
 """What pip says when there is no index to be asked."""
 
 _OF_THIS_CHECKOUT = ("PYTHON", "LAMPWORK_", "COVERAGE_", "PYTEST_", "VIRTUAL_ENV")

@@ -26,7 +26,8 @@ def an_hour_ahead() -> float:
 
 
 def about(moment: float) -> object:
-    return pytest.approx(moment, abs=5)
+    """Less far than any two clocks here are apart, however long the machine stood still."""
+    return pytest.approx(moment, abs=600)
 
 
 def test_it_goes_by_the_databases_time_until_that_is_closed(server_clock: ServerTime) -> None:

@@ -35,8 +35,12 @@ project = Project("insights")
 gate = threading.Event()
 """Opened by a test, for a step to go on."""
 
+held = threading.Event()
+"""Set by a step that has come to the gate."""
+
 
 def hold() -> str:
+    held.set()
     gate.wait(60)
     return "held"
 
@@ -191,7 +195,7 @@ async def test_a_chain_of_children_is_told_down_to_the_event_and_until_when(
         [event] = child.waiting_on
         assert (child.kind, child.job) == ("child", f"{job.job_id}.1")
         assert (event.kind, event.what) == ("event", 'event "go"')
-        assert 0 < (event.until - event.since).total_seconds() - 499 < 2
+        assert (event.until - event.since).total_seconds() == pytest.approx(500, abs=120)
 
 
 async def test_a_map_says_how_many_items_are_left_and_shows_the_first_of_them(
@@ -258,9 +262,10 @@ async def test_a_job_that_is_to_be_cancelled_shows_it_until_what_executes_has_en
     tmp_path: Path,
 ) -> None:
     gate.clear()
+    held.clear()
     async with opened(tmp_path) as (app, insights):
         job = await app.start(holds)
-        await in_status(insights, job.job_id, "running")
+        assert await asyncio.to_thread(held.wait, 60)
         await app.cancel(job.job_id)
 
         view = await insights.view(job.job_id)

@@ -251,12 +251,12 @@ def test_a_migration_waits_for_whoever_reads_and_blocks_nobody_meanwhile(
             reader.execute("select count(*) from lampwork.briefings")  # its lock is kept
             migrating.start()
             assert asked_again.wait(60)
-            other.execute("set statement_timeout = '5s'")
+            other.execute("set statement_timeout = '60s'")
             other.execute("select count(*) from lampwork.jobs")
             other.execute("update lampwork.jobs set want = 'run'")
             assert done == []
             reader.rollback()
-            migrating.join(30)
+            migrating.join(60)
         assert [each.before for each in done] == ["0003"]
 
 

@@ -103,4 +103,5 @@ async def test_it_looks_every_half_interval_and_beats_every_whole_one(
     beating = asyncio.create_task(us.keep_beating(never, never, at_times))
     await asyncio.wait_for(enough.wait(), 30)
     beating.cancel()
-    assert did == ["look", "beat", "look", "look", "beat", "look"]
+    # It may have gone on before it was stopped.
+    assert did[:6] == ["look", "beat", "look", "look", "beat", "look"]

@@ -472,6 +472,3 @@ async def test_between_stretches_of_writing_others_get_their_turn(
     assert done[1::2] == ["rest"] * (len(done) // 2)
     assert "rest" not in done[::2]
     await asyncio.to_thread(store.close)
-
-
-pytestmark = pytest.mark.timeout(120)

@@ -28,7 +28,7 @@ print(json.dumps(asdict(sources.sources_of("p", module, "project", reading.files
 def look(folder: Path, module: str) -> Sources:
     """The sources of a module, as a process that has imported it sees them."""
     words = [sys.executable, "-c", LOOK, str(folder), module]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
     read: dict[str, Any] = json.loads(done.stdout)
     files = tuple(SourceFile(**each) for each in read.pop("files"))
     return Sources(**read | {"roots": tuple(read["roots"]), "files": files})
@@ -117,7 +117,7 @@ def test_a_copy_is_the_code_of_then_with_the_files_of_today(project: Path, tmp_p
     (shop / "parts").rmdir()
 
     words = [sys.executable, "-c", FROM_COPY, str(copies), found.code]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
     files, texts, origin, where = json.loads(done.stdout)
 
     names = ("__init__.py", "later.py", "rules.py", "parts/wheel.py")

@@ -137,7 +137,7 @@ def test_a_full_disk_ends_the_process_and_acknowledges_nothing(tmp_path: Path) -
         [sys.executable, "-c", FILL_THE_DISK, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert ended.returncode == os.EX_IOERR
     assert "database or disk is full" in ended.stderr

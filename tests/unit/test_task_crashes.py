@@ -306,10 +306,10 @@ async def test_stopped_at_each_boundary_in_turn_nothing_is_lost_and_nothing_is_d
 
         def stop(nth: int = nth) -> None:
             nonlocal hits
-            hits += threading.current_thread() is here
-            if hits == nth:
+            if threading.current_thread() is here:
                 hits += 1
-                raise Killed
+                if hits == nth:
+                    raise Killed
 
         failpoint.arm("*", stop)
         try:
