@@ -66,7 +66,26 @@ async def opened(project: Project, home: Path, **given: Any) -> AsyncIterator[Ap
     settings: dict[str, Any] = {**never, "grace": 0.5}
     db = os.environ.get("LAMPWORK_DB")
     async with project.open(settings=Settings(home=home, db=db, **(settings | given))) as app:
+        await _looked_around(app)
         yield app
+
+
+async def _looked_around(app: App) -> None:
+    """Wait until it has seen to what it found: that late, it would be in the middle of a test."""
+    recovering, *_ = app._regularly
+    await eventually(lambda: recovering.done() or app.worker.alone, "it never recovered")
+    if isinstance(app.store.place, Server):
+        heard, database = threading.Event(), app.store._database
+        database.watch(lambda _topics: heard.set())  # after those who were there before
+        due = database._may_have_missed
+        await eventually(lambda: heard.is_set() and not due.is_set(), "it does not listen")
+        await inside(app, looked(app))
+
+
+async def looked(app: App) -> None:
+    """Wait, on the jobs' event loop, until a look at what others have told has ended."""
+    if app._looking is not None:
+        await app._looking
 
 
 async def eventually(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from tests.support import eventually, inside, opened, rows
+from tests.support import eventually, inside, looked, opened, rows
 
 from lampwork import App, Project
 from lampwork import clock as clocks
@@ -42,15 +42,10 @@ async def executing(
         async with opened(project, home) as app:
             if not hears:
                 app._look = lambda _topics: None  # type: ignore[method-assign]
-                await inside(app, _looked(app))
+                await inside(app, looked(app))
             await inside(app, app.schedule.begin())
             await polled(app)
             yield app
-
-
-async def _looked(app: App) -> None:
-    if app._looking is not None:
-        await app._looking
 
 
 async def look(app: App) -> None:
@@ -60,7 +55,12 @@ async def look(app: App) -> None:
 
 
 async def polled(app: App) -> None:
-    await eventually(lambda: not app.schedule._polls, "a poll did not end")
+    """Wait until polls have ended, and the looks that their ends ask for."""
+
+    async def rests() -> bool:  # on the jobs' event loop: a poll's end is no moment between two
+        return not app.schedule._polls and not app.worker._background
+
+    await eventually(lambda: inside(app, rests()), "a poll did not end")
 
 
 async def at(app: App, clock: Clock, hours: float) -> list[float]:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
 from tests.behind import place_at
-from tests.schedules.scheduling import HOUR, Clock, executing, fired, look, polled, started
+from tests.schedules.scheduling import HOUR, Clock, executing, fired, look, started
 from tests.support import (
     eventually,
     inside,
@@ -214,7 +214,7 @@ async def test_a_look_that_has_read_before_a_poll_ended_polls_no_second_time(
         async def read_before() -> Any:
             found = await read()
             may_end.set()
-            await polled(app)
+            await eventually(lambda: not app.schedule._polls)
             return found
 
         gates.append(may_end.wait)
@@ -223,6 +223,28 @@ async def test_a_look_that_has_read_before_a_poll_ended_polls_no_second_time(
         monkeypatch.setattr(app.schedule, "_rows", read_before)
         await look(app)
         assert cursors == [None, 0]
+
+
+async def test_a_pause_counts_for_a_look_that_has_read_before_it(
+    project: Project, home: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poll(project)
+    async with executing(project, home, clock) as app:
+        read, order_of_ann = app.schedule._rows, {"by": "ann", "at": 0.0, "why": None}
+
+        def pause(connection: sa.Connection) -> None:
+            connection.execute(sa.update(schema.triggers).values(paused=order_of_ann))
+
+        async def read_before() -> Any:
+            found = await read()
+            await app.store.write(pause)
+            return found
+
+        shop.append(order(1))
+        clock.hours = 1
+        monkeypatch.setattr(app.schedule, "_rows", read_before)
+        await look(app)
+        assert await started(app) == []
 
 
 async def test_a_poll_that_comes_late_moves_no_cursor_back(

@@ -10,10 +10,8 @@ from tests.support import (
     NEVER,
     armed,
     clerk,
-    dying,
     eventually,
     idle,
-    once,
     opened,
     park,
     result,
@@ -22,7 +20,7 @@ from tests.support import (
     status,
 )
 
-from lampwork import Job, NotDone, Project
+from lampwork import Job, NotDone, Project, testing
 from lampwork.errors import AlreadyAnswered, InputInvalid, JobFailed
 from lampwork.store import schema
 from lampwork.worker import parking
@@ -144,20 +142,13 @@ async def test_a_crash_around_the_answer_does_not_ask_again(project, home, gate,
         job_id = (await app.start(payer)).job_id
         await eventually(lambda: begun)
     gate.set()
-    async with opened(project, home) as app:
-        died: list[str] = []
-
-        def die() -> None:
-            died.append(at)
-            dying(app)()
-
-        with armed(at, once(die)):
+    with testing.fails_at(at):  # already while it opens
+        async with opened(project, home) as app:
             wait = await asked(app, job_id)
             await app.resolve(wait, "happened", result="paid", by="ann")
             assert await result(app, job_id) in ("paid", "ok")
-        assert died == [at]
-        assert begun == ["pay"]
-        assert await rows(app, "select count(*) from inbox") == [(1,)]
+            assert begun == ["pay"]
+            assert await rows(app, "select count(*) from inbox") == [(1,)]
 
 
 async def test_not_done_is_a_failure_and_no_question(project, home):

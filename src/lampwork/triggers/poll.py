@@ -64,6 +64,8 @@ class Polling:
         Raises PollFailed, which is on record then, and StoreUnavailable.
         """
         row = await self._store.read(triggers.get, trigger_id)
+        if by is None and row.paused is not None:
+            return []  # since it was seen to be due
         try:
             items, cursor = await self._ask(row.cursor)
         except PollFailed as error:
