@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -151,14 +152,13 @@ class Cluster:
                 # Their processes have ended, and the server may not have noticed yet.
                 ended = "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
                 connection.execute(f"{ended} where datname = %s", [template])
-            connection.execute(
-                f"create database {name} template {template} owner lamp strategy {self._strategy}"
-            )
+            made = f"create database {name} template {template} owner lamp"
+            _when_nobody_is_in_it(connection, f"{made} strategy {self._strategy}")
         try:
             yield self.url(name)
         finally:
             with self.connect("postgres") as connection:
-                connection.execute(f"drop database {name} with (force)")
+                _when_nobody_is_in_it(connection, f"drop database {name} with (force)")
 
     def url(self, database: str, user: str = "lamp") -> str:
         """Where a database is."""
@@ -194,6 +194,18 @@ class Cluster:
             group=self._user,
             extra_groups=[] if self._user else None,
         )
+
+
+def _when_nobody_is_in_it(connection: psycopg.Connection[Any], statement: str) -> None:
+    """The server waits 5 s for those that it ends, on a busy machine too short a time."""
+    until = time.monotonic() + _DEADLINE
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except psycopg.errors.ObjectInUse:
+            if time.monotonic() > until:
+                raise
 
 
 def in_memory() -> Path | None:
