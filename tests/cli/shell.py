@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.warm import Command, Warm
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,12 @@ class Shell:
         return process
 
     def worker(self, *words: str) -> Command:
-        """A worker that executes."""
+        """A worker that executes; a recipe that was queued may have printed before it says so."""
         worker = self.start("worker", *words)
         assert worker.stdout is not None
         assert worker.stderr is not None
-        if not (line := worker.stdout.readline()):
-            raise AssertionError(worker.stderr.read())
-        assert line.endswith(f"(pid {worker.pid})\n"), line
+        while not (line := worker.stdout.readline()).endswith(f"(pid {worker.pid})\n"):
+            assert line, worker.stderr.read()
         return worker
 
     def other_project(self) -> None:

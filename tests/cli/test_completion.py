@@ -74,7 +74,7 @@ def test_bash_takes_the_script(lampwork: Any, tmp_path: Path) -> None:
     (shim := tmp_path / "lampwork").write_text(f'#!/bin/sh\nexec {sys.executable} -m lampwork "$@"')
     shim.chmod(0o755)
     program = (
-        """eval "$(lampwork completion bash)"; COMP_WORDS=(lampwork run ad); COMP_CWORD=2; """
+        """eval "$(lampwork completion bash)"; COMP_WORDS=(lampwork conv); COMP_CWORD=1; """
         """_lampwork_completion lampwork; echo "${COMPREPLY[@]}" """
     )
 
@@ -84,11 +84,11 @@ def test_bash_takes_the_script(lampwork: Any, tmp_path: Path) -> None:
         env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 
-    assert (said.stdout, said.stderr) == ("add\n", "")
+    assert (said.stdout, said.stderr) == ("conversations conversation\n", "")
 
 
 @pytest.mark.parametrize(("shell", "line"), [("zsh", "#compdef lampwork"), ("fish", "complete ")])

@@ -165,10 +165,16 @@ def dev(lampwork: Any, warm: Warm) -> Iterator[Callable[..., Dev]]:
 
 
 def edit(lampwork: Any, old: str, new: str) -> None:
-    file = lampwork.folder / "project.py"
-    text = file.read_text()
+    text = (lampwork.folder / "project.py").read_text()
     assert old in text
-    file.write_text(text.replace(old, new))
+    save(lampwork, "project.py", text.replace(old, new))
+
+
+def save(lampwork: Any, name: str, text: str) -> None:
+    """Save a file as editors do, whole: nobody reads half of it."""
+    unsaved = lampwork.folder / f".{name}"
+    unsaved.write_text(text)
+    unsaved.replace(lampwork.folder / name)
 
 
 def is_gone(pid: int) -> bool:
@@ -188,7 +194,7 @@ def test_an_edit_is_taken_over_while_a_job_waits_and_the_job_goes_on(
     job_id = lampwork.queue("run", "asks")
     assert started.job(job_id, "suspended")["waiting_on"][0]["what"] == 'event "go"'
 
-    (lampwork.folder / "text.md").write_text("new")
+    save(lampwork, "text.md", "new")
     loaded = started.event("reloaded")
     assert loaded["edited"] == [str(lampwork.folder / "text.md")]
     assert is_gone(first)
@@ -234,7 +240,6 @@ def test_each_job_that_an_edit_does_not_fit_is_kept_forked_or_discarded(
         lampwork.job(job_id, "suspended")
 
     edit(lampwork, "'go'", "'went'")
-    (lampwork.folder / "text.md").write_text("new")
     for job_id, letter in ((kept, "k"), (forked, "f"), (discarded, "d")):
         shown = started.shown("as in ka: ")
         assert f'{job_id}  asks  suspended, waits for event "go"' in shown
@@ -245,6 +250,8 @@ def test_each_job_that_an_edit_does_not_fit_is_kept_forked_or_discarded(
     started.shown(f"Job {forked} is cancelled; job ")
     started.shown(f"Job {discarded} is cancelled.")
     started.shown("The code of today goes on.")
+    save(lampwork, "text.md", "new")
+    started.shown("Loaded text.md.")
 
     lampwork("job", kept, "send", "go", '"on"')
     newer = lampwork.queue("run", "says")
@@ -335,7 +342,7 @@ def test_a_kept_job_is_the_code_of_then_and_writes_to_the_files_of_today(
     started.job(job_id, "suspended")
     edit(lampwork, "'go'", "'went'")
     started.event("decided", decision="keep")
-    (lampwork.folder / "text.md").write_text("new")
+    save(lampwork, "text.md", "new")
     started.event("reloaded")
 
     lampwork("job", job_id, "send", "go", '"on"')
@@ -396,12 +403,13 @@ def test_while_it_asks_at_its_start_it_has_the_folder_and_what_it_only_looked_at
 def test_code_is_not_loaded_before_its_worker_has_the_folder(lampwork: Any, dev: Any) -> None:
     started = dev()
     started.event("worker")
-    with (lampwork.folder / ".lampwork" / "lock").open("r+") as lock:
-        (lampwork.folder / "text.md").write_text("new")
-        fcntl.flock(lock, fcntl.LOCK_EX)  # between the old worker and the new one
-        lock.truncate(0)  # the old worker's number may be longer
+    file = lampwork.folder / ".lampwork" / "lock"
+    file.rename(file.with_name("lock of the old worker"))
+    with file.open("w") as lock:  # the new worker's: we have it before there is one
+        fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
+        save(lampwork, "text.md", "new")
         assert f"Process {os.getpid()} executes" in started.event("worker_ended")["why"]
 
     told = [started.next()]

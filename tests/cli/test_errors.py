@@ -207,7 +207,7 @@ def test_an_output_that_is_closed_ends_no_verb_with_a_traceback(lampwork: Any) -
         cwd=lampwork.folder,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -255,7 +255,7 @@ def test_help_waits_for_no_engine_and_no_model(words: list[str]) -> None:
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -191,10 +191,10 @@ def test_a_list_and_a_page_say_that_nobody_executes(lampwork: Any, stop: Any) ->
     worker.wait()
     assert lampwork("jobs").err == lampwork("job", job_id).err == lacking
     assert lampwork("jobs", "--json").err == ""
-    lampwork.worker()
+    worker = lampwork.worker()
     lampwork("job", job_id, "send", "go", '"yes"')
     lampwork.job(job_id, "succeeded")
-    stop(lampwork.processes[-1])
+    stop(worker)
     assert lampwork("jobs").err == lampwork("job", job_id).err == ""
 
 

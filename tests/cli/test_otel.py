@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.cli.shell import DEADLINE
 
 from lampwork.otel.ids import span_id, trace_id
 
@@ -45,7 +46,7 @@ class Collector(ThreadingHTTPServer):
 
     def wait_for(self, *names: str) -> None:
         with self.came:
-            came = self.came.wait_for(lambda: self.spans().keys() >= set(names), timeout=30)
+            came = self.came.wait_for(lambda: self.spans().keys() >= set(names), timeout=DEADLINE)
         assert came, f"only these came: {list(self.spans())}"
 
     def services(self) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from tests.postgres import Cluster
 
@@ -67,10 +68,22 @@ def guarded(cluster: Cluster) -> Iterator[str]:
     with cluster.connect("postgres") as connection:
         connection.execute(f"create role guarded login password '{SECRET}'")
         connection.execute("select pg_reload_conf()")
+        _until_asked(cluster.url("postgres", "guarded"))
         yield "guarded"
         rules.write_text(before)
         connection.execute("select pg_reload_conf()")
         connection.execute("drop role guarded")
+
+
+def _until_asked(url: str) -> None:
+    """The server reads its rules anew a moment after it was told to."""
+    until = time.monotonic() + SOON
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            return
+        assert time.monotonic() < until, "it never asks for the password"
 
 
 def test_a_password_that_is_wrong(lampwork: Any, server: str, guarded: str) -> None:

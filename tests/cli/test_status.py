@@ -16,8 +16,8 @@ def test_it_shows_jobs_and_what_a_worker_counts_while_it_executes(lampwork: Any)
 
     def counted() -> Any:
         found = lampwork.json("status")
-        done = [each["skill_calls"]["count"] for each in found["processes"]]
-        return found if done == [1] else None
+        done = [(each["skill_calls"]["count"], each["jobs_ended"]) for each in found["processes"]]
+        return found if done == [(1, {"succeeded": 1})] else None
 
     found = lampwork.eventually(counted)
     assert found["jobs"]["succeeded"] == found["jobs"]["needs_attention"] == 1

@@ -76,7 +76,7 @@ def test_what_was_executing_when_it_closed_goes_on_with_the_next(lampwork: Any, 
 def test_what_executes_when_it_closes_gets_to_its_end(lampwork: Any, ended: Any) -> None:
     os.mkfifo(lampwork.folder / "pipe")
     job_id = lampwork.queue("run", "holds")
-    worker = lampwork.worker()
+    worker = lampwork.worker("--grace", "60")
     lampwork.eventually(lambda: lampwork.effects() == ["held"])
 
     worker.send_signal(signal.SIGTERM)
@@ -154,7 +154,7 @@ def test_a_function_that_does_not_come_back_holds_its_process_for_the_grace_and_
 def test_a_second_signal_ends_it_at_once_and_the_next_one_goes_on(lampwork: Any, stop: Any) -> None:
     os.mkfifo(lampwork.folder / "pipe")
     job_id = lampwork.queue("run", "holds")
-    worker = lampwork.worker()
+    worker = lampwork.worker("--grace", "60")
     lampwork.eventually(lambda: lampwork.effects() == ["held"])
     worker.send_signal(signal.SIGTERM)
     assert worker.stderr is not None

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("place")
 def test_it_lists_who_executes_with_the_jobs_in_its_charge(lampwork: Any, stop: Any) -> None:
     nobody = lampwork("workers")
     assert nobody.out.startswith("No process executes the jobs of "), nobody
-    first = lampwork.worker()
+    first = lampwork.worker("--heartbeat", "60")
     job_id = lampwork.queue("run", "risks")
     lampwork.job(job_id, "needs_attention")
 
@@ -24,6 +24,8 @@ def test_it_lists_who_executes_with_the_jobs_in_its_charge(lampwork: Any, stop: 
     assert found["code"] == lampwork.json("job", job_id)["version"]
     assert found["jobs"] == {"needs_attention": 1}
     assert not found["limited"]
+    # It begins to, once it executes.
+    lampwork.eventually(lambda: lampwork.json("workers")["items"][0]["fires_triggers"])
     [line] = lampwork("workers").out.splitlines()[1:]
     assert line.startswith(f"{found['worker'][:8]}  shop     {found['code'][:8]}  ")
     assert line.endswith("1 needs_attention, lets triggers fire")
