@@ -369,26 +369,43 @@ async def test_a_round_with_orders_is_rehearsed_to_where_it_stands(
     assert [(each.goes_on, each.why, each.notes) for each in found] == [(True, None, ())] * 2
 
 
+class Payment:
+    """A project that pays at most once, and has not paid before it is let."""
+
+    def __init__(self) -> None:
+        self.project = Project("desk")
+        self.paid: list[str] = []
+        self._let = asyncio.Event()
+
+        @self.project.skill(effect="at_most_once")
+        async def pay() -> str:
+            """Pay."""
+            self.paid.append("began")
+            await self._let.wait()
+            self.paid.append("ended")
+            return "paid"
+
+        self.skill = pay
+
+    async def let(self) -> None:
+        """Let it end; on the jobs' event loop."""
+        self._let.set()
+
+
+@pytest.fixture
+def payment() -> Payment:
+    return Payment()
+
+
 async def test_what_acts_at_most_once_is_let_end_before_a_subtask_is_taken_away(
-    opened: Open,
+    opened: Open, payment: Payment
 ) -> None:
-    project, paying, paid = Project("desk"), asyncio.Event(), list[str]()
-
-    @project.skill(effect="at_most_once")
-    async def pay() -> str:
-        """Pay."""
-        paid.append("began")
-        await paying.wait()
-        paid.append("ended")
-        return "paid"
-
-    async def let_pay() -> None:
-        paying.set()
+    project = payment.project
 
     async def pays(turn: Turn) -> Call | Answer:
         if turn.results:
             await asyncio.Event().wait()
-        return Call(pay)
+        return Call(payment.skill)
 
     told: list[Any] = []
 
@@ -396,40 +413,32 @@ async def test_what_acts_at_most_once_is_let_end_before_a_subtask_is_taken_away(
         told.append(turn.data["earlier_attempts"][0]["has_called"])
         return Answer("done")
 
-    team = [agent(project, "payer", pays, skills=[pay]), agent(project, "able", takes_over)]
+    team = [
+        agent(project, "payer", pays, skills=[payment.skill]),
+        agent(project, "able", takes_over),
+    ]
     lead(project, team, [subtask("a", "payer")])
     async with opened(project) as app:
         job = await app.assign("lead", "Pay.")
         of = (await orchestration(app, job)).orchestration_id
-        await eventually(lambda: paid)
+        await eventually(lambda: payment.paid)
         await app.reassign_subtask(of, "a", "able", by="ann")
         before = await stands(app, of, "a", "working")
-        await inside(app, let_pay())
+        await inside(app, payment.let())
         await result(app, job)
 
     assert [each.status for each in before.attempts] == ["working"]
-    assert paid == ["began", "ended"]
+    assert payment.paid == ["began", "ended"]
     assert told == [[{"skill": "pay", "arguments": {}}]]
 
 
 async def test_what_two_people_say_at_once_is_followed_in_turn_and_keeps_no_round_waiting(
-    opened: Open,
+    opened: Open, payment: Payment
 ) -> None:
     """Each has been told that it is done, so the last one counts."""
-    project, paying, paid = Project("desk"), asyncio.Event(), list[str]()
-
-    @project.skill(effect="at_most_once")
-    async def pay() -> str:
-        """Pay."""
-        paid.append("began")
-        await paying.wait()
-        return "paid"
-
-    async def let_pay() -> None:
-        paying.set()
-
+    project = payment.project
     team = [
-        agent(project, "payer", lambda _: Call(pay), skills=[pay]),
+        agent(project, "payer", lambda _: Call(payment.skill), skills=[payment.skill]),
         agent(project, "able"),
         agent(project, "unable", lambda _: CannotComplete("no data")),
     ]
@@ -437,10 +446,10 @@ async def test_what_two_people_say_at_once_is_followed_in_turn_and_keeps_no_roun
     async with opened(project) as app:
         job = await app.assign("lead", "Pay.", allow_partial=True)
         of = (await orchestration(app, job)).orchestration_id
-        await eventually(lambda: paid)  # so that neither is followed before both are given
+        await eventually(lambda: payment.paid)  # so that neither is followed before both are given
         await app.answer_subtask(of, "a", "by ann", by="ann")
         await app.reassign_subtask(of, "a", "able", by="bob")
-        await inside(app, let_pay())
+        await inside(app, payment.let())
         answer = await result(app, job)
         found = await Insights(app.store).orchestration(of)
 

@@ -25,7 +25,7 @@ class Parcel(BaseModel):
     kilos: float
 
 
-@desk.recipe(triggers=[Endpoint("POST", "parcels/{number}", wait=20)])
+@desk.recipe(triggers=[Endpoint("POST", "parcels/{number}", wait=120)])
 async def weigh(job: Job, number: int, parcel: dict[str, Any]) -> Parcel:
     return Parcel(number=number, kilos=parcel["grams"] / 1000)
 
@@ -39,7 +39,7 @@ def refuse() -> None:
     raise NotDone("we are closed")
 
 
-@desk.recipe(triggers=[Endpoint("DELETE", "closed", wait=20), Endpoint("PUT", "closed", wait=0)])
+@desk.recipe(triggers=[Endpoint("DELETE", "closed", wait=120), Endpoint("PUT", "closed", wait=0)])
 async def closed(job: Job) -> None:
     await job.step(refuse)
 
@@ -164,9 +164,13 @@ async def test_it_waits_so_long_and_no_longer(serve: Serve) -> None:
 async def test_who_is_not_there_is_asked_again_and_that_is_shown(serve: Serve) -> None:
     async with serve(desk) as api:
         url = "http://127.0.0.1:9/run/desk/slow"
-        job = await shown(api, await started(api, "ask_slowly", url=url), "suspended")
+        asking = await started(api, "ask_slowly", url=url)
 
-    [waits] = job["waiting_on"]
+        async def waiting() -> Any:  # between two tries it waits for nothing
+            return (await shown(api, asking, "suspended"))["waiting_on"]
+
+        [waits] = await eventually(waiting)
+
     assert "can't be reached" in waits["what"]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from tests.support import eventually
 
 from lampwork import File
 from lampwork.client import Client
@@ -72,15 +74,27 @@ class Ann:
         return Caller("ann@example.org", everywhere="admin")
 
 
+Same = Callable[[Awaitable[Any]], Awaitable[Any]]
+
+
 async def everything(client: Client, heard: Listening) -> None:
     """Call each method; what it gives is what was answered."""
 
-    async def same(view: Any) -> Any:
+    async def same(view: Awaitable[Any]) -> Any:
         given = await view
         shown = heard.answer["items"] if isinstance(given, tuple) else heard.answer
         assert to_json(given) == shown
         return given
 
+    began = await a_job_with_its_task(client, same)
+    await a_job_that_waits_and_its_copies(client, same)
+    await lists(client, same, began)
+    await definitions(client, same)
+    await people(client, same)
+
+
+async def a_job_with_its_task(client: Client, same: Same) -> datetime:
+    """All that there is of one; when it was accepted."""
     reviewed = await same(client.start("review"))
     await client.wait(reviewed.job_id)
     [call] = (await same(client.job(reviewed.job_id))).calls
@@ -98,8 +112,16 @@ async def everything(client: Client, heard: Listening) -> None:
     await refused(client.orchestration(reviewed.job_id))
     await same(client.plan_answer(call.task.task_id, "done"))
     await refused(client.answer_task(call.task.task_id, "done", note="late"))
+    return reviewed.created_at
 
+
+async def a_job_that_waits_and_its_copies(client: Client, same: Same) -> None:
     waits = await same(client.start("order", {"item": "lamp"}))
+
+    async def has_come_to_its_wait() -> bool:
+        return (await client.view(waits.job_id)).status == "suspended"
+
+    await eventually(has_come_to_its_wait)
     await refused(client.resolve(waits.job_id, "w0", "fail"))
     await refused(client.confirm(waits.job_id, "w0", digest="0"))
     await refused(client.reject(waits.job_id, "w0", digest="0"))
@@ -114,16 +136,22 @@ async def everything(client: Client, heard: Listening) -> None:
     await same(client.rerun(waits.job_id))
     await same(client.fork(waits.job_id, at=1))
 
+
+async def lists(client: Client, same: Same, began: datetime) -> None:
     assigned = await same(client.assign("greeter", "Say hello."))
     await client.wait((await same(client.send_message("greeter", "Hello."))).job_id)
     await client.wait(assigned.job_id)
-    since = reviewed.created_at - timedelta(seconds=1)
+
+    since = began - timedelta(seconds=1)
     await same(client.jobs(status="succeeded", since=since, metadata="invoice_id=I-1", roots=True))
     for listed in (client.conversations(genie="greeter"), client.changes(), client.projects()):
         assert (await same(listed)).items
     for all_of in (client.workers, client.usage, client.recipes, client.genies, client.skills):
         assert await same(all_of())
     await same(client.operations(seconds=60))
+
+
+async def definitions(client: Client, same: Same) -> None:
     await same(client.recipe("order"))
     await same(client.graph("order"))
     kept = await same(client.upload(File("note.txt", b"It is red.")))
@@ -138,6 +166,8 @@ async def everything(client: Client, heard: Listening) -> None:
     await same(client.start_trigger("review"))
     await same(client.fire_trigger("review"))
 
+
+async def people(client: Client, same: Same) -> None:
     await same(client.me())
     await same(client.add_person("ben@example.org", "correct horse battery", role="viewer"))
     await same(client.set_role("ben@example.org", "builder"))

@@ -27,7 +27,7 @@ async def deliver(job: Job, order: Order, to: str = "home") -> int:
     return order.count
 
 
-@project.recipe(triggers=[Cron("0 6 * * *")])
+@project.recipe(triggers=[Cron("0 0 29 2 *")])
 async def report(job: Job) -> str:
     return "all well"
 

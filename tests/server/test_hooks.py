@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import standardwebhooks
-from tests.support import eventually
+from tests.support import NEVER, eventually
 
 from lampwork import Endpoint, Job, NotDone, Project, Webhook, clock
 from lampwork.people import keys
-from lampwork.server import serving
+from lampwork.server import requests, serving
 from lampwork.server.authority import KnownCallers
 from lampwork.store.store import Store
 
@@ -28,14 +28,14 @@ async def triage(job: Job, title: str, priority: int = 1) -> str:
     return title
 
 
-@project.recipe(triggers=[Endpoint("POST", "orders/{number}", wait=20)])
+@project.recipe(triggers=[Endpoint("POST", "orders/{number}", wait=120)])
 async def order(
     job: Job, number: int, parcel: dict[str, Any], fast: bool = False
 ) -> dict[str, Any]:
     return parcel | {"number": number}
 
 
-@project.recipe(triggers=[Endpoint("GET", "things/{name}", wait=20)])
+@project.recipe(triggers=[Endpoint("GET", "things/{name}", wait=120)])
 async def thing(job: Job, name: str) -> str:
     return name
 
@@ -49,7 +49,7 @@ def refuse() -> None:
     raise NotDone("we are closed")
 
 
-@project.recipe(triggers=[Endpoint("DELETE", "closed", wait=20)])
+@project.recipe(triggers=[Endpoint("DELETE", "closed", wait=120)])
 async def closed(job: Job) -> None:
     await job.step(refuse)
 
@@ -140,6 +140,8 @@ async def test_so_many_deliveries_are_read_at_once_from_one_address(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "_DELIVERIES", 1)
+    monkeypatch.setattr(requests, "_SILENCE", NEVER)
+    monkeypatch.setattr(requests, "_OF_STRANGERS", NEVER)
     head = "POST /hooks/desk/in/tickets HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n"
     async with serve(project, executes=False) as api:
         _, slow = await asyncio.open_connection(api.base_url.host, api.base_url.port)

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -343,23 +344,40 @@ async def test_what_is_said_is_gathered_and_each_reader_gets_what_it_lacks() -> 
         assert deltas.untold(again) == b""
 
 
-async def test_who_follows_a_chat_is_told_what_is_said_in_it(serve: Serve) -> None:
-    messages = "/api/projects/shop/chat/porter/messages"
-    async with serve(project) as api:
-        first = (await api.post(messages, json={"message": "Hello."})).json()["job_id"]
-        await shown(api, first, "succeeded")
-        [chat] = (await api.get("/api/conversations", params={"genie": "porter"})).json()["items"]
-        conversation = chat["conversation_id"]
-        nobody = await api.get("/api/events?deltas=c0")
+@dataclass(frozen=True)
+class Chat:
+    """A chat with somebody who has said something."""
 
-        async with following(api, f"?jobs=&deltas={conversation}") as told:
-            again = {"message": "And now?", "conversation": conversation}
-            await api.post(messages, json=again)
-            async with asyncio.timeout(DEADLINE):
-                kind, said = await anext(told)
+    api: httpx.AsyncClient
+    id: str
+
+    async def say(self, message: str) -> None:
+        """Go on with it."""
+        await self.api.post(MESSAGES, json={"message": message, "conversation": self.id})
+
+
+MESSAGES = "/api/projects/shop/chat/porter/messages"
+
+
+@pytest.fixture
+async def chat(serve: Serve) -> AsyncIterator[Chat]:
+    async with serve(project) as api:
+        first = (await api.post(MESSAGES, json={"message": "Hello."})).json()["job_id"]
+        await shown(api, first, "succeeded")
+        [begun] = (await api.get("/api/conversations", params={"genie": "porter"})).json()["items"]
+        yield Chat(api, begun["conversation_id"])
+
+
+async def test_who_follows_a_chat_is_told_what_is_said_in_it(chat: Chat) -> None:
+    nobody = await chat.api.get("/api/events?deltas=c0")
+
+    async with following(chat.api, f"?jobs=&deltas={chat.id}") as told:
+        await chat.say("And now?")
+        async with asyncio.timeout(DEADLINE):
+            kind, said = await anext(told)
 
     assert kind == "delta"
-    assert (said["id"], said["at"], said["attempt"]) == (conversation, 0, 1)
+    assert (said["id"], said["at"], said["attempt"]) == (chat.id, 0, 1)
     assert said["text"] == "Welcome."
     assert nobody.status_code == 404
 
@@ -371,22 +389,16 @@ def shape(said: Any) -> dict[str, str]:
     return {name: type(value).__name__ for name, value in said.items()}
 
 
-async def test_a_stream_says_what_its_page_shows(serve: Serve) -> None:
+async def test_a_stream_says_what_its_page_shows(chat: Chat) -> None:
     page = re.findall(r"^event: (\w+)\ndata: (.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
     shown_there = {kind: shape(json.loads(said)) for kind, said in page}
-    messages = "/api/projects/shop/chat/porter/messages"
-    async with serve(project) as api:
-        first = (await api.post(messages, json={"message": "Hello."})).json()["job_id"]
-        await shown(api, first, "succeeded")
-        [chat] = (await api.get("/api/conversations", params={"genie": "porter"})).json()["items"]
-        conversation = chat["conversation_id"]
-        followed = f"?conversations={conversation}&deltas={conversation}"
-        said: dict[str, dict[str, str]] = {"everything": {}}  # which `following` has heard
-        async with following(api, followed) as told, asyncio.timeout(DEADLINE):
-            await api.post(messages, json={"message": "And now?", "conversation": conversation})
-            while said.keys() != shown_there.keys():
-                kind, data = await anext(told)
-                said[kind] = shape(data)
+    followed = f"?conversations={chat.id}&deltas={chat.id}"
+    said: dict[str, dict[str, str]] = {"everything": {}}  # which `following` has heard
+    async with following(chat.api, followed) as told, asyncio.timeout(DEADLINE):
+        await chat.say("And now?")
+        while said.keys() != shown_there.keys():
+            kind, data = await anext(told)
+            said[kind] = shape(data)
 
     assert said == shown_there
 

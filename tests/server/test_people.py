@@ -24,7 +24,7 @@ JOBS = "/api/projects/shop/recipes/add/jobs"
 project = Project("shop")
 
 
-@project.recipe(triggers=[Endpoint("GET", "sum", wait=20)])
+@project.recipe(triggers=[Endpoint("GET", "sum", wait=120)])
 async def add(job: Job, a: int = 1) -> int:
     return a + 1
 

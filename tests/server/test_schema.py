@@ -88,6 +88,7 @@ async def test_every_answer_is_as_the_description_says(serve: Serve, tmp_path: P
         config.write_text("".join([CONFIG.format(job_id=job["job_id"], **known), *by_code]))
         words = ["--config-file", str(config), "run", f"{api.base_url}/openapi.json"]
         bounds = ["--max-time", str(SECONDS), "--seed", "1", "--checks", "all", "--no-color"]
+        bounds += ["--request-timeout", "60"]
         bounds += ["--exclude-operation-id", "follow_events"]  # which never ends
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", *words, *bounds),

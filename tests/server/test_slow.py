@@ -76,7 +76,7 @@ async def test_a_second_request_has_its_head_in_time_too(
 async def test_who_took_long_before_is_still_answered(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "_HEAD", 5.0)
+    monkeypatch.setattr(protocol, "_HEAD", DEADLINE)
     async with serve(project, executes=False) as api, connected(api) as (reader, writer):
         for piece in (HEALTH[:9], HEALTH[9:20], HEALTH[20:]):
             writer.write(piece)
