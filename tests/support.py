@@ -154,11 +154,12 @@ async def inside(app: App, coroutine: Coroutine[Any, Any, T]) -> T:
 async def idle(app: App, job_id: str) -> Run:
     """Wait until the job's run here only waits; the run."""
 
-    def found() -> Run | None:
+    async def found() -> Run | None:
         run = app.worker.runs.get(job_id)
         return run if run is not None and not run.busy and run.waiting_for else None
 
-    return await eventually(found, f"job {job_id} never came to wait")
+    # Asked on the jobs' loop, where none of it changes meanwhile.
+    return await eventually(lambda: inside(app, found()), f"job {job_id} never came to wait")
 
 
 async def park(app: App, job_id: str) -> None:

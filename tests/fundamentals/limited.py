@@ -11,6 +11,13 @@ from lampwork.views import WaitingOn
 from ..support import row, rows
 
 
+class Turnstile(asyncio.Semaphore):
+    """A gate that lets one through at a time, whenever it is released."""
+
+    async def wait(self) -> None:
+        await self.acquire()
+
+
 class Counter:
     """Who works at once, and the most that ever did."""
 
@@ -18,7 +25,7 @@ class Counter:
         self.now = 0
         self.most = 0
         self.order: list[str] = []
-        self.gate: asyncio.Event | None = None
+        self.gate: asyncio.Event | Turnstile | None = None
 
     async def work(self, name: str) -> None:
         self.order.append(name)
@@ -43,7 +50,7 @@ async def waits(app: App, job_id: str) -> tuple[WaitingOn, ...]:
 
 def open_gate(app: App, counter: Counter) -> None:
     """Let those go on whom the counter holds."""
-    assert counter.gate is not None
+    assert isinstance(counter.gate, asyncio.Event)
     app._loop.call_soon(counter.gate.set)
 
 

@@ -204,18 +204,17 @@ async def test_what_is_said_while_the_genie_is_busy_waits_in_line(opened: Open) 
         first = await app.send_message(worker, "one", user="ann", metadata={"ticket": "T1"})
         await eventually(lambda: "T1" in held)
         [chat] = await _conversations(app)
-        later = [
-            await app.send_message(
+        later = []
+        for ticket in ("T2", "T3"):
+            sent = await app.send_message(
                 worker,
                 "more",
                 user="ann",
                 conversation=chat.conversation_id,
-                metadata={"ticket": each},
+                metadata={"ticket": ticket},
             )
-            for each in ("T2", "T3")
-        ]
-        for each in later:
-            await status(app, each.job_id, "suspended")
+            await status(app, sent.job_id, "suspended")  # in line, before the next one is said
+            later.append(sent)
         for ticket in ("T3", "T2", "T1"):  # in whatever order they could go on
             app._loop.call_soon(held.setdefault(ticket, asyncio.Event()).set)
         assert (await app.result(first.job_id))["response"] == "T1 is done"

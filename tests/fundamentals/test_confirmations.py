@@ -98,15 +98,16 @@ class Asked:
 
 
 async def asked(app: App, job_id: str, count: int = 1) -> list[Asked]:
-    """What the user is asked, once it is so much."""
+    """What the user is asked, once it is so much and nothing goes on beside it."""
 
     async def found() -> list[WaitingOn]:
-        waits = (await Insights(app.store).view(job_id)).waiting_on
-        waits = tuple(each for each in waits if each.kind == "confirmation")
-        return list(waits) if len(waits) == count else []
+        job = await Insights(app.store).view(job_id)
+        waits = [each for each in job.waiting_on if each.kind == "confirmation"]
+        return waits if len(waits) == count and job.status == "suspended" else []
 
     waits = await eventually(found, f"{job_id} never asked {count} times")
-    return [Asked(each.wait_id or "", each.subject or {}, each.what) for each in waits]
+    questions = [Asked(each.wait_id or "", each.subject or {}, each.what) for each in waits]
+    return sorted(questions, key=lambda each: each.wait)  # in the order of the calls
 
 
 async def test_a_skill_waits_for_its_user_and_is_done_once_confirmed(opened: Open) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests import documents
-from tests.support import eventually
+from tests.support import park
 
 from lampwork import (
     Answer,
@@ -226,9 +226,9 @@ async def test_a_file_that_has_gone_since_is_no_matter_on_a_replay(
 
     path = tmp_path / "notes.txt"
     path.write_text("before")
-    async with opened(project, park_after=0.0) as app:
+    async with opened(project) as app:
         job = await app.start(patient, path=str(path))
-        await eventually(lambda: asked)
+        await park(app, job.job_id)
     path.unlink()
     async with opened(project) as app:
         await app.send_event(job.job_id, "go")
@@ -339,7 +339,7 @@ async def test_a_step_may_fetch_a_file_and_a_replay_has_it_from_the_record(opene
     fetched.clear()
     async with opened(project) as app:
         job_id = await app.start(read_order)
-        await eventually(lambda: fetched)
+        await park(app, job_id)
     async with opened(project) as app:
         await app.send_event(job_id, "go")
         assert await app.result(job_id) == "po.pdf: [page 1]\nPO-7\n\n"

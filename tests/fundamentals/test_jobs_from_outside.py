@@ -196,7 +196,7 @@ def test_a_script_maps_its_own_functions_under_a_name_that_others_can_import(
 ) -> None:
     (tmp_path / "chores.py").write_text(SCRIPT)
     command = [sys.executable, str(tmp_path / "chores.py"), str(tmp_path / "state")]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.stdout == "[2, 4]\n", ran.stderr
     with sqlite3.connect(tmp_path / "state" / "lampwork.db") as database:
         names = database.execute("SELECT DISTINCT callable FROM jobs ORDER BY 1").fetchall()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from lampwork import (
     Summary,
     TaskAnswer,
     Turn,
+    clock,
     playbook,
 )
 from lampwork.errors import JobFailed
@@ -139,9 +139,10 @@ clerk = genie(reads_and_notes, look_up, note, convert, name="clerk")
 
 
 async def test_the_proof_says_what_carried_a_value_and_who_read_it(opened: Open) -> None:
-    before = datetime.now(UTC)
     async with opened(project) as app:
+        before = clock.now()
         answer = await app.assign_task(clerk, "Go on.", metadata={"invoice_id": "INV-7"})
+        after = clock.now()
         found = await conversation(app, answer)
     proof = answer.proof
 
@@ -159,7 +160,7 @@ async def test_the_proof_says_what_carried_a_value_and_who_read_it(opened: Open)
         ("look_up", "5.0"),
         ("note", "8.0"),
     ]
-    assert all(before - timedelta(seconds=1) < read.at <= datetime.now(UTC) for read in reads)
+    assert all(before <= read.at.timestamp() <= after for read in reads)
     assert proof.withheld == {"convert": 'the task has no metadata "currency"'}
     assert str(proof) == (
         "4 calls: 2 clean, 2 carried it from result of skill look_up, "

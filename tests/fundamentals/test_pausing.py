@@ -189,9 +189,12 @@ async def test_genies_are_shown_with_what_keeps_them_from_tasks(opened: Open) ->
 
 async def test_a_start_between_the_look_and_the_wait_is_not_missed(opened: Open) -> None:
     """What is written in one transaction: that the genie is paused, and who waits for it."""
+    global holding
+    holding = asyncio.Event()
     of_task = {"job_id": "j1", "call": 1, "task": "t1.1"}
     async with opened(project) as app:
-        job = await app.start(ask, what="Pay.")  # a job that is there, and not ended
+        job = await app.start(ask, what="Hold.")  # a job that is there, and not ended
+        await eventually(lambda: asked)
         of_task["job_id"] = job.job_id
         await app.pause_genie(finance, by="ann")
         wait = await app.store.write(pauses.wait_if_paused, project.name, "finance", **of_task)
@@ -204,3 +207,5 @@ async def test_a_start_between_the_look_and_the_wait_is_not_missed(opened: Open)
         assert answer.source == "bob"
         again = await app.store.write(pauses.wait_if_paused, project.name, "finance", **of_task)
         assert again is None
+        app._loop.call_soon(holding.set)
+        await result(app, job.job_id)

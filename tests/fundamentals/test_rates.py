@@ -14,6 +14,7 @@ from lampwork import Answer, Job, Project, RateLimit, Turn, clock, playbook, tes
 from lampwork.errors import JobFailed, ProjectError, TaskDeadlineExceeded
 from lampwork.insights import Insights
 from lampwork.store.spending import rates
+from lampwork.types import JobRef
 
 from ..support import Metered, row, rows
 
@@ -64,9 +65,17 @@ async def app(tmp_path: Any) -> AsyncIterator[testing.TestApp]:
         yield app
 
 
+async def started(app: testing.TestApp, recipe: Any, *names: str, **given: Any) -> list[JobRef]:
+    """Jobs of a recipe, each started when the one before has been asked or waits for its turn."""
+    jobs = list[JobRef]()
+    for name in names:
+        jobs.append(await app.start(recipe, what=name, **given))
+        await app.settled()
+    return jobs
+
+
 async def test_a_model_is_asked_so_often_in_a_minute_and_then_as_often_as_that_allows(app) -> None:
-    jobs = [await app.start(ask, what=f"{number}") for number in range(5)]
-    await app.settled()
+    jobs = await started(app, ask, "0", "1", "2", "3", "4")
     assert asked == [("0", 0.0), ("1", 0.0), ("2", 0.0)]
     [wait] = (await Insights(app.store).view(jobs[4].job_id)).waiting_on
     assert (wait.kind, wait.what) == ("rate", "the rate of playbook:note")
@@ -79,8 +88,7 @@ async def test_a_model_is_asked_so_often_in_a_minute_and_then_as_often_as_that_a
 
 
 async def test_who_waits_for_a_rate_may_be_parked_and_has_its_turn_all_the_same(app) -> None:
-    jobs = [await app.start(ask, what=f"{number}") for number in range(4)]
-    await app.settled()
+    jobs = await started(app, ask, "0", "1", "2", "3")
     await app.clock.advance(seconds=5)
     run = app.worker.runs[jobs[3].job_id]
     await app._on_jobs_loop(app.worker.parking.park(run))
@@ -93,7 +101,7 @@ async def test_who_waits_for_a_rate_may_be_parked_and_has_its_turn_all_the_same(
 
 async def test_tokens_that_a_reply_took_are_missing_afterwards(app) -> None:
     """6,000 a minute, 3,000 each: two at once, and a third when there is room for its request."""
-    jobs = [await app.start(write, what=f"{number}") for number in range(2)]
+    jobs = await started(app, write, "0", "1")
     assert [await app.result(each.job_id) for each in jobs] == ["did: 0", "did: 1"]
     third = await app.start(write, what="third")
     await app.settled()
@@ -106,8 +114,7 @@ async def test_tokens_that_a_reply_took_are_missing_afterwards(app) -> None:
 
 async def test_a_provider_that_wants_a_rest_has_it_from_everybody(app) -> None:
     """Also from those who had their turn before it said so; then they begin one by one."""
-    jobs = [await app.start(ask, what=f"{number}") for number in range(4)]
-    await app.settled()
+    jobs = await started(app, ask, "0", "1", "2", "3")
     taken = rates.Taken("paced", [rates.Rate("playbook:note", 3)], 0)
     await app.store.write(rates.close, taken, 50)
     jobs.append(await app.start(ask, what="4"))
@@ -117,8 +124,7 @@ async def test_a_provider_that_wants_a_rest_has_it_from_everybody(app) -> None:
 
 
 async def test_a_task_whose_time_is_up_before_its_turn_was_not_asked(app) -> None:
-    jobs = [await app.start(ask, what=f"{number}", deadline=15.0) for number in range(4)]
-    await app.settled()
+    jobs = await started(app, ask, "0", "1", "2", "3", deadline=15.0)
     await app.clock.advance(seconds=15)
     with pytest.raises(JobFailed) as caught:
         await app.result(jobs[3].job_id)

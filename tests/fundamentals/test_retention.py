@@ -209,7 +209,9 @@ async def test_of_everything_that_is_written_nothing_is_left_but_what_is_meant_t
     async with opened(Project("other")) as app:
         pass
     async with opened(project) as app:
-        await app.result(await app.start(work, name="x", idempotency_key="k"))
+        done = await app.start(work, name="x", idempotency_key="k")
+        await app.result(done)
+        await status(app, f"{done}.0.1", "succeeded")  # what runs after it
         job = await app.start(waits, name="x")
         await app.send_event(job, "other", "unread")
         await app.send_event(job, "go", "went")
