@@ -179,7 +179,8 @@ class Cluster:
         with self.connect("postgres") as connection:
             connection.execute("create role lamp login")
             connection.execute(f"create database {name} owner lamp")
-        place = Server(self.url(name))
+        # Without it every test of this process would fail.
+        place = Server(f"{self.url(name)}?connect_timeout=60")
         Store(place).close()
         migrate_tables(place)
         return name
