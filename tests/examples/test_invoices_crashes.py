@@ -32,7 +32,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             service.terminate()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_each_invoice_is_handled_once_wherever_the_process_dies(books: Path) -> None:
     def effects() -> list[testing.Effect]:
         with closing(sqlite3.connect(books)) as opened:

@@ -25,12 +25,12 @@ def demo(home: Path, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=300,
         check=False,
     )
 
 
-@pytest.mark.timeout(400)  # two whole demonstrations
+@pytest.mark.timeout(700)  # two whole demonstrations
 def test_the_demo_tells_its_story_on_one_screen_and_what_it_says_to_type_works(
     tmp_path: Path,
 ) -> None:

@@ -10,6 +10,7 @@ from tests.orchestration import crashing
 from lampwork import testing
 
 
+@pytest.mark.timeout(600)  # many processes
 def test_six_subtasks_are_done_once_each_wherever_the_process_dies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

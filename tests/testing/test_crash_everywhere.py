@@ -11,6 +11,8 @@ from tests.testing import shop
 from lampwork import Happened, Job, Project, Recipe, testing
 from lampwork.errors import CrashTestFailed, InputInvalid, NotImportable
 
+pytestmark = pytest.mark.timeout(600)  # many processes
+
 
 @pytest.fixture(autouse=True)
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
