@@ -40,7 +40,7 @@ from lampwork.store.jobs import calls
 from lampwork.store.store import Store
 from lampwork.upkeep import pruning
 
-from ..support import status
+from ..support import eventually, rows, status
 from .conftest import Open
 
 CANARY = "ann-canary-7f3a"
@@ -232,7 +232,9 @@ async def test_what_has_not_ended_refuses_it_or_is_cancelled_first(opened: Open)
     async with opened(project) as app:
         job = await app.start(waits, name=CANARY)
         done = await app.assign_task(desk, "done", metadata={"patient": CANARY})
-        await status(app, job.job_id, "suspended")
+        # It is shown as suspended while it waits for a job below it, too.
+        of_job = "select 1 from waits where job_id = :job and kind = 'event'"
+        await eventually(lambda: rows(app, of_job, job=job.job_id))
 
         there = await app.plan_erasure(metadata={"patient": CANARY})
         with pytest.raises(ErasureRefused, match="--cancel") as refused:
