@@ -24,14 +24,15 @@ from lampwork.insights import Insights
 from lampwork.place import Server
 from lampwork.store.store import Store
 
-BEAT = 1.0
+BEAT = 3.0
 """Seconds between heartbeats, where their lack is what is tested; who is late for two may begin
-nothing, so they are no more often than a busy machine can have them."""
+nothing, and for three has lost its jobs, so they are no more often than a busy machine can have
+them."""
 
 SELDOM = 120.0
 """Seconds between heartbeats, or sweeps, where neither may be what brings things about."""
 
-SOON = 40.0
+SOON = 60.0
 """Seconds for all that is waited for, on a machine with much else to do."""
 
 
