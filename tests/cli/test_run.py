@@ -172,11 +172,13 @@ def test_a_worker_that_was_killed_goes_on_where_it_was_and_the_one_who_waits_hea
     job_id = lampwork.eventually(lambda: lampwork.json("jobs")["items"])[0]["job_id"]
     lampwork.job(job_id, "suspended")
 
+    waiting.send_signal(signal.SIGSTOP)  # it would take over before there is another worker
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     assert lampwork.job(job_id)["status"] == "suspended"
     assert lampwork("job", job_id, "send", "go", '"yes"').code == 0
     lampwork.worker()
+    waiting.send_signal(signal.SIGCONT)
 
     done = ended(waiting)
     assert (done.code, done.json["job_id"], done.json["output"]) == (0, job_id, "yes")
@@ -290,10 +292,12 @@ def test_an_interrupted_wait_says_so_when_the_worker_is_gone(lampwork: Any, stop
     waiting = lampwork.start("run", "asks", "--wait")
     job_id = lampwork.eventually(lambda: lampwork.json("jobs")["items"])[0]["job_id"]
     lampwork.job(job_id, "suspended")
+    waiting.send_signal(signal.SIGSTOP)  # or it takes over, if the signal comes late
     worker.kill()
     worker.wait()
+    waiting.send_signal(signal.SIGTERM)
 
-    done = stop(waiting, signal.SIGTERM)
+    done = stop(waiting, signal.SIGCONT)
 
     assert done.code == 130
     assert "in the process that executes it" not in done.err
