@@ -122,7 +122,7 @@ _TYPED = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 TYPED = [block for block in BLOCKS if block.language == "console"]
 
 
-@pytest.mark.timeout(180)  # a dozen commands, each a process of its own
+@pytest.mark.timeout(600)  # a dozen commands, each a process of its own
 @pytest.mark.parametrize("page", sorted({block.page for block in TYPED}))
 def test_what_is_typed_prints_what_the_page_says(page: str, terminal: Terminal) -> None:
     for block in BLOCKS:
