@@ -59,7 +59,7 @@ async def test_a_load_survives_kills_in_its_recovery(failpoints, workers, undist
     undisturbed.check(home, load, life)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_ten_random_kills_lose_nothing_and_double_nothing():
     """Chaos, in small: `./scripts/bench chaos --kills 1000` does it at length."""
     options = ["--kills", "10", "--seed", "20", "--longest", "1"]

@@ -28,7 +28,7 @@ def work(home: Path, *, killed_after: int | None) -> tuple[list[str], int]:
     return said, most
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_places_of_a_killed_process_are_free_again_and_nobody_goes_beyond_the_limits(
     tmp_path: Path,
 ) -> None:

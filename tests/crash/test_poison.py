@@ -24,7 +24,7 @@ def live(home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_job_that_kills_its_process_is_stopped_and_its_neighbours_are_unharmed(tmp_path):
     """It takes down who executes beside it twice, and nobody after that."""
     deaths = [live(tmp_path) for _ in range(5)]
