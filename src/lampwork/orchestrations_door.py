@@ -23,7 +23,10 @@ __all__ = ["OrchestrationsDoor", "check_json"]
 
 
 class OrchestrationsDoor:
-    """What people can do about orchestrations. Each is named by its task."""
+    """What people can do about orchestrations.
+
+    Each is named by its task, or by the job that has assigned it, if that has no other one.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -34,7 +37,8 @@ class OrchestrationsDoor:
         """Let the plan of an orchestration be carried out that waits for that.
 
         `digest` is that of the plan which was looked at: of another one, nothing is approved.
-        Raises WaitNotFound, AlreadyAnswered, JobEnded, ProposalChanged.
+        Raises TaskNotFound, JobNotFound, WaitNotFound, AlreadyAnswered, JobEnded, ProposalChanged;
+        InputInvalid for a job with several orchestrations.
         """
         await self._decide_plan("approved", orchestration, by=by, digest=digest, reason=reason)
 
@@ -57,9 +61,9 @@ class OrchestrationsDoor:
         """
         _require_name(by)
         check_json([subtasks, reason, by])
-        wait, proposal = await self._proposed(orchestration)
+        task, wait, proposal = await self._proposed(orchestration)
         new = approval.edited(proposal, subtasks)
-        act = Act("plan.edit", orchestration, details={"digest": new.digest})
+        act = Act("plan.edit", task, details={"digest": new.digest})
         await self.store.write(
             recorded(act, inbox.edit_plan), wait, digest, asdict(new), by=by, reason=reason
         )
@@ -110,33 +114,38 @@ class OrchestrationsDoor:
     ) -> None:
         _require_name(by)
         check_json([by, reason, answer])
+        task = await self._named(orchestration)
         details: dict[str, Json] = {"subtask": subtask, "reason": reason}
         details |= {} if agent is None else {"agent": agent}
-        act = Act(f"subtask.{verb}", orchestration, details=details)
+        act = Act(f"subtask.{verb}", task, details=details)
         how: dict[str, Any] = {"by": by, "reason": reason, "agent": agent, "answer": answer}
         asking = recorded(act, ordering.ask_for)
-        self._answered(await self.store.write(asking, orchestration, verb, subtask, **how))
+        self._answered(await self.store.write(asking, task, verb, subtask, **how))
 
     async def _decide_plan(
         self, verdict: str, orchestration: str, *, by: str, digest: str, reason: str
     ) -> None:
         _require_name(by)
         check_json([reason, by])
-        wait, _ = await self._proposed(orchestration)
+        task, wait, _ = await self._proposed(orchestration)
         decision = {"verdict": verdict, "reason": reason, "digest": digest}
         verb = "approve" if verdict == "approved" else "reject"
-        deciding = recorded(Act(f"plan.{verb}", orchestration, details=decision), inbox.decide_plan)
+        deciding = recorded(Act(f"plan.{verb}", task, details=decision), inbox.decide_plan)
         self._answered([await self.store.write(deciding, wait, decision, by)])
 
-    async def _proposed(self, orchestration: str) -> tuple[str, dict[str, Json]]:
-        """The plan that was proposed last, and its wait. Raises WaitNotFound."""
-        found = await self.store.read(orchestrations.last_proposal, orchestration)
+    async def _proposed(self, orchestration: str) -> tuple[str, str, dict[str, Json]]:
+        """The task, its plan that was proposed last, and the wait of that. Raises WaitNotFound."""
+        task = await self._named(orchestration)
+        found = await self.store.read(orchestrations.last_proposal, task)
         if found is None:
             raise WaitNotFound(
-                f"Orchestration {orchestration} has no plan that waits to be approved. "
-                f"`lampwork orchestration {orchestration}` shows where it stands."
+                f"Orchestration {task} has no plan that waits to be approved. "
+                f"`lampwork orchestration {task}` shows where it stands."
             )
-        return found
+        return (task, *found)
+
+    async def _named(self, orchestration: str) -> str:
+        return await self.store.read(orchestrations.named, orchestration)
 
     # --- what the executing process is told ---
 

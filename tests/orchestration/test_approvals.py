@@ -416,6 +416,11 @@ async def test_a_plan_is_looked_at_edited_and_approved_on_the_command_line(
     assert "a person to approve the plan of lead, 2 subtasks" in jobs
     assert f"waits to be approved  {digest(found)[:12]}" in before
     assert f"lampwork orchestration {of_lead} approve" in before
+    assert [each.strip() for each in before.splitlines() if "  by one" in each] == [
+        "· a  A  waiting  by one",
+        "· b  B  waiting  by one  after a",
+    ]
+    assert "\n      do b\n" in before, "who approves reads what agents are to be told"
     assert "Look at it again" in refused
     assert "Approved" in said
     assert asked == ["do a by other"]

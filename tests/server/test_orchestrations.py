@@ -54,9 +54,10 @@ async def test_a_plan_is_edited_and_approved_and_the_audit_log_has_who(serve: Se
         job = await client.assign("lead", "Do it.")
         found = await proposed(client, job.job_id)
         of_lead, first = found.orchestration_id, digest(found)
-        with pytest.raises(InputInvalid, match="nobody"):
+        with pytest.raises(InputInvalid, match="nobody") as refused:
             await client.edit_plan(of_lead, [subtask("a", "nobody")], digest=first)
-        edited = await client.edit_plan(of_lead, [subtask("b", "other")], digest=first)
+        assert refused.value.problems[0].startswith('subtasks: subtask "a": there is no agent')
+        edited = await client.edit_plan(job.job_id, [subtask("b", "other")], digest=first)
         with pytest.raises(ProposalChanged):
             await client.approve_plan(of_lead, digest=first)
         await client.approve_plan(of_lead, digest=digest(edited), reason="fine")
@@ -134,8 +135,11 @@ async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
         by_job = await client.orchestration(job.job_id)
         [round] = ledger.rounds
         shown = [each.title async for each in client.jobs()]
+        by_round = await client.orchestration(round.job_id)
+        alone = await client.assign("clerk", "Do it.")
+        await client.result(alone.job_id)
         with pytest.raises(TaskNotFound, match="has no orchestration"):
-            await client.orchestration(round.job_id)
+            await client.orchestration(alone.job_id)
         with pytest.raises(JobNotFound):
             await client.orchestration("j01m7x7p25ay70xnhxk")
         page = await client.artifact_of_task(answer["task_id"], "report.html")
@@ -146,7 +150,7 @@ async def test_a_report_is_asked_for_and_fetched(serve: Serve) -> None:
             await client.assign("lead", "Do it.", report=True, output={})
 
     assert (answer["status"], answer["output"]["title"]) == ("partial", "Done")
-    assert by_job == ledger
+    assert by_job == by_round == ledger
     assert "plan of lead" in shown
     assert [each.name for each in ledger.artifacts] == ["report.html"]
     assert b"<h1>Done</h1>" in page

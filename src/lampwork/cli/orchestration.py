@@ -39,6 +39,7 @@ _SHOWN_AS = {
 }
 _MARKS = {"added": "+", "changed": "~", "dropped": "-"}
 _SHOWN_OF_DIGEST = 12
+_DECIDING = (("plan",), ("approve",), ("reject", "--reason", "TEXT"), ("edit", "FILE"))
 _EXAMPLE = "lampwork orchestration t01hxq3k9v2m7c4d8e0f5.1"
 
 
@@ -53,8 +54,9 @@ _EXAMPLE = "lampwork orchestration t01hxq3k9v2m7c4d8e0f5.1"
 def command() -> None:
     """Show an orchestration: its plan and revisions, each attempt with verdict, time and cost.
 
-    ID is that of the orchestrator's task, or of the job that assigned it. A verb after the ID
-    decides about its plan, or has something done about a subtask.
+    ID is that of the orchestrator's task, or of the job that assigned it; of several that a job
+    has, the first is shown. A verb after the ID decides about its plan, or has something done
+    about a subtask.
     """
 
 
@@ -100,7 +102,7 @@ def approve(id: str, by: str | None, digest: str, reason: str, options: Options)
     """
 
     async def do(source: Source, of: OrchestrationView, digest: str) -> str:
-        await source.approve_plan(of.orchestration_id, digest=digest, reason=reason)
+        await source.approve_plan(id, digest=digest, reason=reason)
         return f"Approved {digest[:_SHOWN_OF_DIGEST]}: {of.orchestrator} goes on."
 
     return _decide(options, id, do, digest, by=by)
@@ -111,7 +113,7 @@ def reject(id: str, by: str | None, digest: str, reason: str, options: Options) 
     """Let the plan not be carried out; its orchestrator is told the reason, and may plan again."""
 
     async def do(source: Source, of: OrchestrationView, digest: str) -> str:
-        await source.reject_plan(of.orchestration_id, digest=digest, reason=reason)
+        await source.reject_plan(id, digest=digest, reason=reason)
         return f"Rejected {digest[:_SHOWN_OF_DIGEST]}: {of.orchestrator} is told."
 
     return _decide(options, id, do, digest, by=by)
@@ -134,7 +136,7 @@ def edit(id: str, by: str | None, digest: str, reason: str, file: str, options: 
 
     async def do(source: Source, of: OrchestrationView, digest: str) -> str:
         proposed = {"digest": digest, "reason": reason}
-        await source.edit_plan(of.orchestration_id, subtasks, **proposed)
+        await source.edit_plan(id, subtasks, **proposed)
         return f"Proposed instead. Approve it: {options.to_type('orchestration', id, 'approve')}"
 
     return _decide(options, id, do, digest, by=by)
@@ -220,9 +222,7 @@ def _order(
     """Have something done about a subtask, and say so, as `act` returns it."""
 
     async def do(source: Source) -> tuple[str, OrchestrationView]:
-        found = await source.orchestration(id)
-        done = await act(source, found.orchestration_id)
-        return done, await source.orchestration(id)
+        return await act(source, id), await source.orchestration(id)
 
     return _say_done(options, *_of(options, id, do, by=by))
 
@@ -308,13 +308,16 @@ def _lines(found: OrchestrationView, options: Options) -> Iterator[str]:
     yield "\nPlan"
     for each in found.rounds:
         yield from (f"  {line}" for line in _round(each))
+    asked = found.rounds[-1].approval
+    waits = asked is not None and asked.status == "waiting"
     yield "\nSubtasks"
     for each in found.subtasks:
         yield from plain(_subtask(each), 1)
-    asked = found.rounds[-1].approval
-    if asked is not None and asked.status == "waiting":
+        if waits and not each.attempts:
+            yield f"      {output.cut(each.brief, 90)}"
+    if waits:
         yield "\nIt waits to be approved:"
-        for verb in (("approve",), ("reject", "--reason", "TEXT"), ("edit", "FILE")):
+        for verb in _DECIDING:
             yield f"  {options.to_type('orchestration', found.orchestration_id, *verb)}"
 
 
@@ -362,6 +365,8 @@ def _approval(asked: PlanApproval) -> Iterator[str]:
 def _subtask(subtask: SubtaskView) -> Line:
     optional = "" if subtask.required else "  optional"
     text = f"{subtask.subtask}  {output.cut(subtask.title, 50)}  {subtask.status}{optional}"
+    if not subtask.attempts:
+        text += f"  by {subtask.agent}"
     if subtask.depends_on:
         text += f"  after {', '.join(subtask.depends_on)}"
     if subtask.attempts:

@@ -326,8 +326,13 @@ class Insights:
         """
         from lampwork.insights.orchestrations import orchestration  # what reads plans takes time
 
-        await (self.require_job if id.startswith("j") else self.require_task)(id)
+        await self.require_orchestration(id)
         return await self.store.read(orchestration, id)
+
+    async def require_orchestration(self, id: str) -> None:
+        """Raise TaskNotFound or JobNotFound, as `require_job` does, for the id of an orchestration:
+        of its task or its job."""
+        await (self.require_job if id.startswith("j") else self.require_task)(id)
 
     # --- genies ---
 

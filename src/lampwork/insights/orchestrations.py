@@ -42,7 +42,7 @@ def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
 
     Raises JobNotFound; TaskNotFound for a task that planned nothing, or a job without another one.
     """
-    task_id = _task_of(connection, id) if id.startswith("j") else id
+    task_id = orchestrations.of_job(connection, id)[0] if id.startswith("j") else id
     row = queries.task(connection, task_id)
     rounds = orchestrations.rounds_of(connection, task_id)
     if not rounds:
@@ -70,17 +70,6 @@ def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
         artifacts=saved_views(row.id, artifacts.of_task(connection, row.id)),
         usage=conversations.sum_up([*usage, *ledger.usage.values()]),
     )
-
-
-def _task_of(connection: sa.Connection, job_id: str) -> str:
-    found = orchestrations.of_job(connection, job_id)
-    if found is None:
-        queries.job(connection, job_id)
-        raise TaskNotFound(
-            f"Job {job_id} has no orchestration: no task of it has planned anything. "
-            f"`lampwork job {job_id}` shows what it does."
-        )
-    return found
 
 
 @dataclass(slots=True)

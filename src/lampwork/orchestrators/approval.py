@@ -172,7 +172,7 @@ def edited(proposal: Mapping[str, Any], given: Json) -> Edited:
         *_done_anew(subtasks, proposal),
     ]
     if problems:
-        raise _refused(problems)
+        raise _refused(problems, field="subtasks: ")
     recorded = as_given(subtasks)
     return Edited(recorded, digest_of({**proposal, "subtasks": recorded}))
 
@@ -191,8 +191,8 @@ def _named(error: Any) -> str:
     return f"{'.'.join(map(str, ('subtasks', *error['loc'])))}: {error['msg']}"
 
 
-def _refused(problems: list[str]) -> InputInvalid:
+def _refused(problems: list[str], *, field: str = "") -> InputInvalid:
     return InputInvalid(
         f"The plan can't be carried out so: {joined(problems)} Nothing was changed.",
-        problems=problems,
+        problems=[f"{field}{each}" for each in problems],
     )

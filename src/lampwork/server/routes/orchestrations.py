@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from lampwork.server.authority import May
 from lampwork.server.requests import Body, ExactRoute
-from lampwork.server.serving import Here, TaskId
+from lampwork.server.serving import Here
 from lampwork.types import Json
 from lampwork.views import OrchestrationView
 
@@ -18,8 +18,19 @@ router = APIRouter(
 )
 
 
+async def _orchestration_here(task_id: str, here: Here) -> str:
+    await here.insights.require_orchestration(task_id)
+    return task_id
+
+
+Orchestration = Annotated[str, Depends(_orchestration_here)]
+"""The id of a task of this project, or that of a job with one orchestration.
+
+Raises TaskNotFound and JobNotFound, as for a TaskId."""
+
+
 @router.get("")
-async def get_orchestration(who: May.see, task: TaskId, here: Here) -> OrchestrationView:
+async def get_orchestration(who: May.see, task: Orchestration, here: Here) -> OrchestrationView:
     """The ledger of an orchestrator's task: plan, revisions, each attempt with its verdict."""
     return await here.insights.orchestration(task)
 
@@ -33,7 +44,7 @@ class Decision(Body):
 
 @router.post("/plan/approve", status_code=202)
 async def approve_plan(
-    who: May.decide, task: TaskId, here: Here, said: Decision
+    who: May.decide, task: Orchestration, here: Here, said: Decision
 ) -> OrchestrationView:
     """Let the plan be carried out that waits for that."""
     await here.door.approve_plan(task, by=who.name, **said.model_dump())
@@ -42,7 +53,7 @@ async def approve_plan(
 
 @router.post("/plan/reject", status_code=202)
 async def reject_plan(
-    who: May.decide, task: TaskId, here: Here, said: Decision
+    who: May.decide, task: Orchestration, here: Here, said: Decision
 ) -> OrchestrationView:
     """Let such a plan not be carried out: its orchestrator is told why, and may plan again."""
     await here.door.reject_plan(task, by=who.name, **said.model_dump())
@@ -56,7 +67,9 @@ class Edit(Decision):
 
 
 @router.post("/plan/edit", status_code=202)
-async def edit_plan(who: May.decide, task: TaskId, here: Here, edit: Edit) -> OrchestrationView:
+async def edit_plan(
+    who: May.decide, task: Orchestration, here: Here, edit: Edit
+) -> OrchestrationView:
     """Propose other subtasks instead; they are checked like the model's, and wait in their turn."""
     await here.door.edit_plan(task, by=who.name, **edit.model_dump())
     return await here.insights.orchestration(task)
@@ -81,7 +94,7 @@ class AnswerOfSubtask(ByHand):
 
 @router.post("/subtasks/{subtask}/answer", status_code=202)
 async def answer_subtask(
-    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: AnswerOfSubtask
+    who: May.decide, task: Orchestration, here: Here, subtask: Subtask, given: AnswerOfSubtask
 ) -> OrchestrationView:
     """Answer a subtask in its agent's place."""
     said = given.model_dump()
@@ -97,7 +110,7 @@ class Reassigned(ByHand):
 
 @router.post("/subtasks/{subtask}/reassign", status_code=202)
 async def reassign_subtask(
-    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: Reassigned
+    who: May.decide, task: Orchestration, here: Here, subtask: Subtask, given: Reassigned
 ) -> OrchestrationView:
     """Give a subtask to another agent of its orchestrator."""
     await here.door.reassign_subtask(task, subtask, by=who.name, **given.model_dump())
@@ -106,7 +119,7 @@ async def reassign_subtask(
 
 @router.post("/subtasks/{subtask}/retry", status_code=202)
 async def retry_subtask(
-    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: ByHand
+    who: May.decide, task: Orchestration, here: Here, subtask: Subtask, given: ByHand
 ) -> OrchestrationView:
     """Have a subtask tried anew, as it was planned."""
     await here.door.retry_subtask(task, subtask, by=who.name, reason=given.reason)
@@ -115,7 +128,7 @@ async def retry_subtask(
 
 @router.post("/subtasks/{subtask}/skip", status_code=202)
 async def skip_subtask(
-    who: May.decide, task: TaskId, here: Here, subtask: Subtask, given: ByHand
+    who: May.decide, task: Orchestration, here: Here, subtask: Subtask, given: ByHand
 ) -> OrchestrationView:
     """Have a subtask not done: what depends on it goes on as if it had failed."""
     await here.door.skip_subtask(task, subtask, by=who.name, reason=given.reason)

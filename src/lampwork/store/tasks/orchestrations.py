@@ -8,21 +8,26 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from lampwork.errors import InputInvalid, JobNotFound, TaskNotFound
 from lampwork.store import blobs
 from lampwork.store.jobs import calls
 from lampwork.store.schema import budgets, inbox, jobs, tasks, waits
-from lampwork.types import ENDED, Json
+from lampwork.types import ENDED, ROUNDS, Json
 
 __all__ = [
     "Orchestration",
     "Round",
     "envelopes",
     "last_proposal",
+    "named",
     "of_job",
     "orchestration",
     "rounds_of",
     "tasks_of",
 ]
+
+_IS_ROUND = jobs.c.callable.startswith(ROUNDS, autoescape=True)
+"""And no recipe that a genie has called as a skill."""
 
 _task = sa.select(tasks, budgets.c.limits).outerjoin(budgets, budgets.c.id == tasks.c.budget_id)
 
@@ -97,6 +102,7 @@ def rounds_of(connection: sa.Connection, task_id: str) -> Sequence[Round]:
             jobs.c.parent_id == task.job_id,
             jobs.c.parent_call == task.call,
             jobs.c.task_id == task_id,
+            _IS_ROUND,
         )
     ).all()
     proposed = _proposed(connection, task_id)
@@ -121,14 +127,40 @@ def last_proposal(connection: sa.Connection, task_id: str) -> tuple[str, dict[st
     return (found[-1].id, found[-1].subject) if found else None
 
 
-def of_job(connection: sa.Connection, job_id: str) -> str | None:
-    """The first task of a job that has had a round."""
-    below = jobs.c.task_id == tasks.c.id
-    query = sa.select(sa.func.min(tasks.c.id)).where(
+def of_job(connection: sa.Connection, job_id: str) -> Sequence[str]:
+    """The tasks of a job that have had a round, in the order of its calls; of a round, its own."""
+    row = connection.execute(sa.select(jobs.c.callable, jobs.c.task_id).where(jobs.c.id == job_id))
+    if (job := row.first()) is None:
+        raise JobNotFound(f"There is no job {job_id}. `lampwork jobs` lists them.")
+    if job.callable.startswith(ROUNDS):
+        return [job.task_id]
+    query = sa.select(tasks.c.id).where(
         tasks.c.job_id == job_id,
-        sa.exists().where(jobs.c.parent_id == job_id, below),
+        sa.exists().where(jobs.c.parent_id == job_id, jobs.c.task_id == tasks.c.id, _IS_ROUND),
     )
-    return connection.execute(query).scalar()
+    found = connection.execute(query.order_by(tasks.c.call)).scalars().all()
+    if not found:
+        raise TaskNotFound(
+            f"Job {job_id} has no orchestration: no task of it has planned anything. "
+            f"`lampwork job {job_id}` shows what it does."
+        )
+    return found
+
+
+def named(connection: sa.Connection, id: str) -> str:
+    """The task of an orchestration, by its id or that of a job that has no other one.
+
+    Raises JobNotFound, TaskNotFound; InputInvalid if the job has several.
+    """
+    if not id.startswith("j"):
+        return id
+    first, *others = of_job(connection, id)
+    if others:
+        raise InputInvalid(
+            f"Job {id} has {1 + len(others)} orchestrations: {', '.join([first, *others])}. Say "
+            "which one is meant, by its task.",
+        )
+    return first
 
 
 def tasks_of(connection: sa.Connection, job_id: str) -> Sequence[sa.Row[Any]]:

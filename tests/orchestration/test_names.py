@@ -1,0 +1,131 @@
+"""By which ids an orchestration is meant: its task's, or its job's where it has no other one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.orchestration.conftest import Open
+from tests.orchestration.team import agent, lead, subtask
+from tests.support import eventually, status
+
+from lampwork import Answer, App, Call, Job, Project, Turn
+from lampwork.errors import InputInvalid, JobNotFound, SubtaskSettled, TaskNotFound, WaitNotFound
+from lampwork.insights import Insights
+from lampwork.views import OrchestrationView
+
+
+def desk(plan_approval: Any = None) -> Project:
+    project = Project("desk")
+    team = [agent(project, "one"), agent(project, "other")]
+    lead(project, team, [subtask("a", "one")], plan_approval=plan_approval)
+    return project
+
+
+async def proposed(app: App, orchestration: str) -> OrchestrationView:
+    """An orchestration once its plan waits."""
+
+    async def look() -> OrchestrationView | None:
+        try:
+            found = await Insights(app.store).orchestration(orchestration)
+        except TaskNotFound:  # it has planned nothing yet
+            return None
+        return found if found.rounds[-1].approval is not None else None
+
+    return await eventually(look)
+
+
+def digest(found: OrchestrationView) -> str:
+    assert found.rounds[-1].approval is not None
+    return found.rounds[-1].approval.digest
+
+
+async def test_a_plan_is_decided_on_by_the_id_of_its_job(opened: Open) -> None:
+    async with opened(desk("always")) as app:
+        job = await app.assign("lead", "Do it.")
+        found = await proposed(app, job)
+        edited = [subtask("b", "other")]
+        with pytest.raises(SubtaskSettled, match="waits to be approved"):
+            await app.skip_subtask(job, "a", by="ann")
+        of_edit = await app.edit_plan(job, edited, by="ann", digest=digest(found))
+        await app.approve_plan(found.rounds[-1].job_id, by="ann", digest=of_edit)
+        answer = await app.result(job)
+
+    assert answer["response"] == "b succeeded"
+
+
+async def test_of_a_job_with_several_it_is_asked_which_one(opened: Open) -> None:
+    project = desk("always")
+
+    @project.recipe()
+    async def twice(job: Job) -> list[str]:
+        both = [job.assign_task("lead", each) for each in ("Do it.", "Do it again.")]
+        return [each.output for each in await job.gather(*both)]
+
+    async with opened(project) as app:
+        job = await app.start(twice)
+        tasks = [f"t{job[1:]}.{number}" for number in (1, 2)]
+        digests = [digest(await proposed(app, each)) for each in tasks]
+        for decide in (app.approve_plan, app.reject_plan):
+            with pytest.raises(InputInvalid, match=rf"has 2 orchestrations: {', '.join(tasks)}"):
+                await decide(job, by="ann", digest=digests[0])
+        with pytest.raises(InputInvalid, match="Say which one is meant"):
+            await app.skip_subtask(job, "a", by="ann")
+        for task, each in zip(tasks, digests, strict=True):
+            await app.approve_plan(task, by="ann", digest=each)
+        assert await app.result(job) == ["a succeeded"] * 2
+
+
+async def test_the_first_one_of_a_job_is_that_of_its_first_call(opened: Open) -> None:
+    project = desk()
+
+    @project.recipe()
+    async def late(job: Job) -> None:
+        await job.step(len, "first")
+        await job.assign_task("lead", "Do it.")  # call 2, and as a text "10" is before it
+        for _ in range(7):
+            await job.step(len, "between")
+        await job.assign_task("lead", "Do it again.")
+
+    async with opened(project) as app:
+        job = await app.start(late)
+        await app.result(job)
+        found = await Insights(app.store).orchestration(job)
+
+    assert found.orchestration_id == f"t{job[1:]}.2"
+
+
+async def test_a_genie_that_calls_a_recipe_has_no_orchestration(opened: Open) -> None:
+    project = desk()
+
+    @project.recipe()
+    async def look_up(job: Job) -> str:
+        """Look it up."""
+        return "found"
+
+    def answering(turn: Turn) -> Any:
+        return Answer(turn.results[0].value) if turn.results else Call("look_up")
+
+    agent(project, "clerk", answering, skills=[look_up])
+    async with opened(project) as app:
+        job = await app.assign("clerk", "Look it up.")
+        await app.result(job)
+        task = f"t{job[1:]}.1"
+        with pytest.raises(TaskNotFound, match="has no orchestration"):
+            await Insights(app.store).orchestration(job)
+        with pytest.raises(TaskNotFound, match="it has planned nothing"):
+            await Insights(app.store).orchestration(task)
+        with pytest.raises(TaskNotFound, match="has no orchestration"):
+            await app.approve_plan(job, by="ann", digest="")
+        with pytest.raises(TaskNotFound, match="it has planned nothing"):
+            await app.skip_subtask(task, "a", by="ann")
+
+
+async def test_what_is_not_there_is_said(opened: Open) -> None:
+    async with opened(desk()) as app:
+        job = await app.assign("lead", "Do it.")
+        await status(app, job, "succeeded")
+        with pytest.raises(JobNotFound, match="There is no job jnone"):
+            await app.approve_plan("jnone", by="ann", digest="")
+        with pytest.raises(WaitNotFound, match=f"Orchestration t{job[1:]}.1 has no plan"):
+            await app.approve_plan(job, by="ann", digest="")
