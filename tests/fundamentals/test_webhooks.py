@@ -143,7 +143,7 @@ async def test_what_is_refused_starts_nothing_and_is_on_record(opened: Open) -> 
         (headers | {"Webhook-Signature": "v1,", "Webhook-Id": "x"}, body, "no signature of it"),
         (headers | {"Webhook-Signature": headers["Webhook-Signature"][2:]}, body, "no signature"),
         (headers | {"Webhook-Timestamp": "soon"}, body, "no number of seconds"),
-        ({}, body, "webhook-id, webhook-timestamp, webhook-signature is missing"),
+        ({}, body, "it has no webhook-id and no webhook-timestamp and no webhook-signature"),
         (*signed(TICKET, at=clock.now() - 400), "older than 5 minutes"),
         (*signed(TICKET, at=clock.now() + 400), "further ahead than 5 minutes"),
         (*signed(TICKET, secret=other), "no signature of it"),

@@ -86,6 +86,13 @@ RING: list[Any] = []
 RING.append(RING)
 
 
+async def test_an_input_that_names_no_parameters_is_refused_and_not_sent() -> None:
+    given: Any = [1]
+    async with Client("http://127.0.0.1:9", project="shop", patience=0) as client:
+        with pytest.raises(InputInvalid, match=r"parameters by name.*: input=\[1\]"):
+            await client.start("keep", given)
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from typing_extensions import Unpack
 
 from lampwork.client.asking import Asking, new_key
 from lampwork.client.connection import read
 from lampwork.client.terms import Terms, as_sent, content_of
+from lampwork.errors import InputInvalid
 from lampwork.types import Json
 from lampwork.views import (
     FileView,
@@ -64,8 +65,17 @@ class DefinitionCalls(Asking):
         this call do. `files` are those that the input names, which the job keeps. Raises
         RecipeNotFound, InputInvalid, QueueFull, IdempotencyConflict.
         """
+        parameters: Any = {} if input is None else input  # of whatever type it really is
+        if not isinstance(parameters, Mapping):
+            raise InputInvalid(
+                f'Give the parameters by name, such as {{"item": "lamp"}}: input={input!r:.80}',
+                problems=["input"],
+            )
         path = await self._at("recipes", recipe, "jobs")
-        given = {"input": dict(input or {}), "files": [each.digest for each in files]}
+        given = {
+            "input": dict(cast(Mapping[str, Any], parameters)),
+            "files": [each.digest for each in files],
+        }
         return await self._post(JobView, path, given, idempotency_key or new_key())
 
     async def graph(self, recipe: str) -> Graph:

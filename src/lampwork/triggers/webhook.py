@@ -115,7 +115,7 @@ class Webhook:
         names = ("webhook-id", "webhook-timestamp", "webhook-signature")
         lacking = [name for name in names if not headers.get(name)]
         if lacking:
-            raise _refused(f"header {', '.join(lacking)} is missing")
+            raise _refused(f"it has no {' and no '.join(lacking)}")
         delivery, at, signatures = (headers[name] for name in names)
         if len(delivery) > _LONGEST_ID:
             raise _refused("its id is too long")

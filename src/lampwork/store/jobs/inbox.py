@@ -222,7 +222,7 @@ def _require_proposed(connection: sa.Connection, row: sa.Row[Any], digest: str) 
 def _require_unanswered(connection: sa.Connection, wait: str) -> None:
     given = connection.execute(_row_of, {"wait": wait}).first()
     if given is not None:
-        at = datetime.fromtimestamp(given.at, UTC).isoformat(" ", "seconds")
+        at = f"{datetime.fromtimestamp(given.at, UTC):%Y-%m-%d %H:%M:%S} UTC"
         raise AlreadyAnswered(
             f"{wait} was already answered by {given.source} at {at}{_said(given.value)}; "
             "the first answer counts.",
