@@ -131,6 +131,9 @@ MENDS: dict[type[LampworkError], str] = {
     errors.JobErased: "Nothing: it was erased with the person whom it was about.",
     errors.TriggerPaused: "`lampwork trigger RECIPE start`; until then senders try again.",
     errors.AccountExists: "Change the one that there is: `lampwork account EMAIL`.",
+    errors.LastAdmin: (
+        "Make somebody else an admin first; or type it where the state is, without --server."
+    ),
     errors.GenieInactive: '`lampwork genie NAME start`, or assign with `when_paused="wait"`.',
     errors.OrderCycle: (
         "Start the job detached (`job.start`), or share the work in a plain function that both "

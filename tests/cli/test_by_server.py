@@ -174,6 +174,22 @@ def test_an_admin_says_who_may_use_the_servers_project(lampwork: Shell, asked: T
     )
 
 
+def test_by_a_server_the_last_admin_stays_one_and_at_the_place_not(
+    lampwork: Shell, asked: Typed
+) -> None:
+    ann, word = "ann@example.org", "correct horse battery\n"
+    of_shop = ("--project", "shop", "--role", "admin")
+    lampwork("account", ann, "add", *of_shop, "--password-stdin", input=word)
+    key = lampwork.json("key", "boss", "new", *of_shop)["key"]
+
+    refused = asked("account", ann, "disable", LAMPWORK_KEY=key)
+    there = lampwork.json("account", ann, "disable")
+
+    assert refused.code == 1
+    assert "last active admin of project shop" in refused.err
+    assert there["status"] == "disabled"
+
+
 def test_what_is_typed_comes_before_the_environment(lampwork: Shell) -> None:
     away = {"LAMPWORK_SERVER": "http://127.0.0.1:9"}
     assert lampwork("jobs", "--home", ".", **away).out.startswith("No jobs in")

@@ -322,7 +322,10 @@ async def test_where_no_plan_waits_there_is_nothing_to_decide(opened: Open) -> N
             await app.approve_plan(task.task_id, by="ann", digest="x")
 
 
-async def test_a_cancelled_plan_is_not_approved(opened: Open) -> None:
+@pytest.mark.usefixtures("place")
+async def test_a_cancelled_plan_is_not_approved_and_waits_for_nobody(
+    opened: Open, tmp_path: Path, warm: Warm
+) -> None:
     async with opened(desk()) as app:
         job = await app.assign("lead", "Do it.")
         found = await proposed(app, job)
@@ -330,8 +333,14 @@ async def test_a_cancelled_plan_is_not_approved(opened: Open) -> None:
         await status(app, job, "cancelled")
         with pytest.raises(JobEnded, match="was cancelled"):
             await app.approve_plan(found.orchestration_id, by="ann", digest=digest(found))
+        ended = await Insights(app.store).orchestration(job)
+        process = warm.start(["-m", "lampwork", "orchestration", job], cwd=tmp_path)
+        shown, error = await asyncio.to_thread(process.communicate, timeout=60)
 
     assert asked == []
+    assert [each.approval.status for each in ended.rounds if each.approval] == ["withdrawn"]
+    assert f"withdrawn before anybody decided  {digest(found)[:12]}" in shown, error
+    assert "waits to be approved" not in shown
 
 
 async def test_a_plan_is_not_approved_while_its_orchestration_is_being_cancelled(

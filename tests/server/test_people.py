@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from lampwork import Endpoint, Job, Project
+from lampwork.errors import LastAdmin
 from lampwork.people import accounts, audit_log, keys, links, passwords
 from lampwork.server.authority import COOKIE, HOST_COOKIE, KnownCallers
 from lampwork.server.running import ON_LOOPBACK, Reached
@@ -325,3 +327,56 @@ async def test_an_admin_of_one_project_makes_nobody_less_who_is_one_of_all(serve
             assert await here.status("PUT", path, **given) == answered, role
         await accounts.set_role(here.store, ANN, "admin")
         assert await here.status("PUT", path, json={"role": "viewer"}, headers=csrf) == 200
+
+
+async def test_the_last_active_admin_of_a_server_stays_one(serve: Serve) -> None:
+    ben, people = "ben@example.org", "/api/projects/shop/people"
+    async with served(serve) as here:
+        await accounts.add(here.store, ANN, WORD, role="admin")
+        await accounts.add(here.store, ben, WORD, role="admin")
+        await accounts.disable(here.store, ben)  # so there is one who may sign in
+        csrf: dict[str, Any] = {"headers": await here.sign_in()}
+
+        async def refused(method: str, path: str, **more: Any) -> bool:
+            answer = await here.api.request(method, f"{people}/{ANN}{path}", **more, **csrf)
+            return answer.status_code == 409 and answer.json()["code"] == "last_admin"
+
+        assert await refused("POST", "/disable")
+        assert await refused("PUT", "", json={"role": "viewer"})
+        assert await here.status("POST", f"{people}/{ben}/enable", **csrf) == 200
+        assert await here.status("PUT", f"{people}/{ANN}", json={"role": "viewer"}, **csrf) == 200
+        assert await here.status("GET", people) == 403
+        kept = await accounts.get(here.store, ANN)
+        log = (await audit_log.newest(here.store)).items
+
+    assert (kept.status, kept.roles) == ("active", {"*": "admin", "shop": "viewer"})
+    assert [each.action for each in log] == ["account.role", "account.enable", "session.begin"]
+
+
+async def test_the_only_admin_of_a_project_takes_the_own_role_when_there_is_another(
+    serve: Serve,
+) -> None:
+    ben, people = "ben@example.org", "/api/projects/shop/people"
+    async with served(serve) as here:
+        await accounts.add(here.store, ANN, WORD, role="admin", project="shop")
+        csrf: dict[str, Any] = {"headers": await here.sign_in()}
+        new = {"email": ben, "password": WORD, "role": "builder"}
+        assert await here.status("POST", people, json=new, **csrf) == 201
+        none = {"json": {"role": None}, **csrf}
+
+        assert await here.status("PUT", f"{people}/{ANN}", **none) == 409
+        assert await here.status("PUT", f"{people}/{ben}", json={"role": "admin"}, **csrf) == 200
+        assert await here.status("PUT", f"{people}/{ANN}", **none) == 200
+
+
+async def test_of_two_admins_who_disable_each_other_at_once_one_stays(serve: Serve) -> None:
+    ben = "ben@example.org"
+    async with served(serve) as here:
+        await accounts.add(here.store, ANN, WORD, role="admin")
+        await accounts.add(here.store, ben, WORD, role="admin")
+        both = [accounts.disable(here.store, each, keep_admins=True) for each in (ANN, ben)]
+        done = await asyncio.gather(*both, return_exceptions=True)
+        active = [each for each in await accounts.list_all(here.store) if each.status == "active"]
+
+    assert {type(each) for each in done} == {LastAdmin, type(None)}
+    assert len(active) == 1

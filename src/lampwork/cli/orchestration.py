@@ -310,7 +310,8 @@ def _lines(found: OrchestrationView, options: Options) -> Iterator[str]:
         yield from (f"  {line}" for line in _round(each))
     asked = found.rounds[-1].approval
     waits = asked is not None and asked.status == "waiting"
-    yield "\nSubtasks"
+    if found.subtasks:
+        yield "\nSubtasks"
     for each in found.subtasks:
         yield from plain(_subtask(each), 1)
         if waits and not each.attempts:
@@ -354,7 +355,9 @@ def _approval(asked: PlanApproval) -> Iterator[str]:
         yield f"edited by {each.by}, {output.local(each.at)}{marks}{why}"
         yield from (f"  {line}" for line in _fields(each.changes))
     digest = asked.digest[:_SHOWN_OF_DIGEST]
-    if asked.at is None:
+    if asked.status == "withdrawn":
+        yield f"withdrawn before anybody decided  {digest}"
+    elif asked.at is None:
         why = f", since {asked.why}" if asked.why else ""
         yield f"waits to be approved  {digest}{why}"
     else:

@@ -30,12 +30,15 @@ class PeopleCalls(Asking):
         return await self._post(Person, await self._at("people"), new)
 
     async def set_role(self, email: str, role: Role | None) -> Person:
-        """Give somebody a role in the project, or take it. Raises AccountNotFound."""
+        """Give somebody a role in the project, or take it. Raises AccountNotFound, LastAdmin."""
         path = await self._at("people", email)
         return read(await self._connection.ask("PUT", path, body={"role": role}), Person)
 
     async def disable_person(self, email: str) -> Person:
-        """Let nobody sign in with an account any more. Raises AccountNotFound, RoleLacking."""
+        """Let nobody sign in with an account any more.
+
+        Raises AccountNotFound, RoleLacking, LastAdmin.
+        """
         return await self._post(Person, await self._at("people", email, "disable"))
 
     async def enable_person(self, email: str) -> Person:

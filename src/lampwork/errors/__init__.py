@@ -26,7 +26,8 @@
     ├── Conflict
     │   ├── IdempotencyConflict · AlreadyAnswered · JobEnded · ConversationBusy · CopyRefused
     │   ├── GenieInactive · TaskNotWaiting · ProposalChanged · OrderCycle · QueueFull
-    │   ├── ErasureRefused · JobErased · AccountExists · TriggerPaused · SubtaskSettled
+    │   ├── ErasureRefused · JobErased · AccountExists · LastAdmin · TriggerPaused
+    │   ├── SubtaskSettled
     ├── ModelError
     │   ├── ModelUnknown · ModelKeyMissing · ModelUnavailable · ContextTooLong · PlaybookFailed
     │   ├── LiveModelRefused · ScriptEnded · ScriptCallInvalid · RecordingDiffers
@@ -79,6 +80,7 @@ from lampwork.errors.conflicts import (
     IdempotencyConflict,
     JobEnded,
     JobErased,
+    LastAdmin,
     OrderCycle,
     ProposalChanged,
     QueueFull,
@@ -281,6 +283,7 @@ __all__ = [
     "JobNotFound",
     "KeyNotFound",
     "LampworkError",
+    "LastAdmin",
     "LinkInvalid",
     "LiveModelRefused",
     "MetadataInvalid",

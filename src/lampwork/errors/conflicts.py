@@ -81,3 +81,7 @@ class JobErased(Conflict):
 
 class AccountExists(Conflict):
     """Somebody has an account with that e-mail address already. Fields: `email`."""
+
+
+class LastAdmin(Conflict):
+    """Over HTTP, what would leave a server without an active admin. Fields: `email`."""

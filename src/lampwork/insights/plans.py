@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lampwork.types import Json
+from lampwork.types import ENDED, Json
 from lampwork.views import (
     FieldChange,
     PlanApproval,
@@ -53,10 +53,11 @@ def approval_of(round: Round) -> PlanApproval | None:
     proposal, decision = round.proposal, round.decision or {}
     if proposal is None:
         return None
+    is_over = round.cancelling or round.status in ENDED
     edits: list[dict[str, Json]] = proposal.get("edits", [])
     plans = [*(each["subtasks"] for each in edits), proposal["subtasks"]]
     return PlanApproval(
-        status=decision.get("verdict", "waiting"),
+        status=decision.get("verdict", "withdrawn" if is_over else "waiting"),
         digest=proposal["digest"],
         why=proposal["why"],
         by=decision.get("by"),

@@ -12,6 +12,7 @@ from lampwork.errors import InputInvalid, one_of
 from lampwork.people import passwords, tokens
 from lampwork.people.caller import Caller
 from lampwork.store.people import accounts as rows
+from lampwork.store.people.accounts import EVERYWHERE
 from lampwork.store.people.audit import Act, recorded
 from lampwork.store.store import Store
 from lampwork.types import ROLES, Role
@@ -32,9 +33,6 @@ __all__ = [
     "set_password",
     "set_role",
 ]
-
-EVERYWHERE = "*"
-"""Stands for each project in which an account has no role of its own."""
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LONGEST_EMAIL = 254
@@ -89,11 +87,14 @@ async def are_there(store: Store) -> bool:
     return await store.read(rows.are_there)
 
 
-async def disable(store: Store, email: str, *, project: str | None = None) -> None:
+async def disable(
+    store: Store, email: str, *, project: str | None = None, keep_admins: bool = False
+) -> None:
     """Let nobody sign in with it any more; its sessions are over. On record for the admins of a
-    project, if it is named. Raises AccountNotFound."""
+    project, if it is named. Raises AccountNotFound, and LastAdmin to `keep_admins`."""
     act = Act("account.disable", normal_email(email), project)
-    await store.write(recorded(act, rows.set_active), normal_email(email), False)
+    disabling = rows.keeping_admins(rows.set_active) if keep_admins else rows.set_active
+    await store.write(recorded(act, disabling), normal_email(email), False)
 
 
 async def enable(store: Store, email: str, *, project: str | None = None) -> None:
@@ -123,16 +124,22 @@ async def set_password(
 
 
 async def set_role(
-    store: Store, email: str, role: Role | None, *, project: str = EVERYWHERE
+    store: Store,
+    email: str,
+    role: Role | None,
+    *,
+    project: str = EVERYWHERE,
+    keep_admins: bool = False,
 ) -> None:
     """Give it a role in a project in place of the one it had, or take it.
 
-    Raises AccountNotFound, InputInvalid.
+    Raises AccountNotFound, InputInvalid, and LastAdmin to `keep_admins`.
     """
     role = None if role is None else check_role(role)
     where = None if project == EVERYWHERE else project
     act = Act("account.role", normal_email(email), where, {"role": role, "project": project})
-    await store.write(recorded(act, rows.set_role), normal_email(email), project, role)
+    setting = rows.keeping_admins(rows.set_role) if keep_admins else rows.set_role
+    await store.write(recorded(act, setting), normal_email(email), project, role)
 
 
 def check_role(given: str) -> Role:

@@ -106,7 +106,8 @@ class PlanEdit:
 class PlanApproval:
     """What people have said of a plan before anything of it ran."""
 
-    status: Literal["waiting", "approved", "rejected"]
+    status: Literal["waiting", "approved", "rejected", "withdrawn"]
+    """`withdrawn`: it was cancelled before anybody had decided."""
     digest: str
     """Of what is proposed now: a decision is for that."""
     why: str | None

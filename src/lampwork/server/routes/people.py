@@ -83,13 +83,14 @@ async def set_role(
 ) -> Person:
     """Give somebody who has an account a role in this project, or take it.
 
-    What somebody may do in all projects, only an admin of all makes less here.
+    What somebody may do in all projects, only an admin of all makes less here. The last active
+    admin stays one.
     """
     store = here.door.store
     everywhere = (await accounts.get(store, email)).roles.get(EVERYWHERE)
     if everywhere and given.role and not may(given.role, everywhere):
         _require_everywhere(who, f"{email} is {everywhere} in all projects. Ask one of them.")
-    await accounts.set_role(store, email, given.role, project=project.name)
+    await accounts.set_role(store, email, given.role, project=project.name, keep_admins=True)
     return _person(await accounts.get(store, email), project)
 
 
@@ -97,9 +98,9 @@ async def set_role(
 async def disable_person(
     who: May.administer, project: ProjectName, here: Here, email: str
 ) -> Person:
-    """Let nobody sign in with an account any more; its sessions are over."""
+    """Let nobody sign in with an account any more; its sessions are over. Not the last admin's."""
     await _require_whole(who, project, here, email)
-    await accounts.disable(here.door.store, email, project=project.name)
+    await accounts.disable(here.door.store, email, project=project.name, keep_admins=True)
     return _person(await accounts.get(here.door.store, email), project)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from lampwork import clock
-from lampwork.errors import AccountExists, AccountNotFound
+from lampwork.errors import AccountExists, AccountNotFound, LastAdmin
 from lampwork.store.schema import accounts, roles, sessions
 
+P = ParamSpec("P")
 Row = sa.Row[Any]
+
+EVERYWHERE = "*"
+"""Stands for each project in which an account has no role of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,42 @@ def set_role(connection: sa.Connection, email: str, project: str, role: str | No
     if role is not None:
         given = {"account_id": account.id, "project": project, "role": role}
         connection.execute(sa.insert(roles).values(**given))
+
+
+def keeping_admins(
+    change: Callable[Concatenate[sa.Connection, str, P], None],
+) -> Callable[Concatenate[sa.Connection, str, P], None]:
+    """A change of the account of an e-mail address that leaves an active admin where there was one:
+    in each project, and of all. Raises LastAdmin, and what the change raises."""
+
+    def both(connection: sa.Connection, email: str, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        before = _roles_of_active(connection)
+        change(connection, email, *args, **kwargs)
+        after = _roles_of_active(connection)
+        places = {place for held in (*before, *after) for place in held}
+        if lost := _administered(before, places) - _administered(after, places):
+            where = "all projects" if EVERYWHERE in lost else f"project {min(lost)}"
+            raise LastAdmin(
+                f"{email} is the last active admin of {where}, and nobody could make another one "
+                "here. Nothing was changed. Make somebody else an admin first; where the state is, "
+                f"`lampwork account {email}` does it all the same.",
+                email=email,
+            )
+
+    return both
+
+
+def _roles_of_active(connection: sa.Connection) -> list[dict[str, str]]:
+    return [each.roles for each in of_all(connection) if each.account.active]
+
+
+def _administered(active: Sequence[dict[str, str]], places: Iterable[str]) -> set[str]:
+    """Those of these projects, and of all of them, that have an admin."""
+    return {
+        place
+        for place in places
+        if any(held.get(place, held.get(EVERYWHERE)) == "admin" for held in active)
+    }
 
 
 def end_sessions(connection: sa.Connection, account_id: str, keep: str | None = None) -> None:
