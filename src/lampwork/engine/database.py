@@ -31,9 +31,34 @@ def open_tables(place: Place) -> sa.Engine:
     return _open_server(place) if isinstance(place, Server) else _open_file(place)
 
 
+class _Pool(sa.QueuePool):
+    """Closes what comes back after its disposal, and so does the pool that SQLAlchemy puts there.
+
+    DBOS does not wait for its threads when it stops: what one of them has is left open otherwise.
+    """
+
+    _disposed = False
+
+    def dispose(self) -> None:
+        self._disposed = True
+        super().dispose()
+
+    def recreate(self) -> sa.QueuePool:
+        pool = super().recreate()
+        assert isinstance(pool, _Pool)
+        pool._disposed = self._disposed
+        return pool
+
+    def _do_return_conn(self, record: sa.pool.ConnectionPoolEntry) -> None:
+        super()._do_return_conn(record)
+        if self._disposed:  # asked after it is back: who disposes at this moment finds it, or we do
+            super().dispose()
+
+
 def _open_server(place: Server) -> sa.Engine:
     engine = sa.create_engine(
         url_of(place),
+        poolclass=_Pool,
         pool_size=6,  # for the threads that the engine is given, and its own that look about
         max_overflow=0,
         hide_parameters=True,  # they are users' values; an error's text is logged and shown
@@ -47,6 +72,7 @@ def _open_file(place: Folder) -> sa.Engine:
     """In WAL mode, synced at each commit; DBOS would use a rollback journal."""
     engine = sa.create_engine(
         url_of(place),
+        poolclass=_Pool,
         pool_size=4,
         max_overflow=0,
         hide_parameters=True,  # they are users' values; an error's text is logged and shown

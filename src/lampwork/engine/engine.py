@@ -79,9 +79,13 @@ class Engine:
         self._database = open_tables(place)
         self._first_threads = ThreadPoolExecutor(_THREADS[type(place)], "lampwork-engine")
         refuse_pickle()
-        with told(place):
-            persistently(lambda: prepare_tables(place))
-            persistently(self._register_queue)
+        try:
+            with told(place):
+                persistently(lambda: prepare_tables(place))
+                persistently(self._register_queue)
+        except BaseException:
+            self._database.dispose()
+            raise
 
     def launch(self, execute: Callable[[str], Awaitable[str]], *, executor_id: str) -> None:
         """Start, on the running event loop: DBOS adopts it for all jobs.
