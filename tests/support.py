@@ -151,21 +151,31 @@ async def inside(app: App, coroutine: Coroutine[Any, Any, T]) -> T:
     return await app._loop.call(coroutine)
 
 
+def rests(run: Run) -> bool:
+    """Whether a run only waits. On the jobs' event loop."""
+    return not run.busy and bool(run.waiting_for) and not run.answered
+
+
 async def idle(app: App, job_id: str) -> Run:
     """Wait until the job's run here only waits; the run."""
 
     async def found() -> Run | None:
         run = app.worker.runs.get(job_id)
-        return run if run is not None and not run.busy and run.waiting_for else None
+        return run if run is not None and rests(run) else None
 
     # Asked on the jobs' loop, where none of it changes meanwhile.
     return await eventually(lambda: inside(app, found()), f"job {job_id} never came to wait")
 
 
 async def park(app: App, job_id: str) -> None:
-    """Wait until the job only waits, then park it."""
-    run = await idle(app, job_id)
-    await inside(app, app.worker.parking.park(run))
+    """Wait until the job only waits, then park it; anew, if it has gone on between the two."""
+
+    async def parked() -> Run | None:
+        run = await idle(app, job_id)
+        await inside(app, app.worker.parking.park(run))
+        return run if run.ended else None
+
+    run = await eventually(parked, f"job {job_id} was never parked")
     await eventually(lambda: run.main is not None and run.main.done(), "the parked run lives on")
     assert (await row(app, job_id)).want == "parked"
 

@@ -175,6 +175,38 @@ async def _waits(job: Job) -> str:
     return await job.wait_for("go", str)
 
 
+@pytest.mark.parametrize("what", ["skill calls", "gather"])
+async def test_a_run_rests_only_when_all_that_goes_on_side_by_side_does(
+    project, home, what, monkeypatch
+):
+    """While branches have yet to begin, or have just ended, nothing of the run executes but it goes
+    on: let go of then, it stands at the other wait alone, and nothing else wakes it."""
+    genie = clerk(project, project.skill()(_look))
+
+    @project.recipe()
+    async def both(job: Job) -> None:
+        beside = job.gather(job.step(_look)) if what == "gather" else job.assign_task(genie, "Do.")
+        await job.gather(beside, job.wait_for("go"))
+
+    rested: list[list[str]] = []
+    async with opened(project, home) as app:
+        monkeypatch.setattr(
+            app.worker.parking, "became_idle", lambda run: rested.append(list(run.waiting_for))
+        )
+        job_id = (await app.start(both)).job_id
+        (awaited,) = (await idle(app, job_id)).waiting_for
+        assert begun == ["look"]
+        await app.send_event(job_id, "go", None)
+        await result(app, job_id)
+    assert rested == [[awaited]]
+
+
+def _look() -> str:
+    """Look."""
+    begun.append("look")
+    return "seen"
+
+
 async def test_a_parent_that_ended_leaves_its_detached_children_alone(project, home, patient):
     """`start` does not wait: the cancel of its parent is not its own."""
     gate = Gate()

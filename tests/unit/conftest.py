@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,7 +78,9 @@ class DeskRun:
     def paused(self) -> Iterator[None]:
         yield
 
-    acting = paused
+    @contextmanager
+    def handed_over(self, _branches: Sequence[asyncio.Task[Any]]) -> Iterator[None]:
+        yield
 
     @contextmanager
     def above(self, _id: str) -> Iterator[None]:

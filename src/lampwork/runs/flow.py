@@ -190,12 +190,38 @@ class Flow(ABC):
 
     @contextmanager
     def paused(self) -> Generator[None]:
-        """The current activity only waits, from outside or for activities that it started."""
+        """The current activity only waits, for an answer or for what others do."""
         self._rest()
         try:
             yield
         finally:
             self._stir()
+
+    @contextmanager
+    def handed_over(self, branches: Sequence[asyncio.Task[Any]]) -> Generator[None]:
+        """The current activity only waits for these, each of which is one until it has ended.
+
+        From their creation on, and until the current one goes on: a task begins, and whoever waits
+        for it wakes, in a later turn of the event loop, and nothing would execute in between.
+        """
+        going, has_left = len(branches), False
+
+        def ended(_branch: asyncio.Task[Any]) -> None:
+            nonlocal going
+            going -= 1
+            if going or has_left:
+                self._rest()  # else the current one goes on in its place
+
+        for each in branches:
+            each.add_done_callback(ended)
+            self._stir()
+        self._rest()
+        try:
+            yield
+        finally:
+            has_left = True
+            if going:
+                self._stir()
 
     @property
     def busy(self) -> bool:
@@ -256,7 +282,7 @@ class Flow(ABC):
 
     async def settled(self, branches: Sequence[asyncio.Task[Any]]) -> None:
         """Wait, doing nothing else, until branches that go on side by side have ended."""
-        with self.paused():
+        with self.handed_over(branches):
             try:
                 await asyncio.wait(branches)
             except asyncio.CancelledError:

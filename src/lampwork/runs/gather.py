@@ -105,16 +105,12 @@ class Gather(Generic[T_co]):
     async def perform(self) -> T_co:
         """Do all of them: a list of what they gave, in their order."""
         await self._flow.alive()
-        branches = [asyncio.create_task(self._branch(call)) for call in self._calls]
+        branches = [asyncio.create_task(call.perform()) for call in self._calls]
         if not branches:
             return settle([], self._on_error, "gather")
         await self._flow.settled(branches)
         results = [branch.exception() or branch.result() for branch in branches]
         return settle(results, self._on_error, "gather")
-
-    async def _branch(self, call: Branch[Any]) -> Any:
-        with self._flow.acting():
-            return await call.perform()
 
 
 def _not_awaited(label: str, name: str) -> CallNotAwaited:

@@ -8,9 +8,9 @@ from run to run. So each lane has numbers of its own: its k-th call has the numb
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from lampwork.runs.flow import Flow
@@ -36,7 +36,9 @@ class Lane:
         return number
 
 
-async def side_by_side(flow: Flow, lanes: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+async def side_by_side(
+    flow: Flow, lanes: Sequence[Callable[[], Coroutine[Any, Any, T]]]
+) -> list[T]:
     """Let these go on side by side; what they return, in their order.
 
     Each may make job calls, and wait for another one with the flow `paused`. All end before the
@@ -46,7 +48,7 @@ async def side_by_side(flow: Flow, lanes: Sequence[Callable[[], Awaitable[T]]]) 
     first, width = flow.made + 1, len(lanes)
     branches: list[asyncio.Task[T]] = []
     for index, lane in enumerate(lanes):
-        branch = asyncio.create_task(_acting(flow, lane))
+        branch = asyncio.create_task(lane())
         flow.lanes[branch] = Lane(first + index, width)
         branches.append(branch)
     try:
@@ -55,11 +57,6 @@ async def side_by_side(flow: Flow, lanes: Sequence[Callable[[], Awaitable[T]]]) 
         for branch in branches:
             del flow.lanes[branch]
     return [branch.result() for branch in branches]
-
-
-async def _acting(flow: Flow, lane: Callable[[], Awaitable[T]]) -> T:
-    with flow.acting():
-        return await lane()
 
 
 class Slots:

@@ -88,7 +88,7 @@ class SkillCalls:
         ]
         if not chains:
             return
-        with self.run.paused():
+        with self.run.handed_over(chains):
             outcomes = await asyncio.gather(*chains, return_exceptions=True)
         self.run.check()
         for outcome in outcomes:
@@ -100,7 +100,7 @@ class SkillCalls:
             # The later ones had not been started while the first had no result.
             intent.begun = intent.begun and position == 0
             place = self.hold.place
-            with self.run.acting(), nullcontext() if place is None else place.acting():
+            with nullcontext() if place is None else place.acting():
                 started, found_begun = time.monotonic(), intent.begun or intent.resolved > 0
                 result = await self._perform_in_time(intent)
                 if result is None:

@@ -43,7 +43,7 @@ async def at_rest(app: TestApp) -> bool:
         return False
     executing = [run.activities for run in runs.values() if not _waits(run)]
     # Who rests before the next try is one of its run's activities. A run that has none, and waits
-    # for nothing, has just started some that have not begun, or has an answer to go on with.
+    # for nothing, has something to go on with.
     return all(executing) and sum(executing) == app.clock.resting
 
 
