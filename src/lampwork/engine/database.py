@@ -37,6 +37,7 @@ class _Pool(sa.QueuePool):
     DBOS does not wait for its threads when it stops: what one of them has is left open otherwise.
     """
 
+    _sqla_logger_namespace = "sqlalchemy.pool"  # its lines are not ours, which are shown
     _disposed = False
 
     def dispose(self) -> None:
