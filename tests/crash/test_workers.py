@@ -157,6 +157,14 @@ class Fleet:
         """How often each effect was done, by key."""
         return service.effects(self._effects, self.load)
 
+    async def does(self, effect: str, times: int) -> None:
+        """Wait until an effect is done so often: who says that it is in it has yet to ask."""
+
+        def is_done() -> bool:
+            return self.done().get(effect, Counter()).total() >= times
+
+        await eventually(is_done, f"{effect} was not done {times} times", SOON)
+
     def close(self) -> None:
         for each in self.members:
             each.close()
@@ -191,6 +199,8 @@ async def test_the_jobs_of_a_worker_that_was_killed_go_on_at_another(workers: Fl
     workers.open("a")
     await killed.says("in post", 6)
     await killed.says("in pay")
+    await workers.does("post b", 3)
+    await workers.does("pay first", 1)
     other = await workers.start()
     assert other.said == ["ready"]
     await workers.fires(killed)
@@ -384,6 +394,7 @@ async def test_two_that_find_a_third_gone_at_once_go_on_with_each_job_once(
     await workers.accept(fleet.errand, 8)
     workers.open("a")
     await killed.says("in post", 16)
+    await workers.does("post b", 8)
     reapers = [await workers.start(heartbeat=BEAT) for _ in range(2)]
 
     killed.signal(signal.SIGKILL)
