@@ -24,6 +24,7 @@ from lampwork import (
     playbook,
 )
 from lampwork.errors import OrchestrationFailed, OutputInvalid, PlanInvalid
+from lampwork.models import Playbook
 
 
 class Total(BaseModel):
@@ -75,17 +76,24 @@ async def test_it_may_not_answer_before_its_agents_have_worked(opened: Open) -> 
     assert "call `plan` first" in told[1][0]
 
 
+def stubborn(told: list[str], *subtasks: dict[str, Any]) -> Playbook:
+    """A model that plans the same again and again; `told` is why it may not."""
+
+    @playbook
+    def planner(turn: Turn) -> Call:
+        told.extend(each.error or "" for each in turn.results[-1:])
+        return Call("plan", subtasks=list(subtasks))
+
+    return planner
+
+
 async def test_an_invalid_plan_goes_back_with_reasons_a_few_times(opened: Open) -> None:
     project = Project("desk")
     told: list[str] = []
     worker = agent(project, "worker")
 
-    @playbook
-    def stubborn(turn: Turn) -> Call:
-        told.extend(each.error or "" for each in turn.results[-1:])
-        return Call("plan", subtasks=[subtask("a", "wroker"), subtask("a", "worker")])
-
-    leader = project.orchestrator("lead", model=stubborn, job_description="", agents=[worker])
+    model = stubborn(told, subtask("a", "wroker"), subtask("a", "worker"))
+    leader = project.orchestrator("lead", model=model, job_description="", agents=[worker])
     async with opened(project) as app:
         with ends_with(PlanInvalid) as raised:
             await app.assign_task(leader, "Go.")
@@ -104,15 +112,11 @@ async def test_so_does_a_plan_that_asks_for_what_the_request_has_not(
     told: list[str] = []
     worker = agent(project, "worker")
 
-    @playbook
-    def stubborn(turn: Turn) -> Call:
-        told.extend(each.error or "" for each in turn.results[-1:])
-        source = {"name": "shop", "request": "data", "field": "shop"}
-        return Call("plan", subtasks=[{**subtask("a", "worker"), "inputs": [source]}])
-
+    source = {"name": "shop", "request": "data", "field": "shop"}
+    model = stubborn(told, {**subtask("a", "worker"), "inputs": [source]})
     limits = OrchestrationLimits(plan_attempts=attempts)
     leader = project.orchestrator(
-        "lead", model=stubborn, job_description="", agents=[worker], limits=limits
+        "lead", model=model, job_description="", agents=[worker], limits=limits
     )
     async with opened(project) as app:
         with ends_with(PlanInvalid) as raised:

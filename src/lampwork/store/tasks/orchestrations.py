@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from lampwork.errors import InputInvalid, JobNotFound, TaskNotFound
+from lampwork.errors import InputInvalid, TaskNotFound
 from lampwork.store import blobs
 from lampwork.store.jobs import calls
+from lampwork.store.lists import queries
 from lampwork.store.schema import budgets, inbox, jobs, tasks, waits
 from lampwork.types import ENDED, ROUNDS, Json
 
@@ -129,9 +130,7 @@ def last_proposal(connection: sa.Connection, task_id: str) -> tuple[str, dict[st
 
 def of_job(connection: sa.Connection, job_id: str) -> Sequence[str]:
     """The tasks of a job that have had a round, in the order of its calls; of a round, its own."""
-    row = connection.execute(sa.select(jobs.c.callable, jobs.c.task_id).where(jobs.c.id == job_id))
-    if (job := row.first()) is None:
-        raise JobNotFound(f"There is no job {job_id}. `lampwork jobs` lists them.")
+    job = queries.job(connection, job_id)
     if job.callable.startswith(ROUNDS):
         return [job.task_id]
     query = sa.select(tasks.c.id).where(
