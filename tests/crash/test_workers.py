@@ -22,6 +22,7 @@ from lampwork.door import Door
 from lampwork.genies.cast import Cast
 from lampwork.insights import Insights
 from lampwork.place import Server
+from lampwork.store.processes import executors
 from lampwork.store.store import Store
 
 BEAT = 3.0
@@ -277,6 +278,38 @@ async def test_a_worker_that_is_continued_before_its_successor_has_claimed_goes_
     kinds = Counter(kind for (kind,) in await workers.rows("select kind from entries"))
     assert kinds == {"told": 1, "said": 3, "intent": 2, "result": 2, "answered": 1}
     assert all(len(keys) == 1 for keys in workers.done().values())
+
+
+async def test_a_job_that_was_cancelled_while_its_worker_was_frozen_is_not_left_in_the_engine(
+    workers: Fleet,
+) -> None:
+    """It hands the job to the engine as it is continued, and is killed before it takes it back."""
+    frozen = await workers.start(park_after=0.1, stops_at=("job.claimed", "wake.forgotten"))
+    [job_id] = await workers.accept(fleet.visit)
+    await frozen.says("stopped")
+    frozen.signal(signal.SIGCONT)
+    await workers.wants("parked", 1)
+    await workers.door.send_event(job_id, "colour", "red")
+    await frozen.says("stopped", 2)  # the engine has forgotten the job, and is to have it again
+    await workers.start(sweep_interval=0.2)
+    await workers.door.cancel(job_id)
+    [(gone, beats)] = await workers.rows(
+        f"select id, beats from executors where pid = {frozen.process.pid}"
+    )
+    await workers.store.write(executors.bury, {gone: beats})
+    await workers.all_end("cancelled")
+    assert await workers.rows("select status from dbos.workflow_status") == []
+
+    frozen.signal(signal.SIGCONT)
+    await frozen.says("stopped", 3)  # it has it
+    frozen.signal(signal.SIGKILL)
+
+    async def taken_back() -> bool:
+        found = await workers.rows("select executor_id, status from dbos.workflow_status")
+        return found == [(gone, "CANCELLED")]
+
+    await eventually(taken_back, "the engine has it yet", SOON)
+    assert workers.done() == {}
 
 
 async def test_a_worker_that_is_told_to_end_leaves_its_jobs_to_another_at_once(

@@ -141,6 +141,45 @@ async def test_a_job_cancelled_while_it_is_being_started_is_taken_back_from_the_
         await eventually(lambda: _engine_status(app, job_id, "cancelled"))
 
 
+@pytest.mark.parametrize("whose", ["this worker", "one that is gone"])
+async def test_a_job_that_was_cancelled_as_the_engine_got_it_is_not_left_there(
+    project, home, monkeypatch: pytest.MonkeyPatch, whose: str
+):
+    """*A worker was frozen as it handed a job to the engine, and others cancelled the job. It was
+    killed as it went on, before it had taken the job back*; or the database was away right then."""
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        await job.sleep(NEVER)
+
+    async with opened(project, home) as app:
+        engine, execution = app.worker.engine, app.worker.execution
+        start, may_start, over = engine.start, asyncio.Event(), asyncio.Event()
+
+        async def start_late(job_id: str) -> bool:
+            await may_start.wait()
+            return await start(job_id)
+
+        async def be_killed(_job_id: str) -> None:
+            over.set()
+
+        monkeypatch.setattr(engine, "start", start_late)
+        job_id = (await app.start(patient)).job_id
+        await app.cancel(job_id)
+        await status(app, job_id, "cancelled")
+        with monkeypatch.context() as killed:
+            killed.setattr(execution, "let_go", be_killed)
+            await inside(app, _set(may_start))
+            await inside(app, over.wait())
+        if whose != "this worker":
+            with tables(place_at(home), "dbos") as connection:
+                connection.execute(sa.text("update workflow_status set executor_id = 'gone'"))
+        assert await _engine_status(app, job_id, "pending")
+
+        await inside(app, recovery.sweep(app.worker))
+        await eventually(lambda: _engine_status(app, job_id, "cancelled"))
+
+
 async def test_an_answer_whose_delivery_was_lost_reaches_its_job_when_it_would_be_parked(
     project, home
 ):

@@ -7,7 +7,7 @@ in tests/engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ from lampwork.connections import cut
 from lampwork.engine.database import open_tables, url_of
 from lampwork.engine.ownership import outside
 from lampwork.engine.serializer import JsonSerializer, refuse_pickle
-from lampwork.engine.tables import prepare_tables
+from lampwork.engine.tables import prepare_tables, unfinished_rows
 from lampwork.place import Folder, Place, Server
 from lampwork.refusals import persistently, told
 
@@ -219,6 +219,19 @@ class Engine:
             DBOS.list_workflows_async(workflow_ids=job_ids, load_input=False, load_output=False)
         )
         return {each.workflow_id: _standing(each) for each in found}
+
+    async def unfinished(self, elsewhere: Mapping[str, str]) -> list[str]:
+        """Jobs that run or are to run, as DBOS has it, but for those that others see to.
+
+        `elsewhere` names the executors who do, each with the version of its code. Raises
+        StoreUnavailable.
+        """
+
+        def ask() -> list[str]:
+            with told(self._place):
+                return persistently(lambda: unfinished_rows(self._database, elsewhere))
+
+        return await asyncio.to_thread(ask)
 
     def _register_queue(self) -> None:
         # Before the launch: DBOS looks for new queues once a second, and a job that was parked

@@ -1,8 +1,10 @@
-"""The engine's own tables: made when there are none, and of which revision they are."""
+"""The engine's own tables: made when there are none, of which revision they are, and what DBOS has
+no question for."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from dbos import DBOS
@@ -14,6 +16,8 @@ from lampwork.place import Folder, Place, Server
 from lampwork.refusals import told
 
 _SCHEMA = "dbos"
+
+_UNFINISHED = ("PENDING", "ENQUEUED")
 
 
 def prepare_tables(place: Place) -> None:
@@ -49,6 +53,26 @@ def migrate_tables(place: Place) -> tuple[int, int]:
         with told(place):
             DBOS.migrate(url_of(place))
     return found, max(found, needed)
+
+
+def unfinished_rows(database: sa.Engine, elsewhere: Mapping[str, str]) -> list[str]:
+    """The jobs that are not at executors of `elsewhere`, nor queued for the code of one.
+
+    DBOS lists those of executors that are named, or all. It has indexes of such rows alone.
+    """
+    schema = _SCHEMA if database.dialect.name == "postgresql" else None
+    names = ("workflow_uuid", "status", "executor_id", "application_version")
+    row = sa.table("workflow_status", *map(sa.column, names), schema=schema).c
+    # Not as parameters: the server must see that an index has them all.
+    runs, is_queued = (row.status == sa.literal_column(f"'{each}'") for each in _UNFINISHED)
+    query = sa.select(row.workflow_uuid).where(
+        sa.or_(
+            runs & row.executor_id.not_in(list(elsewhere)),
+            is_queued & row.application_version.not_in(list(set(elsewhere.values()))),
+        )
+    )
+    with database.begin() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def _hold_jobs(place: Place) -> bool:

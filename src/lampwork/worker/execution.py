@@ -48,7 +48,7 @@ class Execution:
             self._take_back_later(job_id)
             raise RunEnded(job_id, "infrastructure") from error
         except RunEnded:
-            self._worker.background(self._let_go(job_id))
+            self._worker.background(self.let_go(job_id))
             raise
         in_hand.set(run)
         try:
@@ -145,7 +145,7 @@ class Execution:
         if ended.freed and not worker.closing:
             worker.background(worker.admission.let_in())
 
-    async def _let_go(self, job_id: str) -> None:
+    async def let_go(self, job_id: str) -> None:
         """Take a job back from the engine that was started while it was cancelled or stopped."""
         worker = self._worker
         async with worker.lock(job_id):

@@ -111,6 +111,7 @@ async def sweep(worker: Worker) -> None:
     for job_id in await worker.store.read(inbox.movable_jobs, worker.share):
         worker.background(worker.waking.wake(job_id))
     await _sweep_running(worker)
+    await _sweep_ended(worker)
     if (due_at := await worker.store.read(inbox.next_due)) is not None:
         worker.expiry.look_at(due_at)  # again, should an earlier look at the clock have failed
 
@@ -169,6 +170,23 @@ async def _make_run(worker: Worker, job_id: str, standing: Standing, alive: dict
             await worker.waking.revive(job_id, lost=True)
         case _:
             pass
+
+
+async def _sweep_ended(worker: Worker) -> None:
+    """Jobs that have ended, and that the engine is to run: it lets go of them.
+
+    An executor that was frozen hands a job to the engine as it thaws, whatever has become of it
+    meanwhile, and may be killed, or lose the database, before it has taken that back. Nothing
+    begins a job again that has ended, so whoever finds it may.
+    """
+    elsewhere = await worker.store.read(executors.alive)
+    elsewhere.pop(worker.presence.id, None)
+    found = await worker.engine.unfinished(elsewhere)
+    absent = [each for each in found if each not in worker.runs]
+    for start in range(0, len(absent), _CHUNK):
+        chunk = absent[start : start + _CHUNK]
+        for job_id in await worker.store.read(jobs.ended_ids, chunk):
+            worker.background(worker.execution.let_go(job_id))
 
 
 async def keep_sweeping(worker: Worker) -> None:

@@ -131,6 +131,12 @@ def ended_among(connection: sa.Connection, job_ids: Sequence[str]) -> list[Ended
     return [EndedJob(*row) for row in connection.execute(query).all()]
 
 
+def ended_ids(connection: sa.Connection, job_ids: Sequence[str]) -> list[str]:
+    """Those of the jobs that have ended, erased ones as well."""
+    query = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.status.in_(ENDED))
+    return list(connection.execute(query).scalars())
+
+
 def begin(connection: sa.Connection, job_id: str, executor: str, version: str) -> Begun:
     """A run starts, and leads a job that is wanted; others are left as they are."""
     row = connection.execute(_to_begin, {"job": job_id, "by": executor}).first()
