@@ -96,6 +96,15 @@ def new_job_id() -> str:
     return "j" + "".join(digits)
 
 
+def is_job_id(id: str) -> bool:
+    """Whether an id, if it is of anything, is that of a job, and not of a task or a conversation.
+
+    >>> is_job_id("j01m7z9feedvzwt2jhv.1.2.0"), is_job_id("t01m7z9feedvzwt2jhv.1")
+    (True, False)
+    """
+    return id.startswith("j")
+
+
 def effect_base(*origin: str) -> str:
     """What the keys of a job's effects begin with: of one that the same origin would start again.
 

@@ -14,7 +14,7 @@ from lampwork.client.connection import read
 from lampwork.client.hints import Delta, Hint, follow
 from lampwork.client.listing import Listing
 from lampwork.errors import InputInvalid, JobFailed, joined
-from lampwork.types import Json, Resolution
+from lampwork.types import Json, Resolution, is_job_id
 from lampwork.views import (
     ConversationDetails,
     ConversationsWanted,
@@ -75,7 +75,7 @@ class JobCalls(Asking):
 
         Raises TaskNotFound, JobNotFound.
         """
-        at = (_job if id.startswith("j") else _task)(id, "orchestration")
+        at = (_job if is_job_id(id) else _task)(id, "orchestration")
         return await self._get(OrchestrationView, at)
 
     async def file(self, task_id: str, name: str) -> bytes:

@@ -48,7 +48,7 @@ from lampwork.store.processes import executors
 from lampwork.store.store import Store
 from lampwork.store.tasks import artifacts
 from lampwork.store.upkeep import restorations
-from lampwork.types import Json
+from lampwork.types import Json, is_job_id
 from lampwork.views import (
     ConversationDetails,
     ConversationsWanted,
@@ -332,7 +332,7 @@ class Insights:
     async def require_orchestration(self, id: str) -> None:
         """Raise TaskNotFound or JobNotFound, as `require_job` does, for the id of an orchestration:
         of its task or its job."""
-        await (self.require_job if id.startswith("j") else self.require_task)(id)
+        await (self.require_job if is_job_id(id) else self.require_task)(id)
 
     # --- genies ---
 

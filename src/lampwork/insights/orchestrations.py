@@ -21,7 +21,7 @@ from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
 from lampwork.store.lists import queries
 from lampwork.store.tasks import artifacts, conversations, orchestrations, orders
 from lampwork.store.tasks.orchestrations import Round
-from lampwork.types import ENDED, Json
+from lampwork.types import ENDED, Json, is_job_id
 from lampwork.views.orchestrations import (
     AttemptView,
     OrchestrationView,
@@ -42,7 +42,7 @@ def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
 
     Raises JobNotFound; TaskNotFound for a task that planned nothing, or a job without another one.
     """
-    task_id = orchestrations.of_job(connection, id)[0] if id.startswith("j") else id
+    task_id = orchestrations.of_job(connection, id)[0] if is_job_id(id) else id
     row = queries.task(connection, task_id)
     rounds = orchestrations.rounds_of(connection, task_id)
     if not rounds:

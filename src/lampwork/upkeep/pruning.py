@@ -30,6 +30,7 @@ from lampwork.store.triggers import firings
 from lampwork.store.upkeep import prune, quiet, remains
 from lampwork.store.upkeep.prune import Amount, Search
 from lampwork.store.upkeep.quiet import Mentioned
+from lampwork.types import is_job_id
 
 __all__ = [
     "Amount",
@@ -252,7 +253,7 @@ async def _sweep(turns: _Turns) -> None:
     store = turns.store
     while ids := await store.read(remains.left, _SWEPT_AFTER):
         # The engine's first: that of a job is found by its id alone, which goes last.
-        jobs = [each for each in ids if each.startswith("j")]
+        jobs = [each for each in ids if is_job_id(each)]
         await asyncio.to_thread(engine.delete_records, store.place, jobs)
         failpoint.hit("prune.recorded")
         while ids:

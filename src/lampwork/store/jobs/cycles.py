@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from lampwork.store.schema import conversations, jobs, limits, line, places, tasks
-from lampwork.types import ENDED
+from lampwork.types import ENDED, is_job_id
 
 __all__ = ["waits_for"]
 
@@ -72,7 +72,7 @@ def waits_for(connection: sa.Connection, start: str, sought: str) -> bool:
 
 def _waited_for(connection: sa.Connection, each: str) -> list[str]:
     """The jobs and tasks that one waits for itself, by their ids."""
-    if each.startswith("t"):
+    if not is_job_id(each):
         task = connection.execute(_task, {"task": each}).one()
         given = {"parent": task.job_id, "call": task.call}
         return list(connection.execute(_children_of_task, given).scalars())

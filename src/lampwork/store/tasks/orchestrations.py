@@ -13,7 +13,7 @@ from lampwork.store import blobs
 from lampwork.store.jobs import calls
 from lampwork.store.lists import queries
 from lampwork.store.schema import budgets, inbox, jobs, tasks, waits
-from lampwork.types import ENDED, ROUNDS, Json
+from lampwork.types import ENDED, ROUNDS, Json, is_job_id
 
 __all__ = [
     "Orchestration",
@@ -151,7 +151,7 @@ def named(connection: sa.Connection, id: str) -> str:
 
     Raises JobNotFound, TaskNotFound; InputInvalid if the job has several.
     """
-    if not id.startswith("j"):
+    if not is_job_id(id):
         return id
     first, *others = of_job(connection, id)
     if others:
