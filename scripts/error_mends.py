@@ -58,6 +58,9 @@ MENDS: dict[type[LampworkError], str] = {
     ),
     errors.ArtifactInvalid: "Give bytes, 50 MiB at the most, a plain name and a media type.",
     errors.BudgetNotEnforceable: "Name a price, `Model(…, price=Price(…))`, or limit tokens.",
+    errors.SeveralOrchestrations: (
+        "Name one of `orchestrations` by its `orchestration_id`, which is that of its task."
+    ),
     errors.UserNotAllowed: (
         "Begin a chat of your own: leave `conversation=` out. Only the user of a chat decides on "
         "what is proposed there."

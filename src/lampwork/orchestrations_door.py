@@ -38,7 +38,7 @@ class OrchestrationsDoor:
 
         `digest` is that of the plan which was looked at: of another one, nothing is approved.
         Raises TaskNotFound, JobNotFound, WaitNotFound, AlreadyAnswered, JobEnded, ProposalChanged;
-        InputInvalid for a job with several orchestrations.
+        SeveralOrchestrations for a job that has them.
         """
         await self._decide_plan("approved", orchestration, by=by, digest=digest, reason=reason)
 
@@ -75,8 +75,8 @@ class OrchestrationsDoor:
         """Answer a subtask in its agent's place; the answer must be of its type.
 
         Whoever works on it is stopped, but for a skill that acts at most once, which is let end
-        first. Raises TaskNotFound, InputInvalid; SubtaskSettled if it has succeeded, or its round
-        has ended.
+        first. Raises TaskNotFound, InputInvalid, SeveralOrchestrations; SubtaskSettled if it has
+        succeeded, or its round has ended.
         """
         await self._by_hand("answer", orchestration, subtask, by=by, reason=reason, answer=answer)
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
 from tests.support import eventually, status
+from tests.warm import Warm
 
 from lampwork import Answer, App, Call, Job, Project, Turn
-from lampwork.errors import InputInvalid, JobNotFound, SubtaskSettled, TaskNotFound, WaitNotFound
+from lampwork.errors import (
+    JobNotFound,
+    SeveralOrchestrations,
+    SubtaskSettled,
+    TaskNotFound,
+    WaitNotFound,
+)
 from lampwork.insights import Insights
 from lampwork.views import OrchestrationView
 
@@ -66,17 +74,23 @@ async def test_of_a_job_with_several_it_is_asked_which_one(opened: Open) -> None
         job = await app.start(twice)
         tasks = [f"t{job[1:]}.{number}" for number in (1, 2)]
         digests = [digest(await proposed(app, each)) for each in tasks]
+        said = f"by its task: {', '.join(f'{each} (lead, working)' for each in tasks)}."
         for decide in (app.approve_plan, app.reject_plan):
-            with pytest.raises(InputInvalid, match=rf"has 2 orchestrations: {', '.join(tasks)}"):
+            with pytest.raises(SeveralOrchestrations) as raised:
                 await decide(job, by="ann", digest=digests[0])
-        with pytest.raises(InputInvalid, match="Say which one is meant"):
+            assert raised.value.message.endswith(said)
+        with pytest.raises(SeveralOrchestrations):
             await app.skip_subtask(job, "a", by="ann")
+        with pytest.raises(SeveralOrchestrations, match="has 2 orchestrations"):
+            await Insights(app.store).orchestration(job)
         for task, each in zip(tasks, digests, strict=True):
             await app.approve_plan(task, by="ann", digest=each)
         assert await app.result(job) == ["a succeeded"] * 2
 
 
-async def test_the_first_one_of_a_job_is_that_of_its_first_call(opened: Open) -> None:
+async def test_those_of_a_job_are_listed_in_the_order_of_its_calls(
+    opened: Open, tmp_path: Path, warm: Warm
+) -> None:
     project = desk()
 
     @project.recipe()
@@ -85,14 +99,36 @@ async def test_the_first_one_of_a_job_is_that_of_its_first_call(opened: Open) ->
         await job.assign_task("lead", "Do it.")  # call 2, and as a text "10" is before it
         for _ in range(7):
             await job.step(len, "between")
-        await job.assign_task("lead", "Do it again.")
+        await job.assign_task("lead", "Do it again.\n" + "So long. " * 30)
 
     async with opened(project) as app:
         job = await app.start(late)
         await app.result(job)
-        found = await Insights(app.store).orchestration(job)
+        tasks = [f"t{job[1:]}.{number}" for number in (2, 10)]
+        with pytest.raises(SeveralOrchestrations) as raised:
+            await Insights(app.store).orchestration(job)
+        each = [await Insights(app.store).orchestration(task) for task in tasks]
 
-    assert found.orchestration_id == f"t{job[1:]}.2"
+    assert [found.orchestration_id for found in each] == tasks
+    first, second = raised.value.orchestrations
+    assert first == {
+        "orchestration_id": tasks[0],
+        "orchestrator": "lead",
+        "status": "answered",
+        "instructions": "Do it.",
+    }
+    assert len(second["instructions"]) == 200
+    process = warm.start(["-m", "lampwork", "orchestration", job], cwd=tmp_path)
+    assert process.communicate(timeout=60) == (
+        "",
+        f"""\
+Error: Job {job} has 2 orchestrations. Name one of them:
+  lampwork orchestration {tasks[0]}  # lead, answered: Do it.
+  lampwork orchestration {tasks[1]}  # lead, answered: \
+Do it again. So long. So long. So long. So long. So long. S…
+""",
+    )
+    assert process.returncode == 2
 
 
 async def test_a_genie_that_calls_a_recipe_has_no_orchestration(opened: Open) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 from tests.orchestration.team import agent, lead, subtask
 from tests.support import DEADLINE, eventually
 
-from lampwork import Answer, Call, CannotComplete, Project, SkillCall, Turn
+from lampwork import Answer, Call, CannotComplete, Job, Project, SkillCall, Turn
 from lampwork.client import Client
 from lampwork.errors import (
     AlreadyAnswered,
@@ -17,6 +17,7 @@ from lampwork.errors import (
     JobNotFound,
     OutputTypeInvalid,
     ProposalChanged,
+    SeveralOrchestrations,
     SubtaskSettled,
     TaskNotFound,
     WaitNotFound,
@@ -105,9 +106,61 @@ async def test_who_follows_an_orchestration_is_told_when_a_subtask_moves(serve: 
     assert seen[-1] == ["succeeded", "succeeded"]
 
 
-async def test_only_a_task_of_the_project_can_be_followed(serve: Serve) -> None:
+async def test_it_is_followed_by_the_id_of_its_job_as_well(serve: Serve) -> None:
+    """From before it has planned anything, and of a job with several all of them."""
+    project = desk()
+
+    @project.recipe()
+    async def twice(job: Job) -> None:
+        await job.wait_for("go")
+        await job.gather(*(job.assign_task("lead", each) for each in ("Do it.", "Do it again.")))
+
+    decided: list[str] = []
+    async with serve(project) as api, Client(str(api.base_url)) as client:
+        job = (await client.start("twice")).job_id
+        following = client.follow(jobs=[], orchestrations=[job])
+        async with asyncio.timeout(DEADLINE), aclosing(following) as hints:
+            async for hint in hints:
+                if hint.kind == "everything":
+                    await client.send_event(job, "go")
+                    continue
+                assert (hint.kind, hint.id) == ("orchestration", job)
+                for each in (f"t{job[1:]}.2", f"t{job[1:]}.3"):
+                    with suppress(TaskNotFound):  # it has planned nothing yet
+                        found = await client.orchestration(each)
+                        asked = found.rounds[-1].approval
+                        if asked is not None and asked.status == "waiting":
+                            await client.approve_plan(each, digest=asked.digest)
+                            decided.append(each)
+                if (await client.view(job)).status == "succeeded":
+                    break
+        with pytest.raises(SeveralOrchestrations) as raised:
+            await client.orchestration(job)
+        with pytest.raises(SeveralOrchestrations):
+            await client.skip_subtask(job, "a")
+
+    assert sorted(decided) == [f"t{job[1:]}.2", f"t{job[1:]}.3"]
+    listed = [(each["orchestration_id"], each["status"]) for each in raised.value.orchestrations]
+    assert listed == [(each, "answered") for each in sorted(decided)]
+
+
+async def test_it_is_followed_by_the_id_of_a_round(serve: Serve) -> None:
+    async with serve(desk()) as api, Client(str(api.base_url)) as client:
+        job = (await client.assign("lead", "Do it.")).job_id
+        found = await proposed(client, job)
+        following = client.follow(jobs=[], orchestrations=[found.rounds[0].job_id])
+        async with asyncio.timeout(DEADLINE), aclosing(following) as hints:
+            await anext(hints)
+            await client.approve_plan(job, digest=digest(found))
+            hint = await anext(hints)
+
+    assert (hint.kind, hint.id) == ("orchestration", found.rounds[0].job_id)
+
+
+@pytest.mark.parametrize("id", ["t01m7x7p25ay70xnhxk.1", "j01m7x7p25ay70xnhxk"])
+async def test_only_what_is_of_the_project_can_be_followed(serve: Serve, id: str) -> None:
     async with serve(desk()) as api:
-        answered = await api.get("/api/events?orchestrations=t01m7x7p25ay70xnhxk.1")
+        answered = await api.get(f"/api/events?orchestrations={id}")
 
     assert answered.status_code == 404
 

@@ -73,7 +73,8 @@ class JobCalls(Asking):
     async def orchestration(self, id: str) -> OrchestrationView:
         """The ledger of an orchestration, by its task or the job that assigned it.
 
-        Raises TaskNotFound, JobNotFound.
+        Raises TaskNotFound, JobNotFound; of a job that has several, SeveralOrchestrations, whose
+        `orchestrations` lists them.
         """
         at = (_job if is_job_id(id) else _task)(id, "orchestration")
         return await self._get(OrchestrationView, at)
@@ -184,7 +185,8 @@ class JobCalls(Asking):
         deltas: Collection[str] = (),
     ) -> AsyncGenerator[Any]:
         """Hints at what has changed, without an end: of all jobs, or of these and those below them;
-        of conversations; of orchestrations, by their tasks, when a subtask has moved.
+        of conversations; of orchestrations, by their tasks or jobs, when a subtask has moved. A
+        hint bears the id that was given; that of a job stands for all orchestrations that it has.
 
         >>> async for hint in client.follow(jobs=[job_id]):
         ...     tree = await client.tree(job_id)
@@ -192,7 +194,7 @@ class JobCalls(Asking):
         The first one is `everything`, and so is the one after each gap: whoever fetches what is
         hinted at loses nothing. What is said in the conversations that `deltas` names comes as it
         is said, if the server's own process works on them. Raises ServerUnreachable once the server
-        was away too long; ConversationNotFound, TaskNotFound.
+        was away too long; ConversationNotFound, TaskNotFound, JobNotFound.
         """
         return follow(self._connection, jobs, conversations, orchestrations, deltas)
 

@@ -10,7 +10,7 @@
     │   ├── InstructionsMissing · MetadataUnknown · MetadataInvalid · OutputTypeInvalid
     │   ├── DelegationCycle · DelegationTooDeep · GenieNotEligible · BudgetNotEnforceable
     │   ├── TooManyFiles · FileRejected · ArtifactInvalid · DatabaseUrlInvalid · BodyTooLarge
-    │   ├── BodyTooSlow · RangeInvalid
+    │   ├── BodyTooSlow · RangeInvalid · SeveralOrchestrations
     ├── UserNotAllowed              what belongs to another user
     ├── RoleLacking                 what a caller of the server may not do
     ├── SignInNeeded                nobody knows who calls
@@ -116,6 +116,7 @@ from lampwork.errors.inputs import (
     MetadataUnknown,
     OutputTypeInvalid,
     RangeInvalid,
+    SeveralOrchestrations,
     TooManyFiles,
     UserNotAllowed,
 )
@@ -327,6 +328,7 @@ __all__ = [
     "ServerError",
     "ServerRefused",
     "ServerUnreachable",
+    "SeveralOrchestrations",
     "SignInNeeded",
     "SignInRefused",
     "SkillFailed",

@@ -83,6 +83,13 @@ class RangeInvalid(InputInvalid):
     status = 416
 
 
+class SeveralOrchestrations(InputInvalid):
+    """A job stands for its orchestration, and this one has several.
+
+    Fields: `orchestrations`, of each `orchestration_id`, `orchestrator`, `status`, `instructions`.
+    """
+
+
 class UserNotAllowed(LampworkError):
     """A chat, or a decision, that belongs to another user. Fields: `user`, who asked for it."""
 

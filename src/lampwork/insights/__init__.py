@@ -252,9 +252,10 @@ class Insights:
         """The number of the last entry of each of these conversations."""
         return await self.store.read(changes.last_entries, conversations)
 
-    async def orchestrations_at(self, task_ids: Collection[str]) -> Mapping[str, int]:
-        """Of each of these orchestrations a number, which grows with all that its ledger shows."""
-        return await self.store.read(changes.orchestrations_at, task_ids)
+    async def orchestrations_at(self, ids: Collection[str]) -> Mapping[str, int]:
+        """Of each of these orchestrations, by task or job, a number, which grows with all that its
+        ledger shows."""
+        return await self.store.read(changes.orchestrations_at, ids)
 
     async def has_several_projects(self) -> bool:
         """Whether jobs of more than one project are here."""
@@ -322,7 +323,7 @@ class Insights:
     async def orchestration(self, id: str) -> OrchestrationView:
         """The ledger of an orchestration, by its task or the job that assigned it.
 
-        Raises TaskNotFound, JobNotFound.
+        Raises TaskNotFound, JobNotFound; SeveralOrchestrations for a job that has them.
         """
         from lampwork.insights.orchestrations import orchestration  # what reads plans takes time
 

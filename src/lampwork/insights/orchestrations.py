@@ -21,7 +21,7 @@ from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
 from lampwork.store.lists import queries
 from lampwork.store.tasks import artifacts, conversations, orchestrations, orders
 from lampwork.store.tasks.orchestrations import Round
-from lampwork.types import ENDED, Json, is_job_id
+from lampwork.types import ENDED, Json
 from lampwork.views.orchestrations import (
     AttemptView,
     OrchestrationView,
@@ -40,9 +40,10 @@ __all__ = ["orchestration"]
 def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
     """The ledger of an orchestration, by its task or the job that assigned it.
 
-    Raises JobNotFound; TaskNotFound for a task that planned nothing, or a job without another one.
+    Raises JobNotFound; TaskNotFound for a task that planned nothing, or a job without another one;
+    SeveralOrchestrations for a job with more than one.
     """
-    task_id = orchestrations.of_job(connection, id)[0] if is_job_id(id) else id
+    task_id = orchestrations.named(connection, id)
     row = queries.task(connection, task_id)
     rounds = orchestrations.rounds_of(connection, task_id)
     if not rounds:

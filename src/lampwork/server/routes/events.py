@@ -54,13 +54,13 @@ async def follow_events(
     follows, hears = _ids("conversations", conversations), _ids("deltas", deltas)
     for each in follows | hears:
         await here.insights.require_conversation(each)
-    tasks = _ids("orchestrations", orchestrations)
-    for each in tasks:
-        await here.insights.require_task(each)
+    ledgers = _ids("orchestrations", orchestrations)
+    for each in ledgers:
+        await here.insights.require_orchestration(each)
     wanted = None if jobs is None else _ids("jobs", jobs)
     topics = (
         *(("conversation", each) for each in follows),
-        *(("orchestration", each) for each in tasks),
+        *(("orchestration", each) for each in ledgers),
     )
     return _Stream(here, request, who.name, (wanted, frozenset(topics), hears))
 

@@ -75,7 +75,7 @@ async def get_job_timeline(who: May.see, job: JobId, here: Here) -> JobTree:
 
 @router.get("/api/jobs/{job_id}/orchestration")
 async def get_orchestration_of_job(who: May.see, job: JobId, here: Here) -> OrchestrationView:
-    """The ledger of the first orchestration that a job has assigned."""
+    """The ledger of the orchestration that a job has assigned; 422 lists them, if it has more."""
     return await here.insights.orchestration(job)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import sqlalchemy as sa
 
-from lampwork.errors import InputInvalid, TaskNotFound
+from lampwork.errors import SeveralOrchestrations, TaskNotFound
 from lampwork.store import blobs
 from lampwork.store.jobs import calls
 from lampwork.store.lists import queries
@@ -19,16 +19,49 @@ __all__ = [
     "Orchestration",
     "Round",
     "envelopes",
+    "is_below",
     "last_proposal",
+    "meant",
     "named",
-    "of_job",
     "orchestration",
     "rounds_of",
+    "status",
     "tasks_of",
 ]
 
 _IS_ROUND = jobs.c.callable.startswith(ROUNDS, autoescape=True)
 """And no recipe that a genie has called as a skill."""
+
+_has_planned = sa.exists().where(
+    jobs.c.parent_id == tasks.c.job_id, jobs.c.task_id == tasks.c.id, _IS_ROUND
+)
+
+_begin = tasks.c.job_id + "." + sa.cast(tasks.c.call, sa.Text)
+is_below = sa.and_(jobs.c.id > _begin + ".", jobs.c.id < _begin + "/")
+"""Whether a job stands below a task, at any depth: the ids of all these begin with that."""
+
+_status = sa.case(
+    (
+        sa.and_(
+            tasks.c.ended_at.is_(None),
+            sa.or_(
+                sa.exists().where(jobs.c.id == tasks.c.job_id, jobs.c.want == "attention"),
+                sa.exists().where(
+                    is_below, jobs.c.status == "needs_attention", jobs.c.detached.is_(False)
+                ),
+            ),
+        ),
+        "needs_attention",
+    ),
+    else_=tasks.c.status,
+)
+"""Of an orchestration: a person must look at its job, or at one below it."""
+
+_NAMED = 5
+"""Orchestrations that an error names in its text."""
+
+_SHOWN = 200
+"""Characters of the instructions of each."""
 
 _task = sa.select(tasks, budgets.c.limits).outerjoin(budgets, budgets.c.id == tasks.c.budget_id)
 
@@ -128,38 +161,68 @@ def last_proposal(connection: sa.Connection, task_id: str) -> tuple[str, dict[st
     return (found[-1].id, found[-1].subject) if found else None
 
 
-def of_job(connection: sa.Connection, job_id: str) -> Sequence[str]:
-    """The tasks of a job that have had a round, in the order of its calls; of a round, its own."""
-    job = queries.job(connection, job_id)
-    if job.callable.startswith(ROUNDS):
-        return [job.task_id]
-    query = sa.select(tasks.c.id).where(
-        tasks.c.job_id == job_id,
-        sa.exists().where(jobs.c.parent_id == job_id, jobs.c.task_id == tasks.c.id, _IS_ROUND),
-    )
-    found = connection.execute(query.order_by(tasks.c.call)).scalars().all()
-    if not found:
-        raise TaskNotFound(
-            f"Job {job_id} has no orchestration: no task of it has planned anything. "
-            f"`lampwork job {job_id}` shows what it does."
-        )
-    return found
-
-
 def named(connection: sa.Connection, id: str) -> str:
-    """The task of an orchestration, by its id or that of a job that has no other one.
+    """The task of an orchestration, by its id, that of a round, or of a job that has no other one.
 
-    Raises JobNotFound, TaskNotFound; InputInvalid if the job has several.
+    Raises JobNotFound, TaskNotFound; SeveralOrchestrations.
     """
     if not is_job_id(id):
         return id
-    first, *others = of_job(connection, id)
-    if others:
-        raise InputInvalid(
-            f"Job {id} has {1 + len(others)} orchestrations: {', '.join([first, *others])}. Say "
-            "which one is meant, by its task.",
+    job = queries.job(connection, id)
+    if job.callable.startswith(ROUNDS):
+        return job.task_id
+    found = connection.execute(
+        sa.select(tasks.c.id, tasks.c.genie, tasks.c.instructions, _status.label("status"))
+        .where(tasks.c.job_id == id, _has_planned)
+        .order_by(tasks.c.call)
+    ).all()
+    if not found:
+        raise TaskNotFound(
+            f"Job {id} has no orchestration: no task of it has planned anything. "
+            f"`lampwork job {id}` shows what it does."
         )
-    return first
+    if len(found) > 1:
+        raise _several(id, found)
+    return found[0].id
+
+
+def meant(connection: sa.Connection, ids: Collection[str]) -> dict[str, list[str]]:
+    """By each of these ids, of tasks, rounds and jobs, the tasks of the orchestrations it is of."""
+    found = {id: [] if is_job_id(id) else [id] for id in ids}
+    of_jobs = [id for id in ids if is_job_id(id)]
+    rounds = sa.select(jobs.c.id, jobs.c.task_id).where(jobs.c.id.in_(of_jobs), _IS_ROUND)
+    others = sa.select(tasks.c.job_id, tasks.c.id).where(tasks.c.job_id.in_(of_jobs), _has_planned)
+    for query in (rounds, others) if of_jobs else ():
+        for id, task in connection.execute(query):
+            found[id].append(task)
+    return found
+
+
+def status(connection: sa.Connection, task_id: str) -> str:
+    """How an orchestration stands: as its task, or `needs_attention`."""
+    return connection.execute(sa.select(_status).where(tasks.c.id == task_id)).scalar_one()
+
+
+def _several(job_id: str, found: Sequence[Any]) -> SeveralOrchestrations:
+    listed = [f"{row.id} ({row.genie}, {row.status})" for row in found[:_NAMED]]
+    more = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
+    return SeveralOrchestrations(
+        f"Job {job_id} has {len(found)} orchestrations. Say which one is meant, by its task: "
+        f"{', '.join(listed + more)}.",
+        orchestrations=[
+            {
+                "orchestration_id": row.id,
+                "orchestrator": row.genie,
+                "status": row.status,
+                "instructions": _beginning(row.instructions),
+            }
+            for row in found
+        ],
+    )
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def tasks_of(connection: sa.Connection, job_id: str) -> Sequence[sa.Row[Any]]:

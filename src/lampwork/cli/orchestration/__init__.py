@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import click
 
 from lampwork.cli import output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples
+from lampwork.cli.orchestration.ledger import SHOWN_OF_DIGEST, lines_of
 from lampwork.cli.reading import from_source
-from lampwork.cli.screen.tree import Line, plain
 from lampwork.cli.source import Source
-from lampwork.errors import ProposalChanged, TaskNotFound, WaitNotFound
-from lampwork.views import (
-    AttemptView,
-    OrchestrationView,
-    PlanApproval,
-    RoundView,
-    SubtaskChange,
-    SubtaskOrder,
-    SubtaskView,
-    to_json,
-)
+from lampwork.errors import ProposalChanged, SeveralOrchestrations, TaskNotFound, WaitNotFound
+from lampwork.views import OrchestrationView, to_json
 
 T = TypeVar("T")
 
-_AFTER = {"asked_again": "asked again", "refused": "not assigned", "by_hand": "by hand"}
-_SHOWN_AS = {
-    "accepted": "ok",
-    "rejected": "failed",
-    "judging": "open",
-    "working": "open",
-    "stopped": "cancelled",
-}
-_MARKS = {"added": "+", "changed": "~", "dropped": "-"}
-_SHOWN_OF_DIGEST = 12
-_DECIDING = (("plan",), ("approve",), ("reject", "--reason", "TEXT"), ("edit", "FILE"))
 _EXAMPLE = "lampwork orchestration t01hxq3k9v2m7c4d8e0f5.1"
 
 
@@ -54,9 +33,9 @@ _EXAMPLE = "lampwork orchestration t01hxq3k9v2m7c4d8e0f5.1"
 def command() -> None:
     """Show an orchestration: its plan and revisions, each attempt with verdict, time and cost.
 
-    ID is that of the orchestrator's task, or of the job that assigned it; of several that a job
-    has, the first is shown. A verb after the ID decides about its plan, or has something done
-    about a subtask.
+    ID is that of the orchestrator's task, or of the job that assigned it; of a job that has several
+    orchestrations they are listed. A verb after the ID decides about its plan, or has something
+    done about a subtask.
     """
 
 
@@ -103,7 +82,7 @@ def approve(id: str, by: str | None, digest: str, reason: str, options: Options)
 
     async def do(source: Source, of: OrchestrationView, digest: str) -> str:
         await source.approve_plan(id, digest=digest, reason=reason)
-        return f"Approved {digest[:_SHOWN_OF_DIGEST]}: {of.orchestrator} goes on."
+        return f"Approved {digest[:SHOWN_OF_DIGEST]}: {of.orchestrator} goes on."
 
     return _decide(options, id, do, digest, by=by)
 
@@ -114,7 +93,7 @@ def reject(id: str, by: str | None, digest: str, reason: str, options: Options) 
 
     async def do(source: Source, of: OrchestrationView, digest: str) -> str:
         await source.reject_plan(id, digest=digest, reason=reason)
-        return f"Rejected {digest[:_SHOWN_OF_DIGEST]}: {of.orchestrator} is told."
+        return f"Rejected {digest[:SHOWN_OF_DIGEST]}: {of.orchestrator} is told."
 
     return _decide(options, id, do, digest, by=by)
 
@@ -237,11 +216,27 @@ def _of(
     *,
     by: str | None = None,
 ) -> T:
-    """What `read` returns. Raises TaskNotFound."""
-    found = asyncio.run(from_source(options, read, by=by))
+    """What `read` returns. Raises TaskNotFound; SeveralOrchestrations with what to type."""
+    try:
+        found = asyncio.run(from_source(options, read, by=by))
+    except SeveralOrchestrations as error:
+        raise _with_commands(error, id, options) from error
     if found is None:
         raise TaskNotFound(f"There is no task {id}: nothing is in {options.where}.")
     return found
+
+
+def _with_commands(
+    error: SeveralOrchestrations, id: str, options: Options
+) -> SeveralOrchestrations:
+    """The same, with a line to type for each."""
+    each = [
+        f"  {options.to_type('orchestration', one['orchestration_id'])}  # {one['orchestrator']}, "
+        f"{one['status']}: {output.cut(one['instructions'], 60)}"
+        for one in error.orchestrations
+    ]
+    said = f"Job {id} has {len(each)} orchestrations. Name one of them:"
+    return SeveralOrchestrations("\n".join([said, *each]), **error.fields)
 
 
 def _decide(
@@ -264,7 +259,7 @@ def _decide(
             )
         if not proposed.digest.startswith(digest):
             raise ProposalChanged(
-                f"What is proposed now is {proposed.digest[:_SHOWN_OF_DIGEST]}, and not {digest}. "
+                f"What is proposed now is {proposed.digest[:SHOWN_OF_DIGEST]}, and not {digest}. "
                 f"Look at it again: {options.to_type('orchestration', id)}",
                 digest=proposed.digest,
             )
@@ -289,115 +284,5 @@ def _say(options: Options, found: OrchestrationView) -> None:
     if options.as_json:
         output.say_json(to_json(found))
         return
-    for line in _lines(found, options):
+    for line in lines_of(found, options):
         output.say(line)
-
-
-def _lines(found: OrchestrationView, options: Options) -> Iterator[str]:
-    yield f"Orchestration {found.orchestration_id} of {found.orchestrator}: {found.status}"
-    yield f"  {output.cut(found.instructions, 90)}"
-    yield (
-        f"  {output.span(found.created_at, found.ended_at)}  {output.used(found.usage)}  "
-        f"job {found.job_id}  conversation {found.conversation_id}"
-    )
-    if found.error is not None:
-        yield f"  {output.headline(found.error.message)}"
-    for each in found.artifacts:
-        read = options.to_type("conversation", found.conversation_id, "artifact", each.name)
-        yield f"  {each.name}  {each.media_type}, {output.size(each.size)}  {read}"
-    yield "\nPlan"
-    for each in found.rounds:
-        yield from (f"  {line}" for line in _round(each))
-    asked = found.rounds[-1].approval
-    waits = asked is not None and asked.status == "waiting"
-    if found.subtasks:
-        yield "\nSubtasks"
-    for each in found.subtasks:
-        yield from plain(_subtask(each), 1)
-        if waits and not each.attempts:
-            yield f"      {output.cut(each.brief, 90)}"
-    if waits:
-        yield "\nIt waits to be approved:"
-        for verb in _DECIDING:
-            yield f"  {options.to_type('orchestration', found.orchestration_id, *verb)}"
-
-
-def _round(round: RoundView) -> Iterator[str]:
-    text = f"{round.verb}  {round.status}  {output.span(round.created_at, round.ended_at)}"
-    text += "".join(f"  {_MARKS[each.change]}{each.subtask}" for each in round.changes)
-    text += "".join(f"  {subtask} to {agent}" for subtask, agent in round.chosen.items())
-    if round.reason:
-        text += f"  {output.cut(round.reason, 60)}"
-    yield text if round.error is None else f"{text}  {output.headline(round.error.message)}"
-    yield from (f"  {line}" for line in _fields(round.changes))
-    if round.approval is not None:
-        yield from (f"  {line}" for line in _approval(round.approval))
-
-
-def _fields(changes: Sequence[SubtaskChange]) -> Iterator[str]:
-    """What has changed of which subtask, a line for each field."""
-    for each in changes:
-        for field in each.fields:
-            before, after = (output.cut(_short(one), 40) for one in (field.before, field.after))
-            yield f"~{each.subtask}  {field.field}: {before} → {after}"
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _approval(asked: PlanApproval) -> Iterator[str]:
-    for each in asked.edits:
-        marks = "".join(f"  {_MARKS[one.change]}{one.subtask}" for one in each.changes)
-        why = f"  {output.cut(each.reason, 60)}" if each.reason else ""
-        yield f"edited by {each.by}, {output.local(each.at)}{marks}{why}"
-        yield from (f"  {line}" for line in _fields(each.changes))
-    digest = asked.digest[:_SHOWN_OF_DIGEST]
-    if asked.status == "withdrawn":
-        yield f"withdrawn before anybody decided  {digest}"
-    elif asked.at is None:
-        why = f", since {asked.why}" if asked.why else ""
-        yield f"waits to be approved  {digest}{why}"
-    else:
-        why = f"  {output.cut(asked.reason, 60)}" if asked.reason else ""
-        yield f"{asked.status} by {asked.by}, {output.local(asked.at)}  {digest}{why}"
-
-
-def _subtask(subtask: SubtaskView) -> Line:
-    optional = "" if subtask.required else "  optional"
-    text = f"{subtask.subtask}  {output.cut(subtask.title, 50)}  {subtask.status}{optional}"
-    if not subtask.attempts:
-        text += f"  by {subtask.agent}"
-    if subtask.depends_on:
-        text += f"  after {', '.join(subtask.depends_on)}"
-    if subtask.attempts:
-        text += f"  {output.used(subtask.usage)}"
-    elif subtask.reasons:
-        text += f"  {'; '.join(subtask.reasons)}"
-    below = [_ordered(each) for each in subtask.orders] + [
-        _attempt(each) for each in subtask.attempts
-    ]
-    marks = {"working": "open", "waiting": "queued", "skipped": "cancelled"}
-    status = marks.get(subtask.status, subtask.status)
-    return Line(status, text, below)
-
-
-def _ordered(order: SubtaskOrder) -> Line:
-    to = "" if order.agent is None else f" to {order.agent}"
-    why = f"  {output.cut(order.reason, 60)}" if order.reason else ""
-    return Line("ok", f"{order.verb}{to} by {order.by}, {output.local(order.at)}{why}")
-
-
-def _attempt(attempt: AttemptView) -> Line:
-    why = "" if attempt.why == "first" else f"  ({_AFTER.get(attempt.why, attempt.why)})"
-    by = "" if attempt.stopped_by is None else f" by {attempt.stopped_by}"
-    text = f"{attempt.agent}  {attempt.status}{by}{why}"
-    if attempt.began_at is not None:
-        text += f"  {output.span(attempt.began_at, attempt.ended_at)}"
-    if attempt.task_id is not None:
-        text += f"  {attempt.task_id}"
-    if attempt.reasons:
-        text += f"  {output.headline('; '.join(attempt.reasons))}"
-    return Line(_SHOWN_AS.get(attempt.status, attempt.status), text)
