@@ -14,7 +14,7 @@ QUICK = ["--rounds", "1", "--serial", "40", "--many", "200"]
 
 OURS = "lampwork"
 KINDS = ("serial", "at_once")
-OF_ITS_OWN = ("restate",)
+OF_ITS_OWN = ("pydantic_ai_restate", "restate")
 """Systems that keep their state neither on SQLite nor on Postgres."""
 
 Contender = tuple[str, str]

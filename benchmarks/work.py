@@ -29,6 +29,8 @@ SYSTEMS = {
     "langgraph": "LangChain agent in LangGraph, its saver for the database, durability=sync",
     "pydantic_ai_dbos": "pydantic-ai on DBOS (DBOSDurability, skills as DBOS steps)",
     "dbos_alone": "DBOS alone, the same seven operations as plain steps",
+    "pydantic_ai_restate": "pydantic-ai on Restate (RestateAgent, skills as recorded calls); "
+    "a server and a service",
     "restate": "Restate alone, the same seven operations as recorded calls; a server and a service",
 }
 """The module in `benchmarks.systems`, and what it is."""

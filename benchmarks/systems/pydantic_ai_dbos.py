@@ -11,35 +11,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from dbos import DBOS
-from pydantic_ai import Agent, ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.durable_exec.dbos import DBOSDurability
-from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from benchmarks import work
-from benchmarks.systems import Opened, Place
+from benchmarks.systems import Opened, Place, scripted
 from benchmarks.systems.dbos_engine import launched
 
 PACKAGES = ("pydantic-ai-slim", "dbos", "SQLAlchemy")
 
-
-async def scripted(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Three turns: a skill, a skill, the verdict."""
-    turn = sum(isinstance(message, ModelResponse) for message in messages)
-    name, arguments = (
-        ("find_purchase_order", {"vendor": "Vendor"}),
-        ("approve_invoice", {"note": work.REASON}),
-        (info.output_tools[0].name, work.VERDICT),
-    )[turn]
-    return ModelResponse(parts=[ToolCallPart(name, arguments, tool_call_id=f"call_{turn}")])
-
-
-clerk = Agent(
-    FunctionModel(scripted),
-    instructions=work.JOB_DESCRIPTION,
-    name="finance",
-    output_type=work.Verdict,
-    capabilities=[DBOSDurability()],
-)
+clerk = scripted.clerk(DBOSDurability())
 
 
 @clerk.tool_plain
@@ -69,7 +49,7 @@ async def archive(bill: work.Invoice, verdict: work.Verdict) -> str:
 @DBOS.workflow()
 async def recipe(number: int) -> str:
     bill = await fetch(number)
-    answer = await clerk.run(f"{work.INSTRUCTIONS}\n\n{bill.model_dump_json()}")
+    answer = await clerk.run(scripted.brief(bill))
     return await archive(bill, answer.output)
 
 

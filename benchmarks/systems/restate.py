@@ -1,118 +1,60 @@
-"""Restate alone: its server beside a service that hypercorn serves, both as they come.
+"""Restate without an agent: a handler that has the same seven operations as recorded calls."""
 
-The server keeps its state in its own log and in RocksDB, in the folder, and syncs the log at
-every write, which is its default. The service is a process too, with the settings that Restate's
-documentation gives hypercorn for production, and one worker, as every other system has one. This
-process calls the server's door with the client of the Python SDK.
-"""
+# `from __future__ import annotations` would have the SDK evaluate them at each recorded call.
 
-from __future__ import annotations
-
-import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager
 from typing import Any
-from urllib.request import Request, urlopen
 
 import restate
 
-from benchmarks.postgres import free_port
+from benchmarks import work
 from benchmarks.systems import Opened, Place
-from benchmarks.systems.restate_service import recipe
+from benchmarks.systems.restate_server import served
 
 PACKAGES = ("restate-sdk", "hypercorn")
-SERVER = "@restatedev/restate-server@1.7.12"
-HYPERCORN = """
-h2_max_concurrent_streams = 2147483647
-keep_alive_max_requests = 2147483647
-keep_alive_timeout = 2147483647
-workers = 1
-"""
-PATIENCE = 60.0
+
+service = restate.Service("bench")
 
 
-@asynccontextmanager
-async def opened(place: Place) -> AsyncIterator[Opened]:
-    ingress, admin, node, port = (free_port() for _ in range(4))
-    with ExitStack() as started:
-        settings = {
-            "RESTATE_BASE_DIR": str(place.folder / "restate"),
-            "RESTATE_BIND_IP": "127.0.0.1",
-            "RESTATE_BIND_PORT": str(node),
-            "RESTATE_INGRESS__BIND_PORT": str(ingress),
-            "RESTATE_ADMIN__BIND_PORT": str(admin),
-            "RESTATE_LISTEN_MODE": "tcp",
-            "RESTATE_DISABLE_TELEMETRY": "true",
-        }
-        binary = str(installed())
-        server = started.enter_context(_process([binary], place.folder / "server.log", settings))
-        service = started.enter_context(_service(place.folder, port))
-        _answered(f"http://127.0.0.1:{admin}/health")
-        deployment = {"uri": f"http://127.0.0.1:{port}"}
-        _answered(f"http://127.0.0.1:{admin}/deployments", deployment)
-        async with restate.create_client(f"http://127.0.0.1:{ingress}") as client:
-
-            async def run(number: int) -> object:
-                return await client.service_call(recipe, arg=number)
-
-            yield Opened(run, _promised(binary), (server.pid, service.pid))
+async def fetch(number: int) -> work.Invoice:
+    return work.invoice(number)
 
 
-def installed() -> Path:
-    """The server's program, out of its npm package; kept in the cache of this account."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "lampwork-bench" / SERVER.rpartition("@")[2]
-    found = "node_modules/@restatedev/restate-server-*/bin/restate-server"
-    if not list(folder.glob(found)):
-        options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder))
-        subprocess.run(["npm", "install", *options, SERVER], check=True, capture_output=True)
-    return next(folder.glob(found))
+async def model_turn(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"tool": name, "arguments": arguments}
 
 
-def _service(folder: Path, port: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    config = folder / "hypercorn.toml"
-    config.write_text(f'bind = "127.0.0.1:{port}"\n{HYPERCORN}')
-    served = "benchmarks.systems.restate_service:app"
-    command = [sys.executable, "-m", "hypercorn", "--config", str(config), served]
-    return _process(command, folder / "service.log", {})
+async def find_purchase_order(vendor: str) -> dict[str, Any]:
+    return work.purchase_order(vendor)
 
 
-@contextmanager
-def _process(
-    command: list[str], log: Path, settings: dict[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as said:
-        process = subprocess.Popen(command, env=os.environ | settings, stdout=said, stderr=said)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
+async def approve_invoice(note: str) -> dict[str, Any]:
+    return work.receipt(note)
 
 
-def _answered(url: str, body: dict[str, Any] | None = None) -> None:
-    """Ask until there is an answer. Raises TimeoutError."""
-    data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data, {"content-type": "application/json"})
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            with urlopen(request, timeout=PATIENCE):
-                return
-        except OSError as error:
-            if time.monotonic() > end:
-                raise TimeoutError(f"no answer from {url}: {error}") from error
-            time.sleep(0.1)
+async def archive(bill: work.Invoice, verdict: work.Verdict) -> str:
+    return work.archived(bill, verdict)
 
 
-def _promised(binary: str) -> str:
-    """What its settings, none of which we set, say about its log."""
-    dumped = subprocess.run([binary, "--dump-config"], check=True, capture_output=True, text=True)
-    server = dumped.stdout.partition("[log-server]")[2]
-    setting = next(it for it in server.splitlines() if it.startswith("rocksdb-disable-wal-fsync"))
-    return f"its own log, {setting}"
+@service.handler()
+async def recipe(ctx: restate.Context, number: int) -> str:
+    plain = restate.RunOptions[Any]()
+    bill = await ctx.run_typed("fetch", fetch, number=number)
+    turn = await ctx.run_typed(
+        "first turn", model_turn, plain, "find_purchase_order", {"vendor": bill.vendor}
+    )
+    await ctx.run_typed("find", find_purchase_order, plain, **turn["arguments"])
+    turn = await ctx.run_typed(
+        "second turn", model_turn, plain, "approve_invoice", {"note": work.REASON}
+    )
+    await ctx.run_typed("approve", approve_invoice, plain, **turn["arguments"])
+    turn = await ctx.run_typed("third turn", model_turn, plain, "final", work.VERDICT)
+    verdict = work.Verdict.model_validate(turn["arguments"])
+    return await ctx.run_typed("archive", archive, plain, bill, verdict)
+
+
+app = restate.app(services=[service])
+
+
+def opened(place: Place) -> AbstractAsyncContextManager[Opened]:
+    return served(place, recipe)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import kill, runs
+from benchmarks import kill, recipe, runs
 from benchmarks.__main__ import NAMES
 from benchmarks.systems import Place
-from benchmarks.work import FAN_TURNS, MODEL_SECONDS
+from benchmarks.work import FAN_TURNS, MODEL_SECONDS, SYSTEMS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -22,6 +23,26 @@ def test_each_takes_the_options_that_make_it_quick(name: str) -> None:
     parser = argparse.ArgumentParser()
     module.add_options(parser)
     assert parser.parse_args(module.QUICK)
+
+
+def test_a_system_that_keeps_its_state_itself_is_measured_once() -> None:
+    all_of_them = recipe.contenders(list(SYSTEMS), ["sqlite", "postgres"])
+    assert [it for it in all_of_them if it[0] in ("lampwork", *recipe.OF_ITS_OWN)] == [
+        ("lampwork", "sqlite"),
+        ("lampwork", "postgres"),
+        ("pydantic_ai_restate", "own"),
+        ("restate", "own"),
+    ]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_each_system_has_its_module(name: str) -> None:
+    module = importlib.util.find_spec(f"benchmarks.systems.{name}")
+    assert module
+    assert module.origin
+    source = Path(module.origin).read_text()
+    assert "\nPACKAGES = (" in source
+    assert "def opened(place: Place)" in source
 
 
 def test_recipes_are_timed_and_their_results_compared(tmp_path: Path) -> None:
