@@ -27,6 +27,8 @@ TRIES = 3
 """How often something is begun whose connection turns out to be lost."""
 
 LOCK_NOT_AVAILABLE = "55P03"
+_SESSION_ENDED = ("25P03", "25P04", "57P01", "57P02", "57P05")
+"""With these the server ends a session: for it idles, or because somebody says so."""
 _MAY_NOT = "42501"
 _TOO_LARGE = "54"
 """The class of what goes beyond a limit of the server's, as a key that no index takes."""
@@ -63,7 +65,13 @@ def was_lost(error: BaseException) -> bool:
     """Whether a connection that there had been was lost by it."""
     if isinstance(error, StoreUnavailable) and error.__cause__ is not None:
         error = error.__cause__
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    # What SQLAlchemy itself asks as it connects for the first time it does not look at like that.
+    said_nothing = isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
+    return said_nothing or sqlstate(error) in _SESSION_ENDED
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -27,7 +27,7 @@ from lampwork import failpoint
 from lampwork.counters import Commits
 from lampwork.errors import LampworkError, StoreUnavailable
 from lampwork.place import Place
-from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently, unfit
+from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently, unfit, was_lost
 from lampwork.store import blobs, schema
 from lampwork.store.database import Applied, Hear, open_database
 from lampwork.store.processes.session import Session
@@ -278,7 +278,7 @@ class Store:
                     self._told, self._applied = self._batch, applied
                 failpoint.hit("store.after_commit")
             except DBAPIError as error:
-                if not (left and error.connection_invalidated):
+                if not (left and was_lost(error)):
                     raise
                 self._let_go()
                 if self._told == self._batch and not self._is_known_to_be_lost():
