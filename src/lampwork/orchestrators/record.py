@@ -18,6 +18,8 @@ __all__ = ["accepted"]
 
 async def accepted(store: Store, records: Sequence[dict[str, Any]]) -> list[TaskAnswer[Any]]:
     """The answers of subtasks that have succeeded, by what their rounds say of them."""
+    if not records:
+        return []
     calls = [(each["job"], each["call"]) for each in records]
     envelopes = await store.read(orchestrations.envelopes, calls)
     return [

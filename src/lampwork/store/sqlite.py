@@ -79,6 +79,14 @@ class Sqlite:
         self.reading.dispose()
 
 
+_PRAGMAS = (
+    "busy_timeout=30000",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    # What a savepoint would take back becomes a file from 64 KiB on, which is eight pages, else.
+    "temp_store=MEMORY",
+)
+
 _MARK = (
     "insert into writers (id, batch, at) values (?, ?, ?) "
     "on conflict (id) do update set batch = excluded.batch, at = excluded.at"
@@ -97,7 +105,7 @@ def _engine(path: Path, *, begin: str, pool_size: int) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -7,7 +7,7 @@ stays all there is on record, but for what it adds itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,9 @@ _leads = sa.select(sa.literal(1)).where(
     jobs.c.id == sa.bindparam("job"), jobs.c.run == sa.bindparam("nth")
 )
 _of_job = sa.select(calls).where(calls.c.job_id == sa.bindparam("job"))
+_envelopes = sa.select(calls.c.job_id, calls.c.number, calls.c.envelope).where(
+    sa.tuple_(calls.c.job_id, calls.c.number).in_(sa.bindparam("of", expanding=True))
+)
 _record = (
     sa.update(calls)
     .where(calls.c.job_id == sa.bindparam("job"), calls.c.number == sa.bindparam("nth"))
@@ -151,8 +154,15 @@ def of_job(connection: sa.Connection, job_id: str) -> dict[int, sa.Row[Any]]:
 
 def envelope(connection: sa.Connection, job_id: str, number: int) -> str:
     """What is recorded of a call here, folded."""
-    query = sa.select(calls.c.envelope).where(calls.c.job_id == job_id, calls.c.number == number)
-    return connection.execute(query).scalar_one()
+    return envelopes(connection, [(job_id, number)])[job_id, number]
+
+
+def envelopes(
+    connection: sa.Connection, of: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], str]:
+    """What is recorded of calls here, folded, by job and number."""
+    rows = connection.execute(_envelopes, {"of": of})
+    return {(row.job_id, row.number): row.envelope for row in rows}
 
 
 def finished(row: sa.Row[Any]) -> Finished | None:

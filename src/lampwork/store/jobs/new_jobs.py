@@ -101,8 +101,10 @@ def create_children(
     if get(connection, parent_id).want in ("cancelled", "attention"):
         return False
     waiting = [job.id for job in new if job.callable in in_order and not job.detached]
-    known = sa.select(jobs.c.id).where(jobs.c.id.in_(waiting))
-    let_in = set(connection.execute(known).scalars()) if waiting else set[str]()
+    let_in: set[str] = set()
+    if waiting:
+        known = sa.select(jobs.c.id).where(jobs.c.id.in_(waiting))
+        let_in |= set(connection.execute(known).scalars())
     create(connection, new)
     queues.require_no_cycle(connection, [each for each in waiting if each not in let_in])
     return True

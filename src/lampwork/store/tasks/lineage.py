@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from lampwork.store.schema import budgets as budgets_table
 from lampwork.store.schema import tasks
 from lampwork.store.spending.budgets import Chain
+
+
+def _from_below() -> sa.Select[Any]:
+    """A task and those above it, the highest first, each with its budget."""
+    above = sa.select(tasks).where(tasks.c.id == sa.bindparam("task")).cte("above", recursive=True)
+    above = above.union_all(sa.select(tasks).join(above, tasks.c.id == above.c.parent_id))
+    given = budgets_table.c
+    return (
+        sa.select(
+            above.c.genie,
+            above.c.depth,
+            above.c.deadline,
+            above.c.deadline_budget,
+            given.id.label("budget"),
+            given.limit_nanodollars,
+            given.limit_depth,
+        )
+        .outerjoin(budgets_table, given.id == above.c.id)
+        .order_by(above.c.depth)
+    )
+
+
+_lineage = _from_below()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +56,7 @@ def lineage_of(connection: sa.Connection, task: str | None) -> Lineage:
     """A task and those above it."""
     if task is None:
         return Lineage()
-    above = sa.select(tasks).where(tasks.c.id == task).cte("above", recursive=True)
-    above = above.union_all(sa.select(tasks).join(above, tasks.c.id == above.c.parent_id))
-    given = budgets_table.c
-    rows = connection.execute(
-        sa.select(
-            above.c.genie,
-            above.c.depth,
-            above.c.deadline,
-            above.c.deadline_budget,
-            given.id.label("budget"),
-            given.limit_nanodollars,
-            given.limit_depth,
-        )
-        .outerjoin(budgets_table, given.id == above.c.id)
-        .order_by(above.c.depth)
-    ).all()
+    rows = connection.execute(_lineage, {"task": task}).all()
     nearest = rows[-1]
     deepest = [row.depth + row.limit_depth - 1 for row in rows if row.limit_depth is not None]
     return Lineage(

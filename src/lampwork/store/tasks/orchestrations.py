@@ -63,7 +63,25 @@ _NAMED = 5
 _SHOWN = 200
 """Characters of the instructions of each."""
 
-_task = sa.select(tasks, budgets.c.limits).outerjoin(budgets, budgets.c.id == tasks.c.budget_id)
+_task = (
+    sa.select(tasks, budgets.c.limits)
+    .outerjoin(budgets, budgets.c.id == tasks.c.budget_id)
+    .where(tasks.c.id == sa.bindparam("task"))
+)
+_call = sa.select(tasks.c.job_id, tasks.c.call).where(tasks.c.id == sa.bindparam("task"))
+_rounds = sa.select(jobs).where(
+    jobs.c.parent_id == sa.bindparam("job"),
+    jobs.c.parent_call == sa.bindparam("nth"),
+    jobs.c.task_id == sa.bindparam("task"),
+    _IS_ROUND,
+)
+_asked = (
+    sa.select(waits.c.id, waits.c.job_id, waits.c.subject, inbox.c.value, inbox.c.source)
+    .join(jobs, jobs.c.id == waits.c.job_id)
+    .outerjoin(inbox, inbox.c.wait_id == waits.c.id)
+    .where(jobs.c.task_id == sa.bindparam("task"), waits.c.kind == "approval")
+    .order_by(waits.c.opened_at)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +128,7 @@ class Round:
 
 def orchestration(connection: sa.Connection, task_id: str) -> Orchestration:
     """The task of an orchestrator."""
-    row = connection.execute(_task.where(tasks.c.id == task_id)).one()
+    row = connection.execute(_task, {"task": task_id}).one()
     return Orchestration(
         id=row.id,
         conversation_id=row.conversation_id,
@@ -126,33 +144,18 @@ def orchestration(connection: sa.Connection, task_id: str) -> Orchestration:
 
 def rounds_of(connection: sa.Connection, task_id: str) -> Sequence[Round]:
     """The rounds of an orchestration, in their order."""
-    task = connection.execute(
-        sa.select(tasks.c.job_id, tasks.c.call).where(tasks.c.id == task_id)
-    ).first()
+    task = connection.execute(_call, {"task": task_id}).first()
     if task is None:
         return []
-    rows = connection.execute(
-        sa.select(jobs).where(
-            jobs.c.parent_id == task.job_id,
-            jobs.c.parent_call == task.call,
-            jobs.c.task_id == task_id,
-            _IS_ROUND,
-        )
-    ).all()
+    of = {"job": task.job_id, "nth": task.call, "task": task_id}
+    rows = connection.execute(_rounds, of).all()
     proposed = _proposed(connection, task_id)
     return [_round(connection, row, proposed.get(row.id)) for row in sorted(rows, key=_position)]
 
 
 def _proposed(connection: sa.Connection, task_id: str) -> dict[str, Any]:
     """By round, what a person was asked about it, with the answer."""
-    asked = (
-        sa.select(waits.c.id, waits.c.job_id, waits.c.subject, inbox.c.value, inbox.c.source)
-        .join(jobs, jobs.c.id == waits.c.job_id)
-        .outerjoin(inbox, inbox.c.wait_id == waits.c.id)
-        .where(jobs.c.task_id == task_id, waits.c.kind == "approval")
-        .order_by(waits.c.opened_at)
-    )
-    return {row.job_id: row for row in connection.execute(asked).all()}
+    return {row.job_id: row for row in connection.execute(_asked, {"task": task_id}).all()}
 
 
 def last_proposal(connection: sa.Connection, task_id: str) -> tuple[str, dict[str, Json]] | None:
@@ -232,8 +235,8 @@ def tasks_of(connection: sa.Connection, job_id: str) -> Sequence[sa.Row[Any]]:
 
 def envelopes(connection: sa.Connection, of: Sequence[tuple[str, int]]) -> list[str]:
     """What is recorded of these calls, by job and number, unfolded."""
-    found = [calls.envelope(connection, job_id, number) for job_id, number in of]
-    return [blobs.unfold(connection, each) for each in found]
+    found = calls.envelopes(connection, of)
+    return [blobs.unfold(connection, found[each]) for each in of]
 
 
 def _round(connection: sa.Connection, row: sa.Row[Any], asked: sa.Row[Any] | None) -> Round:

@@ -24,6 +24,13 @@ __all__ = ["CLOSED", "Order", "close", "give", "given", "order_id"]
 
 CLOSED = "closed"
 
+_given = (
+    sa.select(inbox_table.c.value)
+    .join(waits, waits.c.id == inbox_table.c.wait_id)
+    .where(waits.c.job_id == sa.bindparam("round"), waits.c.kind == "order")
+    .order_by(inbox_table.c.id)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -56,13 +63,7 @@ def order_id(round: str, number: int) -> str:
 
 def given(connection: sa.Connection, round: str) -> Sequence[Order]:
     """The orders of a round, in their order."""
-    rows = connection.execute(
-        sa.select(inbox_table.c.value)
-        .join(waits, waits.c.id == inbox_table.c.wait_id)
-        .where(waits.c.job_id == round, waits.c.kind == "order")
-        .order_by(inbox_table.c.id)
-    )
-    return [Order(**row.value) for row in rows]
+    return [Order(**row.value) for row in connection.execute(_given, {"round": round})]
 
 
 def give(connection: sa.Connection, round: str, orchestration: str, order: Order) -> Delivery:
