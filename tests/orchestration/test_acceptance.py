@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -75,6 +76,56 @@ async def test_what_checks_say_at_length_leaves_the_rest_of_the_plan_what_it_is(
     [reason] = ledger.subtasks[1].reasons
     assert reason.startswith("worker: too long: xxx")
     assert reason.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("half of a pair: \ud83d", "half of a pair: \\ud83d."),
+        ("no text: \0", "no text: \\x00."),
+        ("x" * 70_000_000, f"{'x' * 20_000} …."),
+        (itertools.repeat("again"), "; ".join(["again"] * 100) + "."),
+    ],
+    ids=["surrogate", "nul", "huge", "endless"],
+)
+async def test_a_check_may_say_what_no_record_can_hold(opened: Open, said: Any, told: str) -> None:
+    project = Project("desk")
+    asked: list[str] = []
+
+    @project.acceptance_check
+    def picky(answer: TaskAnswer[str]) -> Any:
+        """It is as it should be."""
+        return None if answer.output == "better" else said
+
+    def answering(turn: Turn) -> Answer:
+        asked.append(turn.instructions)
+        return Answer("better" if turn.instructions.startswith("Your answer") else "first")
+
+    plan = [subtask("good", "worker"), subtask("bad", "worker", checks=["picky"])]
+    leader = lead(project, [agent(project, "worker", answering)], plan)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert task.response == "good succeeded, bad succeeded"
+    assert asked[-1] == f"Your answer was not accepted: {told} Mend that, and answer again."
+
+
+async def test_what_a_judge_says_that_no_text_can_hold_is_told_all_the_same(opened: Open) -> None:
+    project = Project("desk")
+
+    def answering(turn: Turn) -> Answer:
+        return Answer("better" if turn.instructions.startswith("Your answer") else "first")
+
+    def judging(turn: Turn) -> Answer:
+        return Answer({"accepted": turn.data["answer"] == "better", "reasons": ["not \0 so"]})
+
+    plan = [subtask("a", "worker", rubric="It is better.")]
+    team = [agent(project, "worker", answering)]
+    leader = lead(project, team, plan, judge=agent(project, "judge", judging))
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+
+    assert task.response == "a succeeded"
 
 
 def test_a_check_takes_an_answer_and_no_more_than_a_call() -> None:

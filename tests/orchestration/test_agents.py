@@ -73,6 +73,31 @@ async def test_inputs_are_of_the_request_its_files_and_what_others_produced(open
     assert sorted(each.name for each in task.artifacts) == ["chart.csv", "notes.txt"]
 
 
+@pytest.mark.parametrize("answer", [None, [1, 2], "a text"])
+async def test_an_output_that_is_no_object_has_no_fields_and_stops_nobody(
+    opened: Open, answer: Any
+) -> None:
+    project = Project("desk")
+    got: list[Any] = []
+
+    def take(turn: Turn) -> Answer:
+        got.append(turn.data)
+        return Answer("taken")
+
+    maybe = {"properties": {"cents": {"type": "integer"}}}  # says nothing of what is no object
+    plan = [
+        subtask("a", "odd", output=maybe),
+        subtask("b", "taker", inputs=[{"name": "cents", "subtask": "a", "field": "cents"}]),
+        subtask("c", "taker"),
+    ]
+    team = [agent(project, "odd", lambda _: Answer(answer)), agent(project, "taker", take)]
+    async with opened(project) as app:
+        task = await app.assign_task(lead(project, team, plan), "Go.")
+
+    assert task.response == "a succeeded, b succeeded, c succeeded"
+    assert {"cents": {"missing": "A has no field cents"}} in got
+
+
 async def test_metadata_reaches_those_agents_that_the_author_names(opened: Open) -> None:
     project = Project("desk")
     got: list[Any] = []

@@ -112,3 +112,28 @@ def test_a_schema_that_refers_to_itself_judges_what_is_deep() -> None:
 
     [problem] = described.take(value)[1]
     assert problem.endswith("7 is not of type 'object'")
+
+
+@pytest.mark.parametrize(
+    ("schema", "given", "fits"),
+    [
+        ({"uniqueItems": True}, [{"a": n} for n in range(40_000)], True),
+        ({"uniqueItems": True}, [*({"a": n} for n in range(40_000)), {"a": 7}], False),
+        ({"items": {"enum": [[n] for n in range(9_000)]}}, [[n] for n in range(9_000)], True),
+        ({"items": {"enum": [[n] for n in range(9_000)]}}, [[n] for n in range(9_001)], False),
+        ({"uniqueItems": True}, [1, True, "1", None, [1], {"a": 1}, [True], {"a": True}], True),
+        ({"uniqueItems": True}, [{"a": 1, "b": [2]}, {"b": [2.0], "a": 1.0}], False),
+        ({"uniqueItems": False}, [1, 1], True),
+        ({"enum": [1, {"a": [True]}]}, 1.0, True),
+        ({"enum": [1, {"a": [True]}]}, True, False),
+        ({"enum": [1, {"a": [True]}]}, {"a": [1]}, False),
+    ],
+    ids=lambda case: str(case)[:40],
+)
+def test_values_are_looked_up_among_others_in_linear_time(
+    schema: Any, given: Any, fits: bool
+) -> None:
+    described = describe(schema)
+    assert described is not None
+
+    assert (described.take(given)[1] == []) is fits

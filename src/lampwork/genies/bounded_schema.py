@@ -2,20 +2,25 @@
 
 Forms within forms, references and `unevaluatedProperties` can ask for any number of comparisons,
 and so can one pattern with `re`. So keywords are counted, and patterns are matched by an engine
-that takes linear time, which has neither look-around nor references back.
+that takes linear time, which has neither look-around nor references back. Values are looked up
+among others, as in an `enum`, and not compared with each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, cast
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 __all__ = ["PatternNotLinear", "TooManySteps", "bounded", "check_patterns", "counting"]
+
+_SHOWN = 100
+"""Values of an `enum` that are named to who gave another one."""
 
 _PATTERNS = 50
 """Different ones of a schema: to get one ready takes up to 70 ms."""
@@ -29,17 +34,27 @@ class PatternNotLinear(ValueError):
     """A pattern can't be matched in linear time."""
 
 
-_left: ContextVar[list[int]] = ContextVar("left")
+@dataclass(slots=True)
+class _Judging:
+    """One value being judged."""
+
+    left: int
+    """Keywords that may be looked at still."""
+    values: dict[int, frozenset[Hashable]] = field(default_factory=dict[int, frozenset[Hashable]])
+    """Those of each `enum` that was looked at, by its identity in the schema."""
+
+
+_judging: ContextVar[_Judging] = ContextVar("judging")
 
 
 @contextmanager
 def counting(steps: int) -> Generator[None]:
     """So many keywords are looked at inside; one more raises TooManySteps."""
-    token = _left.set([steps])
+    token = _judging.set(_Judging(steps))
     try:
         yield
     finally:
-        _left.reset(token)
+        _judging.reset(token)
 
 
 @lru_cache(maxsize=64)  # one may take megabytes
@@ -75,7 +90,9 @@ def bounded(kind: Any) -> Any:
     from jsonschema import validators
 
     known = dict(kind.VALIDATORS)
-    checks = {**known, "pattern": _pattern, "patternProperties": _of_pattern}
+    own = {"pattern": _pattern, "patternProperties": _of_pattern}
+    own |= {"enum": _enum, "uniqueItems": _unique}
+    checks = {**known, **own}
     if "additionalProperties" in known:
         checks["additionalProperties"] = _additional(known["additionalProperties"])
     extend = cast(Callable[..., Any], validators.extend)  # pyright: ignore[reportUnknownMemberType]
@@ -87,9 +104,9 @@ def bounded(kind: Any) -> Any:
 
 def _counted(check: Callable[..., Any]) -> Callable[..., Any]:
     def counted(*given: Any) -> Any:
-        left = _left.get()
-        left[0] -= 1
-        if left[0] < 0:
+        judging = _judging.get()
+        judging.left -= 1
+        if judging.left < 0:
             raise TooManySteps("it takes too long to compare anything with it")
         return check(*given)
 
@@ -97,9 +114,9 @@ def _counted(check: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _evolve(validator: Any, **changes: Any) -> Any:
-    for field in validator.__attrs_attrs__:
-        if field.init:
-            changes.setdefault(field.alias, getattr(validator, field.name))
+    for each in validator.__attrs_attrs__:
+        if each.init:
+            changes.setdefault(each.alias, getattr(validator, each.name))
     return type(validator)(**changes)
 
 
@@ -108,6 +125,38 @@ def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator
 
     if validator.is_type(value, "string") and not _matches(pattern, value):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _enum(_validator: Any, allowed: Any, value: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    known = _judging.get().values
+    if id(allowed) not in known:
+        known[id(allowed)] = frozenset(map(_same, allowed))
+    if _same(value) not in known[id(allowed)]:
+        shown = allowed if len(allowed) <= _SHOWN else [*allowed[:_SHOWN], ...]
+        yield ValidationError(f"{value!r} is not one of {shown!r}")
+
+
+def _unique(validator: Any, wanted: Any, value: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if wanted and validator.is_type(value, "array") and len(set(map(_same, value))) < len(value):
+        yield ValidationError(f"{value!r} has non-unique elements")
+
+
+def _same(value: Any) -> Hashable:
+    """The same for what is equal by JSON Schema: 1 is 1.0, and is not true."""
+    match value:
+        case dict():
+            fields = cast(dict[str, Any], value).items()
+            return "object", frozenset((name, _same(each)) for name, each in fields)
+        case list():
+            return "array", tuple(map(_same, cast(list[Any], value)))
+        case bool() | None | str():
+            return type(value), value
+        case _:
+            return "number", value
 
 
 def _of_pattern(validator: Any, patterns: Any, value: Any, _schema: Any) -> Iterator[Any]:

@@ -357,7 +357,8 @@ def _number(call: JobCall[Any]) -> int:
 
 
 def _not_accepted(reasons: Sequence[str]) -> str:
-    return f"Your answer was not accepted: {joined(reasons)} Mend that, and answer again."
+    why = values.storable(joined(reasons))  # a judge may say what no text can hold
+    return f"Your answer was not accepted: {why} Mend that, and answer again."
 
 
 def _go_on(error: LampworkError) -> str:

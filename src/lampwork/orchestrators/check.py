@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, Field
@@ -15,6 +16,7 @@ from lampwork.files.snapshot import Snapshot
 from lampwork.runs.step import call_function
 from lampwork.tasks.answer import TaskAnswer
 from lampwork.types import Json
+from lampwork.values import storable
 
 if TYPE_CHECKING:
     from lampwork.orchestrators.plan import Subtask
@@ -33,6 +35,9 @@ class Verdict(BaseModel):
         default=[], description="What is wrong with it, so that it can be mended; else nothing."
     )
 
+
+_MOST, _LONGEST = 100, 20_000
+"""Reasons of one check, and characters of each, that are told."""
 
 JUDGING = (
     "Judge whether the answer in the data is good enough by the rubric, which is in the data too. "
@@ -106,9 +111,15 @@ class AcceptanceCheck(Generic[P, R_co]):
             case False:
                 return [f'check "{self.name}" did not accept it']
             case str():
-                return [said]
+                return [_reason(said)]
             case _:
-                return [str(each) for each in cast(list[Any], said)]
+                return [_reason(each) for each in islice(cast(Iterable[Any], said), _MOST)]
+
+
+def _reason(said: Any) -> str:
+    """A reason as it can be written down and told, whatever was found in the answer."""
+    text = storable(str(said))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def _call_of(fn: Callable[..., Any]) -> str | None:

@@ -53,8 +53,11 @@ def _of_subtask(given: SubtaskInput, source: Settled, files: dict[str, Any]) -> 
     if answer is None:
         return {"missing": f"{source.subtask.title} has failed"}
     if given.field is not None:
-        fields = cast(dict[str, Json], answer.output)  # as its schema says
-        return fields.get(given.field)
+        # A schema with properties may take what is no object as well.
+        fields = cast(object, answer.output)
+        if not isinstance(fields, dict):
+            return {"missing": f"{source.subtask.title} has no field {given.field}"}
+        return cast(dict[str, Json], fields).get(given.field)
     wanted = [each for each in answer.artifacts if given.artifact in (None, each.name)]
     files.update({each.digest: each for each in wanted})
     if given.artifact is None:

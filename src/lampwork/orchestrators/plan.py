@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -249,8 +250,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _of_the_whole(subtasks: Sequence[Subtask]) -> Iterator[str]:
-    ids = [each.id for each in subtasks]
-    for twice in sorted({each for each in ids if ids.count(each) > 1}):
+    for twice in _twice(each.id for each in subtasks):
         yield f'two subtasks have the id "{twice}"'
     shares = sum(each.budget_share or 0 for each in subtasks)
     if shares > 1.000001:
@@ -262,7 +262,7 @@ def _of_one(subtask: Subtask, known: Mapping[str, Subtask], team: Team) -> Itera
     for agent in doers:
         if agent not in team.agents:
             yield f'there is no agent "{agent}". {_or(agent, team.agents)}'
-    for twice in sorted({each for each in doers if doers.count(each) > 1}):
+    for twice in _twice(doers):
         yield f'agent "{twice}" is named twice'
     for check in subtask.checks:
         if check not in team.checks:
@@ -272,8 +272,7 @@ def _of_one(subtask: Subtask, known: Mapping[str, Subtask], team: Team) -> Itera
     for other in subtask.depends_on:
         if other not in known:
             yield f'depends_on "{other}", and there is no such subtask. {_or(other, known)}'
-    names = [each.name for each in subtask.inputs]
-    for twice in sorted({each for each in names if names.count(each) > 1}):
+    for twice in _twice(each.name for each in subtask.inputs):
         yield f'two inputs have the name "{twice}"'
     for each in subtask.inputs:
         if (problem := _of_input(each, subtask, known)) is not None:
@@ -310,6 +309,11 @@ def _of_input(given: SubtaskInput, of: Subtask, known: Mapping[str, Subtask]) ->
             f"such field. {_or(given.field, fields)}"
         )
     return None
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    """Those that stand there more than once."""
+    return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
 def _or(wrong: str, known: Iterable[str]) -> str:
