@@ -163,8 +163,8 @@ def _task(
     chance: random.Random,
 ) -> Iterator[tuple[sa.Table, dict[str, Any]]]:
     task, conversation = f"t{job[1:]}.3", f"c{job[1:]}.3"
-    genie = "auditor" if rare else "finance" if number % 5 == 0 else "clerk"
     words = " ".join(chance.choices(_WORDS, k=12))
+    came_of_it = "failed" if status == "failed" else "answered"
     yield (
         tasks,
         {
@@ -172,14 +172,10 @@ def _task(
             "job_id": job,
             "call": 3,
             "depth": 1,
-            "genie": genie,
+            "genie": "auditor" if rare else "finance" if number % 5 == 0 else "clerk",
             "conversation_id": conversation,
             "history_until": 0,
-            "status": "waiting"
-            if ended is None
-            else "failed"
-            if status == "failed"
-            else "answered",
+            "status": "waiting" if ended is None else came_of_it,
             "epoch": 1,
             "instructions": f"Check {words}{' with the customs office' if rare else ''}.",
             "data": {},
@@ -192,13 +188,19 @@ def _task(
             "ended_at": ended,
         },
     )
+    yield from _conversation(conversation, task, each, at, is_held=ended is None, chance=chance)
+
+
+def _conversation(
+    id: str, task: str, each: int, at: float, *, is_held: bool, chance: random.Random
+) -> Iterator[tuple[sa.Table, dict[str, Any]]]:
     yield (
         conversations,
         {
-            "id": conversation,
+            "id": id,
             "project": "stored",
             "kind": "task",
-            "holder": task if ended is None else None,
+            "holder": task if is_held else None,
             "epoch": 1,
             "last_seq": each,
             "created_at": at,
@@ -206,16 +208,15 @@ def _task(
     )
     for seq in range(1, each + 1):
         text = " ".join(chance.choices(_WORDS, k=30))
-        body = {"text": text, "model": "playbook", "usage": _USED}
         yield (
             entries,
             {
-                "conversation_id": conversation,
+                "conversation_id": id,
                 "seq": seq,
                 "task_id": task,
                 "epoch": 1,
                 "kind": "cut_off",
-                "body": body,
+                "body": {"text": text, "model": "playbook", "usage": _USED},
                 "at": at + seq,
             },
         )
