@@ -6,10 +6,23 @@ from typing import Any
 
 import pytest
 from tests.orchestration.conftest import Open
-from tests.orchestration.team import agent, lead, subtask
+from tests.orchestration.team import agent, ends_with, lead, subtask
 
-from lampwork import Answer, Call, File, Genie, Metadata, Project, Sealed, SkillCall, Turn
-from lampwork.errors import MetadataUnknown
+from lampwork import (
+    Answer,
+    Call,
+    File,
+    Genie,
+    Metadata,
+    Plan,
+    Project,
+    Sealed,
+    SkillCall,
+    Subtask,
+    TaskAnswer,
+    Turn,
+)
+from lampwork.errors import MetadataUnknown, OrchestrationPartial
 from lampwork.insights import Insights
 
 
@@ -143,3 +156,91 @@ async def test_an_orchestrator_may_be_the_agent_of_another(opened: Open) -> None
     assert task.sections[0].output == "deep succeeded"
     assert inside.answer is not None
     assert inside.answer["sections"][0]["agent"] == "worker"
+
+
+async def test_no_model_reads_what_is_sealed_of_what_an_agent_has_answered(opened: Open) -> None:
+    """Nor those that the plan gives it to, nor the judge, nor who is asked again with it."""
+    project = Project("desk")
+    read: list[Any] = []
+    used: list[str] = []
+
+    @project.skill(effect="read")
+    def look(key: Metadata[str]) -> str:
+        """Look."""
+        return f"the key is {key}"
+
+    @project.skill(effect="read")
+    def use(what: str, key: Metadata[str]) -> str:
+        """Use."""
+        used.append(what)
+        return "used"
+
+    @project.acceptance_check
+    def agreed(answer: TaskAnswer[str]) -> str | None:
+        """It was used."""
+        return None if answer.output == "used" else f"not so: {answer.output}"
+
+    def ask(turn: Turn) -> Any:
+        read.append((turn.instructions, turn.data))
+        if turn.instructions.startswith("Your answer"):
+            return Answer("used") if turn.results else Call(use, what=turn.instructions)
+        return Answer(turn.results[0].value) if turn.results else Call(look)
+
+    def hear(turn: Turn) -> Answer:
+        read.append((turn.instructions, turn.data))
+        return Answer("heard")
+
+    def judging(turn: Turn) -> Answer:
+        read.append((turn.instructions, turn.data))
+        return Answer({"accepted": True})
+
+    plan = [
+        subtask("a", "knower", rubric="It is a key."),
+        subtask("b", "hearer", inputs=[{"name": "key", "subtask": "a"}]),
+        subtask("c", "knower", checks=["agreed"]),
+    ]
+    team = [agent(project, "knower", ask, skills=[look, use]), agent(project, "hearer", hear)]
+    judge = agent(project, "judge", judging)
+    leader = lead(project, team, plan, judge=judge, pass_metadata={"knower": ["key"]})
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.", metadata={"key": Sealed("K-12345678")})
+
+    assert "K-12345678" not in str(read)
+    assert ("do b", {"key": "the key is «key»"}) in read
+    assert [each.output for each in task.sections] == ["the key is K-12345678", "heard", "used"]
+    [what] = used  # a skill that has the key gets it
+    assert "not so: the key is K-12345678" in what
+
+
+async def test_a_file_with_what_is_sealed_is_sent_to_no_model_however_deep(opened: Open) -> None:
+    project = Project("desk")
+
+    @project.skill(effect="read")
+    def save(key: Metadata[str], call: SkillCall) -> str:
+        """Save."""
+        call.save_artifact("key.txt", f"the key is {key}".encode(), "text/plain")
+        return "saved"
+
+    def saving(turn: Turn) -> Any:
+        return Answer("done") if turn.results else Call(save)
+
+    reader = agent(project, "reader")
+    take = {"name": "file", "file": "key.txt"}
+    below = subtask("deep", "reader", inputs=[take])
+    inner = lead(project, [reader], name="inner", plan=Plan(subtasks=[Subtask(**below)]))
+    saver = agent(project, "saver", saving, skills=[save])
+    given = {"name": "file", "subtask": "a", "artifact": "key.txt"}
+    plan = [
+        subtask("a", "saver"),
+        subtask("b", "reader", inputs=[given]),
+        subtask("c", "inner", inputs=[given]),
+    ]
+    leader = lead(project, [saver, reader, inner], plan, pass_metadata={"saver": ["key"]})
+    async with opened(project) as app:
+        with ends_with(OrchestrationPartial) as ended:
+            await app.assign_task(leader, "Go.", metadata={"key": Sealed("K-12345678")})
+
+    assert [each["subtask"] for each in ended.error.missing] == ["b", "c"]
+    for each in ended.error.missing:
+        [reason] = each["reasons"]
+        assert 'would have carried the sealed metadata "key": it stands in' in reason

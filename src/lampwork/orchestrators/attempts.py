@@ -24,6 +24,7 @@ from lampwork.errors import (
     sentence,
 )
 from lampwork.genies.budget import Budget
+from lampwork.metadata.seal import Seal
 from lampwork.orchestrators.check import JUDGING, CheckCall, Verdict
 from lampwork.orchestrators.given import NOTHING, GivenInputs
 from lampwork.runs.call import Call
@@ -36,6 +37,7 @@ from lampwork.types import Json, task_id
 if TYPE_CHECKING:
     from lampwork.genies.genie import Genie
     from lampwork.job import Job
+    from lampwork.metadata.needles import Needle
     from lampwork.orchestrators.orchestrator import Orchestrator
     from lampwork.orchestrators.orders import Orders
     from lampwork.orchestrators.plan import Subtask
@@ -97,6 +99,8 @@ class Attempts:
     orders: Orders
     spenders: list[str]
     """The tasks that spend of its share: those of earlier rounds, then those of this one."""
+    guarded: tuple[Needle, ...]
+    """Sealed values, which agents and judge read the names of."""
     given: GivenInputs = NOTHING
     count: int = 0
     """The tasks so far."""
@@ -221,8 +225,8 @@ class Attempts:
         passed = self.by.pass_metadata.get(agent, ())
         return Assignment(
             genie,
-            brief,
-            data=None if conversation is not None else data or None,  # told once
+            cast(str, self._hidden(brief)),
+            data=None if conversation is not None else self._hidden(data or None),  # told once
             conversation=conversation,
             metadata={key: task.metadata[key] for key in passed if key in task.metadata},
             sealed=tuple(path for path in task.sealed if path[0] in passed),
@@ -232,7 +236,12 @@ class Attempts:
             deadline=None
             if self.subtask.seconds is None
             else timedelta(seconds=self.subtask.seconds),
+            guarded=self.guarded,
         )
+
+    def _hidden(self, value: Json) -> Json:
+        """A value as whoever works on the subtask may read it."""
+        return Seal(self.guarded).hide(value) if self.guarded else value
 
     def _failed(self, agent: str, reasons: list[str]) -> Failed:
         self.failures[agent] = self.failures.get(agent, 0) + 1
@@ -287,13 +296,20 @@ class Attempts:
         return CheckCall(self.subtask, self.given.data, files, content)
 
     def _judging(self, judge: Genie, answer: TaskAnswer[Any], budget: Budget | None) -> Assignment:
-        data = {
+        data: Json = {
             "rubric": self.subtask.rubric,
             "asked for": self.subtask.brief,
             "answer": answer.output,
         }
-        files = answer.artifacts[:10]
-        return Assignment(judge, JUDGING, data=data, output=Verdict, files=files, budget=budget)
+        return Assignment(
+            judge,
+            JUDGING,
+            data=self._hidden(data),
+            output=Verdict,
+            files=answer.artifacts[:10],
+            budget=budget,
+            guarded=self.guarded,
+        )
 
     # --- what it has cost and done ---
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from lampwork.orchestrators.attempts import Accepted, Attempts, Failed
-from lampwork.orchestrators.given import given_to
+from lampwork.orchestrators.given import given_to, guarded_in
 from lampwork.orchestrators.orders import Ordered, Orders
 from lampwork.orchestrators.plan import Subtask, needed_files
 from lampwork.runs.lanes import Slots, side_by_side
@@ -22,6 +22,7 @@ from lampwork.types import LARGEST_RESULT, Json
 
 if TYPE_CHECKING:
     from lampwork.job import Job
+    from lampwork.metadata.needles import Needle
     from lampwork.orchestrators.orchestrator import Orchestrator
     from lampwork.store.tasks.orchestrations import Orchestration
     from lampwork.store.tasks.orders import Order
@@ -87,11 +88,16 @@ class Delegation:
     """What was settled in earlier rounds, and stays so."""
     spenders: Mapping[str, Sequence[str]]
     """By subtask, the tasks that have spent of its share in earlier rounds."""
+    guarded: tuple[Needle, ...] = field(init=False)
+    """Sealed values, of which agents read the names."""
     failures: dict[str, int] = field(default_factory=dict[str, int])
     """By agent, how many subtasks it has failed in a row in this round."""
     standing: dict[str, _Standing] = field(default_factory=dict[str, _Standing])
     at_work: int = 0
     """How many lanes do not rest."""
+
+    def __post_init__(self) -> None:
+        self.guarded = guarded_in(self.orchestration)
 
     async def carry_out(self) -> dict[str, Json]:
         """Have the subtasks done; what the orchestrator is told of them."""
@@ -144,6 +150,7 @@ class _Lane:
             round.failures,
             self.orders,
             [*round.spenders.get(self.subtask.id, ())],
+            round.guarded,
         )
 
     @property

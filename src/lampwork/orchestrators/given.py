@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lampwork.files.artifact import Artifact
 from lampwork.files.snapshot import Snapshot
+from lampwork.metadata.needles import Needle, needles
 from lampwork.orchestrators.plan import Subtask, SubtaskInput
 from lampwork.types import Json
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lampwork.orchestrators.delegation import Settled
     from lampwork.store.tasks.orchestrations import Orchestration
 
-__all__ = ["NOTHING", "GivenInputs", "given_to"]
+__all__ = ["NOTHING", "GivenInputs", "given_to", "guarded_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,14 @@ class GivenInputs:
 
 
 NOTHING = GivenInputs({}, ())
+
+
+def guarded_in(orchestration: Orchestration) -> tuple[Needle, ...]:
+    """The sealed values of an orchestration: no model of its agents and its judge reads them."""
+    if not orchestration.sealed:
+        return ()
+    wanted, _ = needles(orchestration.metadata, orchestration.sealed)
+    return tuple(each for each in wanted if each.sealed)
 
 
 def given_to(

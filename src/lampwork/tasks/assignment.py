@@ -31,7 +31,7 @@ from lampwork.genies.genie import Genie
 from lampwork.genies.output import Output, describe
 from lampwork.genies.report import is_report
 from lampwork.genies.written_type import read_type, write_type
-from lampwork.metadata.needles import Path
+from lampwork.metadata.needles import Needle, Path
 from lampwork.runs.deadline import check_deadline, read_deadline, write_deadline
 from lampwork.store.spending.budgets import not_enforceable
 from lampwork.tasks.history import Recent, Summary, read_history
@@ -111,6 +111,9 @@ class Assignment:
     user: str | None = None
     """Whose message in a chat it is; None of a task in the background."""
     allow_partial: bool = False
+    guarded: tuple[Needle, ...] = ()
+    """Sealed values of the orchestration that it is a part of: it is not given them, and its
+    requests must not carry them either. On no record of its own."""
 
     @property
     def not_eligible(self) -> GenieNotEligible | None:

@@ -149,7 +149,8 @@ async def _take_in_hand(
     skills = run.cast.skills_of(assignment.genie)
     withheld = metadata.withheld(skills, claim.metadata)
     wanted, _ = needles(claim.metadata, [tuple(path) for path in claim.sealed])
-    seal = Seal(wanted)
+    seal, own = Seal(wanted), {each.text for each in wanted}
+    guarded = (each for each in assignment.guarded if each.text not in own)
     return TaskInHand(
         assignment,
         new.call,
@@ -158,7 +159,7 @@ async def _take_in_hand(
         briefing,
         claim.metadata,
         {skill.name: skill for skill in skills if skill.name not in withheld},
-        Scanner(Matcher(wanted), seal, transcript.evidence.carrying),
+        Scanner(Matcher((*wanted, *guarded)), seal, transcript.evidence.carrying),
         seal,
         deadline,
     )
