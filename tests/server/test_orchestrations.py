@@ -106,6 +106,49 @@ async def test_who_follows_an_orchestration_is_told_when_a_subtask_moves(serve: 
     assert seen[-1] == ["succeeded", "succeeded"]
 
 
+async def test_who_follows_it_is_told_when_a_job_further_down_needs_attention(
+    serve: Serve,
+) -> None:
+    project = Project("desk")
+
+    def send() -> None:
+        raise ConnectionError("cut off")
+
+    @project.recipe()
+    async def post(job: Job) -> None:
+        """Post."""
+        await job.wait_for("word")
+        await job.options(effect="at_most_once").step(send)
+
+    def posting(turn: Turn) -> Call | Answer:
+        return Answer("posted") if turn.results else Call(post)
+
+    lead(project, [agent(project, "one", posting, skills=[post])], [subtask("a", "one")])
+    async with serve(project) as api, Client(str(api.base_url)) as client:
+        job = (await client.assign("lead", "Do it.")).job_id
+        below = f"{job}.1.2.0.1.2.0"
+
+        async def rest() -> bool:
+            with suppress(JobNotFound):
+                views = [await client.view(each) for each in (job, f"{job}.1.2.0", below)]
+                return all(each.status == "suspended" for each in views)
+            return False
+
+        await eventually(rest)
+        of_lead = (await client.orchestration(job)).orchestration_id
+        following = client.follow(jobs=[], orchestrations=[of_lead])
+        async with asyncio.timeout(DEADLINE), aclosing(following) as hints:
+            await anext(hints)
+            await client.send_event(below, "word")
+            async for _ in hints:
+                found = await client.orchestration(of_lead)
+                if found.status == "needs_attention":
+                    break
+
+    assert [each.status for each in found.subtasks] == ["needs_attention"]
+    assert found.waiting_on[0].waiting_on[0].waiting_on[0].kind == "resolution"
+
+
 async def test_it_is_followed_by_the_id_of_its_job_as_well(serve: Serve) -> None:
     """From before it has planned anything, and of a job with several all of them."""
     project = desk()

@@ -6,8 +6,8 @@ No row says what an attempt is: the calls of a lane, in their order, do (`lane_r
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lampwork import values
@@ -15,6 +15,7 @@ from lampwork.errors import TaskNotFound
 from lampwork.insights.conversations import error_view
 from lampwork.insights.files import saved_views
 from lampwork.insights.plans import approval_of, changes
+from lampwork.insights.waiting import waiting_on
 from lampwork.orchestrators.lane_record import LaneRecord, lanes_of
 from lampwork.orchestrators.plan import Subtask, as_given
 from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
@@ -22,6 +23,7 @@ from lampwork.store.lists import queries
 from lampwork.store.tasks import artifacts, conversations, orchestrations, orders
 from lampwork.store.tasks.orchestrations import Round
 from lampwork.types import ENDED, Json
+from lampwork.views.jobs import WaitingOn
 from lampwork.views.orchestrations import (
     AttemptView,
     OrchestrationView,
@@ -51,7 +53,8 @@ def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
             f"Task {task_id} of {row.genie} is no orchestration: it has planned nothing. "
             f"`lampwork conversation {row.conversation_id}` shows what was said."
         )
-    ledger = _Ledger(connection)
+    waits = _waits_of(connection, row)
+    ledger = _Ledger(connection, _stuck_in(waits, [each.job_id for each in rounds]))
     for number, each in enumerate(rounds):
         ledger.take(each, standing(rounds[:number]))
     usage = [conversations.usage_so_far(connection, row)]
@@ -59,7 +62,8 @@ def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
     return OrchestrationView(
         orchestration_id=row.id,
         orchestrator=row.genie,
-        status=row.status,
+        status=orchestrations.status(connection, row.id),
+        waiting_on=waits,
         job_id=row.job_id,
         conversation_id=row.conversation_id,
         instructions=row.instructions,
@@ -73,11 +77,45 @@ def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
     )
 
 
+def _waits_of(connection: sa.Connection, row: queries.Row) -> tuple[WaitingOn, ...]:
+    """What the task of an orchestrator waits for, or all of its job if that stands still."""
+    if row.ended_at is not None:
+        return ()
+    of_job = waiting_on(connection, [queries.job(connection, row.job_id)])[row.job_id]
+    return tuple(each for each in of_job if each.task == row.id or each.kind in _OF_ALL_OF_A_JOB)
+
+
+_OF_ALL_OF_A_JOB = ("attention", "turn")
+"""The waits of a job that keep each of its tasks from going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stuck:
+    """What does not go on until a person has looked."""
+
+    tasks: frozenset[str] = frozenset()
+    all: bool = False
+    """The whole round."""
+
+
+def _stuck_in(waits: Iterable[WaitingOn], rounds: Collection[str]) -> _Stuck:
+    found = [below for each in waits if each.job in rounds for below in each.waiting_on]
+    return _Stuck(
+        frozenset(each.task for each in found if each.task is not None and _needs_person(each)),
+        all=any(each.kind == "attention" for each in found),
+    )
+
+
+def _needs_person(wait: WaitingOn) -> bool:
+    return wait.kind in ("attention", "resolution") or any(map(_needs_person, wait.waiting_on))
+
+
 @dataclass(slots=True)
 class _Ledger:
     """What the rounds add up to, taken in one after the other."""
 
     connection: sa.Connection
+    stuck: _Stuck
     plan: tuple[Subtask, ...] = ()
     rounds: list[RoundView] = field(default_factory=list[RoundView])
     attempts: dict[str, list[AttemptView]] = field(default_factory=dict[str, list[AttemptView]])
@@ -114,10 +152,16 @@ class _Ledger:
         """Take in what was done about a subtask in a round."""
         id = lane.subtask.id
         settled = id in self.outcomes
-        self.attempts.setdefault(id, []).extend(lane.finished(settled=settled))
+        attempts = self.attempts.setdefault(id, [])
+        attempts.extend(lane.finished(settled=settled))
         usage = [*([self.usage[id]] if id in self.usage else []), *lane.usage]
         self.usage[id] = conversations.sum_up(usage)
         self.standing[id] = lane.status
+        is_stuck = self.stuck.all or not self.stuck.tasks.isdisjoint(lane.tasks)
+        if is_stuck and self.open and lane.status == "working":
+            self.standing[id] = "needs_attention"
+            if attempts[-1].status in ("working", "judging"):
+                attempts[-1] = replace(attempts[-1], status="needs_attention")
 
     def _take_orders(self, job_id: str) -> None:
         """Take in what people have said of subtasks by hand."""

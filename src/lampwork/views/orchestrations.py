@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from lampwork.types import Json
-from lampwork.views.jobs import ErrorView, FileView
+from lampwork.views.jobs import ErrorView, FileView, WaitingOn
 
 __all__ = [
     "AttemptView",
@@ -29,9 +29,18 @@ class AttemptView:
     agent: str
     why: Literal["first", "asked_again", "retried", "fallback", "chosen", "refused", "by_hand"]
     """`refused`: it could not be given the subtask at all; `by_hand`: a person has ordered it."""
-    status: Literal["working", "judging", "accepted", "rejected", "failed", "stopped", "cancelled"]
+    status: Literal[
+        "working",
+        "needs_attention",
+        "judging",
+        "accepted",
+        "rejected",
+        "failed",
+        "stopped",
+        "cancelled",
+    ]
     """`rejected` by a check or the judge; `failed` without an answer; `stopped` by a person, who
-    has had something else done."""
+    has had something else done; `needs_attention` as for a subtask."""
     reasons: tuple[str, ...]
     began_at: datetime | None
     ended_at: datetime | None
@@ -64,8 +73,12 @@ class SubtaskView:
     depends_on: tuple[str, ...]
     """What its inputs are of, and what it waits for besides."""
     required: bool
-    status: Literal["waiting", "working", "succeeded", "failed", "skipped", "cancelled"]
-    """`skipped`: something that it needs has failed, or a person has said so."""
+    status: Literal[
+        "waiting", "working", "needs_attention", "succeeded", "failed", "skipped", "cancelled"
+    ]
+    """`skipped`: something that it needs has failed, or a person has said so. `needs_attention`:
+    it can't go on until a person has said what became of an effect, or has mended its job; which,
+    is in the orchestration's `waiting_on`."""
     orders: tuple[SubtaskOrder, ...]
     reasons: tuple[str, ...]
     attempts: tuple[AttemptView, ...]
@@ -148,6 +161,9 @@ class OrchestrationView:
     """The task's id."""
     orchestrator: str
     status: str
+    """Of its task; `needs_attention` once nothing in it goes on without a person."""
+    waiting_on: tuple[WaitingOn, ...]
+    """What it waits for, down through its rounds to the person or the clock, as for a job."""
     job_id: str
     conversation_id: str
     instructions: str

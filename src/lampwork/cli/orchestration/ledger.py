@@ -8,7 +8,7 @@ from typing import Any
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
-from lampwork.cli.screen.tree import Line, plain
+from lampwork.cli.screen.tree import Line, each_wait, plain, remedies, waits_for
 from lampwork.views import (
     AttemptView,
     OrchestrationView,
@@ -64,6 +64,19 @@ def lines_of(found: OrchestrationView, options: Options) -> Iterator[str]:
         yield "\nIt waits to be approved:"
         for verb in _DECIDING:
             yield f"  {options.to_type('orchestration', found.orchestration_id, *verb)}"
+    if others := list(_waits(found, options)):
+        yield "\nWaits for"
+        yield from others
+
+
+def _waits(found: OrchestrationView, options: Options) -> Iterator[str]:
+    """What waits for people below it, but for its own plan, and what they may type."""
+    for job_id, wait in each_wait(found.job_id, found.waiting_on):
+        of = (wait.subject or {}).get("orchestration")
+        typed = remedies(options, job_id, wait)
+        if of != found.orchestration_id and (typed or wait.kind == "answered"):
+            yield f"  {waits_for(wait)}"
+            yield from (f"    {each}" for each in typed)
 
 
 def _round(round: RoundView) -> Iterator[str]:
