@@ -63,11 +63,14 @@ class App(Door):
         self._not_ended: set[str] = set()
         """Jobs that were accepted here and are known not to have ended."""
         self._seen = 0
+        self._engine: Engine | None = None
+        self._regularly: list[asyncio.Task[None]] = []
+        """What is done now and then, until the close."""
         self._stack = ExitStack()
         try:
             self._open(project, cast or Cast(settings.model))
         except BaseException:
-            self._stack.close()
+            self._undo()
             raise
 
     @staticmethod
@@ -97,11 +100,15 @@ class App(Door):
         store = Store(place)
         self._stack.callback(store.close)
         super().__init__(project, store, cast=cast, reading=self.settings.reading)
-        engine = Engine(place, version=project.version)
-        if isinstance(place, Folder):
-            engine.reclaim()
         self._loop = LoopThread()
         self._stack.callback(self._loop.close)
+        telemetry = _telemetry(project.name) if self.settings.otel else None
+        if telemetry is not None:
+            self._stack.callback(telemetry.close)
+        engine = self._engine = Engine(place, version=project.version)
+        self._stack.callback(engine.close)
+        if isinstance(place, Folder):
+            engine.reclaim()
         if self.settings.kept_code is None:
             store.submit(limits.declare, project.name, _limits(project))
         warn_of_ineligible(project.genies.values())
@@ -112,17 +119,14 @@ class App(Door):
             limited=self.settings.trees is not None,
             interval=self.settings.heartbeat if isinstance(place, Server) else 0,
         )
-        telemetry = _telemetry(project.name) if self.settings.otel else None
         self.worker: Worker = Worker(
             project, self.settings, store, engine, self._presence, cast, telemetry
         )
         if telemetry is not None:
             telemetry.metrics.work, telemetry.metrics.commits = self.worker.counters, store.counters
-            self._stack.callback(telemetry.close)
         self.schedule: Schedule = Schedule(self.worker)
-        self._stack.callback(engine.close)
-        self._loop.submit(self._begin(engine)).result()
         self._stack.callback(lambda: self._loop.submit(self._end()).result())
+        self._loop.submit(self._begin(engine)).result()
         store.watch(lambda topics: self._loop.call_soon(self._look, topics), self._runs_here)
 
     async def _begin(self, engine: Engine) -> None:
@@ -219,14 +223,7 @@ class App(Door):
 
         A server that does not answer gets some seconds more, and then is not waited for.
         """
-        patience = threading.Timer(self.settings.grace + _PATIENCE, self._give_up)
-        patience.start()
-        try:
-            self._stack.close()
-        finally:
-            patience.cancel()
-            # Threads of the engine's may wait for its database yet, and the process for them.
-            self.worker.engine.give_up()
+        self._undo()
         for waiters in list(self._waiters.values()):
             for waiter in list(waiters):
                 if not waiter.done():
@@ -234,11 +231,24 @@ class App(Door):
                         StoreUnavailable("The project was closed; the job goes on when it is open.")
                     )
 
+    def _undo(self) -> None:
+        """Let go of all that is open, the last first."""
+        patience = threading.Timer(self.settings.grace + _PATIENCE, self._give_up)
+        patience.start()
+        try:
+            self._stack.close()
+        finally:
+            patience.cancel()
+            # Threads of the engine's may wait for its database yet, and the process for them.
+            if self._engine is not None:
+                self._engine.give_up()
+
     def _give_up(self) -> None:
         facts = {"event": "worker.gave_up"}
         _log.warning("the database does not answer, and this process closes without", extra=facts)
         self.store.give_up()
-        self.worker.engine.give_up()
+        if self._engine is not None:
+            self._engine.give_up()
 
     @property
     def executor_id(self) -> str | None:

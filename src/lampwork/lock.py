@@ -30,9 +30,15 @@ class FolderLock:
                 f"{home} can't hold the state: {error.strerror}. "
                 "Make it writable, or name another folder with --home or LAMPWORK_HOME."
             ) from error
+        try:
+            self._take(home)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _take(self, home: Path) -> None:
         if not _take(self._file):
             pid = _pid_in(self._file)
-            os.close(self._file)
             raise FolderInUse(
                 f"Process {pid} executes the jobs of {home}; SQLite takes one such process. "
                 "Queue work for it with `lampwork run` without --wait, or use another --home.",
@@ -41,7 +47,6 @@ class FolderLock:
             )
         dev = in_charge(home)
         if dev is not None and dev not in (str(os.getpid()), str(os.getppid())):
-            os.close(self._file)
             raise _has_charge(home, dev)
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())

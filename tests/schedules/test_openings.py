@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
+from tests.behind import place_at, rows
 from tests.postgres import Cluster
+from tests.support import eventually, opened
 
+from lampwork import Project, app, lock
 from lampwork.connections import cut_off
-from lampwork.engine import Engine
+from lampwork.door import Door
+from lampwork.engine import Engine, engine
+from lampwork.lock import FolderLock
 from lampwork.place import Server
+from lampwork.store.jobs import inbox
 from lampwork.store.store import Store
+from lampwork.worker.presence import Presence
 
 Ended = Callable[[Cluster, Any], None]
 """Ends the session of a connection, for a reason."""
@@ -112,3 +121,75 @@ def test_a_session_that_is_ended_in_any_of_its_first_statements_is_begun_again(
         with statements.cut_at(number):
             opening(Server(server))
     assert number > 10
+
+
+# --- what is left ---
+
+PLACES: dict[str, tuple[Any, str]] = {
+    "the store has connected": (Store, "_connected"),
+    "the store is open": (Door, "__init__"),
+    "the engine has connected": (Engine, "_register_queue"),
+    "the engine is open": (app, "Presence"),
+    "all is there": (app, "Schedule"),
+    "it says that it executes": (Presence, "begin"),
+    "it has said so": (Engine, "launch"),
+    "the engine is at work": (engine.DBOS, "launch"),
+    "jobs may run": (inbox, "newest_id"),
+}
+"""Where an opening fails: what is asked for when."""
+
+
+class Failed(Exception):
+    """What went wrong."""
+
+
+def fail(*_: Any, **__: Any) -> Any:
+    raise Failed
+
+
+@pytest.mark.parametrize("when", PLACES)
+async def test_of_an_opening_that_fails_nothing_is_left(
+    project: Project, home: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """No thread, no file and no session, and nobody takes it for a worker; the next one opens."""
+    place = place_at(home)
+    threads = set(threading.enumerate())
+    with monkeypatch.context() as failing:
+        failing.setattr(*PLACES[when], fail)
+        with pytest.raises(Failed):
+            async with opened(project, home):
+                pass
+
+    def left() -> list[str]:
+        there = [each.name for each in set(threading.enumerate()) - threads]
+        ours = [each for each in there if not each.startswith("asyncio_")]  # who opened it
+        return [*ours, *(_sessions(cluster, place) if isinstance(place, Server) else _files(home))]
+
+    await eventually(lambda: not left(), "it never let go")
+    assert left() == []
+    assert rows(place, "select id from executors where closed_at is null") == []
+    async with opened(project, home) as next_one:
+        assert next_one.worker.presence.holds
+
+
+@pytest.mark.folder
+def test_a_lock_that_can_not_be_asked_for_is_not_kept(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr(lock, "in_charge", fail)
+        with pytest.raises(Failed):
+            FolderLock(home)
+    FolderLock(home).release()
+
+
+def _sessions(cluster: Cluster, place: Server) -> list[str]:
+    query = "select query from pg_stat_activity where datname = %s"
+    with cluster.connect("postgres") as superuser:
+        return [str(said) for (said,) in superuser.execute(query, [place.url.rpartition("/")[2]])]
+
+
+def _files(home: Path) -> list[str]:
+    names = [Path("/proc/self/fd") / each for each in os.listdir("/proc/self/fd")]
+    files = [os.readlink(each) for each in names if each.is_symlink()]
+    return [each for each in files if each.startswith(str(home))]

@@ -7,8 +7,9 @@ in tests/engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -205,13 +206,11 @@ class Engine:
 
         Raises StoreUnavailable.
         """
-        client = self._client()
-        with told(self._place):
+        with told(self._place), self._client() as client:
             unfinished = client.list_workflows(
                 status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
             )
             client.cancel_workflows([each.workflow_id for each in unfinished])
-        client.destroy()
 
     async def standings(self, job_ids: list[str]) -> dict[str, Standing]:
         """How several jobs stand; those that DBOS does not know are left out."""
@@ -236,18 +235,22 @@ class Engine:
     def _register_queue(self) -> None:
         # Before the launch: DBOS looks for new queues once a second, and a job that was parked
         # in the first second of a folder's life would wait for that.
-        client = self._client()
-        client.register_queue(
-            _QUEUE, polling_interval_sec=_QUEUE_INTERVAL, on_conflict="always_update"
-        )
-        client.destroy()
+        with self._client() as client:
+            client.register_queue(
+                _QUEUE, polling_interval_sec=_QUEUE_INTERVAL, on_conflict="always_update"
+            )
 
-    def _client(self) -> DBOSClient:
-        return DBOSClient(
+    @contextmanager
+    def _client(self) -> Generator[DBOSClient]:
+        client = DBOSClient(
             system_database_engine=self._database,
             serializer=JsonSerializer(),
             application_name="lampwork",
         )
+        try:
+            yield client
+        finally:
+            client.destroy()
 
 
 def _standing(found: WorkflowStatus) -> Standing:

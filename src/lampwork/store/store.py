@@ -86,9 +86,14 @@ class Store:
         self._hear_commits: list[Callable[[], None]] = []
         self._hears_others = False
         self._connection: sa.Connection | None = None
-        self._database.look(self._connected())
         self._thread = threading.Thread(target=self._run, name="lampwork-writer", daemon=True)
-        self._thread.start()
+        try:
+            self._database.look(self._connected())
+            self._thread.start()
+        except BaseException:
+            self._let_go()
+            self._database.close()
+            raise
 
     @property
     def session(self) -> Session:
