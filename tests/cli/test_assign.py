@@ -157,6 +157,20 @@ def test_with_wait_files_are_read_and_what_was_saved_is_printed(lampwork: Any) -
 
     assert done["output"] == "I read order.md."
     assert [each["name"] for each in done["artifacts"]] == ["summary.txt"]
+    shown = lampwork("job", done["job_id"]).out
+    assert shown.endswith("\n\nOutput\n  I read order.md.\n")
+
+
+def test_what_was_delivered_is_told_with_what_to_type_for_it(lampwork: Any) -> None:
+    (lampwork.folder / "order.md").write_text("# Order")
+
+    out = lampwork("assign", "scribe", "Read it.", "--file", "order.md", "--wait").out
+
+    job_id = out.split()[1]
+    assert out.endswith(
+        "I read order.md.\n"
+        f"summary.txt: lampwork conversation c{job_id[1:]}.1 artifact summary.txt\n"
+    )
 
 
 def test_skills_that_are_withheld_for_want_of_metadata_are_said_at_once(lampwork: Any) -> None:

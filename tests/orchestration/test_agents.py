@@ -151,7 +151,12 @@ async def test_an_orchestrator_may_be_the_agent_of_another(opened: Open) -> None
     async with opened(project) as app:
         task = await app.assign_task(outer, "Go.")
         inside = await Insights(app.store).task(task.sections[0].task_id)
+        ledger = await Insights(app.store).orchestration(task.task_id)
 
+    [wide] = ledger.subtasks
+    [attempt] = wide.attempts
+    assert attempt.usage == wide.usage == {"requests": 2 + 1, "cost_nanodollars": 0}  # all below
+    assert ledger.usage["requests"] == 2 + 3
     assert task.sections[0].agent == "inner"
     assert task.sections[0].output == "deep succeeded"
     assert inside.answer is not None

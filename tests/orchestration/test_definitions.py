@@ -209,6 +209,20 @@ SCHEMA = {"type": "object", "properties": {"total": {"type": "integer"}}}
             ],
             'subtask "a" gives a text without fields',
         ),
+        (
+            [
+                subtask("a", "worker", output={"type": "object"}),
+                subtask("b", "worker", inputs=[{"name": "x", "subtask": "a", "field": "sum"}]),
+            ],
+            'the output of subtask "a" names no fields. Name them in its properties, or leave out',
+        ),
+        (
+            [
+                subtask("a", "worker", output={"$ref": "#/$defs/Sum", "$defs": {"Sum": SCHEMA}}),
+                subtask("b", "worker", inputs=[{"name": "x", "subtask": "a", "field": "sum"}]),
+            ],
+            'nothing produces "sum": the output of subtask "a" has no such field',
+        ),
         ([subtask("a", "worker", inputs=[{"name": "x"}])], "give one of request, file and sub"),
         (
             [subtask(each, "worker", budget_share=0.6) for each in "ab"],

@@ -58,6 +58,8 @@ async def test_what_is_required_and_has_failed_makes_the_result_partial(opened: 
         {"subtask": "later", "title": "Later", "reasons": ["it needs bad"]},
     ]
     assert error.missing == missing
+    assert '"bad" has failed (' in error.message
+    assert '"later" was skipped (it needs bad)' in error.message
     assert error.partial == "good succeeded, bad failed, later skipped"
     assert task.status == "partial"
     assert list(task.missing) == missing

@@ -332,7 +332,10 @@ async def test_it_is_asked_for_and_written_to_a_file_on_the_command_line(
     said = run("assign", str(EXAMPLE), "reporter", "Report on Q2.", "--report", "--wait")
     found = re.search(r"^Who did what: lampwork (?:--home \S+ )?orchestration (\S+)", said, re.M)
     assert found is not None, said
-    assert found[0] in run("job", f"j{found[1][1:].partition('.')[0]}")
+    assert re.search(r"^report.html: lampwork .*conversation \S+ artifact report.html", said, re.M)
+    job = run("job", f"j{found[1][1:].partition('.')[0]}")
+    assert found[0] in job
+    assert re.search(r"Artifacts\n(?:  .*\n)*  report.html  text/html, .*\n", job), job
     shown = run("orchestration", found[1])
     typed = re.search(
         r"report.html  text/html, .*  lampwork .*(conversation \S+ artifact \S+)", shown

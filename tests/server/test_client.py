@@ -28,6 +28,7 @@ from lampwork.errors import (
     InputInvalid,
     JobFailed,
     JobNotFound,
+    OutputTypeInvalid,
     RoleLacking,
     ServerRefused,
     ServerUnreachable,
@@ -51,6 +52,12 @@ async def test_a_program_hands_in_work_and_gets_what_came_of_it(serve: Serve) ->
         assert await client.result(job.job_id) == {"item": "lamp", "colour": "red"}
         with pytest.raises(InputInvalid, match=r"is no int: it: Input should be a valid int"):
             await client.result(job.job_id, int)
+
+
+async def test_a_type_in_place_of_a_schema_is_told_what_to_give(serve: Serve) -> None:
+    async with serve(project) as api, of(api) as client:
+        with pytest.raises(OutputTypeInvalid, match=r"output=Model\.model_json_schema\(\)"):
+            await client.assign("greeter", "Say hello.", output=Receipt)  # type: ignore[arg-type]
 
 
 async def test_a_job_that_failed_raises_what_it_raises_where_the_code_is(serve: Serve) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
@@ -31,6 +32,9 @@ def say_ended(job: JobDetails, options: Options) -> int:
         took = output.span(job.started_at or job.created_at, job.ended_at)
         output.say(f"Job {job.job_id} succeeded in {took}.{_used(job)}")
         output.say(output.pretty(summary(job)["output"]))
+        for file in delivered(job):
+            read = ("conversation", file["conversation_id"], "artifact", file["name"])
+            output.say(f"{file['name']}: {options.to_type(*read)}")
         for task_id in orchestrations(job):
             output.say(f"Who did what: {options.to_type('orchestration', task_id)}")
     else:
@@ -52,6 +56,15 @@ def _in_vain(job: JobTree) -> Iterator[str]:
             yield from (f"not run: {each.skill}: {each.reply}" for each in task.refused)
         for child in call.jobs:
             yield from _in_vain(child)
+
+
+def delivered(job: JobDetails) -> list[dict[str, Any]]:
+    """The files of the answer of a job that carries a task, each with its `conversation_id`."""
+    if not job.carries_task or job.status != "succeeded":
+        return []
+    answer: dict[str, Any] = job.output
+    at = {"conversation_id": answer["conversation_id"]}
+    return [each | at for each in answer["artifacts"]]
 
 
 def orchestrations(job: JobTree) -> Iterator[str]:

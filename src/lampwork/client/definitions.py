@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from lampwork.client.asking import Asking, new_key
 from lampwork.client.connection import read
 from lampwork.client.terms import Terms, as_sent, content_of
-from lampwork.errors import InputInvalid
+from lampwork.errors import InputInvalid, OutputTypeInvalid
 from lampwork.types import Json
 from lampwork.views import (
     FileView,
@@ -122,7 +122,7 @@ class DefinitionCalls(Asking):
         task = {
             "instructions": instructions,
             "data": data,
-            "output": None if output is None else dict(output),
+            "output": _schema_of(output),
             "on_problem": on_problem,
             "knowledge": knowledge,
             "report": report or None,
@@ -223,3 +223,16 @@ class DefinitionCalls(Asking):
     ) -> tuple[TriggerDetails, ...]:
         path = await self._at("triggers", recipe, what)
         return (await self._post(Page[TriggerDetails], path, dict(order))).items
+
+
+def _schema_of(output: Any) -> dict[str, Json] | None:
+    """The JSON Schema that was given; the server has no types but its project's."""
+    if output is None:
+        return None
+    if not isinstance(output, Mapping):
+        raise OutputTypeInvalid(
+            f"Give the client a JSON Schema, not a type: output={output!r:.80}. Of a pydantic "
+            "model it is output=Model.model_json_schema(), of other types "
+            "TypeAdapter(T).json_schema(); a report is report=True."
+        )
+    return dict(cast(Mapping[str, Json], output))

@@ -129,17 +129,18 @@ class Playbook(Generic[D_co]):
         except ModelError:
             raise
         except Exception as error:
+            at = place_of("".join(traceback.format_tb(error.__traceback__)))
             facts = {
                 "event": "playbook.raised",
                 "playbook": self.name,
                 "task_id": ask.task_id,
                 "error_type": type(error).__name__,
-                "at": place_of("".join(traceback.format_tb(error.__traceback__))),
+                "at": at,
             }
             said = "%(playbook)s raised %(error_type)s in task %(task_id)s at %(at)s"
             _log.error(said, facts, extra=facts)
             raise PlaybookFailed(
-                f"{self.name} raised {type(error).__name__}: {error}. Mend the playbook.",
+                f"{self.name} raised {type(error).__name__}: {error} ({at}). Mend the playbook.",
                 playbook=self.name,
                 error_type=type(error).__name__,
             ) from error

@@ -59,7 +59,7 @@ async def conclude(task: TaskInHand, ending: Ending) -> Ending:
     ]
     sections = await _sections(task.hold.run.store, succeeded)
     if not succeeded:
-        return _instead(ending, _failed(task, missing))
+        return _instead(ending, _failed(task, missing, subtasks))
     found: dict[str, Json] = {"sections": [each.to_json() for each in sections]}
     if ending.error is None and not missing:
         return _answered(ending, found, await _files(task, ending, sections, missing))
@@ -144,9 +144,11 @@ def _instead(ending: Ending, error: LampworkError) -> Ending:
     return replace(ending, entries=[*before, failed(error)], error=error)
 
 
-def _failed(task: TaskInHand, missing: Sequence[dict[str, Any]]) -> OrchestrationFailed:
+def _failed(
+    task: TaskInHand, missing: Sequence[dict[str, Any]], subtasks: Sequence[dict[str, Any]]
+) -> OrchestrationFailed:
     return OrchestrationFailed(
-        f'Orchestrator "{task.genie.name}" has nothing to show: {_named(missing)}. '
+        f'Orchestrator "{task.genie.name}" has nothing to show: {_named(missing, subtasks)}. '
         f"`lampwork orchestration {task.hold.task_id}` shows each attempt.",
         missing=list(missing),
     )
@@ -158,15 +160,17 @@ def _partial(
     done = len(found["sections"])
     return OrchestrationPartial(
         f'Orchestrator "{task.genie.name}" has {done} of {len(subtasks)} subtasks: '
-        f"{_named(found['missing'])}. Assign it with allow_partial=True to be given what there is. "
-        f"`lampwork orchestration {task.hold.task_id}` shows each attempt.",
+        f"{_named(found['missing'], subtasks)}. Assign it with allow_partial=True to be given what "
+        f"there is. `lampwork orchestration {task.hold.task_id}` shows each attempt.",
         **found,
     )
 
 
-def _named(missing: Sequence[dict[str, Any]]) -> str:
+def _named(missing: Sequence[dict[str, Any]], subtasks: Sequence[dict[str, Any]]) -> str:
+    skipped = {each["subtask"] for each in subtasks if each["status"] == "skipped"}
     said = [
-        f'"{each["subtask"]}" has failed ({joined(each["reasons"]).rstrip(".")})'
+        f'"{each["subtask"]}" {"was skipped" if each["subtask"] in skipped else "has failed"} '
+        f"({joined(each['reasons']).rstrip('.')})"
         for each in missing
     ]
     return "; ".join(said) or "no subtask has succeeded"

@@ -42,6 +42,7 @@ def lanes_of(
     """
     tasks: dict[int, Any] = {row.call: row for row in orchestrations.tasks_of(connection, job_id)}
     calls = [row for _, row in sorted(calls_store.of_job(connection, job_id).items())]
+    below = conversations.usage_below_calls(connection, job_id)
     ahead = _before_lanes(calls)
     lanes = [
         LaneRecord(connection, each, _looks(each, plan), each.id in chosen)
@@ -51,7 +52,7 @@ def lanes_of(
     for row in calls:
         if row.number > ahead and lanes:
             index: int = (row.number - ahead - 1) % len(lanes)
-            lanes[index].take(row, tasks.get(row.number))
+            lanes[index].take(row, tasks.get(row.number), below.get(row.number, {}))
     return iter(lanes)
 
 
@@ -91,25 +92,26 @@ class LaneRecord:
     taken: list[int] = field(default_factory=list[int])
     """The numbers of the orders that it has followed."""
 
-    def take(self, call: Any, task: Any) -> None:
-        """Take in a call, and the task that it has assigned."""
+    def take(self, call: Any, task: Any, below: dict[str, int]) -> None:
+        """Take in a call, the task that it has assigned, and what those below that have used."""
+        usage: dict[str, int] = {}
         outcome = None
         if call.envelope is not None:
             outcome = values.read(blobs.unfold(self.connection, call.envelope))
         if task is not None:
             self.tasks.append(task.id)
-            self.usage.append(
-                conversations.usage_so_far(self.connection, task)
-                if task.usage is None
-                else task.usage
-            )
+            own = task.usage
+            if own is None:
+                own = conversations.usage_so_far(self.connection, task)
+            usage = conversations.sum_up([own, below])
+            self.usage.append(usage)
         match call.kind, call.name:
             case "task", _ if task is not None and task.instructions == JUDGING:
                 self._judged(_of_judge(outcome))
                 if (by := _stopped_by(outcome)) is not None:
                     self.attempts[-1] = replace(self.attempts[-1], status="stopped", stopped_by=by)
             case "task", agent:
-                self.attempts.append(self._attempt(call, task, agent, outcome))
+                self.attempts.append(self._attempt(call, task, agent, outcome, usage))
                 self.rested, self.by_hand, self.passed = False, False, 0
             case "step", _:
                 self._judged(_of_check(outcome))
@@ -154,7 +156,9 @@ class LaneRecord:
             and self.passed >= self.looks
         )
 
-    def _attempt(self, call: Any, task: Any, agent: str, outcome: Any) -> AttemptView:
+    def _attempt(
+        self, call: Any, task: Any, agent: str, outcome: Any, usage: dict[str, int]
+    ) -> AttemptView:
         status, reasons, by = "working", (), _stopped_by(outcome)
         if isinstance(outcome, values.Failure):
             status = "failed" if by is None else "stopped"
@@ -173,7 +177,7 @@ class LaneRecord:
             task_id=None if task is None else task.id,
             conversation_id=None if task is None else task.conversation_id,
             stopped_by=by,
-            usage={} if task is None else task.usage or {},
+            usage=usage,
         )
 
     def _why(self, agent: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -300,9 +300,15 @@ def _of_input(given: SubtaskInput, of: Subtask, known: Mapping[str, Subtask]) ->
         return "a subtask can't be given what it produces itself"
     if given.field is None:
         return None
-    fields = _fields(known[given.subtask].output)
-    if fields is None:
+    output = known[given.subtask].output
+    if output is None:
         return f'subtask "{given.subtask}" gives a text without fields. Leave out field'
+    fields = _fields(output)
+    if fields is None:
+        return (
+            f'the output of subtask "{given.subtask}" names no fields. '
+            f"Name them in its properties, or leave out field"
+        )
     if given.field not in fields:
         return (
             f'nothing produces "{given.field}": the output of subtask "{given.subtask}" has no '
@@ -321,11 +327,22 @@ def _or(wrong: str, known: Iterable[str]) -> str:
     return one_of(wrong, known).rstrip(".")
 
 
-def _fields(schema: dict[str, Json] | None) -> list[str] | None:
-    """The fields of an output; None if it has none that are known."""
-    if schema is None or not isinstance(schema.get("properties"), dict):
-        return None
-    return list(schema["properties"])
+def _fields(schema: dict[str, Json]) -> list[str] | None:
+    """The fields that an output names, by itself or by a reference to its own part."""
+    seen = set[str]()
+    while isinstance(where := schema.get("$ref"), str) and where not in seen:
+        seen.add(where)  # references may go in a circle
+        schema = schema | _part(schema, where)
+    fields = schema.get("properties")
+    return list(cast(dict[str, Json], fields)) if isinstance(fields, dict) else None
+
+
+def _part(schema: dict[str, Json], where: str) -> dict[str, Json]:
+    """What a reference such as `#/$defs/Rows` leads to; empty if it leads to no schema."""
+    found: Any = schema
+    for step in where.removeprefix("#/").split("/"):
+        found = cast(dict[str, Json], found).get(step) if isinstance(found, dict) else None
+    return cast(dict[str, Json], found) if isinstance(found, dict) else {}
 
 
 def _cycle(known: Mapping[str, Subtask]) -> list[str]:

@@ -227,7 +227,8 @@ def _end_answered(value: Json, response: str, judged: Judged) -> None:
 
 def _end_declined(task: TaskInHand, reason: str, missing: list[str], judged: Judged) -> None:
     entry: Entry = ("not_completed", {"reason": reason, "missing": missing})
-    lacking = f" Missing: {', '.join(missing)}." if missing else ""
+    ended = reason.rstrip().endswith((".", "!", "?"))
+    lacking = f"{'' if ended else '.'} Missing: {', '.join(missing)}." if missing else ""
     error = TaskNotCompleted(
         f'Genie "{task.genie.name}" could not complete the task: {reason}{lacking}',
         reason=reason,

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from lampwork.cli import completing, output
-from lampwork.cli.ended import orchestrations
+from lampwork.cli.ended import delivered, orchestrations, summary
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples, of_project
 from lampwork.cli.reading import of_job
@@ -354,9 +354,11 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
             yield f"  {each.job_id}  {_copied(each)}  {each.status}{answered}"
     for task_id in orchestrations(job):
         yield f"\nWho did what: {options.to_type('orchestration', task_id)}"
-    if saved := list(_artifacts(job, options)):
+    if saved := _artifacts(job):
         yield "\nArtifacts"
-        yield from saved
+        for conversation, name, what in saved:
+            yield f"  {what}"
+            yield f"    {options.to_type('conversation', conversation, 'artifact', name)}"
     if job.log:
         yield "\nLog"
         yield from (f"  {output.local(line.at)}  {line.message}" for line in job.log)
@@ -371,7 +373,7 @@ def _lines(job: JobDetails, options: Options) -> Iterator[str]:
     if job.status == "failed" and job.parent is None and not retried:
         yield f"\nTry again: {options.to_type('job', job.job_id, 'retry')}"
     if job.status == "succeeded":
-        yield f"\nOutput\n{output.indented(output.pretty(job.output))}"
+        yield f"\nOutput\n{output.indented(output.pretty(summary(job)['output']))}"
 
 
 def _facts(job: JobDetails, *, on_server: bool) -> Iterator[str]:
@@ -425,17 +427,30 @@ def _copied(job: JobView) -> str | None:
     return None
 
 
-def _artifacts(job: JobTree, options: Options) -> Iterator[str]:
-    """What its tasks, and those below it, have saved, and what to type for it."""
+def _artifacts(job: JobDetails) -> list[tuple[str, str, str]]:
+    """What skills have saved for it, and then what its answer has beside: where, its name, and how
+    it is shown.
+    """
+    saved = list(_saved(job))
+    digests = {digest for _, digest, *_ in saved}
+    found = [(where, name, f"{name}  {what}") for where, _, name, what in saved]
+    for file in delivered(job):
+        if file["digest"] not in digests:
+            shown = f"{file['name']}  {file['media_type']}, {output.size(file['size'])}"
+            found.append((file["conversation_id"], file["name"], shown))
+    return found
+
+
+def _saved(job: JobTree) -> Iterator[tuple[str, str, str, str]]:
+    """What skills of its tasks, and of those below, have saved: where, digest, name and kind."""
     for call in job.calls:
         for card in () if call.task is None else call.task.skill_calls:
             for file in card.artifacts:
                 assert call.task is not None
-                conversation = call.task.conversation_id
-                yield f"  {file.name}  {file.media_type}, {output.size(file.size)}"
-                yield f"    {options.to_type('conversation', conversation, 'artifact', file.name)}"
+                what = f"{file.media_type}, {output.size(file.size)}"
+                yield call.task.conversation_id, file.digest, file.name, what
         for child in call.jobs:
-            yield from _artifacts(child, options)
+            yield from _saved(child)
 
 
 def _waits(job: JobDetails, options: Options) -> Iterator[str]:

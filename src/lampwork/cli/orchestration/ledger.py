@@ -30,6 +30,8 @@ _SHOWN_AS = {
     "stopped": "cancelled",
 }
 _MARKS = {"added": "+", "changed": "~", "dropped": "-"}
+_SHOWN_OF_REASON = 400
+"""Characters: the cause of a failure often stands last."""
 _DECIDING = (("plan",), ("approve",), ("reject", "--reason", "TEXT"), ("edit", "FILE"))
 
 SHOWN_OF_DIGEST = 12
@@ -45,7 +47,7 @@ def lines_of(found: OrchestrationView, options: Options) -> Iterator[str]:
         f"job {found.job_id}  conversation {found.conversation_id}"
     )
     if found.error is not None:
-        yield f"  {output.headline(found.error.message)}"
+        yield f"  {output.headline(found.error.message, _SHOWN_OF_REASON)}"
     for each in found.artifacts:
         read = options.to_type("conversation", found.conversation_id, "artifact", each.name)
         yield f"  {each.name}  {each.media_type}, {output.size(each.size)}  {read}"
@@ -80,12 +82,15 @@ def _waits(found: OrchestrationView, options: Options) -> Iterator[str]:
 
 
 def _round(round: RoundView) -> Iterator[str]:
-    text = f"{round.verb}  {round.status}  {output.span(round.created_at, round.ended_at)}"
+    status = "carried out" if round.status == "succeeded" else round.status
+    text = f"{round.verb}  {status}  {output.span(round.created_at, round.ended_at)}"
     text += "".join(f"  {_MARKS[each.change]}{each.subtask}" for each in round.changes)
     text += "".join(f"  {subtask} to {agent}" for subtask, agent in round.chosen.items())
     if round.reason:
         text += f"  {output.cut(round.reason, 60)}"
-    yield text if round.error is None else f"{text}  {output.headline(round.error.message)}"
+    if round.error is not None:
+        text += f"  {output.headline(round.error.message, _SHOWN_OF_REASON)}"
+    yield text
     yield from (f"  {line}" for line in _fields(round.changes))
     if round.approval is not None:
         yield from (f"  {line}" for line in _approval(round.approval))
@@ -156,5 +161,5 @@ def _attempt(attempt: AttemptView) -> Line:
     if attempt.task_id is not None:
         text += f"  {attempt.task_id}"
     if attempt.reasons:
-        text += f"  {output.headline('; '.join(attempt.reasons))}"
+        text += f"  {output.headline('; '.join(attempt.reasons), _SHOWN_OF_REASON)}"
     return Line(_SHOWN_AS.get(attempt.status, attempt.status), text)

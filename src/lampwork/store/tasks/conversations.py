@@ -180,6 +180,18 @@ def usage_below(connection: sa.Connection, job_id: str) -> dict[str, int]:
     )
 
 
+def usage_below_calls(connection: sa.Connection, job_id: str) -> dict[int, dict[str, int]]:
+    """What the tasks of all jobs below a job have used, by the number of its call above them."""
+    below = sa.and_(tasks.c.job_id > f"{job_id}.", tasks.c.job_id < f"{job_id}/")
+    columns = [tasks.c[name] for name in ("id", "job_id", "conversation_id", "history_until")]
+    used: dict[int, list[dict[str, int]]] = {}
+    for task in connection.execute(sa.select(*columns, tasks.c.usage).where(below)).all():
+        call = int(task.job_id[len(job_id) + 1 :].partition(".")[0])
+        usage = usage_so_far(connection, task) if task.usage is None else task.usage
+        used.setdefault(call, []).append(usage)
+    return {call: sum_up(usages) for call, usages in used.items()}
+
+
 def sum_up(usages: Iterable[dict[str, int]]) -> dict[str, int]:
     """Usage that adds up, by what is counted."""
     total: dict[str, int] = {}
