@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pydantic import BaseModel
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, ends_with, lead, of, subtask, summary
+from tests.support import eventually, result
 
 from lampwork import (
     Answer,
@@ -16,6 +18,7 @@ from lampwork import (
     Job,
     OrchestrationLimits,
     Project,
+    TaskAnswer,
     Turn,
 )
 from lampwork.errors import (
@@ -172,6 +175,43 @@ async def test_a_plan_may_be_revised_twice_and_keeps_what_has_succeeded(opened: 
     assert "The plan was revised 2 times, and that is the most" in raised.error.partial
     assert [each["subtask"] for each in raised.error.missing] == ["bad1"]
     assert done == ["do good"]
+
+
+async def test_a_revision_needs_nobody_who_was_needed_for_what_is_done(opened: Open) -> None:
+    """Agent, judge and check are gone from the code when the orchestrator goes on."""
+    asked: list[str] = []
+
+    def desk(*, all_there: bool) -> Project:
+        project = Project("desk")
+
+        async def then(turn: Turn) -> Call | Answer:
+            if len(turn.results) > 1:
+                return Answer(turn.results[-1].error or summary(turn))
+            if all_there:
+                asked.append("what comes next")
+                await asyncio.Event().wait()
+            return Call("revise", reason="more", subtasks=[subtask("b", "stays")])
+
+        team, more = [agent(project, "stays")], dict[str, Any]()
+        if all_there:
+
+            @project.acceptance_check
+            def there(answer: TaskAnswer[str]) -> None:
+                """It is there."""
+
+            team.append(agent(project, "gone"))
+            more["judge"] = agent(project, "judge", lambda _: Answer({"accepted": True}))
+        plan = [subtask("a", "gone", rubric="It is there.", checks=["there"])]
+        lead(project, team, plan, then=then, **more)
+        return project
+
+    async with opened(desk(all_there=True)) as app:
+        job = await app.assign("lead", "Go.")
+        await eventually(lambda: asked)
+    async with opened(desk(all_there=False)) as app:
+        answer = await result(app, job)
+
+    assert answer["response"] == "a succeeded, b succeeded"
 
 
 async def test_a_subtask_spends_no_more_than_its_share(opened: Open) -> None:

@@ -167,7 +167,7 @@ def edited(proposal: Mapping[str, Any], given: Json) -> Edited:
         raise _refused([_named(each) for each in error.errors()]) from error
     team = Team(**proposal["team"])
     problems = [
-        *problems_of(subtasks, team),
+        *problems_of(subtasks, team, done=proposal["done"]),
         *lacking(subtasks, files=proposal["files"], fields=proposal["fields"]),
         *_done_anew(subtasks, proposal),
     ]

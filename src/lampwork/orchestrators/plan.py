@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -202,8 +202,13 @@ def as_given(subtasks: Iterable[Subtask]) -> list[dict[str, Json]]:
     return [each.model_dump(mode="json", exclude_defaults=True) for each in subtasks]
 
 
-def problems_of(subtasks: Sequence[Subtask], team: Team) -> list[str]:
-    """What is wrong with a plan for this team, as phrases for who made it."""
+def problems_of(
+    subtasks: Sequence[Subtask], team: Team, *, done: Collection[str] = ()
+) -> list[str]:
+    """What is wrong with a plan for this team, as phrases for who made it.
+
+    Who had to do with those that are `done` is not needed any more.
+    """
     if len(subtasks) > team.most:  # all else would take the longer, the more there are
         return [f"{len(subtasks)} subtasks are too many: {team.most} are the most"]
     known = {each.id: each for each in subtasks}
@@ -212,7 +217,8 @@ def problems_of(subtasks: Sequence[Subtask], team: Team) -> list[str]:
     found = [*_of_the_whole(subtasks)]
     for each in subtasks:
         where = f'subtask "{each.id}"'
-        found += [f"{where}: {problem}" for problem in _of_one(each, known, team)]
+        of_one = [*(() if each.id in done else _of_team(each, team)), *_of_one(each, known)]
+        found += [f"{where}: {problem}" for problem in of_one]
     if not found and (cycle := _cycle(known)):
         found.append(f"these wait for each other: {' → '.join(cycle)}")
     return found
@@ -257,7 +263,7 @@ def _of_the_whole(subtasks: Sequence[Subtask]) -> Iterator[str]:
         yield f"the budget shares add up to {shares:g}, and 1 is all there is"
 
 
-def _of_one(subtask: Subtask, known: Mapping[str, Subtask], team: Team) -> Iterator[str]:
+def _of_team(subtask: Subtask, team: Team) -> Iterator[str]:
     doers = [subtask.agent, *subtask.fallbacks]
     for agent in doers:
         if agent not in team.agents:
@@ -269,6 +275,9 @@ def _of_one(subtask: Subtask, known: Mapping[str, Subtask], team: Team) -> Itera
             yield f'there is no check "{check}". {_or(check, team.checks)}'
     if subtask.rubric is not None and not team.has_judge:
         yield "there is no judge for its rubric. Leave the rubric out"
+
+
+def _of_one(subtask: Subtask, known: Mapping[str, Subtask]) -> Iterator[str]:
     for other in subtask.depends_on:
         if other not in known:
             yield f'depends_on "{other}", and there is no such subtask. {_or(other, known)}'

@@ -80,7 +80,7 @@ def _require_possible(
 ) -> None:
     """Raise PlanInvalid for a plan that can't be carried out."""
     files = [each["name"] for each in given.files]
-    problems = problems_of(subtasks, by.team)
+    problems = problems_of(subtasks, by.team, done=done)
     problems += lacking(subtasks, files=files, fields=given.fields)
     problems += _not_saved(subtasks, done)
     if problems:
