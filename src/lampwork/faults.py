@@ -14,7 +14,7 @@ from typing import Any
 
 from lampwork.errors import ProjectError
 
-__all__ = ["Fault", "Unsound", "judged", "kept", "place", "placed", "sound"]
+__all__ = ["Fault", "Unsound", "judged", "kept", "place", "sound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,6 @@ def judged(fn: Callable[..., Any] | None = None) -> Generator[None]:
             _name_place(error, file, line)
             raise
         faults.append(Fault(error, file, line))
-
-
-@contextmanager
-def placed() -> Generator[None]:
-    """What is wrong with a definition on the caller's line names that line."""
-    try:
-        yield
-    except ProjectError as error:
-        _name_place(error, *_place(None))
-        raise
 
 
 def place() -> str:

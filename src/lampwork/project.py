@@ -78,7 +78,8 @@ class Project:
         public, and from which files may be given by address (`*`: all public ones). Raises
         ProjectError.
         """
-        with faults.placed():
+        self.allowed_hosts: AllowedHosts = AllowedHosts.of(name, ())
+        with faults.judged():
             if max_queued is not None and max_queued < 1:
                 raise ProjectError(
                     f'Project "{name}": max_queued={max_queued} would let no job be started. '
@@ -90,7 +91,7 @@ class Project:
                         f'Project "{name}": rate_limits["{limited}"]={limit!r} is no rate limit. '
                         "Give RateLimit(requests_per_minute=…, tokens_per_minute=…)."
                     )
-            self.allowed_hosts: AllowedHosts = AllowedHosts.of(name, allow_hosts)
+            self.allowed_hosts = AllowedHosts.of(name, allow_hosts)
         self.name = name
         self.retention = retention
         self.title: str = title or name

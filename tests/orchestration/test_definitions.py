@@ -327,17 +327,69 @@ SAID = {
 }
 
 
-def test_check_names_every_wrong_definition_with_its_place(warm: Warm, tmp_path: Path) -> None:
-    (tmp_path / "project.py").write_text(WRONG)
-    env = {name: each for name, each in os.environ.items() if name != "LAMPWORK_HOME"}
-    ran = warm.start(("-m", "lampwork", "check", "project.py", "--json"), cwd=tmp_path, env=env)
-    out, err = ran.communicate(timeout=120)
+IN_PLANS = """
+from lampwork import Answer, OrchestrationLimits, Plan, Project, Subtask, SubtaskInput, playbook
 
-    assert ran.returncode == 1, out + err
-    found, lines = json.loads(out)["items"], WRONG.splitlines()
+project = Project("wrong")
+play = playbook(lambda turn: Answer("done"))
+how = {"model": play, "job_description": "You lead."}
+worker = project.genie("worker", model=play, job_description="You work.")
+right = {"title": "A", "agent": worker, "brief": "do"}
+
+late = Subtask(
+    id="a",
+    seconds="10",
+    **right,
+)
+untitled = Subtask(id="b", agent=worker, brief="do")
+given = Subtask(id="c", inputs=[SubtaskInput(nme="x", subtask="a")], **right)
+nobody = Subtask(id="e", title="E", agent="nobody", brief="do")
+assert (late.title, late.seconds, given.inputs[0].subtask) == ("A", "10", "a")
+
+project.orchestrator("one", agents=[worker], plan=Plan(subtasks=[late, untitled]), **how)
+project.orchestrator("two", agents=[worker], plan=Plan(subtasks=[given]), **how)
+project.orchestrator("three", agents=[worker], plan=Plan(subtasks=[]), **how)
+project.orchestrator("four", agents=[worker], plan=Plan(subtasks=[{"id": "d"}]), **how)
+project.orchestrator("five", agents=[worker], limits=OrchestrationLimits(subtasks="2"), **how)
+project.orchestrator("six", agents=[worker], plan=Plan(subtasks=[nobody]), **how)
+"""
+
+SAID_OF_PLANS = {
+    "late": 'Subtask "a": seconds: Input should be a number',
+    "untitled": 'Subtask "b": title: Field required',
+    "given": "SubtaskInput: name: Field required; nme: ",
+    'project.orchestrator("three"': "Plan: subtasks: Input should be a list of at least one",
+    'project.orchestrator("four"': "Plan: subtasks.0.title: Field required",
+    'project.orchestrator("five"': "OrchestrationLimits(subtasks='2')",
+    'project.orchestrator("six"': 'there is no agent "nobody"',
+}
+
+
+def test_check_goes_on_behind_a_wrong_subtask(warm: Warm, tmp_path: Path) -> None:
+    """Each is one problem, and whoever is given it is blamed for nothing more."""
+    found, lines = _checked(IN_PLANS, warm, tmp_path), IN_PLANS.splitlines()
+    for (begin, said), each in zip(SAID_OF_PLANS.items(), found, strict=True):
+        assert (each["code"], each["severity"]) == ("orchestrator_invalid", "error")
+        assert said in each["message"]
+        assert each["file"] == str(tmp_path / "project.py")
+        assert lines[each["line"] - 1].startswith(begin)
+
+
+def test_check_names_every_wrong_definition_with_its_place(warm: Warm, tmp_path: Path) -> None:
+    found, lines = _checked(WRONG, warm, tmp_path), WRONG.splitlines()
     for (name, said), each in zip(SAID.items(), found, strict=True):
         assert (each["code"], each["severity"]) == ("orchestrator_invalid", "error")
         assert each["message"].startswith(f'Orchestrator "{name}": ')
         assert said in each["message"]
         assert each["file"] == str(tmp_path / "project.py")
         assert lines[each["line"] - 1].startswith(f'project.orchestrator("{name}"')
+
+
+def _checked(code: str, warm: Warm, folder: Path) -> list[Any]:
+    """What `lampwork check` finds in a file of that code."""
+    (folder / "project.py").write_text(code)
+    env = {name: each for name, each in os.environ.items() if name != "LAMPWORK_HOME"}
+    ran = warm.start(("-m", "lampwork", "check", "project.py", "--json"), cwd=folder, env=env)
+    out, err = ran.communicate(timeout=120)
+    assert ran.returncode == 1, out + err
+    return json.loads(out)["items"]

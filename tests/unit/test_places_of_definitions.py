@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lampwork import faults
 from lampwork.errors import ProjectError
 
 FILE = "/srv/shop/project.py"
@@ -57,6 +58,17 @@ WRONG = {
     "limits that are none": ('\nOrchestrationLimits(parallel="2")\n', [4]),
     "what is no host": ('\n\nProject("b", allow_hosts=["http://b/"])\n', [5]),
 }
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_check_keeps_it_with_its_place_and_reads_the_code_behind_it(what: str) -> None:
+    code, lines = WRONG[what]
+    behind = '\nproject.genie("behind", model=3, job_description="You.")\n'
+    with faults.kept() as kept:
+        exec(compile(BEGINNING + code + behind, FILE, "exec"), {"__name__": "project"})
+
+    last = (BEGINNING + code + behind).count("\n")
+    assert [(each.file, each.line) for each in kept] == [(FILE, lines[0]), (FILE, last)]
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -36,8 +36,11 @@ class OrchestrationLimits:
     """How often the orchestrator itself may give one subtask to an agent of its choice."""
 
     def __post_init__(self) -> None:
-        with faults.placed():
+        with faults.judged():
             self._check()
+            return
+        for each in fields(self):  # of wrong ones that are kept nothing more is to be said
+            object.__setattr__(self, each.name, each.default)
 
     def _check(self) -> None:
         least = {"parallel": 1, "subtasks": 1, "set_aside_after": 1, "plan_attempts": 1}

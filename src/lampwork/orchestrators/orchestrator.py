@@ -133,8 +133,8 @@ class Orchestrator(Genie):
         )
         object.__setattr__(found, "skills", verbs_of(found))
         _check_depth(found)
-        if plan is not None and (problems := problems_of(plan.subtasks, found.team)):
-            raise _wrong(name, f"plan= can't be carried out: {joined(problems)}")
+        if plan is not None and plan.is_sound_throughout:
+            _check_plan(found, plan)
         return found
 
     @property
@@ -385,6 +385,12 @@ def _takes_one(fn: Any) -> bool:
     except ValueError:  # written in C, which says nothing of what it takes
         return True
     return True
+
+
+def _check_plan(of: Orchestrator, plan: Plan) -> None:
+    """Raise OrchestratorInvalid if its agents can't carry it out."""
+    if problems := problems_of(plan.subtasks, of.team):
+        raise _wrong(of.name, f"plan= can't be carried out: {joined(problems)}")
 
 
 def _check_depth(of: Orchestrator) -> None:

@@ -79,15 +79,22 @@ class _Model(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
+    is_sound: ClassVar[bool] = True
+    """Not of what is wrong in code and was kept as a fault, so that the code behind it is read."""
+
     if not TYPE_CHECKING:
 
         def __init__(self, **given: Any) -> None:
             read = type(self).__pydantic_validator__.validate_python
-            with faults.placed():
+            with faults.judged():
                 try:
                     read(given, self_instance=self, context=_IN_CODE)
+                    return
                 except ValidationError as error:
                     raise _wrong_in_code(type(self), given, error) from None
+            left = type(self).model_construct(**given)
+            object.__setattr__(self, "__pydantic_fields_set__", left.model_fields_set)
+            vars(self).update(vars(left), is_sound=False)
 
         # What a model gives is read without it, so that its problems are collected.
         __init__.__pydantic_base_init__ = True
@@ -175,6 +182,14 @@ class Plan(_Model):
     """The subtasks of a request, as an author gives them."""
 
     subtasks: Annotated[list[Subtask], BeforeValidator(_several)]
+
+    @property
+    def is_sound_throughout(self) -> bool:
+        """Whether all that it is made of is sound."""
+        return self.is_sound and all(
+            each.is_sound and all(source.is_sound for source in each.inputs)
+            for each in self.subtasks
+        )
 
 
 def _wrong_in_code(
