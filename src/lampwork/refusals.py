@@ -70,8 +70,15 @@ def was_lost(error: BaseException) -> bool:
     if error.connection_invalidated:
         return True
     # What SQLAlchemy itself asks as it connects for the first time it does not look at like that.
-    said_nothing = isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
-    return said_nothing or sqlstate(error) in _SESSION_ENDED
+    return _ended_wordless(error.orig) or sqlstate(error) in _SESSION_ENDED
+
+
+def _ended_wordless(error: BaseException | None) -> bool:
+    """Whether a session ended without a word; none that never came to be."""
+    if not isinstance(error, psycopg.OperationalError) or error.sqlstate is not None:
+        return False
+    # Of a try to connect that has failed, the driver's error names the connection.
+    return error.pgconn is None and not isinstance(error, psycopg.errors.ConnectionTimeout)
 
 
 def sqlstate(error: BaseException) -> str | None:

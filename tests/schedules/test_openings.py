@@ -24,6 +24,7 @@ from lampwork.door import Door
 from lampwork.engine import Engine, engine
 from lampwork.lock import FolderLock
 from lampwork.place import Server
+from lampwork.refusals import persistently
 from lampwork.store.jobs import inbox
 from lampwork.store.store import Store
 from lampwork.worker.presence import Presence
@@ -193,3 +194,18 @@ def _files(home: Path) -> list[str]:
     names = [Path("/proc/self/fd") / each for each in os.listdir("/proc/self/fd")]
     files = [os.readlink(each) for each in names if each.is_symlink()]
     return [each for each in files if each.startswith(str(home))]
+
+
+def test_a_server_that_takes_no_connection_is_asked_once() -> None:
+    """Else a wrong password would be tried three times, and who does not answer waited for."""
+    tried = 0
+
+    def connect() -> None:
+        nonlocal tried
+        tried += 1
+        with sa.create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none").connect():
+            pass
+
+    with pytest.raises(sa.exc.OperationalError):
+        persistently(connect)
+    assert tried == 1
