@@ -26,12 +26,13 @@ from lampwork.errors import (
     quoted,
 )
 from lampwork.genies.budget import Budget
-from lampwork.genies.genie import Genie
+from lampwork.genies.genie import Genie, listed
 from lampwork.genies.knowledge import Knowledge, Search
 from lampwork.genies.skill import Skill, SkillOptions
 from lampwork.job import Job
 from lampwork.models import Model, Playbook
 from lampwork.models.rate_limit import RateLimit
+from lampwork.names import wrong_name
 from lampwork.orchestrators.check import AcceptanceCheck
 from lampwork.orchestrators.orchestrator import Orchestrator, OrchestratorOptions
 from lampwork.outbound.hosts import AllowedHosts
@@ -80,6 +81,8 @@ class Project:
         """
         self.allowed_hosts: AllowedHosts = AllowedHosts.of(name, ())
         with faults.judged():
+            if (problem := wrong_name(name)) is not None:
+                raise ProjectError(f"Project: {problem}")
             if max_queued is not None and max_queued < 1:
                 raise ProjectError(
                     f'Project "{name}": max_queued={max_queued} would let no job be started. '
@@ -252,8 +255,8 @@ class Project:
         Raises SkillInvalid, DuplicateName, ProjectError.
         """
         genie = Genie(name, self, model, job_description, lacks_skills=True)
-        given = list(skills)
         with faults.judged():
+            given = listed(name, "skills", skills)
             sound = faults.sound(given)
             genie = Genie.define(
                 name,

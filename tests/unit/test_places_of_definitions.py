@@ -55,6 +55,7 @@ WRONG = {
     "a subtask": ('\nSubtask(id="a", title="A", agent="b", brief="Do.", seconds="10")\n', [4]),
     "an input of a subtask": ('\n\nSubtaskInput(nme="x")\n', [5]),
     "a plan of nothing": ("Plan(subtasks=[])\n", [3]),
+    "a name of nothing": ('\n\nProject(" ")\n', [5]),
     "limits that are none": ('\nOrchestrationLimits(parallel="2")\n', [4]),
     "what is no host": ('\n\nProject("b", allow_hosts=["http://b/"])\n', [5]),
 }

@@ -13,6 +13,7 @@ from lampwork.genies.knowledge import Knowledge
 from lampwork.genies.skill import Skill
 from lampwork.metadata import Key, declared_by
 from lampwork.models.resolve import Model, Playbook, is_model, no_model
+from lampwork.names import wrong_name
 from lampwork.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from lampwork.tasks.transcript import Transcript
     from lampwork.types import Json
 
-__all__ = ["Genie"]
+__all__ = ["Genie", "listed"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Genie:
     """A definition; `project.genie(…)` makes it. Two genies are the same if they are one object."""
 
@@ -71,7 +72,7 @@ class Genie:
                 f'Genie "{name}": max_concurrent_tasks={most!r} would let it work on no task. '
                 "Give a whole number from 1 on, or leave it out for any number."
             )
-        bases = tuple(knowledge)
+        bases = tuple(listed(name, "knowledge", knowledge))
         made = (*(_as_skill(name, each) for each in skills), *(base.skill for base in bases))
         names = [skill.name for skill in made]
         twice = {each for each in names if names.count(each) > 1}
@@ -82,6 +83,9 @@ class Genie:
             )
         description = job_description.strip()
         return cls(name, project, model, description, made, max_turns, bases, budget, most)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}("{self.name}" of project "{self.project.name}")'
 
     @cached_property
     def metadata(self) -> Mapping[str, list[tuple[str, Key]]]:
@@ -128,9 +132,11 @@ class Genie:
 
 
 def _require_types(
-    name: str, model: Any, job_description: Any, max_turns: Any, budget: Any
+    name: Any, model: Any, job_description: Any, max_turns: Any, budget: Any
 ) -> None:
-    problem = ""
+    problem = wrong_name(name)
+    if problem is not None:
+        raise ProjectError(f"Genie: {problem}")
     if not is_model(model):
         problem = no_model(model)
     elif not isinstance(job_description, str):
@@ -141,6 +147,14 @@ def _require_types(
         problem = f"budget={budget!r} limits nothing. Give Budget(…)."
     if problem:
         raise ProjectError(f'Genie "{name}": {problem}')
+
+
+def listed(genie: str, argument: str, given: Any) -> list[Any]:
+    """What a genie was given several of. Raises ProjectError for what is no list."""
+    if not isinstance(given, Iterable):
+        how = f"Give {argument}=[…], also for a single one."
+        raise ProjectError(f'Genie "{genie}": {argument}= is no list. {how}')
+    return list(cast(Iterable[Any], given))
 
 
 def _as_skill(genie: str, given: Any) -> Skill[..., Any]:

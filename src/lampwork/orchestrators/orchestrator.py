@@ -81,7 +81,7 @@ class OrchestratorOptions(TypedDict, total=False):
     """Of its tasks at a time, over all workers."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Orchestrator(Genie):
     """A definition; `project.orchestrator(…)` makes it."""
 
@@ -359,7 +359,9 @@ def _judge(self: Genie, team: Mapping[str, Genie], judge: Any) -> Genie | None:
         raise _wrong(self.name, _of_another("judge", judge, self.project))
     if judge.name in team or judge.name == self.name:
         raise _wrong(
-            self.name, f'its judge "{judge.name}" is its agent too, and would judge itself.'
+            self.name,
+            f'its judge "{judge.name}" is its agent too, and would judge itself. Leave it out of '
+            "agents=, or name another judge.",
         )
     return judge
 
