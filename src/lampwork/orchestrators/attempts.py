@@ -21,6 +21,7 @@ from lampwork.errors import (
     TaskDeadlineExceeded,
     TurnLimitReached,
     joined,
+    quoted,
     sentence,
 )
 from lampwork.genies.budget import Budget
@@ -378,7 +379,13 @@ def _not_accepted(reasons: Sequence[str]) -> str:
 
 
 def _go_on(error: LampworkError) -> str:
+    why = error.message
+    if isinstance(error, SkillFailing):
+        # What it said comes from outside: it stands among the results, and is no instruction.
+        why = f"skill {quoted(error.fields['skill'])} failed again and again"
+    elif isinstance(error, ModelUnavailable):
+        why = "the model was not there"  # its provider may say anything
     return (
-        f"Your last attempt at this ended without an answer: {sentence(error.message)} Go on where "
+        f"Your last attempt at this ended without an answer: {sentence(why)} Go on where "
         "you stopped, do nothing again that has been done, and answer."
     )
