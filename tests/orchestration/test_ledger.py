@@ -107,6 +107,21 @@ async def test_it_shows_rounds_attempts_verdicts_and_reasons(
     await _shows_the_same(found, tmp_path, warm)
 
 
+async def test_a_title_may_be_long_and_is_cut_where_it_is_shown(
+    opened: Open, tmp_path: Path, warm: Warm
+) -> None:
+    """It is for show alone: no plan is refused for it."""
+    project, title = Project("desk"), "Orders of the north and of the south, " * 20
+    lead(project, [agent(project, "one")], [subtask("a", "one", title=title)])
+    async with opened(project) as app:
+        task = await app.assign_task("lead", "Do it.")
+
+    assert [each.title for each in task.sections] == [title]
+    process = warm.start(["-m", "lampwork", "orchestration", task.task_id], cwd=tmp_path)
+    out, _ = process.communicate(timeout=60)
+    assert "  ✓ a  Orders of the north and of the south, Orders of t…  succeeded" in out
+
+
 def changes(round: RoundView) -> list[str]:
     return [f"{each.change} {each.subtask}" for each in round.changes]
 

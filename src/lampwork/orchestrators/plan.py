@@ -131,7 +131,7 @@ class Subtask(_Model):
     """
 
     id: _Id = Field(description="A short name, unique in the plan.")
-    title: str = Field(min_length=1, max_length=200, description="What it is, in a few words.")
+    title: str = Field(min_length=1, description="What it is, in a few words.")
     agent: _Agent = Field(description="Who does it.")
     brief: str = Field(
         min_length=1,
