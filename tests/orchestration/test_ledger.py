@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,78 @@ async def test_a_title_may_be_long_and_is_cut_where_it_is_shown(
     process = warm.start(["-m", "lampwork", "orchestration", task.task_id], cwd=tmp_path)
     out, _ = process.communicate(timeout=60)
     assert "  ✓ a  Orders of the north and of the south, Orders of t…  succeeded" in out
+
+
+LONG = "Get the orders of the second quarter from the {} and tell what they come to."
+
+
+def revised_twice(project: Project) -> None:
+    """The second revision is refused, the third one changes what is planned for long."""
+
+    def then(turn: Turn) -> Any:
+        if len(turn.results) == 1:
+            wrong = subtask("c", "nobody")
+            return Call("revise", reason="one more", subtasks=[wrong])
+        if len(turn.results) == 2:
+            other = subtask("b", "writer", brief=LONG.format("archive"), seconds=60)
+            more = subtask("c", "writer", depends_on=["b"])
+            return Call("revise", reason="it is down", subtasks=[other, more], drop=["d"])
+        return Answer("done")
+
+    unable = agent(project, "unable", lambda _: CannotComplete("no data"))
+    plan = [
+        subtask("a", "writer"),
+        subtask("b", "unable", brief=LONG.format("warehouse")),
+        subtask("d", "writer", depends_on=["b"]),
+    ]
+    lead(project, [agent(project, "writer"), unable], plan, then=then)
+
+
+async def test_its_plans_are_compared(opened: Open, tmp_path: Path, warm: Warm) -> None:
+    project = Project("desk")
+    revised_twice(project)
+    async with opened(project) as app:
+        task = (await app.assign_task("lead", "Write it.")).task_id
+        found = await Insights(app.store).orchestration(task)
+
+    def said(*words: str, code: int = 0) -> list[str]:
+        typed = ["-m", "lampwork", "orchestration", task, *words]
+        process = warm.start(typed, cwd=tmp_path)
+        out, error = process.communicate(timeout=60)
+        assert process.returncode == code
+        return (error if code else out).splitlines()
+
+    assert [each.status for each in found.rounds] == ["succeeded", "failed", "succeeded"]
+    shown = said()
+    rounds = re.findall("^  ([0-9]+)  (plan|revise)  ", "\n".join(shown), re.MULTILINE)
+    assert rounds == [("1", "plan"), ("2", "revise"), ("3", "revise")]
+    long = "… from the warehouse and tell what they… → … from the archive and tell what they c…"
+    assert f"    ~b  brief: {long}" in shown
+    assert f"  # all that has changed: lampwork orchestration {task} compare" in shown
+    compared = said("compare")
+    assert compared == [
+        "From the plan of round 1 to that of round 3 of lead",
+        "  ~ b  B  by writer",
+        "      agent",
+        "        - unable",
+        "        + writer",
+        "      brief",
+        f"        - {LONG.format('warehouse')}",
+        f"        + {LONG.format('archive')}",
+        "      seconds",
+        "        + 60.0",
+        "  + c  C  by writer",
+        "  - d  D  by writer",
+    ]
+    assert said("compare", "1", "3") == compared
+    assert said("compare", "3")[1:] == ["  Nothing has changed in the plan."]
+    assert json.loads("".join(said("compare", "--json"))) == to_json(found.rounds[2].changes)
+    assert json.loads("".join(said("plan", "--round", "1"))) == to_json(found.rounds[0].plan)
+    assert json.loads("".join(said("plan"))) == to_json(found.rounds[2].plan)
+    [refused] = said("compare", "2", code=2)
+    assert refused.endswith("was refused and has no plan. Those with a plan are: 1, 3.")
+    [lacking] = said("plan", "--round", "4", code=2)
+    assert lacking.startswith("Error: There is no round 4 of orchestration ")
 
 
 def changes(round: RoundView) -> list[str]:

@@ -11,6 +11,7 @@ import click
 from lampwork.cli import output
 from lampwork.cli.noun import Noun
 from lampwork.cli.options import Options, examples
+from lampwork.cli.orchestration.comparison import compared, lines_of_changes, plan_of_round
 from lampwork.cli.orchestration.ledger import SHOWN_OF_DIGEST, lines_of
 from lampwork.cli.reading import from_source
 from lampwork.cli.source import Source
@@ -47,11 +48,37 @@ def show(id: str, options: Options) -> int:
     return 0
 
 
-@command.verb("plan", epilog=examples(f"{_EXAMPLE} plan"))
-def plan(id: str, options: Options) -> int:
+_number = click.IntRange(min=1)
+
+
+@command.verb("plan", epilog=examples(f"{_EXAMPLE} plan", f"{_EXAMPLE} plan --round 1"))
+@click.option("--round", "number", type=_number, metavar="N", help="That of an earlier round.")
+def plan(id: str, number: int | None, options: Options) -> int:
     """Print its plan as JSON: that which is proposed, or carried out; `edit` takes it back."""
     found = _of(options, id, lambda source: source.orchestration(id))
-    output.say_json(list(found.rounds[-1].plan))
+    output.say_json(list(plan_of_round(found, number)))
+    return 0
+
+
+@command.verb("compare", epilog=examples(f"{_EXAMPLE} compare", f"{_EXAMPLE} compare 2 3"))
+@click.argument("first", type=_number, required=False)
+@click.argument("last", type=_number, required=False)
+def compare(id: str, first: int | None, last: int | None, options: Options) -> int:
+    """Show what has become of the plan of one round in that of another, with all of each field.
+
+    FIRST and LAST are numbers of rounds; without them its first plan is compared with its last.
+    """
+    found = _of(options, id, lambda source: source.orchestration(id))
+    first, last, changes = compared(found, first, last)
+    if options.as_json:
+        output.say_json(to_json(changes))
+        return 0
+    output.say(f"From the plan of round {first} to that of round {last} of {found.orchestrator}")
+    plans = plan_of_round(found, first), plan_of_round(found, last)
+    for line in lines_of_changes(changes, *plans):
+        output.say(f"  {line}")
+    if not changes:
+        output.say("  Nothing has changed in the plan.")
     return 0
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from lampwork.cli import output
 from lampwork.cli.options import Options
+from lampwork.cli.orchestration.comparison import MARKS, in_short
 from lampwork.cli.screen.tree import Line, each_wait, plain, remedies, waits_for
 from lampwork.views import (
     AttemptView,
@@ -29,7 +28,6 @@ _SHOWN_AS = {
     "working": "open",
     "stopped": "cancelled",
 }
-_MARKS = {"added": "+", "changed": "~", "dropped": "-"}
 _SHOWN_OF_REASON = 400
 """Characters: the cause of a failure often stands last."""
 _DECIDING = (("plan",), ("approve",), ("reject", "--reason", "TEXT"), ("edit", "FILE"))
@@ -52,8 +50,11 @@ def lines_of(found: OrchestrationView, options: Options) -> Iterator[str]:
         read = options.to_type("conversation", found.conversation_id, "artifact", each.name)
         yield f"  {each.name}  {each.media_type}, {output.size(each.size)}  {read}"
     yield "\nPlan"
-    for each in found.rounds:
-        yield from (f"  {line}" for line in _round(each))
+    for number, each in enumerate(found.rounds, 1):
+        yield from (f"  {line}" for line in _round(number, each))
+    if any(one.fields for each in found.rounds[1:] for one in each.changes):
+        typed = options.to_type("orchestration", found.orchestration_id, "compare")
+        yield f"  # all that has changed: {typed}"
     asked = found.rounds[-1].approval
     waits = asked is not None and asked.status == "waiting"
     if found.subtasks:
@@ -81,10 +82,10 @@ def _waits(found: OrchestrationView, options: Options) -> Iterator[str]:
             yield from (f"    {each}" for each in typed)
 
 
-def _round(round: RoundView) -> Iterator[str]:
+def _round(number: int, round: RoundView) -> Iterator[str]:
     status = "carried out" if round.status == "succeeded" else round.status
-    text = f"{round.verb}  {status}  {output.span(round.created_at, round.ended_at)}"
-    text += "".join(f"  {_MARKS[each.change]}{each.subtask}" for each in round.changes)
+    text = f"{number}  {round.verb}  {status}  {output.span(round.created_at, round.ended_at)}"
+    text += "".join(f"  {MARKS[each.change]}{each.subtask}" for each in round.changes)
     text += "".join(f"  {subtask} to {agent}" for subtask, agent in round.chosen.items())
     if round.reason:
         text += f"  {output.cut(round.reason, 60)}"
@@ -100,19 +101,12 @@ def _fields(changes: Sequence[SubtaskChange]) -> Iterator[str]:
     """What has changed of which subtask, a line for each field."""
     for each in changes:
         for field in each.fields:
-            before, after = (output.cut(_short(one), 40) for one in (field.before, field.after))
-            yield f"~{each.subtask}  {field.field}: {before} → {after}"
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"~{each.subtask}  {field.field}: {in_short(field)}"
 
 
 def _approval(asked: PlanApproval) -> Iterator[str]:
     for each in asked.edits:
-        marks = "".join(f"  {_MARKS[one.change]}{one.subtask}" for one in each.changes)
+        marks = "".join(f"  {MARKS[one.change]}{one.subtask}" for one in each.changes)
         why = f"  {output.cut(each.reason, 60)}" if each.reason else ""
         yield f"edited by {each.by}, {output.local(each.at)}{marks}{why}"
         yield from (f"  {line}" for line in _fields(each.changes))
