@@ -60,6 +60,12 @@ class Member:
         until = f"it never said {start!r} {times} times"
         await eventually(lambda: self.count(start) >= times, until, SOON)
 
+    async def stops(self, times: int = 1) -> None:
+        """Wait until it has stopped itself so often, which it says before."""
+        await self.says("stopped", times)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        await eventually(lambda: ") T " in stat.read_text(), "it has not stopped", SOON)
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
@@ -266,7 +272,7 @@ async def test_a_worker_that_is_continued_before_its_successor_has_claimed_goes_
     successor = await workers.start(heartbeat=BEAT, stops_at=("job.claimed",))
 
     stopped.signal(signal.SIGSTOP)
-    await successor.says("stopped")
+    await successor.stops()
     workers.open("first", "second")
     before = await workers.rows("select count(*) from entries")
     stopped.signal(signal.SIGCONT)
@@ -286,11 +292,16 @@ async def test_a_job_that_was_cancelled_while_its_worker_was_frozen_is_not_left_
     """It hands the job to the engine as it is continued, and is killed before it takes it back."""
     frozen = await workers.start(park_after=0.1, stops_at=("job.claimed", "wake.forgotten"))
     [job_id] = await workers.accept(fleet.visit)
-    await frozen.says("stopped")
+    await frozen.stops()
     frozen.signal(signal.SIGCONT)
-    await workers.wants("parked", 1)
+
+    async def there(*expected: str) -> bool:
+        found = await workers.rows("select status from dbos.workflow_status")
+        return [status for (status,) in found] == [*expected]
+
+    await eventually(lambda: there("CANCELLED"), "it was not parked to the end", SOON)
     await workers.door.send_event(job_id, "colour", "red")
-    await frozen.says("stopped", 2)  # the engine has forgotten the job, and is to have it again
+    await frozen.stops(2)  # the engine has forgotten the job, and is to have it again
     await workers.start(sweep_interval=0.2)
     await workers.door.cancel(job_id)
     [(gone, beats)] = await workers.rows(
@@ -298,17 +309,14 @@ async def test_a_job_that_was_cancelled_while_its_worker_was_frozen_is_not_left_
     )
     await workers.store.write(executors.bury, {gone: beats})
     await workers.all_end("cancelled")
-    assert await workers.rows("select status from dbos.workflow_status") == []
+    assert await there()
 
     frozen.signal(signal.SIGCONT)
-    await frozen.says("stopped", 3)  # it has it
+    await frozen.stops(3)  # it has it
     frozen.signal(signal.SIGKILL)
 
-    async def taken_back() -> bool:
-        found = await workers.rows("select executor_id, status from dbos.workflow_status")
-        return found == [(gone, "CANCELLED")]
-
-    await eventually(taken_back, "the engine has it yet", SOON)
+    await eventually(lambda: there("CANCELLED"), "the engine has it yet", SOON)
+    assert await workers.rows("select executor_id from dbos.workflow_status") == [(gone,)]
     assert workers.done() == {}
 
 

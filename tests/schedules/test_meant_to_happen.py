@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 import sqlalchemy as sa
 from tests.behind import place_at, tables
 from tests.support import (
+    DEADLINE,
     NEVER,
     armed,
     eventually,
@@ -178,6 +180,19 @@ async def test_a_job_that_was_cancelled_as_the_engine_got_it_is_not_left_there(
 
         await inside(app, recovery.sweep(app.worker))
         await eventually(lambda: _engine_status(app, job_id, "cancelled"))
+
+
+async def test_a_sweep_waits_for_no_function_of_a_users(project, home):
+    """They may have taken all threads there are for them, for as long as they like."""
+    go = threading.Event()
+    async with opened(project, home) as app:
+        calls = [app._loop.submit(asyncio.to_thread(go.wait, NEVER)) for _ in range(65)]
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await inside(app, recovery.sweep(app.worker))
+        finally:
+            go.set()
+            await asyncio.gather(*map(asyncio.wrap_future, calls))
 
 
 async def test_an_answer_whose_delivery_was_lost_reaches_its_job_when_it_would_be_parked(

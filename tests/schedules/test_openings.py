@@ -167,7 +167,6 @@ async def test_of_an_opening_that_fails_nothing_is_left(
         return [*ours, *(_sessions(cluster, place) if isinstance(place, Server) else _files(home))]
 
     await eventually(lambda: not left(), "it never let go")
-    assert left() == []
     assert rows(place, "select id from executors where closed_at is null") == []
     async with opened(project, home) as next_one:
         assert next_one.worker.presence.holds
@@ -185,7 +184,7 @@ def test_a_lock_that_can_not_be_asked_for_is_not_kept(
 
 
 def _sessions(cluster: Cluster, place: Server) -> list[str]:
-    query = "select query from pg_stat_activity where datname = %s"
+    query = "select query from pg_stat_activity where datname = %s and usename = 'lamp'"
     with cluster.connect("postgres") as superuser:
         return [str(said) for (said,) in superuser.execute(query, [place.url.rpartition("/")[2]])]
 

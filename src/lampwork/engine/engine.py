@@ -78,7 +78,7 @@ class Engine:
         self._version = version
         self._url = url_of(place)
         self._database = open_tables(place)
-        self._first_threads = ThreadPoolExecutor(_THREADS[type(place)], "lampwork-engine")
+        self._threads = ThreadPoolExecutor(_THREADS[type(place)], "lampwork-engine")
         refuse_pickle()
         try:
             with told(place):
@@ -97,7 +97,7 @@ class Engine:
         _execute = execute
         # DBOS makes its pool the loop's default one when it is first asked for something. What it
         # hands out before would be lost to the pool of its last life, which is shut down.
-        asyncio.get_running_loop().set_default_executor(self._first_threads)
+        asyncio.get_running_loop().set_default_executor(self._threads)
         with told(self._place):
             persistently(lambda: self._launch(executor_id))
 
@@ -133,7 +133,7 @@ class Engine:
     def close(self) -> None:
         """Stop, and let go of the database. Not on the event loop."""
         self.stop()
-        self._first_threads.shutdown(wait=False)
+        self._threads.shutdown(wait=False)
         self._database.dispose()
 
     def give_up(self) -> None:
@@ -230,7 +230,8 @@ class Engine:
             with told(self._place):
                 return persistently(lambda: unfinished_rows(self._database, elsewhere))
 
-        return await asyncio.to_thread(ask)
+        # Of its own: users' functions may have taken all others for as long as they like.
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
     def _register_queue(self) -> None:
         # Before the launch: DBOS looks for new queues once a second, and a job that was parked
