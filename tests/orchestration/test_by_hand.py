@@ -204,6 +204,50 @@ async def test_what_is_skipped_is_missing_where_it_is_required_and_stays_skipped
     assert len([each for each in desk.asked if each.startswith("slow")]) <= 2
 
 
+async def test_what_stands_in_line_is_done_by_hand_before_its_turn(opened: Open) -> None:
+    project = Project("desk")
+    told = [asyncio.Event(), asyncio.Event()]  # one of each life: an event is of its loop
+
+    async def holding(_: Turn) -> Answer:
+        await told[0].wait()
+        return Answer("held")
+
+    async def tell() -> None:
+        told[0].set()
+
+    team = [agent(project, "held", holding), agent(project, "able")]
+    plan = [subtask("a", "held"), *(subtask(id, "able") for id in "bcde")]
+    plan[2]["required"] = False
+    lead(project, team, plan, limits=OrchestrationLimits(parallel=1))
+    async with opened(project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        await stands(app, of, "a", "working")
+        await app.answer_subtask(of, "b", "by hand", by="ann")
+        await stands(app, of, "b", "succeeded")
+        await app.skip_subtask(of, "c", by="ann")
+        await stands(app, of, "c", "skipped")
+        await app.reassign_subtask(of, "d", "able", by="ann")  # which waits for its turn again
+    told.pop(0)
+    async with opened(project) as app:
+        await app.answer_subtask(of, "e", "by hand", by="ann")
+        await stands(app, of, "e", "succeeded")
+        assert (await stands(app, of, "d", "waiting")).attempts == ()
+        await inside(app, tell())
+        answer = await result(app, job)
+        found = await Insights(app.store).orchestration(of)
+
+    said = "a succeeded, b succeeded, c skipped, d succeeded, e succeeded"
+    assert answer["response"] == said
+    assert [[each.why for each in one.attempts] for one in found.subtasks] == [
+        ["first"],
+        [],
+        [],
+        ["by_hand"],
+        [],
+    ]
+
+
 async def test_an_order_wakes_a_parked_round_and_is_followed_over_a_restart(opened: Open) -> None:
     """The agent is an orchestrator whose plan waits for somebody, so nothing executes."""
     project = Project("desk")

@@ -189,7 +189,8 @@ class _Lane:
         before = [await self._source(each) for each in self.subtask.sources]
         if names := _blocking(before):
             return self._settled("skipped", [f"it needs {', '.join(names)}"])
-        await self.slots.enter()
+        while not await self.slots.enter(lambda: self.orders.news(self.subtask.id)):
+            await self.orders.look(self.subtask.id)
         try:
             given = {each.subtask.id: each for each in before}
             self.attempts.given = given_to(self.subtask, self.round.orchestration, given)

@@ -67,20 +67,30 @@ class Slots:
         self._free = count
         self._line: list[asyncio.Future[None]] = []
 
-    async def enter(self) -> None:
-        """Return when it is this lane's turn. Raises RunEnded."""
+    async def enter(self, or_else: Callable[[], asyncio.Future[None]]) -> bool:
+        """Whether it is this lane's turn; False if that comes first which `or_else` gives.
+
+        Raises RunEnded.
+        """
         if self._free > 0 or self._flow.on_record() is not None:
             self._free -= 1
-            return
+            return True
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
-        with self._flow.paused():
-            await turn
+        other = or_else()
+        try:
+            with self._flow.paused():
+                await asyncio.wait({turn, other}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            other.cancel()
+            has_come = not turn.cancel()
         try:
             self._flow.check()
         except BaseException:
-            self.leave()
+            if has_come:
+                self.leave()
             raise
+        return has_come
 
     def leave(self) -> None:
         """Let the next one in, if there is room for it."""
