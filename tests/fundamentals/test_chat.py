@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from lampwork import Answer, Call, Job, Metadata, Passage, Project, SkillCall, Turn, playbook
+from lampwork import (
+    Answer,
+    Call,
+    CannotComplete,
+    Job,
+    Metadata,
+    Passage,
+    Project,
+    SkillCall,
+    Turn,
+    playbook,
+)
 from lampwork.errors import (
     ConversationNotFound,
     GenieNotEligible,
@@ -260,6 +271,17 @@ async def test_after_a_message_that_failed_the_chat_goes_on(opened: Open) -> Non
         again = await app.chat(desk, "still there?", user="ann", conversation=chat)
 
     assert again.response == "Before: hello, and you?."
+
+
+async def test_a_playbook_that_declines_in_a_chat_is_told_to_say_it(opened: Open) -> None:
+    @playbook
+    def declining(_: Turn) -> CannotComplete:
+        return CannotComplete("no idea")
+
+    shy = project.genie("shy", model=declining, job_description="You decline.")
+    async with opened(project) as app:
+        with pytest.raises(JobFailed, match=r"CannotComplete in a chat\. Answer with what is in"):
+            await app.chat(shy, "hello", user="ann")
 
 
 async def test_the_record_says_whose_it_is(opened: Open) -> None:

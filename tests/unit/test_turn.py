@@ -300,6 +300,17 @@ async def test_a_playbook_that_raises_is_to_be_mended(desk):
     assert (raised.value.playbook, raised.value.error_type) == ("playbook:broken", "KeyError")
 
 
+async def test_a_playbook_that_returns_what_it_may_not_is_named_with_its_place(desk):
+    @playbook
+    def empty(turn: Turn):
+        return None
+
+    line = empty.fn.__code__.co_firstlineno
+    said = rf"TypeError: it returned None, not Call.* \(.*test_turn\.py:{line}\)"
+    with pytest.raises(PlaybookFailed, match=said):
+        await desk.assign(genie_of(desk, empty))
+
+
 async def test_a_genie_that_never_answers_is_stopped(desk, skills):
     @playbook
     def loops(turn: Turn):

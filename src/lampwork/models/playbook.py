@@ -129,7 +129,7 @@ class Playbook(Generic[D_co]):
         except ModelError:
             raise
         except Exception as error:
-            at = place_of("".join(traceback.format_tb(error.__traceback__)))
+            at = _place(self.fn, error)
             facts = {
                 "event": "playbook.raised",
                 "playbook": self.name,
@@ -145,6 +145,15 @@ class Playbook(Generic[D_co]):
                 error_type=type(error).__name__,
             ) from error
         return reply_of(self.name, ask, text, asked)
+
+
+def _place(fn: Callable[..., Any], error: Exception) -> str | None:
+    """Where a function has raised, or stands that has returned what it may not."""
+    at = place_of("".join(traceback.format_tb(error.__traceback__)))
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    if code is None or (at is not None and not at.startswith(f"{__file__}:")):
+        return at
+    return f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def reply_of(
@@ -173,6 +182,8 @@ def _spell(decision: Any, ask: Ask) -> tuple[str, list[tuple[str, dict[str, Json
             return "", [(decision.skill, decision.arguments)]
         case Calls():
             return "", [(call.skill, call.arguments) for call in decision.calls]
+        case CannotComplete() if ask.text_ends and not ask.endings:
+            raise TypeError("it returned CannotComplete in a chat. Answer with what is in the way")
         case CannotComplete():
             reason = {"reason": decision.reason, "missing": list(decision.missing)}
             return "", [("cannot_complete", reason)]
