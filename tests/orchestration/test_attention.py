@@ -96,6 +96,7 @@ async def test_an_effect_that_may_have_happened_needs_a_person(
     assert subtasks(over) == ["succeeded"] * 3
 
 
+@pytest.mark.usefixtures("place")
 async def test_also_one_further_down_in_a_job_that_an_agent_has_started(
     opened: Open, tmp_path: Path, warm: Warm
 ) -> None:

@@ -106,6 +106,7 @@ async def test_who_follows_an_orchestration_is_told_when_a_subtask_moves(serve: 
     assert seen[-1] == ["succeeded", "succeeded"]
 
 
+@pytest.mark.usefixtures("place")
 async def test_who_follows_it_is_told_when_a_job_further_down_needs_attention(
     serve: Serve,
 ) -> None:
@@ -149,6 +150,7 @@ async def test_who_follows_it_is_told_when_a_job_further_down_needs_attention(
     assert found.waiting_on[0].waiting_on[0].waiting_on[0].kind == "resolution"
 
 
+@pytest.mark.usefixtures("place")
 async def test_it_is_followed_by_the_id_of_its_job_as_well(serve: Serve) -> None:
     """From before it has planned anything, and of a job with several all of them."""
     project = desk()
