@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 from tests.postgres import Cluster
-from tests.support import DEADLINE, NEVER, eventually, opened, result, rows, sql
+from tests.support import DEADLINE, NEVER, eventually, opened, result, rows, rows_of, sql
 
 from lampwork import Job
 from lampwork.errors import StoreUnavailable
@@ -37,7 +37,12 @@ async def beside(url: str) -> AsyncIterator[Presence]:
     try:
         await presence.begin()
         beating = asyncio.create_task(presence.keep_beating(nothing, nothing, nothing))
-        await eventually(lambda: presence._shown is not None, "its row never said it")
+        shown = f"select session from executors where id = '{presence.id}'"
+
+        async def is_shown() -> bool:
+            return await rows_of(store, shown) != [(None,)]
+
+        await eventually(is_shown, "its row never said it")
         yield presence
     finally:
         if beating is not None:
