@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, of, subtask, summary
+from tests.support import eventually, status
 from tests.warm import Warm
 
 from lampwork import Answer, Call, CannotComplete, OrchestrationLimits, Project, TaskAnswer, Turn
@@ -215,3 +217,39 @@ async def _shows_the_same(found: OrchestrationView, tmp_path: Path, warm: Warm) 
     ):
         assert any(each.strip().startswith(line) for each in out.splitlines()), out
     assert json.loads(said(found.job_id, "--json")) == to_json(found)
+
+
+async def test_of_what_was_cancelled_it_shows_what_was_done_and_spent(opened: Open) -> None:
+    project = Project("desk")
+    asked: list[str] = []
+
+    async def hanging(turn: Turn) -> Answer:
+        asked.append(turn.instructions)
+        await asyncio.Event().wait()
+        return Answer("never")
+
+    team = [agent(project, "able"), agent(project, "hanging", hanging)]
+    plan = [
+        subtask("a", "able"),
+        subtask("b", "hanging", depends_on=["a"]),
+        subtask("c", "able", depends_on=["b"]),
+    ]
+    lead(project, team, plan)
+    async with opened(project) as app:
+        job = await app.assign("lead", "Do it.")
+        await eventually(lambda: asked)
+        await app.cancel(job)
+        await status(app, job, "cancelled")
+        found = await Insights(app.store).orchestration(job)
+
+    assert [
+        (each.subtask, each.status, [attempt.status for attempt in each.attempts])
+        for each in found.subtasks
+    ] == [
+        ("a", "succeeded", ["accepted"]),
+        ("b", "cancelled", ["cancelled"]),
+        ("c", "cancelled", []),
+    ]
+    assert found.usage["requests"] == 2  # of the lead and of a; that of b was cut off
+    [round] = found.rounds
+    assert [each["id"] for each in round.plan] == ["a", "b", "c"]

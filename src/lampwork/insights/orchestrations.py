@@ -129,7 +129,8 @@ class _Ledger:
     def take(self, round: Round, before: Standing) -> None:
         """Take in a round, by how the orchestration stood before it."""
         outcome = None if round.outcome is None else values.read(round.outcome)
-        refused = isinstance(outcome, values.Failure)
+        begun = orchestrations.tasks_of(self.connection, round.job_id)
+        refused = isinstance(outcome, values.Failure) and not begun  # else it was cancelled
         asked = round.proposal is not None
         plan = plan_of(round, before.subtasks) if asked or not refused else ()
         self.rounds.append(_round(round, before, plan, outcome))
@@ -181,7 +182,9 @@ class _Ledger:
         """A subtask of the plan as it is now."""
         outcome = self.outcomes.get(subtask.id)
         attempts = self.attempts.get(subtask.id, [])
-        status = self.standing.get(subtask.id, "waiting") if self.open else "cancelled"
+        status = self.standing.get(subtask.id, "waiting")
+        if not self.open and status not in ("succeeded", "failed", "skipped"):
+            status = "cancelled"
         if outcome is not None:
             status = outcome["status"]
         return SubtaskView(
