@@ -12,7 +12,7 @@ from lampwork.store.schema import tasks
 from lampwork.store.spending.budgets import Chain
 
 
-def _from_below() -> sa.Select[Any]:
+def _from_below() -> sa.Select[*tuple[Any, ...]]:
     """A task and those above it, the highest first, each with its budget."""
     above = sa.select(tasks).where(tasks.c.id == sa.bindparam("task")).cte("above", recursive=True)
     above = above.union_all(sa.select(tasks).join(above, tasks.c.id == above.c.parent_id))
