@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
+from lampwork import faults
 from lampwork.errors import RetentionInvalid
 
 __all__ = ["Retention", "seconds_of"]
@@ -42,6 +43,10 @@ class Retention:
     """How often it is looked for what has become old enough."""
 
     def __post_init__(self) -> None:
+        with faults.judged():
+            self._check()
+
+    def _check(self) -> None:
         jobs = self._checked("jobs")
         if self.conversations is not None and self._checked("conversations") < jobs:
             raise RetentionInvalid(

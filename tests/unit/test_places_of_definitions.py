@@ -56,6 +56,8 @@ WRONG = {
     "an input of a subtask": ('\n\nSubtaskInput(nme="x")\n', [5]),
     "a plan of nothing": ("Plan(subtasks=[])\n", [3]),
     "a name of nothing": ('\n\nProject(" ")\n', [5]),
+    "no length of time": ('\nRetention(jobs="3x")\n', [4]),
+    "a limit that lets nothing be asked": ("\n\nRateLimit(requests_per_minute=0)\n", [5]),
     "limits that are none": ('\nOrchestrationLimits(parallel="2")\n', [4]),
     "what is no host": ('\n\nProject("b", allow_hosts=["http://b/"])\n', [5]),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from lampwork import faults
 from lampwork.errors import ProjectError
 
 
@@ -25,6 +26,10 @@ class RateLimit:
     """Of requests and responses; how many a response has is counted once it is there."""
 
     def __post_init__(self) -> None:
+        with faults.judged():
+            self._check()
+
+    def _check(self) -> None:
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         if not any(given.values()) or any(
             limit is not None and (type(limit) is not int or limit < 1) for limit in given.values()
