@@ -149,11 +149,11 @@ async def test_a_genie_that_calls_a_recipe_has_no_orchestration(opened: Open) ->
         task = f"t{job[1:]}.1"
         with pytest.raises(TaskNotFound, match="has no orchestration"):
             await Insights(app.store).orchestration(job)
-        with pytest.raises(TaskNotFound, match="it has planned nothing"):
+        with pytest.raises(TaskNotFound, match="no plan of it was taken"):
             await Insights(app.store).orchestration(task)
         with pytest.raises(TaskNotFound, match="has no orchestration"):
             await app.approve_plan(job, by="ann", digest="")
-        with pytest.raises(TaskNotFound, match="it has planned nothing"):
+        with pytest.raises(TaskNotFound, match="no plan of it was taken"):
             await app.skip_subtask(task, "a", by="ann")
 
 

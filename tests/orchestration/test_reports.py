@@ -344,4 +344,8 @@ async def test_it_is_asked_for_and_written_to_a_file_on_the_command_line(
     run(*typed[1].split(), "--to", "q2.html")
 
     assert "<h1>Orders of Q2</h1>" in (tmp_path / "q2.html").read_text()
+    listed = run("genies", str(EXAMPLE))
+    assert re.search(r"^reporter +active .* none; agents data, writer *$", listed, re.M), listed
+    alone = run("genie", "reporter", "--project", str(EXAMPLE))
+    assert "\n  agents    data, writer\n\nJob description\n" in alone
     json.loads(run("assign", str(EXAMPLE), "reporter", "Again.", "--report", "--wait", "--json"))

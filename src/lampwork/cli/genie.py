@@ -110,9 +110,10 @@ def _lines(genie: GenieView) -> Iterator[str]:
         yield from (f"    {each}" for each in genie.obstacles)
     if genie.agents:
         yield f"  agents    {', '.join(genie.agents)}"
-    if genie.skills:
+    skills = () if genie.agents else genie.skills  # an orchestrator's are the same of all
+    if skills:
         yield "\nSkills"
-    for skill in genie.skills:
+    for skill in skills:
         kind = f"recipe {skill.recipe}" if skill.recipe else skill.effect
         yield f"  {skill.name}  {kind}  {output.cut(skill.doc, 80)}".rstrip()
         if skill.metadata:

@@ -38,8 +38,10 @@ def command(project: str | None, options: Options) -> int:
 
 
 def _row(genie: GenieView) -> list[str]:
-    skills = ", ".join(skill.name for skill in genie.skills)
-    return [genie.genie, genie.status, _tasks(genie), genie.model, skills or "none"]
+    skills = ", ".join(skill.name for skill in genie.skills) or "none"
+    if genie.agents:  # what an orchestrator may do is the same of all
+        skills = f"none; agents {', '.join(genie.agents)}"
+    return [genie.genie, genie.status, _tasks(genie), genie.model, skills]
 
 
 def _tasks(genie: GenieView) -> str:

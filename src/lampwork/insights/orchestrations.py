@@ -50,7 +50,7 @@ def orchestration(connection: sa.Connection, id: str) -> OrchestrationView:
     rounds = orchestrations.rounds_of(connection, task_id)
     if not rounds:
         raise TaskNotFound(
-            f"Task {task_id} of {row.genie} is no orchestration: it has planned nothing. "
+            f"Task {task_id} of {row.genie} is no orchestration: no plan of it was taken. "
             f"`lampwork conversation {row.conversation_id}` shows what was said."
         )
     waits = _waits_of(connection, row)

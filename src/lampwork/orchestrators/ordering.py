@@ -41,7 +41,7 @@ def ask_for(
     """
     rounds = orchestrations.rounds_of(connection, orchestration)
     if not rounds:
-        raise TaskNotFound(f"Task {orchestration} is no orchestration: it has planned nothing.")
+        raise TaskNotFound(f"Task {orchestration} is no orchestration: no plan of it was taken.")
     round, so_far = rounds[-1], orders.given(connection, rounds[-1].job_id)
     lane = _lane(connection, orchestration, rounds, subtask)
     order = Order(

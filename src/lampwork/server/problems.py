@@ -121,7 +121,8 @@ async def _not_valid(request: Request, error: Exception) -> JSONResponse:
     found = error.errors()
     errors = [_field_error(each, route) for each in found[:TOLD]]
     said = "; ".join(few((f"{each.field}: {each.message}" for each in errors), len(found)))
-    detail = f"The request does not fit: {said.rstrip('.')}. Nothing was changed."
+    ended = said if said.endswith((".", "?")) else f"{said}."
+    detail = f"The request does not fit: {ended} Nothing was changed."
     return _response(422, InputInvalid.code, detail, errors=errors)
 
 

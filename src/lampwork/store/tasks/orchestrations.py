@@ -181,7 +181,7 @@ def named(connection: sa.Connection, id: str) -> str:
     ).all()
     if not found:
         raise TaskNotFound(
-            f"Job {id} has no orchestration: no task of it has planned anything. "
+            f"Job {id} has no orchestration, or none yet: no plan of a task of it was taken. "
             f"`lampwork job {id}` shows what it does."
         )
     if len(found) > 1:
