@@ -140,7 +140,8 @@ def test_a_full_disk_ends_the_process_and_acknowledges_nothing(tmp_path: Path) -
         timeout=120,
     )
     assert ended.returncode == os.EX_IOERR
-    assert "database or disk is full" in ended.stderr
+    assert "the database failed: database or disk is full. This process ends" in ended.stderr
+    assert "Make room" in ended.stderr
     assert ended.stdout == ""
 
 

@@ -397,6 +397,10 @@ def _resolve(answers: list[_Answer]) -> None:
 
 def _end_process(error: BaseException) -> None:
     """Nothing that waits for this commit may hear that it succeeded, so nothing goes on."""
-    said = "the database failed: %s; this process ends, nothing was acknowledged"
-    _log.critical(said, error, extra={"event": "store.failed"})
+    said = (
+        "the database failed: %s. This process ends, and nothing was acknowledged that is not on "
+        "disk. Make room, or see to the disk (lampwork doctor), and start again"
+    )
+    cause = getattr(error, "orig", error)  # without SQLAlchemy's address
+    _log.critical(said, cause, extra={"event": "store.failed"})
     os._exit(os.EX_IOERR)
