@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from tests.orchestration.conftest import Open
-from tests.orchestration.team import agent, ends_with, lead, subtask
+from tests.orchestration.team import agent, ends_with, lead, of, subtask, summary
 
 from lampwork import (
     Answer,
@@ -22,7 +22,7 @@ from lampwork import (
     Turn,
     clock,
 )
-from lampwork.errors import ModelUnavailable, OrchestrationPartial
+from lampwork.errors import ModelUnavailable, OrchestrationFailed, OrchestrationPartial
 from lampwork.insights import Insights
 from lampwork.testing import FakeClock
 from lampwork.views import SubtaskView
@@ -192,3 +192,82 @@ async def test_each_fault_ends_as_it_should(
             assert bad.status == "failed"
             assert why in bad.reasons[0]
             assert [(each.agent, each.why, each.status) for each in bad.attempts] == tried
+
+
+async def test_nobody_tries_again_while_nobody_knows_what_an_effect_has_come_to(
+    opened: Open,
+) -> None:
+    """Its time is up, an agent and a fallback are left, and other rounds follow."""
+    project = Project("desk")
+    paid: list[str] = []
+
+    @project.skill(effect="at_most_once")
+    async def pay(what: str) -> str:
+        """Pay."""
+        paid.append(what)
+        await stopped.advance(seconds=60, while_executing=True)
+        await asyncio.Event().wait()
+        return "never"
+
+    def paying(turn: Turn) -> Answer | Call:
+        return Answer("paid") if len(paid) > 2 else Call(pay, what=turn.instructions)
+
+    def then(turn: Turn) -> Answer | Call:
+        found = of(turn)["a"]
+        seen.append((found["status"], [each["skill"] for each in found.get("effects", [])]))
+        match len(turn.results):
+            case 1:
+                return Call("revise", reason="more", subtasks=[subtask("c", "able")])
+            case 2:
+                return Call("delegate", subtask="a", agent="other")
+            case _:
+                return Answer(summary(turn))
+
+    seen: list[Any] = []
+    team = [agent(project, name, paying, skills=[pay]) for name in ("payer", "other")]
+    plan = [
+        subtask("a", "payer", seconds=60, fallbacks=["other"], required=False),
+        subtask("b", "able", depends_on=["a"]),
+    ]
+    limits = OrchestrationLimits(backoff=0)
+    leader = lead(project, [*team, agent(project, "able")], plan, then=then, limits=limits)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+        found = await Insights(app.store).orchestration(task.task_id)
+
+    assert paid == ["do a", "do a"]  # the second time because the orchestrator has decided so
+    assert seen == [("failed", ["pay"])] * 3
+    assert task.response == "a failed, b succeeded, c succeeded"
+    assert [(each.agent, each.why, each.status) for each in found.subtasks[0].attempts] == [
+        ("payer", "first", "failed"),
+        ("other", "chosen", "failed"),
+    ]
+
+
+async def test_nor_does_who_stands_in_for_an_orchestrator_below_which_it_is_unknown(
+    opened: Open,
+) -> None:
+    project = Project("desk")
+    paid: list[str] = []
+
+    @project.skill(effect="at_most_once")
+    async def pay(what: str) -> str:
+        """Pay."""
+        paid.append(what)
+        await stopped.advance(seconds=60, while_executing=True)
+        await asyncio.Event().wait()
+        return "never"
+
+    def paying(turn: Turn) -> Call:
+        return Call(pay, what=turn.instructions)
+
+    payer = agent(project, "payer", paying, skills=[pay])
+    inner = lead(project, [payer], [subtask("x", "payer", seconds=60)], name="inner")
+    plan = [subtask("a", "inner", fallbacks=["payer"])]
+    leader = lead(project, [inner, payer], plan)
+    async with opened(project) as app:
+        with ends_with(OrchestrationFailed) as ended:
+            await app.assign_task(leader, "Go.")
+
+    assert paid == ["do x"]
+    assert [each["skill"] for each in ended.error.effects] == ["pay"]

@@ -18,7 +18,7 @@ from lampwork.insights.plans import approval_of, changes
 from lampwork.insights.waiting import waiting_on
 from lampwork.orchestrators.lane_record import LaneRecord, lanes_of
 from lampwork.orchestrators.plan import Subtask, as_given
-from lampwork.orchestrators.plans import Standing, plan_of, standing, verb_of
+from lampwork.orchestrators.plans import Standing, chosen_in, plan_of, standing, verb_of
 from lampwork.store.lists import queries
 from lampwork.store.tasks import artifacts, conversations, orchestrations, orders
 from lampwork.store.tasks.orchestrations import Round
@@ -137,14 +137,14 @@ class _Ledger:
         if refused:
             return
         self.plan = plan
-        settled = {each.id for each in plan if before.settles(each)}
+        chosen = chosen_in(round)
+        settled = before.settled(plan, chosen)
         self.outcomes = {id: each for id, each in self.outcomes.items() if id in settled}
         if isinstance(outcome, values.Value):
             self.outcomes |= {
                 each["subtask"]: each for each in json.loads(outcome.text)["subtasks"]
             }
         self.open = round.status not in ENDED
-        chosen = {round.input["subtask"]} if verb_of(round.callable) == "delegate" else set[str]()
         for each in lanes_of(self.connection, round.job_id, plan, settled, chosen):
             self._take_lane(each)
         self._take_orders(round.job_id)

@@ -83,6 +83,8 @@ class Failed:
     """Why a subtask has failed, by each agent that has tried."""
 
     reasons: list[str]
+    effects: Sequence[Json] = ()
+    """Those of which nobody knows whether they have happened, so that nobody else tries it."""
 
 
 @dataclass(slots=True)
@@ -117,13 +119,16 @@ class Attempts:
         """
         self._by_hand = by_hand
         reasons: list[str] = []
+        effects: Sequence[Json] = ()
         for agent in self._agents(forced):
             found = await self._by_agent(agent)
             if isinstance(found, Accepted):
                 self.failures.pop(agent, None)
                 return found
             reasons += [f"{agent}: {each}" for each in found.reasons]
-        return Failed(await self._note(GAVE_UP, list[str], reasons))
+            if effects := found.effects:
+                break
+        return Failed(await self._note(GAVE_UP, list[str], reasons), effects)
 
     def _agents(self, forced: str | None) -> Sequence[str]:
         if forced is not None:
@@ -145,6 +150,8 @@ class Attempts:
                 self._note_done(agent, error)
                 if isinstance(error, TakenOver):
                     await self.orders.look(self.subtask.id, anew=True)
+                if (effects := error.fields.get("effects")) and self._is_over:
+                    return self._failed(agent, [error.message], effects)
                 again = isinstance(error, _ERRED) and tried < limits.retries
                 if not again or not await self._rested(agent, tried, error):
                     return self._failed(agent, [error.message])
@@ -244,9 +251,15 @@ class Attempts:
         """A value as whoever works on the subtask may read it."""
         return Seal(self.guarded).hide(value) if self.guarded else value
 
-    def _failed(self, agent: str, reasons: list[str]) -> Failed:
+    def _failed(self, agent: str, reasons: list[str], effects: Sequence[Json] = ()) -> Failed:
         self.failures[agent] = self.failures.get(agent, 0) + 1
-        return Failed(reasons)
+        return Failed(reasons, effects)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nobody has tried it after this, as far as is on record."""
+        recorded = self.job._flow.on_record()  # pyright: ignore[reportPrivateUsage]
+        return recorded in (None, ("value", GAVE_UP))
 
     # --- whether it is accepted ---
 

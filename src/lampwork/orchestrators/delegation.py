@@ -200,8 +200,10 @@ class _Lane:
             match await self.attempts.make(forced, by_hand=order is not None):
                 case Accepted(answer, agent, call):
                     return self._succeeded(answer, agent, call)
-                case Failed(reasons):
-                    return self._settled("failed", reasons)
+                case Failed(reasons, effects):
+                    failed = self._settled("failed", reasons)
+                    unknown: dict[str, Json] = {"effects": list(effects)} if effects else {}
+                    return Settled(self.subtask, failed.record | unknown)
         finally:
             self.slots.leave()
 

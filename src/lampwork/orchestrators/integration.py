@@ -58,8 +58,9 @@ async def conclude(task: TaskInHand, ending: Ending) -> Ending:
         if each["required"] and each["status"] != "succeeded"
     ]
     sections = await _sections(task.hold.run.store, succeeded)
+    effects: list[Json] = [effect for each in subtasks for effect in each.get("effects", ())]
     if not succeeded:
-        return _instead(ending, _failed(task, missing, subtasks))
+        return _instead(ending, _failed(task, missing, subtasks), effects)
     found: dict[str, Json] = {"sections": [each.to_json() for each in sections]}
     if ending.error is None and not missing:
         return _answered(ending, found, await _files(task, ending, sections, missing))
@@ -69,7 +70,7 @@ async def conclude(task: TaskInHand, ending: Ending) -> Ending:
         return _answered(ending, found | {"status": "partial"}, files)
     if not missing:
         return ending
-    return _instead(ending, _partial(task, found, subtasks))
+    return _instead(ending, _partial(task, found, subtasks), effects)
 
 
 def outcomes_in(so_far: Transcript, verbs: Collection[str]) -> Sequence[dict[str, Any]]:
@@ -137,8 +138,10 @@ def _answered(ending: Ending, more: dict[str, Json], files: Sequence[Artifact]) 
     return Ending([*before, ("answered", body | more | {"artifacts": artifacts})])
 
 
-def _instead(ending: Ending, error: LampworkError) -> Ending:
+def _instead(ending: Ending, error: LampworkError, effects: list[Json]) -> Ending:
     *before, (kind, body) = ending.entries
+    if effects:
+        error.fields["effects"] = effects  # of which nobody knows whether they have happened
     if kind == "answered":
         error.fields["partial"] = body["response"]
     return replace(ending, entries=[*before, failed(error)], error=error)

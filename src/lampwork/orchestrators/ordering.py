@@ -11,7 +11,7 @@ from lampwork import clock
 from lampwork.errors import InputInvalid, SubtaskSettled, TaskNotFound, joined, one_of
 from lampwork.genies.output import describe
 from lampwork.orchestrators.lane_record import LaneRecord, lanes_of
-from lampwork.orchestrators.plans import plan_of, standing, verb_of
+from lampwork.orchestrators.plans import chosen_in, plan_of, standing
 from lampwork.store.jobs.inbox import Delivery
 from lampwork.store.tasks import briefings, orchestrations, orders
 from lampwork.store.tasks.orchestrations import Round
@@ -84,7 +84,9 @@ def _lane(
             f'Orchestration {orchestration} has no subtask "{subtask}". {one_of(subtask, known)}',
             problems=["subtask"],
         )
-    if before.settles(known[subtask]):
+    chosen = chosen_in(last)
+    settled = before.settled(plan, chosen)
+    if subtask in settled:
         status = before.outcomes[subtask]["status"]
         raise SubtaskSettled(
             f'Subtask "{subtask}" has {_was(status)} in an earlier round, and stays so. {_ELSE}',
@@ -96,8 +98,6 @@ def _lane(
             f"lampwork orchestration {orchestration} edit FILE",
             subtask_status="waiting",
         )
-    chosen = {last.input["subtask"]} if verb_of(last.callable) == "delegate" else set[str]()
-    settled = {each.id for each in plan if before.settles(each)}
     lanes = lanes_of(connection, last.job_id, plan, settled, chosen)
     return next(each for each in lanes if each.subtask.id == subtask)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from lampwork.types import Json
 if TYPE_CHECKING:
     from lampwork.store.tasks.orchestrations import Round
 
-__all__ = ["Standing", "plan_of", "revised", "standing", "verb_of"]
+__all__ = ["Standing", "chosen_in", "plan_of", "revised", "standing", "verb_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,16 @@ class Standing:
     """By subtask, how often the orchestrator has given it to an agent of its choice."""
 
     def settles(self, subtask: Subtask) -> bool:
-        """Whether a subtask stays as it is: it has succeeded, or a person has had it skipped."""
+        """Whether a subtask stays as it is, unless the orchestrator chooses who does it: it has
+        succeeded, a person has had it skipped, or nobody knows what its effects have come to."""
         outcome = self.outcomes.get(subtask.id, {})
         if outcome.get("status") == "succeeded":
             return True
-        return "skipped_by" in outcome and subtask in self.subtasks
+        return ("skipped_by" in outcome or "effects" in outcome) and subtask in self.subtasks
+
+    def settled(self, plan: Iterable[Subtask], chosen: Collection[str] = ()) -> set[str]:
+        """The ids of those of a plan that stay as they are."""
+        return {each.id for each in plan if self.settles(each) and each.id not in chosen}
 
 
 def standing(rounds: Sequence[Round]) -> Standing:
@@ -48,8 +53,7 @@ def standing(rounds: Sequence[Round]) -> Standing:
         subtasks = plan_of(each, subtasks)
         outcomes |= {one["subtask"]: one for one in json.loads(outcome.text)["subtasks"]}
         revisions += verb_of(each.callable) == "revise"
-        if verb_of(each.callable) == "delegate":
-            subtask = each.input["subtask"]
+        for subtask in chosen_in(each):
             chosen[subtask] = chosen.get(subtask, 0) + 1
     return Standing(subtasks, outcomes, revisions, chosen)
 
@@ -66,6 +70,11 @@ def plan_of(round: Round, before: Sequence[Subtask]) -> tuple[Subtask, ...]:
             return tuple(revised(before, asked, round.input.get("drop") or ()))
         case _:
             return tuple(before)
+
+
+def chosen_in(round: Round) -> frozenset[str]:
+    """The subtask of which a round is the orchestrator's choice who does it, if it is one."""
+    return frozenset({round.input["subtask"]} if verb_of(round.callable) == "delegate" else ())
 
 
 def verb_of(callable: str) -> str:

@@ -6,7 +6,7 @@ docstring is what the model reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from lampwork.errors import PlanInvalid, StoreUnavailable, joined
@@ -15,7 +15,14 @@ from lampwork.orchestrators.approval import Proposed, approved
 from lampwork.orchestrators.delegation import Delegation, Settled
 from lampwork.orchestrators.lane_record import lanes_of
 from lampwork.orchestrators.plan import Subtask, lacking, problems_of
-from lampwork.orchestrators.plans import Standing, plan_of, revised, standing, verb_of
+from lampwork.orchestrators.plans import (
+    Standing,
+    chosen_in,
+    plan_of,
+    revised,
+    standing,
+    verb_of,
+)
 from lampwork.orchestrators.record import accepted
 from lampwork.store.tasks import orchestrations
 from lampwork.store.tasks.orchestrations import Orchestration
@@ -58,7 +65,7 @@ async def _carry_out(
         orchestration, before = await flow.store.read(_before, _task(flow), flow.job_id)
         by = cast("Orchestrator", flow.project.find_genie(orchestration.genie))
         subtasks, forced = change(by, before, **asked)
-        done = await _done(flow, subtasks, before)
+        done = await _done(flow, subtasks, before, forced)
         spenders: dict[str, list[str]] = {}
         if any(each.budget_share is not None for each in subtasks):
             spenders = await flow.store.read(_spenders, orchestration.id, flow.job_id)
@@ -194,15 +201,18 @@ def _spenders(connection: Any, task_id: str, job_id: str) -> dict[str, list[str]
     for at in range([each.job_id for each in rounds].index(job_id)):
         before, round = standing(rounds[:at]), rounds[at]
         plan = plan_of(round, before.subtasks)
-        settled = {each.id for each in plan if before.settles(each)}
+        settled = before.settled(plan, chosen_in(round))
         for lane in lanes_of(connection, round.job_id, plan, settled, ()):
             found.setdefault(lane.subtask.id, []).extend(lane.tasks)
     return found
 
 
-async def _done(flow: Flow, subtasks: Sequence[Subtask], before: Standing) -> dict[str, Settled]:
+async def _done(
+    flow: Flow, subtasks: Sequence[Subtask], before: Standing, forced: Collection[str]
+) -> dict[str, Settled]:
     """What was settled in earlier rounds, and stays so."""
-    stay = [each for each in subtasks if before.settles(each)]
+    settled = before.settled(subtasks, forced)
+    stay = [each for each in subtasks if each.id in settled]
     done = [each for each in stay if _has_succeeded(before, each.id)]
     answers = await accepted(flow.store, [before.outcomes[each.id] for each in done])
     found = {each.id: answer for each, answer in zip(done, answers, strict=True)}
