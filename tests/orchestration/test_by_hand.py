@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.behind import place_at
-from tests.orchestration import approving
 from tests.orchestration.conftest import Open
+from tests.orchestration.desk import Desk, orchestration, stands
 from tests.orchestration.team import agent, lead, subtask, summary
-from tests.support import NEVER, armed, dying, eventually, inside, park, result, status
-from tests.warm import ROOT, Warm
+from tests.support import NEVER, eventually, inside, park, result
+from tests.warm import Warm
 
 from lampwork import (
     Answer,
@@ -22,80 +19,13 @@ from lampwork import (
     CannotComplete,
     OrchestrationLimits,
     Project,
-    Settings,
     Turn,
 )
-from lampwork.door import Door
-from lampwork.errors import InputInvalid, ModelUnavailable, SubtaskSettled, TaskNotFound
+from lampwork.errors import InputInvalid, ModelUnavailable, SubtaskSettled
 from lampwork.insights import Insights
 from lampwork.store.jobs import cancelled
-from lampwork.versioning.upgrade import rehearse_all
-from lampwork.views import OrchestrationView, SubtaskView
 
 CENTS = {"type": "object", "properties": {"cents": {"type": "integer"}}, "required": ["cents"]}
-
-
-class Desk:
-    """A project whose agent `slow` answers nothing, and whose agent `held` answers when told."""
-
-    def __init__(self, *plan: dict[str, Any], **given: Any) -> None:
-        self.project = Project("desk")
-        self.told = asyncio.Event()
-        self.asked: list[str] = []
-        self.mended = False
-        """Whether the agent `unable` can."""
-        team = [
-            agent(self.project, "slow", self._slow),
-            agent(self.project, "held", self._held),
-            agent(self.project, "able", self._able),
-            agent(self.project, "unable", self._unable),
-        ]
-        limits = OrchestrationLimits(backoff=0)
-        lead(self.project, team, plan, limits=limits, **given)
-
-    async def _slow(self, turn: Turn) -> Answer:
-        self.asked.append(f"slow: {turn.instructions}")
-        await asyncio.Event().wait()
-        return Answer("never")
-
-    async def _held(self, turn: Turn) -> Answer:
-        self.asked.append(f"held: {turn.instructions}")
-        await self.told.wait()
-        return Answer("held")
-
-    def _unable(self, _: Turn) -> Answer | CannotComplete:
-        return Answer("mended") if self.mended else CannotComplete("no data")
-
-    async def tell(self) -> None:
-        """Let `held` answer; on the loop on which it waits."""
-        self.told.set()
-
-    def _able(self, turn: Turn) -> Answer:
-        self.asked.append(f"able: {turn.instructions} {sorted(turn.data or {})}")
-        return Answer("done")
-
-
-async def orchestration(app: Door, job_id: str) -> OrchestrationView:
-    """That of a job, once its plan is there."""
-
-    async def look() -> OrchestrationView | None:
-        try:
-            return await Insights(app.store).orchestration(job_id)
-        except TaskNotFound:
-            return None
-
-    return await eventually(look)
-
-
-async def stands(app: Door, of: str, id: str, status: str) -> SubtaskView:
-    """A subtask, once it has this status."""
-
-    async def look() -> SubtaskView | None:
-        found = await Insights(app.store).orchestration(of)
-        [subtask] = [each for each in found.subtasks if each.subtask == id]
-        return subtask if subtask.status == status else None
-
-    return await eventually(look)
 
 
 async def test_a_subtask_is_taken_from_an_agent_at_work_and_given_to_another(opened: Open) -> None:
@@ -248,36 +178,6 @@ async def test_what_stands_in_line_is_done_by_hand_before_its_turn(opened: Open)
     ]
 
 
-async def test_an_order_wakes_a_parked_round_and_is_followed_over_a_restart(opened: Open) -> None:
-    """The agent is an orchestrator whose plan waits for somebody, so nothing executes."""
-    project = Project("desk")
-    able = agent(project, "able")
-    below = lead(project, [able], [subtask("x", "able")], name="below", plan_approval="always")
-    lead(project, [below, able], [subtask("a", "below"), subtask("b", "able")])
-    async with opened(project) as app:
-        job = await app.assign("lead", "Do it.")
-        found = await orchestration(app, job)
-        of, round = found.orchestration_id, found.rounds[0].job_id
-        await stands(app, of, "b", "succeeded")
-        [task] = [each.task_id for each in (await stands(app, of, "a", "working")).attempts]
-
-        async def waits() -> Any:
-            rounds = (await Insights(app.store).job(round)).waiting_on
-            return rounds and rounds[0].waiting_on
-
-        await eventually(waits)
-        await park(app, round)
-    async with opened(project) as app:
-        await app.reassign_subtask(of, "a", "able", by="ann")
-        answer = await result(app, job)
-        ended = await Insights(app.store).orchestration(of)
-        [below] = (await Insights(app.store).orchestration(task or "")).rounds
-        await status(app, below.job_id, "cancelled")
-
-    assert answer["response"] == "a succeeded, b succeeded"
-    assert [each.status for each in ended.subtasks[0].attempts] == ["stopped", "accepted"]
-
-
 @pytest.mark.parametrize("parked", [False, True])
 async def test_an_order_ends_the_rest_of_an_agent_that_has_erred(
     opened: Open, parked: bool
@@ -348,69 +248,6 @@ async def test_nothing_is_done_about_a_subtask_whose_round_is_being_cancelled(op
         found = await Insights(app.store).orchestration(of)
 
     assert found.subtasks[0].orders == ()
-
-
-@pytest.mark.parametrize("point", ["call.before", "call.after"])
-async def test_a_run_that_dies_where_it_follows_an_order_follows_it_once(
-    opened: Open, point: str
-) -> None:
-    desk = Desk(subtask("a", "slow"), subtask("b", "able", depends_on=["a"]))
-    async with opened(desk.project, sweep_interval=0.1) as app:
-        job = await app.assign("lead", "Do it.")
-        found = await orchestration(app, job)
-        await eventually(lambda: desk.asked)
-        deaths = iter([dying(app, found.rounds[0].job_id)])
-        with armed(point, lambda: next(deaths, lambda: None)()):
-            await app.reassign_subtask(found.orchestration_id, "a", "able", by="ann")
-            answer = await result(app, job)
-        ended = await Insights(app.store).orchestration(found.orchestration_id)
-
-    assert next(deaths, None) is None
-    assert answer["response"] == "a succeeded, b succeeded"
-    assert [each.agent for each in ended.subtasks[0].attempts] == ["slow", "able"]
-    assert len(desk.asked) == 3
-
-
-@pytest.mark.usefixtures("place")
-async def test_an_order_that_is_given_while_the_process_is_dead_is_followed_by_the_next(
-    tmp_path: Path, warm: Warm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    book, home = tmp_path / "book", Path(os.environ["LAMPWORK_HOME"])
-    monkeypatch.setenv("BOOK", str(book))
-    words = ["-m", "lampwork", "worker", "tests.orchestration.approving:project"]
-    settings = Settings(home=home, db=os.environ.get("LAMPWORK_DB"))
-    async with Door.opened(approving.project, settings) as door:
-        job = await door.assign(approving.truster, "Book it.")
-        killed = warm.start(words, cwd=ROOT)
-        of = (await orchestration(door, job)).orchestration_id
-        await stands(door, of, "a", "working")
-        os.kill(killed.pid, signal.SIGKILL)
-        await asyncio.to_thread(killed.communicate, timeout=60)
-        await door.reassign_subtask(of, "a", "worker", by="ann")
-        goes_on = warm.start(words, cwd=ROOT)
-        answer = await door.result(job)
-        goes_on.terminate()
-        await asyncio.to_thread(goes_on.communicate, timeout=60)
-
-    assert answer["response"] == "the first agent is booked"
-    assert [line.split("\t")[0] for line in book.read_text().splitlines()] == ["the first agent"]
-
-
-async def test_a_round_with_orders_is_rehearsed_to_where_it_stands(
-    opened: Open, tmp_path: Path
-) -> None:
-    desk = Desk(subtask("a", "unable"), subtask("b", "held"), subtask("c", "unable"))
-    async with opened(desk.project) as app:
-        job = await app.assign("lead", "Do it.")
-        of = (await orchestration(app, job)).orchestration_id
-        for each in ("a", "c"):
-            await stands(app, of, each, "failed")
-        await app.reassign_subtask(of, "a", "able", by="ann")
-        await stands(app, of, "a", "succeeded")
-    place = place_at(Path(os.environ["LAMPWORK_HOME"]))
-    found = [each async for each in rehearse_all(desk.project, place)]
-
-    assert [(each.goes_on, each.why, each.notes) for each in found] == [(True, None, ())] * 2
 
 
 class Payment:
