@@ -24,13 +24,23 @@ def main(options: argparse.Namespace) -> None:
         f"Levels of {', '.join(map(str, widths))} subtasks, each of {FAN_TURNS} model turns of "
         "50 ms; each level waits for all of the one before.\n"
     )
-    path = len(widths) * FAN_TURNS * MODEL_SECONDS
-    table = Table("diamond", "critical path s", "p50 s", "least s", "p50 adds", width=16)
+    turns = len(widths) * FAN_TURNS * MODEL_SECONDS
+    print(
+        f"The critical path is the longest task of each level, as it ran; its {FAN_TURNS} x "
+        f"{len(widths)} model turns alone are {turns:.3f} s.\n"
+    )
+    table = Table(
+        "diamond", "critical path s", "p50 s", "adds", "least s", "to turns alone", width=16
+    )
     with runs.places(options.on) as places:
         for database in options.on:
             with places(database) as place:
-                took: list[float] = runs.run("levels", *place.words, options.rounds, *widths)
-            figures = (path, median(took), min(took))
-            adds = f"{median(took) / path - 1:.0%}"
-            table.row(f"on {database}", *(f"{each:.3f}" for each in figures), adds)
+                found: list[tuple[float, float]] = runs.run(
+                    "levels", *place.words, options.rounds, *widths
+                )
+            took, path = (median(each) for each in zip(*found, strict=True))
+            adds, to_turns = (f"{took / each - 1:.1%}" for each in (path, turns))
+            least = min(each for each, _ in found)
+            figures = (f"{path:.3f}", f"{took:.3f}", adds, f"{least:.3f}", to_turns)
+            table.row(f"on {database}", *figures)
     print()

@@ -11,6 +11,7 @@ from benchmarks import records
 from benchmarks.systems import Place
 from benchmarks.systems.lampwork_fan import clerk, project
 from lampwork import Answer, Call, Turn, playbook
+from lampwork.insights import Insights
 
 
 def _id(level: int, place: int) -> str:
@@ -44,16 +45,32 @@ leader = project.orchestrator(
 )
 
 
-CarryOut = Callable[[Sequence[int]], Awaitable[int]]
-"""Carries out a plan of levels that are so wide; gives how many subtasks have succeeded."""
+CarryOut = Callable[[Sequence[int]], Awaitable[str]]
+"""Carries out a plan of levels that are so wide; gives the task of the orchestration."""
+
+Longest = Callable[[str], Awaitable[list[float]]]
+"""Of an orchestration, by level, the seconds of the task that took longest, by the ledger."""
 
 
 @asynccontextmanager
-async def opened(place: Place) -> AsyncIterator[CarryOut]:
+async def opened(place: Place) -> AsyncIterator[tuple[CarryOut, Longest]]:
     async with project.open(settings=records.settings(place)) as app:
 
-        async def carry_out(widths: Sequence[int]) -> int:
+        async def carry_out(widths: Sequence[int]) -> str:
             answer = await app.assign_task(leader, "Have it looked up.", data=list(widths))
-            return len(answer.sections)
+            if len(answer.sections) != sum(widths):
+                raise AssertionError(f"{len(answer.sections)} of {sum(widths)} have succeeded")
+            return answer.task_id
 
-        yield carry_out
+        async def longest(orchestration: str) -> list[float]:
+            ledger = await Insights(app.store).orchestration(orchestration)
+            took: dict[str, float] = {}
+            for subtask in ledger.subtasks:
+                [task] = subtask.attempts
+                assert task.began_at is not None
+                assert task.ended_at is not None
+                level, seconds = subtask.subtask.split("-")[0], task.ended_at - task.began_at
+                took[level] = max(took.get(level, 0), seconds.total_seconds())
+            return list(took.values())
+
+        yield carry_out, longest
