@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from lampwork.orchestrators.acceptance import Acceptance
+from lampwork.orchestrators.assigning import Assigning
 from lampwork.orchestrators.attempts import Accepted, Attempts, Failed
 from lampwork.orchestrators.given import given_to, guarded_in
 from lampwork.orchestrators.orders import Ordered, Orders
@@ -140,18 +142,18 @@ class _Lane:
     attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
-        round = self.round
-        self.attempts = Attempts(
+        round, subtask = self.round, self.subtask
+        assigning = Assigning(
             round.job,
             round.by,
             round.orchestration,
-            self.subtask,
-            needed_files(self.subtask, round.subtasks),
-            round.failures,
+            subtask,
             self.orders,
-            [*round.spenders.get(self.subtask.id, ())],
+            [*round.spenders.get(subtask.id, ())],
             round.guarded,
         )
+        acceptance = Acceptance(assigning, needed_files(subtask, round.subtasks))
+        self.attempts = Attempts(assigning, acceptance, round.failures)
 
     @property
     def _own(self) -> _Standing:
@@ -192,12 +194,12 @@ class _Lane:
         while not await self.slots.enter(lambda: self.orders.news(self.subtask.id)):
             await self.orders.look(self.subtask.id)
         try:
-            given = {each.subtask.id: each for each in before}
-            self.attempts.given = given_to(self.subtask, self.round.orchestration, given)
+            found = {each.subtask.id: each for each in before}
+            given = given_to(self.subtask, self.round.orchestration, found)
             forced = self.round.forced.get(self.subtask.id)
             if order is not None:
                 forced = order.agent
-            match await self.attempts.make(forced, by_hand=order is not None):
+            match await self.attempts.make(forced, given, by_hand=order is not None):
                 case Accepted(answer, agent, call):
                     return self._succeeded(answer, agent, call)
                 case Failed(reasons, effects):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lampwork import values
 from lampwork.errors import TakenOver
-from lampwork.orchestrators.attempts import GAVE_UP, NOT_JUDGED, REFUSED
+from lampwork.orchestrators.acceptance import NOT_JUDGED
+from lampwork.orchestrators.attempts import GAVE_UP, REFUSED
 from lampwork.orchestrators.check import JUDGING
 from lampwork.orchestrators.orders import BY_HAND
 from lampwork.orchestrators.plan import Subtask, needed_files
