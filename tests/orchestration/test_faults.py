@@ -194,12 +194,8 @@ async def test_each_fault_ends_as_it_should(
             assert [(each.agent, each.why, each.status) for each in bad.attempts] == tried
 
 
-async def test_nobody_tries_again_while_nobody_knows_what_an_effect_has_come_to(
-    opened: Open,
-) -> None:
-    """Its time is up, an agent and a fallback are left, and other rounds follow."""
-    project = Project("desk")
-    paid: list[str] = []
+def payment_that_hangs(project: Project, paid: list[str]) -> Any:
+    """A skill that has paid, and is then cut off by the time of its task."""
 
     @project.skill(effect="at_most_once")
     async def pay(what: str) -> str:
@@ -208,6 +204,18 @@ async def test_nobody_tries_again_while_nobody_knows_what_an_effect_has_come_to(
         await stopped.advance(seconds=60, while_executing=True)
         await asyncio.Event().wait()
         return "never"
+
+    return pay
+
+
+async def test_nobody_tries_again_while_nobody_knows_what_an_effect_has_come_to(
+    opened: Open,
+) -> None:
+    """Its time is up, an agent and a fallback are left, and other rounds follow."""
+    project = Project("desk")
+    paid: list[str] = []
+
+    pay = payment_that_hangs(project, paid)
 
     def paying(turn: Turn) -> Answer | Call:
         return Answer("paid") if len(paid) > 2 else Call(pay, what=turn.instructions)
@@ -250,13 +258,7 @@ async def test_nor_does_who_stands_in_for_an_orchestrator_below_which_it_is_unkn
     project = Project("desk")
     paid: list[str] = []
 
-    @project.skill(effect="at_most_once")
-    async def pay(what: str) -> str:
-        """Pay."""
-        paid.append(what)
-        await stopped.advance(seconds=60, while_executing=True)
-        await asyncio.Event().wait()
-        return "never"
+    pay = payment_that_hangs(project, paid)
 
     def paying(turn: Turn) -> Call:
         return Call(pay, what=turn.instructions)

@@ -129,8 +129,9 @@ class _Ledger:
     def take(self, round: Round, before: Standing) -> None:
         """Take in a round, by how the orchestration stood before it."""
         outcome = None if round.outcome is None else values.read(round.outcome)
-        begun = orchestrations.tasks_of(self.connection, round.job_id)
-        refused = isinstance(outcome, values.Failure) and not begun  # else it was cancelled
+        refused = isinstance(outcome, values.Failure) and not orchestrations.tasks_of(
+            self.connection, round.job_id
+        )  # else it was cancelled
         asked = round.proposal is not None
         plan = plan_of(round, before.subtasks) if asked or not refused else ()
         self.rounds.append(_round(round, before, plan, outcome))

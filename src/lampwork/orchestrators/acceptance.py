@@ -42,9 +42,9 @@ class Acceptance:
             lacking = sorted(self.needed - {each.name for each in answer.artifacts})
             if found := await job.options(name=_FILES).step(_lacking, lacking):
                 return found
+        looked_at = self._looked_at(answer)
         for name in subtask.checks:
             check = self.assigning.by.checks[name]
-            looked_at = self._looked_at(answer)
             try:
                 found = await job.options(name=name).step(check.problems, answer, looked_at)
             except StepFailed as error:

@@ -101,9 +101,7 @@ class LaneRecord:
             outcome = values.read(blobs.unfold(self.connection, call.envelope))
         if task is not None:
             self.tasks.append(task.id)
-            own = task.usage
-            if own is None:
-                own = conversations.usage_so_far(self.connection, task)
+            own = conversations.usage_of(self.connection, task)
             usage = conversations.sum_up([own, below])
             self.usage.append(usage)
         match call.kind, call.name:

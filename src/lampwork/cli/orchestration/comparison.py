@@ -8,7 +8,6 @@ from typing import Any
 
 from lampwork.cli import output
 from lampwork.errors import InputInvalid
-from lampwork.insights.plans import changes
 from lampwork.types import Json
 from lampwork.views import FieldChange, OrchestrationView, SubtaskChange
 
@@ -43,6 +42,8 @@ def compared(
 
     They are by default the first one and the last one.
     """
+    from lampwork.insights.plans import changes  # the store comes with it
+
     numbers = _numbers(found)
     if not numbers:
         raise InputInvalid(f"Orchestration {found.orchestration_id} has no plan to compare.")

@@ -171,25 +171,35 @@ def usage_so_far(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]
     return sum_up(counted)
 
 
+def usage_of(connection: sa.Connection, task: sa.Row[Any]) -> dict[str, int]:
+    """What a task has used: as its row says once it has ended, or so far."""
+    return usage_so_far(connection, task) if task.usage is None else task.usage
+
+
 def usage_below(connection: sa.Connection, job_id: str) -> dict[str, int]:
     """What the tasks of a job and of all jobs below it have used, by what is counted."""
-    below = sa.and_(tasks.c.job_id > f"{job_id}.", tasks.c.job_id < f"{job_id}/")  # "/" is next
-    found = connection.execute(sa.select(tasks).where(sa.or_(tasks.c.job_id == job_id, below)))
-    return sum_up(
-        usage_so_far(connection, task) if task.usage is None else task.usage for task in found.all()
-    )
+    found = _spenders(connection, sa.or_(tasks.c.job_id == job_id, _is_below(job_id)))
+    return sum_up(usage_of(connection, task) for task in found)
 
 
 def usage_below_calls(connection: sa.Connection, job_id: str) -> dict[int, dict[str, int]]:
     """What the tasks of all jobs below a job have used, by the number of its call above them."""
-    below = sa.and_(tasks.c.job_id > f"{job_id}.", tasks.c.job_id < f"{job_id}/")
-    columns = [tasks.c[name] for name in ("id", "job_id", "conversation_id", "history_until")]
     used: dict[int, list[dict[str, int]]] = {}
-    for task in connection.execute(sa.select(*columns, tasks.c.usage).where(below)).all():
+    for task in _spenders(connection, _is_below(job_id)):
         call = int(task.job_id[len(job_id) + 1 :].partition(".")[0])
-        usage = usage_so_far(connection, task) if task.usage is None else task.usage
-        used.setdefault(call, []).append(usage)
+        used.setdefault(call, []).append(usage_of(connection, task))
     return {call: sum_up(usages) for call, usages in used.items()}
+
+
+def _spenders(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Sequence[sa.Row[Any]]:
+    """Of these tasks what `usage_of` reads, and not what they were given."""
+    names = ("id", "job_id", "conversation_id", "history_until", "usage")
+    return connection.execute(sa.select(*(tasks.c[name] for name in names)).where(which)).all()
+
+
+def _is_below(job_id: str) -> sa.ColumnElement[bool]:
+    """Whether a task is of a job below this one."""
+    return sa.and_(tasks.c.job_id > f"{job_id}.", tasks.c.job_id < f"{job_id}/")  # "/" is next
 
 
 def sum_up(usages: Iterable[dict[str, int]]) -> dict[str, int]:
