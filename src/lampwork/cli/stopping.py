@@ -14,6 +14,12 @@ INTERRUPTED = 128 + signal.SIGINT
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def end_on_next() -> None:
+    """Have the next signal end the process, from this moment on and whatever runs then."""
+    for each in _SIGNALS:
+        signal.signal(each, lambda number, _: os._exit(128 + number))
+
+
 @contextmanager
 def stop_signals() -> Generator[asyncio.Event]:
     """An event that the first signal sets; inside a running event loop."""

@@ -160,12 +160,9 @@ class Chat:
             with heard:
                 yield app
 
-    async def close(self, *, hurry: bool) -> None:
-        """End; what executes gets some time for it, until the next Ctrl-C if in a `hurry`."""
-        with stop_signals() as stopped:
-            if hurry:
-                stopped.set()
-            await self.stack.aclose()
+    async def close(self) -> None:
+        """End; what executes gets some time for it."""
+        await self.stack.aclose()
 
     @property
     def executes(self) -> bool:

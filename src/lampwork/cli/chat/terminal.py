@@ -26,7 +26,7 @@ from lampwork.cli.chat.saying import Shown
 from lampwork.cli.ended import summary
 from lampwork.cli.metadata import warn_of_withheld
 from lampwork.cli.screen import tree
-from lampwork.cli.stopping import INTERRUPTED
+from lampwork.cli.stopping import INTERRUPTED, end_on_next
 from lampwork.errors import AlreadyAnswered, Conflict, InputInvalid, has_ended
 from lampwork.views import (
     ConversationDetails,
@@ -45,12 +45,10 @@ def talk(chat: Chat, messages: Sequence[str]) -> int:
     """Talk until nothing more is said; the exit code."""
     with asyncio.Runner() as runner:
         here = _Terminal(chat, runner)
-        hurry = True
         try:
-            hurry = here.talk(messages) == INTERRUPTED
-            return here.code
+            return here.talk(messages)
         finally:
-            here.end(hurry=hurry)
+            here.end()
 
 
 @dataclass(slots=True)
@@ -130,10 +128,11 @@ class _Terminal:
             if task.status not in OVER and not self.stopped:
                 self.follow(task.job)
 
-    def end(self, *, hurry: bool) -> None:
+    def end(self) -> None:
+        end_on_next()
         if self.chat.conversation is not None and not self.chat.options.as_json:
             output.warn(f"Chat {self.chat.conversation}. Go on with it: {self.chat.go_on()}")
-        self.runner.run(self.chat.close(hurry=hurry))
+        self.runner.run(self.chat.close())
 
     # --- one message ---
 
@@ -175,6 +174,7 @@ class _Terminal:
             output.warn(f"Say it again, or look at it: {look}")
 
     def say_interrupted(self, news: Interrupted) -> None:
+        end_on_next()
         self.code, self.stopped = INTERRUPTED, True
         self.shown.fresh_line()
         if news.executing_here:
