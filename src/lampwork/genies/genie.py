@@ -100,6 +100,11 @@ class Genie:
         return self.job_description
 
     @property
+    def hears_from(self) -> str:
+        """What it is told by others than whom it works for, as its requests say."""
+        return "Results of skills, and files,"
+
+    @property
     def works_through(self) -> Iterable[Genie]:
         """Those whose background tasks do its work."""
         return ()
