@@ -12,6 +12,7 @@ from tests.support import (
     clerk,
     drained,
     dying,
+    end_run,
     eventually,
     idle,
     inside,
@@ -350,3 +351,35 @@ async def noted(app):
 
 async def unknown(app):
     return await rows(app, "select 1 from waits where kind = 'resolution' and not answered")
+
+
+async def test_a_parked_child_is_woken_while_its_parent_which_goes_on_hands_it_out_again(
+    project, home, patient, monkeypatch: pytest.MonkeyPatch
+):
+    """*Who woke it found it about to run, and left it; the engine, asked to start what had been
+    cancelled, did not*: it waited for the next sweep with its answer."""
+
+    @project.recipe()
+    async def parent(job: Job) -> str:
+        return await job.call(patient, "went on: ")
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(parent)).job_id
+        child = f"{job_id}.1"
+        await status(app, child, "running", "suspended")
+        await park(app, child)
+        gate, engine, start = Gate(), app.worker.engine, app.worker.engine.start
+
+        async def start_late(each: str) -> bool:
+            if each == child:
+                await gate.hold_first()
+            return await start(each)
+
+        monkeypatch.setattr(engine, "start", start_late)
+        await end_run(app, job_id)
+        await eventually(lambda: gate.passed)
+        await app.send_event(child, "go", "hello")
+        await inside(app, app.worker.waking.wake(child))  # after who wakes it for the event
+        assert (await row(app, child)).want == "parked"
+        gate.open()
+        assert await result(app, job_id) == "went on: hello"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lampwork.store.jobs import queued, queues, wanted
 
@@ -36,6 +36,8 @@ class Admission:
         """Jobs that are handed to the engine, until their runs begin."""
         self._claimed: set[str] = set()
         """Jobs that the engine has handed out here, and whose runs have not begun."""
+        self._otherwise: dict[str, set[Callable[[str], Coroutine[Any, Any, object]]]] = {}
+        """What is to be done about these jobs, should they not begin."""
         self._left: list[str] = []
         """Jobs in our charge for which there is no room, and which others may have."""
 
@@ -88,6 +90,8 @@ class Admission:
         finally:
             if not begins:
                 self._starting.discard(job_id)
+                for otherwise in self._otherwise.pop(job_id, ()):
+                    self._worker.background(otherwise(job_id))
 
     @contextmanager
     def beginning(self, job_id: str) -> Generator[None]:
@@ -98,14 +102,26 @@ class Admission:
         finally:
             self._claimed.discard(job_id)
             self._starting.discard(job_id)
+            self._otherwise.pop(job_id, None)
 
     def is_beginning(self, job_id: str) -> bool:
         """Whether a run of the job is about to be there."""
         return job_id in self._starting or job_id in self._claimed
 
+    def unless_begins(
+        self, job_id: str, otherwise: Callable[[str], Coroutine[Any, Any, object]]
+    ) -> None:
+        """Do this about a job that is about to be there, should it not begin.
+
+        A parent that goes on hands its children out again, and the engine says of one that is
+        parked or has ended that it does not begin.
+        """
+        self._otherwise.setdefault(job_id, set()).add(otherwise)
+
     def forget_started(self) -> None:
         """The engine was stopped: of what it was to run, nothing begins."""
         self._starting.clear()
+        self._otherwise.clear()
 
     def _leave(self, job_id: str) -> None:
         """Let whoever has room for it first have a job, us included."""

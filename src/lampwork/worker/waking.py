@@ -74,7 +74,12 @@ class Waking:
         Several projects may share a folder; each one's jobs wait until it is open.
         """
         worker = self._worker
-        if worker.closing or worker.alone not in (None, job_id) or self._has_run(job_id):
+        if worker.closing or worker.alone not in (None, job_id):
+            return False
+        if self._has_run(job_id):
+            if worker.admission.is_beginning(job_id):
+                again = self.wake if want == "parked" else self.revive
+                worker.admission.unless_begins(job_id, again)
             return False
         if not worker.presence.holds:
             return False  # its run would be over at once, again and again
