@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +27,7 @@ from lampwork import (
 from lampwork.client import Client, Delta, Hint
 from lampwork.errors import (
     ArtifactNotFound,
+    FileRejected,
     InputInvalid,
     JobFailed,
     JobNotFound,
@@ -58,6 +61,25 @@ async def test_a_type_in_place_of_a_schema_is_told_what_to_give(serve: Serve) ->
     async with serve(project) as api, of(api) as client:
         with pytest.raises(OutputTypeInvalid, match=r"output=Model\.model_json_schema\(\)"):
             await client.assign("greeter", "Say hello.", output=Receipt)  # type: ignore[arg-type]
+
+
+async def test_a_path_that_leads_to_no_file_is_refused_as_it_is_where_the_code_is(
+    serve: Serve, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (
+        ("none.txt", "it can't be opened: No such file"),
+        ("", "it can't be opened: Is a directory"),
+        ("pipe", "it is no ordinary file"),
+    ):
+        path = tmp_path / name
+        async with serve(project) as api, of(api) as client:
+            with pytest.raises(FileRejected, match=why) as there:
+                await client.assign("greeter", "Say hello.", files=[path])
+        async with project.open(tmp_path / "home") as app:
+            with pytest.raises(FileRejected) as here:
+                await app.assign("greeter", "Say hello.", files=[path])
+        assert there.value.to_record() == here.value.to_record()
 
 
 async def test_a_job_that_failed_raises_what_it_raises_where_the_code_is(serve: Serve) -> None:

@@ -162,7 +162,7 @@ class DefinitionCalls(Asking):
         """Keep a file on the server for a day, and for as long as a job has it.
 
         It can be given to several tasks, and its digest to a recipe that takes an Artifact. Raises
-        ArtifactInvalid, BodyTooLarge.
+        FileRejected for a path that leads to no file, ArtifactInvalid, BodyTooLarge.
         """
         name, content, media_type = await asyncio.to_thread(content_of, file)
         kept = await self._connection.ask(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
+from lampwork.files.path import content_of as path_content
+from lampwork.files.reads import Broken
 from lampwork.metadata import Sealed
 from lampwork.types import Json
 from lampwork.views import FileView, Uploaded
@@ -73,9 +75,15 @@ def _moment(given: datetime | timedelta | float | None) -> str | None:
 
 
 def content_of(given: str | os.PathLike[str] | File) -> tuple[str, bytes, str | None]:
-    """The name of a file, its content, and the media type that it was given. Blocks."""
+    """The name of a file, its content, and the media type that it was given. Blocks.
+
+    Raises FileRejected.
+    """
     if isinstance(given, str) or hasattr(given, "__fspath__"):
         path = Path(cast(str, given))
-        return path.name, path.read_bytes(), None
+        try:
+            return path.name, path_content(path), None
+        except Broken as broken:
+            raise broken.rejecting(str(path), file=path.name) from None
     file = cast("File", given)
     return file.name, file.content, file.media_type

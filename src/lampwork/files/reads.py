@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lampwork.errors import FileRejected
 from lampwork.files.kinds import Kind
 from lampwork.settings import ReadingCaps
 
@@ -27,6 +28,15 @@ class Broken(Exception):
         super().__init__(problem)
         self.problem = problem
         self.cap = cap
+
+    def rejecting(self, shown: str, *, file: str) -> FileRejected:
+        """The error for who gave the file: as they know it, and by its name."""
+        do = "Give another file."
+        if self.cap is not None:
+            do = f"Give a smaller one, or raise ReadingCaps.{self.cap} in the Settings."
+        return FileRejected(
+            f'File "{shown}" is rejected: {self.problem}. {do}', file=file, cap=self.cap
+        )
 
 
 def over(cap: str, caps: ReadingCaps, what: str) -> Broken:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-import stat
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from lampwork.files import kinds, names, reading
 from lampwork.files.artifact import Artifact
 from lampwork.files.file import Address, File, Given, Source, check
 from lampwork.files.kinds import Kind
+from lampwork.files.path import content_of
 from lampwork.files.reads import Broken, over
 from lampwork.files.snapshot import Snapshot
 from lampwork.outbound.hosts import AllowedHosts, shown
@@ -108,7 +107,7 @@ async def _content(keeper: _Keeper, source: Path | File | Artifact | Address) ->
     caps = keeper.caps
     match source:
         case Path():
-            content = await asyncio.to_thread(_of_path, source, caps)
+            content = await asyncio.to_thread(content_of, source, caps)
         case File():
             content = source.content
         case Address():
@@ -145,22 +144,6 @@ async def _of_address(source: Address, keeper: _Keeper) -> bytes:
         raise Broken(f"it can't be fetched: {answered} is answered") from error
     except httpx.HTTPError as error:
         raise Broken(f"it can't be fetched: {error or type(error).__name__}") from error
-
-
-def _of_path(path: Path, caps: ReadingCaps) -> bytes:
-    try:
-        # Not blocking: who opens a pipe waits for its other end.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                what = "a folder" if stat.S_ISDIR(facts.st_mode) else "no ordinary file"
-                raise Broken(f"it is {what}")
-            if facts.st_size > caps.file_bytes:
-                raise over("file_bytes", caps, f"it has {facts.st_size:,} bytes")
-            return file.read(caps.file_bytes + 1)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise Broken(f"it can't be opened: {why}") from error
 
 
 async def _read(
@@ -208,9 +191,4 @@ def _rejected(source: Path | File | Artifact | Address, broken: Broken) -> FileR
             name = shown(source.url)
         case _:
             name = source.name
-    do = "Give another file."
-    if broken.cap is not None:
-        do = f"Give a smaller one, or raise ReadingCaps.{broken.cap} in the Settings."
-    return FileRejected(
-        f'File "{name}" is rejected: {broken.problem}. {do}', file=source.name, cap=broken.cap
-    )
+    return broken.rejecting(name, file=source.name)
