@@ -36,11 +36,16 @@ def test_a_server_that_is_behind_is_refused_until_then(lampwork: Any, server: st
     with closing(psycopg.connect(server, autocommit=True)) as connection:
         connection.execute("update lampwork.alembic_version set version_num = '0001'")
         refused = lampwork("jobs", "--json", "--db", server)
+        by_variable = lampwork("jobs", LAMPWORK_DB=server)
+        looked = lampwork("doctor", "--json", "--db", server).json["items"]
         connection.execute("update lampwork.alembic_version set version_num = '9999'")
         newer = lampwork("migrate", "--json", "--db", server)
 
     assert (refused.code, json.loads(refused.out)["error"]["code"]) == (1, "database_behind")
-    assert "lampwork migrate" in refused.out
+    typed = f"lampwork migrate --db {server}"
+    assert json.loads(refused.out)["error"]["message"].endswith(f"go on meanwhile: {typed}")
+    assert by_variable.err.endswith("go on meanwhile: lampwork migrate\n")
+    assert f"Type: {typed}" in [each["mend"] for each in looked]
     assert (newer.code, json.loads(newer.out)["error"]["code"]) == (1, "database_too_new")
 
 

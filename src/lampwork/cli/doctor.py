@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,7 +37,7 @@ def command(project: str | None, ask: bool, options: Options) -> int:
     loaded, of_project = _loaded(project, check)
     worker = options.to_type("worker", *named)
     examined = examine(loaded, options.settings, worker=worker, check=check, ask=ask)
-    found = [*asyncio.run(examined), *of_project]
+    found = [_in_full(each, options) for each in (*asyncio.run(examined), *of_project)]
     if options.as_json:
         output.say_json({"items": to_jsonable_python(found), "next": None})
     else:
@@ -60,6 +61,11 @@ def _loaded(word: str | None, check: str) -> tuple[Project | None, list[Diagnosi
         return None, [problem("project", error.message, "Name another: lampwork doctor PROJECT")]
     except LampworkError as error:
         return None, [problem("project", error.message, f"Type: {check}")]
+
+
+def _in_full(each: Diagnosis, options: Options) -> Diagnosis:
+    mend = None if each.mend is None else options.in_full(each.mend)
+    return replace(each, message=options.in_full(each.message), mend=mend)
 
 
 def _say(found: list[Diagnosis]) -> None:

@@ -13,11 +13,13 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from lampwork.errors import DatabaseUrlInvalid, NotByServer
+from lampwork.errors import DatabaseUrlInvalid, NotByServer, StoreError
 from lampwork.place import Server
 from lampwork.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_MIGRATE = "lampwork migrate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class Options:
         key = ["--key-file", str(self.key_file)] if self.key_file is not None else []
         return shlex.join(["lampwork", *words, *home, *db, *server, *key])
 
+    def in_full(self, said: str) -> str:
+        """What knows the place and not how it was typed, with `lampwork migrate` for that place."""
+        return said if self.at_server else said.replace(_MIGRATE, self.to_type("migrate"))
+
     def worker_to_type(self, *words: str) -> str | None:
         """The command that starts a worker; None where that is the server's own to do."""
         return None if self.at_server is not None else self.to_type("worker", *words)
@@ -191,7 +197,13 @@ def shared(command: Command) -> Command:
         key_file: Path | None,
         **others: Any,
     ) -> Any:
-        return command(*args, options=Options(home, db, as_json, server, key_file), **others)
+        options = Options(home, db, as_json, server, key_file)
+        try:
+            return command(*args, options=options, **others)
+        except StoreError as error:
+            if (said := options.in_full(error.message)) != error.message:
+                raise type(error)(said, **error.fields) from error
+            raise
 
     as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     return cast(Command, place_options(as_json_option(with_options)))
