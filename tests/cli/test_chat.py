@@ -410,3 +410,32 @@ def test_a_signal_ends_a_pipe_too(lampwork: Any) -> None:
     assert "The message is kept" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) in (128 + signal.SIGTERM, -signal.SIGTERM)
+
+
+SIGNALS = """
+import os
+import signal
+from lampwork.cli.chat.chatting import Chat
+
+send = Chat.send
+
+
+async def send_and_signal(chat, text):
+    job = await send(chat, text)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return job
+
+
+Chat.send = send_and_signal
+"""
+
+
+def test_a_signal_as_soon_as_a_message_was_sent_keeps_it_too(lampwork: Any) -> None:
+    """*Before it was followed nobody listened: the chat was gone without a word.*"""
+    os.mkfifo(lampwork.folder / "pipe")
+    (lampwork.folder / "project.py").write_text(PROJECT + SIGNALS)
+    process = lampwork.start("chat", "desk", "--message", "hold on")
+    assert process.stderr is not None
+    assert "The message is kept" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)  # what executes does not end by itself
+    assert process.wait(DEADLINE) in (128 + signal.SIGTERM, -signal.SIGTERM)

@@ -216,6 +216,39 @@ def test_an_interrupted_wait_leaves_the_worker_alone(lampwork: Any, stop: Any) -
     assert worker.poll() is None
 
 
+SIGNALS = """
+import os
+import signal
+from lampwork.door import Door
+
+start = Door.start_named
+
+
+async def start_and_signal(*given, **named):
+    job = await start(*given, **named)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return job
+
+
+Door.start_named = start_and_signal
+"""
+
+
+def test_a_wait_that_is_interrupted_before_it_has_begun_says_what_becomes_of_the_job(
+    lampwork: Any,
+) -> None:
+    """*The job was on disk, and the process gone without a word of it.*"""
+    with (lampwork.folder / "project.py").open("a") as project:
+        project.write(SIGNALS)
+
+    done = lampwork("run", "asks", "--wait")
+
+    assert done.code == 130
+    [job] = lampwork.json("jobs")["items"]
+    kept = f"Job {job['job_id']} is kept, and goes on with a worker: lampwork worker"
+    assert kept in done.err
+
+
 def test_one_who_waits_is_told_what_a_person_can_do(lampwork: Any) -> None:
     waiting = lampwork.start("run", "asks", "--wait")
     assert waiting.stderr is not None

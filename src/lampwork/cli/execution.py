@@ -41,11 +41,12 @@ class _Work:
 
     async def carry_out(self, start: Start, *, wait: bool) -> int:
         async with Insights.opened(self.options.settings.place) as insights:
-            job = await start(self.door(insights))
             if not wait:
+                job = await start(self.door(insights))
                 await self.say_queued(insights, job.job_id)
                 return 0
-            with stop_signals() as stopped:
+            with stop_signals() as stopped:  # already: from the start on it may be executed
+                job = await start(self.door(insights))
                 return await self.see_through(insights, job.job_id, stopped)
 
     def door(self, insights: Insights) -> Door:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,6 +89,9 @@ class Chat:
     _on_text: Callable[[TextDelta], None] | None = None
     _mine: list[str] = field(default_factory=list[str])
     """The jobs of its messages, to be executed once this process does."""
+    _heeding: ExitStack = field(default_factory=ExitStack)
+    _stopped: asyncio.Event | None = None
+    """Set by a signal, while a message is sent or followed."""
 
     @property
     def insights(self) -> Insights:
@@ -189,12 +192,27 @@ class Chat:
     async def send(self, text: str) -> str:
         """Say something; the job that carries it."""
         assert self._executing is not None
-        await self._executing.take()  # as a chat that is opened now would
-        terms: Any = {"conversation": self.conversation, "metadata": self.known}
-        user, genie = self.terms.user, self.terms.genie
-        job = await self.door.send_message(genie, text, user=user, kind="cli", **terms)
+        self._heed()  # already: its genie may be at work before it is followed
+        try:
+            await self._executing.take()  # as a chat that is opened now would
+            terms: Any = {"conversation": self.conversation, "metadata": self.known}
+            user, genie = self.terms.user, self.terms.genie
+            job = await self.door.send_message(genie, text, user=user, kind="cli", **terms)
+        except BaseException:
+            self._heed_no_more()
+            raise
         self._mine.append(job.job_id)
         return job.job_id
+
+    def _heed(self) -> asyncio.Event:
+        """Take a signal as the wish to leave a message, until there is news of it."""
+        if self._stopped is None:
+            self._stopped = self._heeding.enter_context(stop_signals())
+        return self._stopped
+
+    def _heed_no_more(self) -> None:
+        self._heeding.close()
+        self._stopped = None
 
     async def news(
         self, job_id: str, shown: Shown, told: set[str], leaves: Callable[[], bool]
@@ -207,29 +225,30 @@ class Chat:
     async def _news(
         self, job_id: str, shown: Shown, told: set[str], leaves: Callable[[], bool]
     ) -> News:
-        with stop_signals() as stopped:
-            ended = asyncio.create_task(self.door.ended(job_id))
-            stopping = asyncio.create_task(stopped.wait())
-            both = {ended, stopping}
-            try:
-                while True:
-                    await asyncio.wait(both, timeout=_EVERY, return_when=asyncio.FIRST_COMPLETED)
-                    # In this order: the job then holds all that was done before its end.
-                    has_ended = ended.done()
-                    shown.look()
-                    job = await self.insights.tree(job_id)
-                    self._learn(job)
-                    shown.show(job)
-                    if has_ended:
-                        ended.result()
-                        return Ended(await self.insights.job(job_id))
-                    if stopped.is_set() or leaves():
-                        return Interrupted(job_id, self.executes)
-                    if (asked := _asked(job, told)) is not None:
-                        return asked
-            finally:
-                for each in both:
-                    each.cancel()
+        stopped = self._heed()
+        ended = asyncio.create_task(self.door.ended(job_id))
+        stopping = asyncio.create_task(stopped.wait())
+        both = {ended, stopping}
+        try:
+            while True:
+                await asyncio.wait(both, timeout=_EVERY, return_when=asyncio.FIRST_COMPLETED)
+                # In this order: the job then holds all that was done before its end.
+                has_ended = ended.done()
+                shown.look()
+                job = await self.insights.tree(job_id)
+                self._learn(job)
+                shown.show(job)
+                if has_ended:
+                    ended.result()
+                    return Ended(await self.insights.job(job_id))
+                if stopped.is_set() or leaves():
+                    return Interrupted(job_id, self.executes)
+                if (asked := _asked(job, told)) is not None:
+                    return asked
+        finally:
+            for each in both:
+                each.cancel()
+            self._heed_no_more()
 
     def _learn(self, job: JobTree) -> None:
         """The first message begins the conversation."""
