@@ -108,6 +108,33 @@ async def test_an_upload_is_given_to_a_task_by_its_digest_and_fetched_again(serv
     assert [each.status_code for each in missing] == [404, 404]
 
 
+async def test_head_says_what_get_would_and_sends_nothing(serve: Serve) -> None:
+    async with serve(shop) as api:
+        file = await uploaded(api)
+        given = {"instructions": "Read it.", "files": [file]}
+        job = await ended(api, (await api.post(TASKS, json=given)).json()["job_id"])
+        task = job["calls"][0]["task"]
+        of_task = f"/api/tasks/{task['task_id']}"
+        for url in (
+            f"{FILES}/{file['digest']}",
+            f"{of_task}/files/order.csv",
+            f"{of_task}/artifacts/note.txt",
+            f"/api/conversations/{task['conversation_id']}/artifacts/note.txt",
+        ):
+            got, head = await api.get(url), await api.head(url, headers={"Range": "bytes=0-1"})
+            known = await api.head(url, headers={"If-None-Match": got.headers["etag"]})
+            assert (head.status_code, head.content) == (200, b"")
+            assert said(head) == said(got)
+            assert head.headers["content-length"] == str(len(got.content))
+            assert known.status_code == 304
+        missing = await api.head(f"{FILES}/{'0' * 64}")
+    assert (missing.status_code, missing.content) == (404, b"")
+
+
+def said(answered: httpx.Response) -> dict[str, str]:
+    return {name: each for name, each in answered.headers.items() if name != "date"}
+
+
 @shop.recipe()
 async def draws(job: Job) -> Artifact:
     task = await job.assign_task(reader, "Read it.", files=[File("a.txt", b"a")])

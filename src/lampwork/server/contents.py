@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncGenerator
-from typing import IO, Any
+from collections.abc import AsyncGenerator, Callable
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from lampwork.errors import RangeInvalid
 from lampwork.views import FileView
 
-__all__ = ["DESCRIBED", "content"]
+__all__ = ["content", "content_route"]
+
+Answering = TypeVar("Answering", bound=Callable[..., Any])
 
 _RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.ASCII)
 
@@ -27,7 +29,7 @@ _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _CONTENT = {"application/octet-stream": _BYTES, "*/*": _BYTES}
 """Of any media type; generators of clients take the one that they know."""
 
-DESCRIBED: dict[int | str, dict[str, Any]] = {
+_DESCRIBED: dict[int | str, dict[str, Any]] = {
     200: {"description": "All of it, in its media type", "content": _CONTENT},
     206: {"description": "The range that was asked for", "content": _CONTENT},
     304: {"description": "It is what the caller has (If-None-Match)"},
@@ -40,6 +42,16 @@ _LARGE = 1024 * 1024
 
 _PIECE = 256 * 1024
 """Bytes of it that are sent at once."""
+
+
+def content_route(router: APIRouter, path: str) -> Callable[[Answering], Answering]:
+    """A route that answers with `content`: to GET, and to HEAD without it."""
+
+    def define(fn: Answering) -> Answering:
+        router.head(path, response_class=Response, include_in_schema=False)(fn)
+        return router.get(path, response_class=Response, responses=_DESCRIBED)(fn)
+
+    return define
 
 
 async def content(request: Request, file: FileView, whole: bytes) -> Response:
@@ -56,6 +68,8 @@ async def content(request: Request, file: FileView, whole: bytes) -> Response:
     if tag in request.headers.get("If-None-Match", ""):
         kept = {"ETag": tag, "Cache-Control": headers["Cache-Control"]}
         return Response(status_code=304, headers=kept)
+    if request.method == "HEAD":  # ranges are of GET alone: RFC 9110 §14.2
+        return Response(headers=headers | {"Content-Length": str(len(whole))})
     wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
     if wanted is None or request.headers.get("If-Range", tag) != tag:
         return await _sent(whole, 200, headers)  # other units, several ranges: all of it

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from lampwork.server.authority import May
-from lampwork.server.contents import DESCRIBED, content
+from lampwork.server.contents import content, content_route
 from lampwork.server.lists import EXAMINED, KEY_OR_PAIR, Limit, whole
 from lampwork.server.requests import ExactRoute, Moment
 from lampwork.server.serving import ConversationId, Here
@@ -93,7 +93,7 @@ async def get_recording(who: May.see, conversation: ConversationId, here: Here) 
     return await here.insights.recording(conversation)
 
 
-@router.get("/{conversation_id}/artifacts/{name}", response_class=Response, responses=DESCRIBED)
+@content_route(router, "/{conversation_id}/artifacts/{name}")
 async def get_artifact(
     who: May.see, conversation: ConversationId, here: Here, name: str, request: Request
 ) -> Response:

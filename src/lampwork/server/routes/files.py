@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from lampwork.errors import InputInvalid
 from lampwork.files.artifact import LARGEST
 from lampwork.server.authority import May
-from lampwork.server.contents import DESCRIBED, content
+from lampwork.server.contents import content, content_route
 from lampwork.server.requests import Digest, ExactRoute
 from lampwork.server.serving import Here, ProjectName
 from lampwork.views import Uploaded
@@ -65,7 +65,7 @@ async def upload_file(
     return Uploaded(**file.to_json())
 
 
-@router.get("/{digest}", response_class=Response, responses=DESCRIBED)
+@content_route(router, "/{digest}")
 async def get_stored_file(
     who: May.see, project: ProjectName, here: Here, digest: Digest, request: Request
 ) -> Response:

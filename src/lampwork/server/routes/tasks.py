@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from lampwork.server.authority import May
-from lampwork.server.contents import DESCRIBED, content
+from lampwork.server.contents import content, content_route
 from lampwork.server.lists import accepted
 from lampwork.server.requests import Body, Digest, ExactRoute
 from lampwork.server.serving import Here, TaskId
@@ -23,13 +23,13 @@ async def get_task(who: May.see, task: TaskId, here: Here) -> TaskDetails:
     return await here.insights.task(task)
 
 
-@router.get("/files/{name}", response_class=Response, responses=DESCRIBED)
+@content_route(router, "/files/{name}")
 async def get_file(who: May.see, task: TaskId, here: Here, name: str, request: Request) -> Response:
     """The content of a file that the task was given; or a range."""
     return await content(request, *await here.insights.given_file(task, name))
 
 
-@router.get("/artifacts/{name}", response_class=Response, responses=DESCRIBED)
+@content_route(router, "/artifacts/{name}")
 async def get_artifact_of_task(
     who: May.see,
     task: TaskId,
