@@ -110,6 +110,43 @@ async def test_a_check_may_say_what_no_record_can_hold(opened: Open, said: Any, 
     assert asked[-1] == f"Your answer was not accepted: {told} Mend that, and answer again."
 
 
+class Odd(BaseException):
+    """As a library may raise to get past every `except Exception`."""
+
+
+@pytest.mark.parametrize("error", [GeneratorExit, Odd, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("in_thread", [True, False])
+async def test_a_check_that_raises_what_is_no_exception_could_not_judge_it(
+    opened: Open, error: type[BaseException], in_thread: bool
+) -> None:
+    project = Project("desk")
+
+    if in_thread:
+
+        @project.acceptance_check
+        def unruly(answer: TaskAnswer[str]) -> str | None:
+            """It gives up."""
+            raise error("no")
+
+    else:
+
+        @project.acceptance_check
+        async def unruly(answer: TaskAnswer[str]) -> str | None:
+            """It gives up."""
+            raise error("no")
+
+    plan = [subtask("good", "worker"), subtask("bad", "worker", checks=["unruly"], required=False)]
+    leader = lead(project, [agent(project, "worker")], plan)
+    async with opened(project) as app:
+        task = await app.assign_task(leader, "Go.")
+        ledger = await Insights(app.store).orchestration(task.task_id)
+
+    assert task.response == "good succeeded, bad failed"
+    [reason] = ledger.subtasks[1].reasons
+    assert 'check "unruly" could not judge it' in reason
+    assert error.__name__ in reason
+
+
 async def test_what_a_judge_says_that_no_text_can_hold_is_told_all_the_same(opened: Open) -> None:
     project = Project("desk")
 

@@ -28,7 +28,14 @@ async def test_next_of_nothing_in_a_plain_function_fails_its_step(project, home)
         assert await result(app, job_id) == "RuntimeError"
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, ValueError, StopIteration])
+class Odd(BaseException):
+    """As a library may raise to get past every `except Exception`."""
+
+
+_ENDS = [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, Odd]
+
+
+@pytest.mark.parametrize("error", [*_ENDS, ValueError])
 async def test_an_at_most_once_step_that_ends_in_any_error_is_unknown(project, home, error):
     """`sys.exit` after the money was sent: "failed" would say that it was not."""
 
@@ -44,7 +51,7 @@ async def test_an_at_most_once_step_that_ends_in_any_error_is_unknown(project, h
         await status(app, job_id, "needs_attention")
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
+@pytest.mark.parametrize("error", _ENDS)
 async def test_a_skill_that_ends_its_process_in_vain_is_a_skill_that_failed(project, home, error):
     """`sys.exit` or Ctrl-C out of a skill's body would end the event loop and strand its job."""
 

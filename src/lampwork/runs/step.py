@@ -29,6 +29,10 @@ step_key: contextvars.ContextVar[str | None] = contextvars.ContextVar("step_key"
 """The idempotency key of the step whose function is executing."""
 
 
+_KNOWN = (asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit, RunEnded)
+"""What those who call a user's function expect of it that is no Exception."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """How often a step or skill is tried, and its rests in between: `Retry(attempts=5, delay=2)`.
@@ -192,8 +196,16 @@ def start(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Task[Any
 
 
 async def call_function(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The result of a user's function, plain or async, contained as `start` says."""
-    return await within(start(fn, *args, **kwargs), None, name_of(fn))
+    """The result of a user's function, plain or async, contained as `start` says.
+
+    Beside an Exception it raises a cancellation, SystemExit or KeyboardInterrupt; and RunEnded.
+    """
+    try:
+        return await within(start(fn, *args, **kwargs), None, name_of(fn))
+    except (Exception, *_KNOWN):
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"the function raised {type(error).__name__}: {error}") from error
 
 
 async def within(work: asyncio.Task[Any], seconds: float | None, name: str) -> Any:
@@ -215,7 +227,8 @@ async def within(work: asyncio.Task[Any], seconds: float | None, name: str) -> A
 
 @dataclass(frozen=True, slots=True)
 class _Exit:
-    """A function called sys.exit; raised out of an asyncio task it would end the event loop."""
+    """What a function raised that must not come out of an asyncio task: `sys.exit` would end the
+    event loop, and GeneratorExit close every coroutine that waits, whatever it handles."""
 
     error: BaseException
 
@@ -229,6 +242,10 @@ async def _contained(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await result if inspect.isawaitable(result) else result
     except (SystemExit, KeyboardInterrupt) as error:
         return _Exit(error)
+    except GeneratorExit as error:
+        raised = RuntimeError("the function raised GeneratorExit")
+        raised.__cause__ = error
+        return _Exit(raised)
 
 
 def _plainly(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
