@@ -41,6 +41,7 @@ from lampwork.tasks.assignment import (
     ChatTerms,
     Terms,
     check_assignment,
+    check_part,
     check_price,
 )
 from lampwork.triggers.receiving import Firing, Receiving
@@ -271,6 +272,7 @@ class Door(JobsDoor):
     def _checked(self, given: Assignment) -> tuple[Assignment, LanguageModel]:
         """What can be carried out, in its recorded form, and the model that is asked."""
         assignment = check_assignment(self.project, given)
+        check_part(assignment)
         check_not_passed(assignment.deadline)
         if (error := assignment.not_eligible) is not None:
             raise error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, ends_with, lead, of, subtask, summary
@@ -22,6 +23,7 @@ from lampwork import (
     Turn,
 )
 from lampwork.errors import (
+    InputInvalid,
     OrchestrationFailed,
     OrchestrationPartial,
 )
@@ -82,6 +84,32 @@ async def test_a_partial_answer_has_no_output_where_its_type_can_not_be_met(open
 
     async with opened(project) as app:
         assert await app.run(report) == ["partial", None, ["good"]]
+
+
+async def test_a_genie_without_agents_has_no_part_to_answer_with(opened: Open) -> None:
+    project = Project("desk")
+    plain = agent(project, "plain")
+    told = r'genie "plain" has no agents.*assign the task to an orchestrator'
+
+    @project.recipe()
+    async def report(job: Job) -> str:
+        try:
+            await job.assign_task(plain, "Go.", allow_partial=True)
+        except InputInvalid as error:
+            return error.message
+        return "taken"
+
+    async with opened(project) as app:
+        with pytest.raises(InputInvalid, match=told) as refused:
+            await app.assign("plain", "Go.", allow_partial=True)
+        said = await app.run(report)
+        task = await app.assign_task(plain, "Go.", allow_partial=False)
+        jobs = await Insights(app.store).jobs()
+
+    assert refused.value.problems == ["allow_partial"]
+    assert said == refused.value.message
+    assert task.status == "answered"
+    assert len(jobs.items) == 2, "the refused one left no job"
 
 
 async def test_nothing_useful_is_a_failure(opened: Open) -> None:

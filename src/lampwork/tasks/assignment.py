@@ -43,7 +43,15 @@ if TYPE_CHECKING:
     from lampwork.project import Project
     from lampwork.store.tasks.lineage import Lineage
 
-__all__ = ["Assignment", "ChatTerms", "Terms", "check_assignment", "check_lineage", "check_price"]
+__all__ = [
+    "Assignment",
+    "ChatTerms",
+    "Terms",
+    "check_assignment",
+    "check_lineage",
+    "check_part",
+    "check_price",
+]
 
 DEEPEST = 5
 """Tasks one below the other: the one that a recipe assigns is the first."""
@@ -82,7 +90,7 @@ class Terms(ChatTerms, total=False):
     """That public documents are enough: a genie with permissioned knowledge takes the task then."""
     allow_partial: bool
     """Whether an orchestrator may answer with a part of the work, with `status="partial"`, where
-    required subtasks have failed."""
+    required subtasks have failed. InputInvalid for a genie without agents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +275,20 @@ def check_lineage(assignment: Assignment, above: Lineage) -> None:
             f"{chain}: {by}{most} the most. "
             "Let a genie further up do this, or start a job of its own for it.",
             genies=[*above.genies, name],
+        )
+
+
+def check_part(assignment: Assignment) -> None:
+    """Whether a part of the work can be an answer. Raises InputInvalid.
+
+    Once it was of no account for a plain genie, so no recorded call is asked this again.
+    """
+    genie = assignment.genie
+    if assignment.allow_partial and not tuple(genie.works_through):
+        raise InputInvalid(
+            f'allow_partial=True: genie "{genie.name}" has no agents, so there is no part of its '
+            "work to answer with. Leave it out, or assign the task to an orchestrator.",
+            problems=["allow_partial"],
         )
 
 

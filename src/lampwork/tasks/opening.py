@@ -6,10 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lampwork import failpoint
-from lampwork.errors import (
-    BudgetNotEnforceable,
-    LampworkError,
-)
+from lampwork.errors import InputInvalid, LampworkError
 from lampwork.files.taking import take
 from lampwork.genies.written_type import write_type
 from lampwork.models.ask import LanguageModel
@@ -17,7 +14,7 @@ from lampwork.runs.deadline import Deadline, earliest, late
 from lampwork.runs.wait import Wait
 from lampwork.store.jobs.calls import Beginning
 from lampwork.store.tasks import claims, openings
-from lampwork.tasks.assignment import Assignment, check_price
+from lampwork.tasks.assignment import Assignment, check_part, check_price
 from lampwork.tasks.briefing import Briefing
 from lampwork.types import Json, conversation_id, task_id, wait_id
 
@@ -118,8 +115,9 @@ async def _refusal(
     if Deadline(new.deadline).passed:
         return await _too_late(run, new)
     try:
+        check_part(assignment)
         check_price(assignment, model, above=run.lineage)
-    except BudgetNotEnforceable as error:
+    except InputInvalid as error:
         return error
     return None
 
