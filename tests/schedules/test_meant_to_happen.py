@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -28,7 +29,7 @@ from lampwork import App, Job
 from lampwork.errors import WaitNotFound
 from lampwork.store.jobs import cancelled, inbox, jobs, wanted
 from lampwork.types import wait_id
-from lampwork.worker import recovery
+from lampwork.worker import execution, recovery
 
 
 async def test_an_answer_that_comes_while_its_job_is_parked_wakes_it(project, home):
@@ -141,6 +142,37 @@ async def test_a_job_cancelled_while_it_is_being_started_is_taken_back_from_the_
         await status(app, job_id, "cancelled")
         await inside(app, _set(held))
         await eventually(lambda: _engine_status(app, job_id, "cancelled"))
+
+
+async def test_a_job_cancelled_while_its_next_run_begins_does_nothing_more(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*The run was proving that it owns the job, and not to be found yet: the job was cancelled,
+    and then it went on.*"""
+    done: list[str] = []
+    beginning: list[asyncio.Task[Any]] = []
+    prove, may_go_on = execution.prove_ownership, asyncio.Event()
+
+    @project.recipe()
+    async def patient(job: Job) -> None:
+        await job.step(done.append, await job.wait_for("go", str))
+
+    async def prove_late() -> None:
+        await prove()
+        beginning.append(asyncio.current_task())
+        await may_go_on.wait()
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+        monkeypatch.setattr(execution, "prove_ownership", prove_late)
+        await app.send_event(job_id, "go", "hello")
+        await eventually(lambda: beginning, "it was not woken")
+        await app.cancel(job_id)
+        await status(app, job_id, "cancelled")
+        await inside(app, _set(may_go_on))
+        await eventually(lambda: beginning[0].done(), "the run did not end")
+    assert done == []
 
 
 @pytest.mark.parametrize("whose", ["this worker", "one that is gone"])

@@ -26,6 +26,9 @@ async def finish_cancelled(worker: Worker, job_id: str) -> None:
         run = worker.runs.get(job_id)
         if run is not None:
             run.end("cancelled")
+        for each in worker.proving:
+            if each.job_id == job_id:
+                each.end("cancelled")
         below = await worker.store.read(cancelled.right_below, job_id)
         ending = [asyncio.create_task(finish_cancelled(worker, each)) for each in below]
         if await worker.store.read(cancelled.is_spread, job_id, worker.share):

@@ -79,14 +79,20 @@ class Execution:
             raise RunEnded(job_id, "cancelled")
         if (older := worker.runs.get(job_id)) is not None:
             older.end("deposed")
+        run = Run(worker, begun)
         if begun.row.started_at is not None:
             # The engine takes an outcome of its owner alone, so no other run may lead; of several
             # that it claimed, one that begins late would. Whoever is deposed so is taken back.
+            worker.proving.add(run)
             try:
                 await prove_ownership()
             except Deposed as error:
                 raise RunEnded(job_id, "deposed") from error
-        run = worker.runs[job_id] = Run(worker, begun)
+            finally:
+                worker.proving.discard(run)
+            if run.ended is not None:  # its job was cancelled meanwhile
+                raise RunEnded(job_id, run.ended)
+        worker.runs[job_id] = run
         worker.missing.pop(job_id, None)
         failpoint.hit("job.begun")
         return run

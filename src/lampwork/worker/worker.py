@@ -74,6 +74,8 @@ class Worker:
         """The changes of the store when what is counted was last written down."""
         self.telemetry = telemetry
         self.runs: dict[str, Run] = {}
+        self.proving: set[Run] = set()
+        """Runs that are not yet among these: whether their jobs are theirs is being asked."""
         self.on_job_ended: list[Callable[[jobs.EndedJob], None]] = []
         self.on_progress: list[Callable[[Run], None]] = []
         self.closing = False
