@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -226,7 +226,7 @@ class App(Door):
         self._undo()
         for waiters in list(self._waiters.values()):
             for waiter in list(waiters):
-                if not waiter.done():
+                with suppress(InvalidStateError):
                     waiter.set_exception(
                         StoreUnavailable("The project was closed; the job goes on when it is open.")
                     )
@@ -293,8 +293,9 @@ class App(Door):
 
     def _job_ended(self, ended: jobs.EndedJob) -> None:
         self._not_ended.discard(ended.id)
-        for waiter in self._waiters.pop(ended.id, set()):
-            if not waiter.done():
+        # Whoever waits is on a loop of their own, and may come, or give up, right now.
+        for waiter in list(self._waiters.pop(ended.id, ())):
+            with suppress(InvalidStateError):
                 waiter.set_result(ended)
 
     async def fire(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from typing import Any
+
 import pytest
 from tests.support import end_run, eventually, idle, opened, park, result, rows, status
 
@@ -96,3 +99,30 @@ async def test_calls_side_by_side_right_after_an_end_is_registered_all_begin(pro
     async with opened(project, home) as app:
         assert await app.run(tidy) == [0, 1, 2]
         await eventually(lambda: ended == ["end"])
+
+
+async def test_who_comes_to_wait_while_an_end_is_told_keeps_nobody_from_hearing_of_it(
+    project, home
+):
+    """*Who waits is in another thread. One that came just then made an end of the telling, and the
+    job above was not told any more.*"""
+
+    @project.recipe()
+    async def patient(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    @project.recipe()
+    async def parent(job: Job) -> str:
+        return await job.call(patient)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(parent)).job_id
+        child = f"{job_id}.1"
+        await status(app, child, "suspended")
+        waiting, first = app._waiters.setdefault(child, set()), Future[Any]()
+        first.add_done_callback(lambda _: waiting.add(Future()))
+        gives_up = Future[Any]()
+        gives_up.cancel()
+        waiting.update((first, gives_up))
+        await app.send_event(child, "go", "hello")
+        assert await result(app, job_id) == "hello"
