@@ -329,9 +329,10 @@ class Gate:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def hold_first(self) -> None:
-        self.passed += 1
-        if self._opened is None:
+        if first := self._opened is None:
             self._opened, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        self.passed += 1  # now: a test that has seen it may open
+        if first:
             await self._opened.wait()
 
     def open(self) -> None:
