@@ -90,7 +90,8 @@ async def test_what_is_large_is_sent_piece_by_piece(range_: str, size: int) -> N
     whole = bytes(range(256)) * 11_718 + b"x" * 193
     file = FileView(name="a", media_type="a/b", size=len(whole), digest="0", url="/")
     headers = [(b"range", range_.encode())] if range_ else []
-    scope = {"type": "http", "headers": headers, "asgi": {"spec_version": "2.4"}}
+    asgi = {"spec_version": "2.4"}
+    scope = {"type": "http", "method": "GET", "headers": headers, "asgi": asgi}
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
