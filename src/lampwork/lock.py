@@ -5,12 +5,22 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lampwork.errors import FolderInUse, FolderNotWritable
 
 _LOCK = "lock"
 _CHARGE = "dev"
+
+_PATIENCE = 10.0
+"""Seconds for which those are waited for who only look."""
+
+_TRIES = 3
+"""How often another process must be found to have it."""
+
+_PAUSE = 0.01
+"""Seconds between two tries."""
 
 BETWEEN = "it executes nothing at the moment, but loads code, or asks something in its terminal."
 """What `lampwork dev` does when it has charge of a folder, and none of its workers executes."""
@@ -112,14 +122,28 @@ def _holder(path: Path) -> str | None:
 
 
 def _take(file: int) -> bool:
-    """Take the lock; tried again, because who looks for its holder has it for some microseconds."""
-    for pause in (0, 0.01, 0.02):
-        time.sleep(pause)
-        try:
+    """Take the lock, unless another process has it.
+
+    Who looks for its holder has it as well, but shared, and is waited for: that takes some
+    microseconds, or as long as a busy machine lets somebody rest there.
+    """
+    until, held = time.monotonic() + _PATIENCE, 0
+    while held < _TRIES and time.monotonic() < until:
+        with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
+            return True
+        held += _is_held(file)
+        time.sleep(_PAUSE)
+    return False
+
+
+def _is_held(file: int) -> bool:
+    """Whether somebody has the lock alone."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    fcntl.flock(file, fcntl.LOCK_UN)
     return False
 
 

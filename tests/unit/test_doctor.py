@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -115,10 +116,17 @@ def test_who_holds_the_lock_is_seen_without_taking_it(tmp_path: Path) -> None:
 def test_who_starts_while_somebody_looks_gets_the_lock(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """*A busy machine let the one who looked rest there: nobody had the lock, it was in use.*"""
     FolderLock(tmp_path).release()
     looking = os.open(tmp_path / "lock", os.O_RDONLY)
     fcntl.flock(looking, fcntl.LOCK_SH)
-    monkeypatch.setattr(time, "sleep", lambda pause: os.close(looking) if pause else None)
+    pauses = itertools.count()
+
+    def pause(_seconds: float) -> None:
+        if next(pauses) == 20:
+            os.close(looking)
+
+    monkeypatch.setattr(time, "sleep", pause)
 
     lock = FolderLock(tmp_path)
 
