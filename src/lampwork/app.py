@@ -127,13 +127,16 @@ class App(Door):
         self.schedule: Schedule = Schedule(self.worker)
         self._stack.callback(lambda: self._loop.submit(self._end()).result())
         self._loop.submit(self._begin(engine)).result()
-        store.watch(lambda topics: self._loop.call_soon(self._look, topics), self._runs_here)
 
     async def _begin(self, engine: Engine) -> None:
         await self._presence.begin()
         engine.launch(self.worker.execution.execute, executor_id=self._presence.id)
         self.worker.on_job_ended.append(self._job_ended)
         self._seen = await self.store.read(inbox.newest_id)
+        self._looking: asyncio.Task[None] | None = None
+        self._unseen: list[frozenset[str] | None] = []
+        # Before it is looked at what there is: of what comes later it is told.
+        self.store.watch(lambda told: self._loop.call_soon(self._look, told), self._runs_here)
         if self.settings.triggers:
             self.worker.background(self.schedule.begin())
         self._regularly = [
@@ -150,8 +153,6 @@ class App(Door):
             of = self.store, self.project.name, retention, lambda: self._presence.id
             keeping = pruning.keep_pruning(*of)
             self._regularly.append(asyncio.create_task(keeping))
-        self._looking: asyncio.Task[None] | None = None
-        self._unseen: list[frozenset[str] | None] = []
 
     async def _end(self) -> None:
         for each in self._regularly:

@@ -26,7 +26,7 @@ from tests.support import (
     take_over,
 )
 
-from lampwork import Job
+from lampwork import App, Job
 from lampwork.errors import StoreUnavailable, WaitTimedOut
 from lampwork.store.jobs import inbox
 from lampwork.store.store import Store
@@ -364,4 +364,31 @@ async def test_a_message_whose_commit_was_refused_is_not_delivered(
                 await app.send_event(job_id, "go", "lost")
         assert (await row(app, job_id)).status == "suspended"
         await app.send_event(job_id, "go", "hello")
+        assert await result(app, job_id) == "hello"
+
+
+@pytest.mark.folder
+async def test_an_answer_that_comes_while_a_project_opens_is_found_or_heard_of(
+    project, home, patient, monkeypatch: pytest.MonkeyPatch
+):
+    """*It came when it had been looked at what there is, and nobody was told of what comes yet*: it
+    waited for the next sweep."""
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await park(app, job_id)
+    begin = App._begin
+
+    async def begin_slowly(app, engine) -> None:
+        await begin(app, engine)
+        recovering, *_ = app._regularly
+        await recovering
+        database = app.store._database
+        before = database._version
+        async with another_process(home) as other:
+            await other.write(inbox.send, job_id, f"{job_id}:go", "hello", "api")
+        await eventually(lambda: database._version != before, "its writer never looked")
+
+    monkeypatch.setattr(App, "_begin", begin_slowly)
+    async with opened(project, home) as app:
         assert await result(app, job_id) == "hello"
