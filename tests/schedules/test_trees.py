@@ -383,3 +383,30 @@ async def test_a_parked_child_is_woken_while_its_parent_which_goes_on_hands_it_o
         assert (await row(app, child)).want == "parked"
         gate.open()
         assert await result(app, job_id) == "went on: hello"
+
+
+async def test_a_parked_child_takes_no_place_as_its_parent_hands_it_out_again(project, home):
+    """*After a restart it had one of its recipe's places again, and waited: no other got on.*"""
+
+    @project.recipe(concurrency=1)
+    async def narrow(job: Job) -> str:
+        return await job.wait_for("go", str)
+
+    @project.recipe()
+    async def parent(job: Job) -> str:
+        return await job.call(narrow)
+
+    async with opened(project, home) as app:
+        job_id = (await app.start(parent)).job_id
+        child = f"{job_id}.1"
+        await status(app, child, "suspended")
+        assert (await row(app, child)).want == "parked"
+    async with opened(project, home) as app:
+        await idle(app, job_id)
+        await eventually(lambda: not app.worker.at_work)
+        assert await rows(app, "select count(*) from places where held") == [(0,)]
+        other = (await app.start(narrow)).job_id
+        await app.send_event(other, "go", "other")
+        assert await result(app, other) == "other"
+        await app.send_event(child, "go", "hello")
+        assert await result(app, job_id) == "hello"

@@ -75,7 +75,10 @@ class Admission:
         worker.background(self.hand_out(job_id, self._start))
 
     async def _start(self, job_id: str) -> bool:
-        return await self.enters(job_id) and await self._worker.engine.start(job_id)
+        enters = queues.enter_to_start, job_id
+        if self._limited and not await self._worker.store.write(*enters):
+            return False
+        return await self._worker.engine.start(job_id)
 
     async def hand_out(self, job_id: str, start: Callable[[str], Awaitable[bool]]) -> None:
         """Start a job that has a place here, from now on until it has left again.

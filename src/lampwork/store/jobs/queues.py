@@ -18,7 +18,16 @@ from lampwork.store.jobs import cycles, inbox
 from lampwork.store.schema import jobs, limits, places, waits
 from lampwork.types import ENDED
 
-__all__ = ["enter", "free_places", "join", "redo", "require_no_cycle", "step_out", "to_wake"]
+__all__ = [
+    "enter",
+    "enter_to_start",
+    "free_places",
+    "join",
+    "redo",
+    "require_no_cycle",
+    "step_out",
+    "to_wake",
+]
 
 _of_recipe = sa.and_(
     places.c.project == sa.bindparam("project"),
@@ -78,6 +87,15 @@ def enter(connection: sa.Connection, job_id: str) -> bool:
     if free:
         connection.execute(_hold, {"place": place.id})
     return free
+
+
+def enter_to_start(connection: sa.Connection, job_id: str) -> bool:
+    """As `enter`, for a job that is handed out; False if it is not meant to run.
+
+    A parent that goes on hands out again what it has begun, also children that are parked.
+    """
+    want = connection.execute(sa.select(jobs.c.want).where(jobs.c.id == job_id)).scalar()
+    return want == "run" and enter(connection, job_id)
 
 
 def free_places(connection: sa.Connection, project: str, recipe: str) -> int | None:
