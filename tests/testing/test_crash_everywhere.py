@@ -64,6 +64,7 @@ def test_an_effect_outside_of_steps_is_reported() -> None:
     error = failure(shop.careless, only="call.before#2")
 
     gift = '"gift" happened 2 times instead of once, without a key'
+    assert len(error.boundaries) == 1, error
     [found] = error.boundaries
     assert found["boundary"] == "call.before#2"
     assert found["problems"][0].startswith(gift)
