@@ -107,15 +107,17 @@ class _Terminal:
     def typed(self) -> Iterator[str]:
         with contextlib.suppress(ImportError):
             importlib.import_module("readline")  # then input() edits lines, and knows earlier ones
+        hint = ""
         while not self.stopped:
             try:
-                text = input("\nyou: ").strip()
+                text = input(f"{hint}\nyou: ").strip()
             except EOFError:
                 output.say()
                 return
             except KeyboardInterrupt:
-                output.say("\nCtrl-D ends.")
+                hint = "\nCtrl-D ends.\n"  # shown by input(): no other Ctrl-C comes in between
                 continue
+            hint = ""
             if text:
                 yield text
 
