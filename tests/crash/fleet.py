@@ -1,7 +1,8 @@
 """One of several workers at a server, to be killed, stopped and continued.
 
 `python -m tests.crash.fleet ORDER` executes until SIGTERM; ORDER is JSON. Each line that it says
-names what its code does: `in post LOAD a of j…`, `woken j…`; the first one is `ready`.
+names what its code does: `in post LOAD a of j…`, `woken j…`; the first one is `ready`, the last one
+`closing`: it begins nothing more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tests.crash.service import happen
 
 from lampwork import (
     Answer,
+    App,
     Call,
     Job,
     Metadata,
@@ -116,9 +120,16 @@ async def main(order: dict[str, Any]) -> None:
     postgres._LOOK_EVERY = 600.0  # who is not told finds out by nothing else
     settings = Settings(**{"home": Path(), "triggers": True} | order["settings"])
     with stop_signals() as stopped:
-        async with project.open(settings=settings):
+        async with project.open(settings=settings) as app:
             say("ready")
             await stopped.wait()
+            threading.Thread(target=_say_that_it_closes, args=(app,), daemon=True).start()
+
+
+def _say_that_it_closes(app: App) -> None:
+    while not app.worker.closing:
+        time.sleep(0.005)
+    say("closing")
 
 
 def _stop() -> None:

@@ -332,6 +332,7 @@ async def test_a_worker_that_is_told_to_end_leaves_its_jobs_to_another_at_once(
     other = await workers.start()
 
     ending.signal(signal.SIGTERM)
+    await ending.says("closing")
     workers.open("a")  # what executes gets its grace
     assert await ending.ended() == 0
     await workers.fires(other)
