@@ -7,6 +7,7 @@ to it: `Aimock.url` is that of a recorder which hands each request on, byte for 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import shutil
 import sqlite3
@@ -58,15 +59,18 @@ def _aimock_script() -> Path:
     if shutil.which("npm") is None:
         pytest.skip("aimock needs Node and npm")
     script = _CACHE / VERSION / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
-    if not script.exists():
-        subprocess.run(
-            [
-                *("npm", "install", "--no-audit", "--no-fund", "--no-save"),
-                *("--prefix", str(_CACHE / VERSION), f"@copilotkit/aimock@{VERSION}"),
-            ],
-            check=True,
-            capture_output=True,
-        )
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # by one process: half of it is there before the rest
+        if not script.exists():
+            subprocess.run(
+                [
+                    *("npm", "install", "--no-audit", "--no-fund", "--no-save"),
+                    *("--prefix", str(_CACHE / VERSION), f"@copilotkit/aimock@{VERSION}"),
+                ],
+                check=True,
+                capture_output=True,
+            )
     return script
 
 
