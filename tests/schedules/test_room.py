@@ -9,6 +9,7 @@ import pytest
 from tests.support import Gate, eventually, inside, once, opened, park, result, rows
 
 from lampwork import App, Job
+from lampwork.door import Door
 from lampwork.engine import engine
 from lampwork.store.jobs import jobs, queued
 
@@ -112,6 +113,27 @@ async def test_who_finds_no_room_while_others_are_looked_for_is_not_forgotten(
         for each in ids:
             await app.send_event(each, "go", "hello")
         assert [await result(app, each) for each in ids] == ["hello", "hello"]
+
+
+async def test_what_others_start_while_there_is_no_room_begins_when_there_is(project, home):
+    """*Who looked while all places were taken did not remember it: who left looked for nobody,
+    and the job lay there until the next sweep.*"""
+    gate = Gate()
+
+    @project.recipe()
+    async def work(job: Job) -> str:
+        await job.step(gate.hold_first)
+        return "done"
+
+    async with opened(project, home, max_live=1) as app:
+        first = (await app.start(work)).job_id
+        await eventually(lambda: gate.passed)
+        async with Door.opened(project, app.settings) as door:  # which executes nothing
+            second = (await door.start(work)).job_id
+        await inside(app, app.worker.admission.start_queued())
+        assert gate.passed == 1
+        gate.open()
+        assert [await result(app, each) for each in (first, second)] == ["done", "done"]
 
 
 def holding_first(monkeypatch: pytest.MonkeyPatch) -> Gate:

@@ -160,6 +160,7 @@ class Admission:
         if worker.alone or worker.closing or not worker.presence.holds:
             return
         if room <= 0:
+            self.crowded = True  # nobody knows otherwise: who leaves lets it be looked for again
             worker.parking.make_room()
             return
         starting = set(self._starting)  # their rows say queued until they have begun
