@@ -6,7 +6,18 @@ import asyncio
 from concurrent.futures import Future
 
 import pytest
-from tests.support import clerk, eventually, opened, park, result, row, rows, status
+from tests.support import (
+    Gate,
+    clerk,
+    end_run,
+    eventually,
+    opened,
+    park,
+    result,
+    row,
+    rows,
+    status,
+)
 
 from lampwork import Job, Project
 
@@ -445,3 +456,30 @@ async def test_a_task_that_its_genie_may_not_do_any_more_stops_its_job(home):
         await app.go_on(job_id)
         await status(app, job_id, "needs_attention")
         assert (await row(app, job_id)).want != "attention"
+
+
+async def test_the_place_of_a_job_that_needs_attention_is_the_next_ones(project, home):
+    """*It was free, and nobody was let in before the next sweep. Nor was a job that had been
+    mended while another one had its place, when that one ended.*"""
+    gates, changed = {"a": Gate(), "b": Gate()}, False
+
+    @project.recipe(concurrency=1)
+    async def work(job: Job, name: str) -> str:
+        await job.step(pay if changed and name == "a" else gates[name].hold_first)
+        return name
+
+    async with opened(project, home) as app:
+        first = (await app.start(work, name="a")).job_id
+        await eventually(lambda: gates["a"].passed)
+        second = (await app.start(work, name="b")).job_id
+        await eventually(lambda: not app.worker.at_work)
+        changed = True
+        await end_run(app, first)
+        gates["a"].open()
+        await stopped(app, first)
+        await eventually(lambda: gates["b"].passed, "the next one was not let in")
+        changed = False
+        await app.go_on(first)
+        await eventually(lambda: not app.worker.at_work)
+        gates["b"].open()
+        assert [await result(app, each) for each in (second, first)] == ["b", "a"]

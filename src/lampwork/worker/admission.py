@@ -209,5 +209,8 @@ class Admission:
     async def let_in(self) -> None:
         """A job of a limited recipe has made way for others of it: those that may go on do."""
         await self.start_queued()
-        for job_id in await self._worker.store.read(queues.to_wake, self._worker.project.name):
-            self._worker.background(self._worker.waking.wake(job_id))
+        worker = self._worker
+        for job_id in await worker.store.read(queues.mended, worker.project.name):
+            worker.background(worker.waking.revive(job_id))
+        for job_id in await worker.store.read(queues.to_wake, worker.project.name):
+            worker.background(worker.waking.wake(job_id))

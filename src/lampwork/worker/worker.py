@@ -123,13 +123,15 @@ class Worker:
     def stop_for_attention(self, run: Run, why: str) -> None:
         """End a run, and take its job out of the way until a person has looked."""
         self.end(run, "attention")
-        self.background(self._out_of_the_way(run.job_id, why))
+        self.background(self._out_of_the_way(run, why))
 
-    async def _out_of_the_way(self, job_id: str, why: str) -> None:
-        async with self.lock(job_id):  # who lets it go on at once finds it cancelled
-            freed = await self.store.write(wanted.need_attention, job_id, why)
-            await self.engine.cancel(job_id)
+    async def _out_of_the_way(self, run: Run, why: str) -> None:
+        async with self.lock(run.job_id):  # who lets it go on at once finds it cancelled
+            freed = await self.store.write(wanted.need_attention, run.job_id, why)
+            await self.engine.cancel(run.job_id)
         self.deliver(freed)
+        if run.makes_way:
+            await self.admission.let_in()
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job and all below it but detached ones, if it is there and has not ended."""

@@ -23,6 +23,7 @@ __all__ = [
     "enter_to_start",
     "free_places",
     "join",
+    "mended",
     "redo",
     "require_no_cycle",
     "step_out",
@@ -149,6 +150,23 @@ def to_wake(connection: sa.Connection, project: str) -> list[str]:
         movable = (job_id for job_id in in_line if inbox.can_move(connection, job_id))
         found += itertools.islice(movable, free)
     return found
+
+
+def mended(connection: sa.Connection, project: str) -> list[str]:
+    """Jobs of limited recipes that go on with no place: when a person let them, there was none."""
+    query = (
+        sa.select(jobs.c.id)
+        .join(places, places.c.holder == jobs.c.id)
+        .where(
+            places.c.project == project,
+            places.c.kind == "recipe",
+            places.c.held.is_(False),
+            jobs.c.want == "run",
+            jobs.c.status == "suspended",
+        )
+        .order_by(places.c.id)
+    )
+    return list(connection.execute(query).scalars())
 
 
 def redo(connection: sa.Connection, project: str) -> None:
