@@ -19,3 +19,11 @@ def test_an_id_says_whether_it_is_that_of_a_job() -> None:
 
     assert all(map(is_job_id, [job, child_id(job, 1), child_id(job, 1, 7)]))
     assert not any(map(is_job_id, others))
+
+
+def test_jobs_that_are_started_after_each_other_sort_so_within_a_millisecond_too() -> None:
+    ids = [new_job_id() for _ in range(500)]
+
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 500
+    assert len({id[:11] for id in ids}) < 500  # several of them in a millisecond
