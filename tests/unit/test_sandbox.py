@@ -151,6 +151,14 @@ async def test_its_time_on_the_clock_is_capped(evil):
     assert said.startswith("seconds ")
 
 
+async def test_a_reader_that_ends_itself_because_nobody_else_does_was_too_slow(evil, monkeypatch):
+    monkeypatch.setattr(reading._Reading, "stop", lambda *_: None)
+
+    said = await evil("import time; time.sleep(600)", replace(CAPS, seconds=1))
+
+    assert said.startswith("seconds ")
+
+
 @pytest.mark.parametrize(
     "said",
     [

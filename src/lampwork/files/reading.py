@@ -108,8 +108,7 @@ class _Reading:
     @contextmanager
     def _started(self) -> Generator[subprocess.Popen[bytes]]:
         process = self._start()
-        late = over("seconds", self.caps, "reading it takes too many seconds")
-        clock = threading.Timer(self.caps.seconds, self.stop, [late])
+        clock = threading.Timer(self.caps.seconds, self.stop, [_late(self.caps)])
         clock.daemon = True
         clock.start()
         try:
@@ -139,6 +138,10 @@ class _Reading:
         return self._process
 
 
+def _late(caps: ReadingCaps) -> Broken:
+    return over("seconds", caps, "reading it takes too many seconds")
+
+
 def _code() -> list[str]:
     """The folders of our code and of the libraries: the process sees no others but Python's own.
 
@@ -162,6 +165,8 @@ def _judged(said: bytes, caps: ReadingCaps, ended: int) -> Read:
         pass
     if ended == -signal.SIGXCPU:
         raise over("cpu_seconds", caps, "reading it takes too many seconds of CPU")
+    if ended == -signal.SIGALRM:  # this process was too busy to end it
+        raise _late(caps)
     how = f"was ended by {signal.Signals(-ended).name}" if ended < 0 else "gave no answer"
     raise Broken(f"the process that read it {how}: it is damaged, or made to do that")
 
