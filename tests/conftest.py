@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 from tests import readymade
 from tests.postgres import Cluster, in_memory
 from tests.warm import Warm
@@ -17,9 +18,20 @@ from tests.warm import Warm
 # Who starts the tests in the background may have Ctrl-C ignored, and so would all their processes.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples each time, however slow the machine: what fails, fails for everybody.
-hypothesis.settings.register_profile("here", deadline=None, derandomize=True, database=None)
+# The same examples each time, however slow the machine, in CI and elsewhere: what fails, fails for
+# everybody.
+hypothesis.settings.register_profile(
+    "here",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("here")
+# Nor does it try what stands in the modules of ours that are imported by then: in another order
+# of the tests these are others.
+providers._get_local_constants = lambda: providers._local_constants
 
 readymade.use()
 

@@ -31,7 +31,6 @@ def tries(examples: int, steps: int) -> settings:
         max_examples=examples * DEEPER,
         stateful_step_count=steps,
         derandomize=DEEPER == 1,
-        print_blob=True,
     )
 
 

@@ -6,7 +6,7 @@ import graphlib
 import itertools
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import support
 from tests.orchestration.conftest import Open
@@ -37,7 +37,7 @@ def edges(draw: st.DrawFn) -> dict[str, list[str]]:
 
 
 @given(edges())
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 def test_exactly_the_plans_with_a_cycle_are_refused(before: dict[str, list[str]]) -> None:
     project = Project("desk")
     leader = lead(project, [agent(project, "worker")])
@@ -82,7 +82,7 @@ def some_plans() -> list[list[dict[str, Any]]]:
     drawn: list[list[dict[str, Any]]] = []
 
     @given(plans())
-    @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=12)
     def draw(plan: list[dict[str, Any]]) -> None:
         drawn.append(plan)
 
