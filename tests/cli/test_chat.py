@@ -295,7 +295,8 @@ def test_what_was_decided_elsewhere_is_said(terminal: Open, lampwork: Any) -> No
     chat.until("you: ")
     chat.type("refund it\n")
     chat.until("because …: ")
-    [job] = lampwork.json("jobs", "--status", "suspended")["items"]
+    # That it waits can be seen before the job is shown as suspended.
+    [job] = lampwork.eventually(lambda: lampwork.json("jobs", "--status", "suspended")["items"])
     [wait] = job["waiting_on"]
     done = lampwork("job", job["job_id"], "reject", wait["wait_id"], "--by", "ann")
     assert done.out.startswith('Rejected: refund(order="A1", why="late\\nby a week")\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from typing import Any
 
@@ -235,8 +236,9 @@ def test_a_folder_that_cannot_be_written_is_refused(lampwork: Any) -> None:
 
 def test_a_database_of_a_newer_lampwork_is_left_alone(lampwork: Any) -> None:
     lampwork.queue("run", "asks")
-    with sqlite3.connect(lampwork.folder / ".lampwork" / "lampwork.db") as database:
+    with closing(sqlite3.connect(lampwork.folder / ".lampwork" / "lampwork.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
 
     for verb in (("jobs",), ("run", "asks"), ("worker",)):
         refused = lampwork(*verb, "--json")

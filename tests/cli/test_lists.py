@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from typing import Any
@@ -83,15 +84,16 @@ def test_conversations_are_listed(lampwork: Any) -> None:
     assert lampwork.json("conversations", "--genie", "cashier")["items"] == []
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly(lampwork: Any) -> None:
+def test_a_reader_that_has_seen_enough_ends_it_quietly(lampwork: Any, ended: Any) -> None:
     lampwork.queue("run", "asks")
-    listing = lampwork.start("jobs", "--json")
-    assert listing.stdout is not None
-    assert listing.stderr is not None
-    listing.stdout.close()
+    reads, writes = os.pipe()
+    os.close(reads)  # before there is anything to be read
+    try:
+        done = ended(lampwork.start("jobs", "--json", stdout=writes))
+    finally:
+        os.close(writes)
 
-    assert listing.stderr.read() == ""
-    assert listing.wait() == 141
+    assert (done.code, done.err) == (141, "")
 
 
 def test_on_a_terminal_the_columns_stand_below_each_other(lampwork: Any) -> None:

@@ -325,6 +325,9 @@ def test_an_interrupted_wait_says_so_when_the_worker_is_gone(lampwork: Any, stop
     waiting = lampwork.start("run", "asks", "--wait")
     job_id = lampwork.eventually(lambda: lampwork.json("jobs")["items"])[0]["job_id"]
     lampwork.job(job_id, "suspended")
+    # It says so once it has found that another process executes.
+    assert waiting.stderr is not None
+    assert waiting.stderr.readline().startswith(f"Job {job_id} is on disk")
     waiting.send_signal(signal.SIGSTOP)  # or it takes over, if the signal comes late
     worker.kill()
     worker.wait()

@@ -28,7 +28,7 @@ def served(lampwork: Any, *words: str) -> tuple[Command, dict[str, Any]]:
 
 def test_it_serves_and_executes_until_it_is_told_to_end(lampwork: Any, stop: Any) -> None:
     server, said = served(lampwork)
-    with httpx.Client(base_url=said["url"]) as api:
+    with httpx.Client(base_url=said["url"], timeout=DEADLINE) as api:
         assert api.get("/readyz").json() == {"status": "ok"}
         started = api.post("/api/projects/shop/recipes/where/jobs", json={}).json()
         until = time.monotonic() + DEADLINE
@@ -50,11 +50,11 @@ def test_beside_a_worker_it_answers_without_one_of_its_own(lampwork: Any, stop: 
     assert "--no-worker" in refused.json["error"]["message"]
 
     server, said = served(lampwork, "--no-worker")
-    started = httpx.post(f"{said['url']}/api/projects/shop/recipes/where/jobs", json={}).json()
-    until = time.monotonic() + DEADLINE
-    url = f"{said['url']}/api/jobs/{started['job_id']}"
-    while (job := httpx.get(url).json())["ended_at"] is None:
-        assert time.monotonic() < until, job
+    with httpx.Client(base_url=said["url"], timeout=DEADLINE) as api:
+        started = api.post("/api/projects/shop/recipes/where/jobs", json={}).json()
+        until = time.monotonic() + DEADLINE
+        while (job := api.get(f"/api/jobs/{started['job_id']}").json())["ended_at"] is None:
+            assert time.monotonic() < until, job
 
     assert job["output"] == worker.pid
     assert stop(server).code == 0
@@ -105,7 +105,7 @@ def test_who_starts_it_without_accounts_gets_a_link(lampwork: Any, stop: Any) ->
     link = said[1].rpartition(" ")[2].strip()
     url, _, token = link.partition("/#link=")
 
-    begun = httpx.post(f"{url}/api/session/link", json={"token": token})
+    begun = httpx.post(f"{url}/api/session/link", json={"token": token}, timeout=DEADLINE)
     assert stop(server).code == 0
 
     assert (begun.status_code, begun.json()["role"]) == (201, "admin")

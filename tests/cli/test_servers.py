@@ -139,20 +139,20 @@ def test_a_folder_and_a_database_at_once(lampwork: Any, server: str) -> None:
 def test_a_role_that_may_make_no_tables(lampwork: Any, cluster: Cluster) -> None:
     with cluster.connect("postgres") as connection:
         connection.execute("create role idle login")
-        connection.execute("create database bare")
     try:
-        for words in VERBS:
-            error = refused(lampwork, *words, url=cluster.url("bare", "idle"))
+        with cluster.database(empty=True) as bare:
+            name = bare.rpartition("/")[2]
+            for words in VERBS:
+                error = refused(lampwork, *words, url=cluster.url(name, "idle"))
 
-            assert error["code"] == "database_not_writable"
-            assert "permission denied for database bare" in error["message"]
-            assert "lampwork migrate" in error["message"]
-        with cluster.connect("bare") as connection:
-            schemas = "select count(*) from pg_namespace where nspname in ('lampwork', 'dbos')"
-            assert connection.execute(schemas).fetchone() == (0,)
+                assert error["code"] == "database_not_writable"
+                assert f"permission denied for database {name}" in error["message"]
+                assert "lampwork migrate" in error["message"]
+            with cluster.connect(name) as connection:
+                schemas = "select count(*) from pg_namespace where nspname in ('lampwork', 'dbos')"
+                assert connection.execute(schemas).fetchone() == (0,)
     finally:
         with cluster.connect("postgres") as connection:
-            connection.execute("drop database bare with (force)")
             connection.execute("drop role idle")
 
 

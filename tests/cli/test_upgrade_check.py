@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 
@@ -19,6 +20,9 @@ def waiting(lampwork: Any, *recipes: str) -> list[str]:
     lampwork.worker()
     for job_id in jobs:
         lampwork.job(job_id, "suspended")
+    for job_id, recipe in zip(jobs, recipes, strict=True):
+        if recipe == "calls_asks":  # it waits as soon as the one below it is to begin
+            lampwork.job(f"{job_id}.1", "suspended")
     return jobs
 
 
@@ -48,7 +52,7 @@ def test_a_changed_project_is_checked_while_its_worker_goes_on(lampwork: Any) ->
     # Nothing has happened, and the worker has not noticed.
     assert lampwork.effects() == effects
     assert lampwork.json("job", asks)["status"] == "suspended"
-    with sqlite3.connect(home / "lampwork.db") as database:
+    with closing(sqlite3.connect(home / "lampwork.db")) as database:
         stopped = database.execute("select id from jobs where attention not null").fetchall()
     assert stopped == []
 

@@ -101,7 +101,7 @@ project = Project("shop")
 
 
 def hold() -> str:
-    print("held", flush=True)
+    print("held\\n", end="", flush=True)  # whole, as the id below: these are two threads
     return Path("pipe").read_text()
 
 
@@ -117,7 +117,7 @@ async def holds(job: Job) -> str:
 async def main() -> None:
     settings = Settings(Path("home").absolute(), grace=0.1)
     async with project.open(settings=settings) as app:
-        print((await app.start(holds)).job_id)
+        print(f"{(await app.start(holds)).job_id}\\n", end="", flush=True)
         await asyncio.to_thread(input)
 
 
