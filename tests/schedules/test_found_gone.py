@@ -8,15 +8,31 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.support import DEADLINE, eventually, idle, inside, opened, park, result, rows, sql
+from tests.support import DEADLINE, NEVER, eventually, idle, inside, opened, park, result, rows, sql
 
-from lampwork import Job, app
+from lampwork import App, Job, app
 from lampwork.errors import StoreUnavailable
 from lampwork.store.processes import executors
+from lampwork.worker import presence as presences
 from lampwork.worker import recovery
 from lampwork.worker.presence import Presence
 
 pytestmark = pytest.mark.server
+
+
+async def buried(here: App) -> None:
+    """Let others find it gone, once its row names its session: until then it has yet to beat."""
+    executor = here.worker.presence.id
+
+    async def named() -> bool:
+        return await rows(here, "select id from executors where session is not null") != []
+
+    def bury(connection: sa.Connection) -> list[str]:
+        beats, _interval = executors.others(connection, "nobody")[executor]
+        return executors.bury(connection, {executor: beats})
+
+    await eventually(named, "its row never named its session")
+    assert await here.store.write(bury) == [executor]
 
 
 async def test_one_that_cannot_launch_its_engine_tries_again_until_it_can(
@@ -40,7 +56,7 @@ async def test_one_that_cannot_launch_its_engine_tries_again_until_it_can(
             raise StoreUnavailable("The server has gone away.")
 
         monkeypatch.setattr(engine, "launch", is_away)
-        await here.store.write(executors.bury, {here.worker.presence.id: 0})
+        await buried(here)
         await inside(here, here._found_gone())
         assert run.ended == "deposed"
         await here.send_event(job_id, "go", "hello")
@@ -74,17 +90,20 @@ async def test_what_its_engine_is_handed_out_first_is_run(
 
         monkeypatch.setattr(here.worker.engine, "launch", launch_with_work)
         monkeypatch.setattr(recovery, "sweep", asks_nothing)
-        await here.store.write(executors.bury, {here.worker.presence.id: 0})
+        await buried(here)
         await inside(here, here._found_gone())
         await eventually(lambda: job_id in here.worker.runs, "it was claimed, and is not run")
         await here.send_event(job_id, "go", "hello")
         assert await result(here, job_id) == "hello"
 
 
-async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grace(project, home):
+async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grace(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
     """*It said nothing more from SIGTERM on. The grace is longer than others wait for a heartbeat:
     they did beside it what it was about to have done.*"""
     at_work, go = threading.Event(), threading.Event()
+    monkeypatch.setattr(presences, "_HOLDS_FOR", NEVER)  # however slow the machine is
 
     def work() -> None:
         at_work.set()

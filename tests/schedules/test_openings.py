@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +190,10 @@ def _sessions(cluster: Cluster, place: Server) -> list[str]:
 
 
 def _files(home: Path) -> list[str]:
-    names = [Path("/proc/self/fd") / each for each in os.listdir("/proc/self/fd")]
-    files = [os.readlink(each) for each in names if each.is_symlink()]
+    files: list[str] = []
+    for each in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # closed since
+            files.append(os.readlink(f"/proc/self/fd/{each}"))
     return [each for each in files if each.startswith(str(home))]
 
 

@@ -326,6 +326,7 @@ async def test_a_plain_function_that_hangs_holds_nothing_up_and_is_not_called_be
     cron(project)
     async with executing(project, home, clock) as app:
         assert "took longer than 0.05 s" in (await the_error(app) or "")
+        await eventually(lambda: called)
         clock.hours = 1
         await look(app)
         assert await fired(app) == [1]

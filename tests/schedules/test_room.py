@@ -38,7 +38,7 @@ async def test_a_job_counts_from_when_it_is_started_until_its_run_is_there(
 
         monkeypatch.setattr(jobs, "begin", begin_late)
         assert await result(app, (await app.start(hello)).job_id) == "hello"
-        assert rooms == [0]
+        assert set(rooms) == {0}  # more than once, if the server took this process for frozen
         await eventually(lambda: app.worker.admission.room == 1, "it still counts")
 
 

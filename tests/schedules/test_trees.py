@@ -399,8 +399,12 @@ async def test_a_parked_child_takes_no_place_as_its_parent_hands_it_out_again(pr
     async with opened(project, home) as app:
         job_id = (await app.start(parent)).job_id
         child = f"{job_id}.1"
+
+        async def parked() -> bool:  # it may be shown that it waits before it is
+            return (await row(app, child)).want == "parked"
+
         await status(app, child, "suspended")
-        assert (await row(app, child)).want == "parked"
+        await eventually(parked, "it was not parked")
     async with opened(project, home) as app:
         await idle(app, job_id)
         await eventually(lambda: not app.worker.at_work)
