@@ -95,7 +95,9 @@ def server(cluster: Cluster) -> Iterator[str]:
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both places that the state may be kept in, one after the other, as LAMPWORK_DB says."""
     if request.param == "server":
-        monkeypatch.setenv("LAMPWORK_DB", request.getfixturevalue("server"))
+        # However busy the machine is, nobody takes the server for one that can't be reached.
+        patient = f"{request.getfixturevalue('server')}?connect_timeout=60"
+        monkeypatch.setenv("LAMPWORK_DB", patient)
 
 
 @pytest.fixture(scope="session")
