@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from lampwork.errors import (
     WaitTimedOut,
 )
 from lampwork.store.jobs import jobs
+from lampwork.testing import rest
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,6 +44,7 @@ project = Project("clocks")
 began: list[datetime] = []
 attempts: list[float] = []
 arrived: list[str] = []
+let_go = threading.Event()
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +106,11 @@ def knock() -> str:
     """Knock."""
     attempts.append(time.monotonic())
     raise ConnectionError("nobody is there")
+
+
+@project.recipe()
+async def holds(job: Job) -> bool:
+    return await job.step(let_go.wait, 60)
 
 
 guard = project.genie(
@@ -263,6 +271,31 @@ async def test_what_executes_on_and_on_is_named() -> None:
             await asyncio.sleep(0.001)
         with pytest.raises(StillExecuting, match=f"task guard of job {job.job_id}"):
             await app.clock.advance(hours=1)
+
+
+async def test_while_the_machine_stands_still_nobody_executes_for_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """*A test failed with StillExecuting, for its container had been paused for six seconds.*"""
+    at_rest, steady = rest.at_rest, time.monotonic
+    let_go.clear()
+    looks = 0
+
+    async def look(app: testing.TestApp) -> bool:
+        nonlocal looks
+        if found := await at_rest(app):
+            return found
+        looks += 1  # it executes, and before the next look the machine stands still
+        if looks == 3:
+            let_go.set()
+        return False
+
+    monkeypatch.setattr(rest, "at_rest", look)
+    monkeypatch.setattr(rest, "time", SimpleNamespace(monotonic=lambda: steady() + 100 * looks))
+    async with opened() as app:
+        await app.start(holds)
+        await app.settled()
+    assert looks >= 3
 
 
 async def test_triggers_fire_by_the_clock() -> None:

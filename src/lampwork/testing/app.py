@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from datetime import datetime
@@ -27,7 +26,7 @@ from lampwork.tasks.assignment import Assignment
 from lampwork.testing.cast import AnyModel, TestCast
 from lampwork.testing.clock import FakeClock
 from lampwork.testing.request import Request
-from lampwork.testing.rest import at_rest, settle
+from lampwork.testing.rest import Patience, at_rest, settle
 from lampwork.views import WaitingOn, to_json
 
 __all__ = ["Opening", "TestApp", "opened"]
@@ -95,10 +94,10 @@ class TestApp(App):
 
     async def _awaited(self, job_id: str) -> EndedJob:
         ending = asyncio.create_task(super().ended(job_id))
-        until = time.monotonic() + self.patience
+        patience = Patience(self.patience)
         try:
             while not (await asyncio.wait({ending}, timeout=_LOOK_AGAIN))[0]:
-                is_over = time.monotonic() > until
+                is_over = patience.is_over()
                 if not is_over and not await self._rests():
                     continue
                 if await self._loop.call(at_rest(self)):
@@ -107,7 +106,7 @@ class TestApp(App):
                     if is_over and not goes_on and not ending.done():
                         await self._require_ended(job_id)
                 if is_over:
-                    until = time.monotonic() + self.patience
+                    patience = Patience(self.patience)
         finally:
             ending.cancel()
         return ending.result()

@@ -13,17 +13,34 @@ from lampwork.store.jobs import cancelled, queued, wanted
 if TYPE_CHECKING:
     from lampwork.testing.app import TestApp
 
-__all__ = ["at_rest", "settle"]
+__all__ = ["Patience", "at_rest", "settle"]
 
 _LOOK_AGAIN = 0.002
 """Seconds between two looks."""
 
+_ONE_LOOK = 0.1
+"""Seconds that one look takes at the most, as far as somebody's patience goes."""
+
+
+class Patience:
+    """How long somebody looks again and again; while the machine stands still, nobody gets on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left, self._looked_at = seconds, time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether it has been looked for so long. Asked after each look."""
+        now = time.monotonic()
+        self._left -= min(now - self._looked_at, _ONE_LOOK)
+        self._looked_at = now
+        return self._left <= 0
+
 
 async def settle(app: TestApp) -> None:
     """Return when its jobs rest. On the jobs' event loop. Raises StillExecuting."""
-    until = time.monotonic() + app.patience
+    patience = Patience(app.patience)
     while not await at_rest(app):
-        if time.monotonic() > until:
+        if patience.is_over():
             raise StillExecuting(_still(app), jobs=sorted(app.worker.runs))
         await asyncio.sleep(_LOOK_AGAIN)
 
