@@ -1,7 +1,8 @@
-"""Threads for plain functions, which hold nobody up: they end with their process at the latest."""
+"""Threads for plain functions, which hold nobody up, and what threads tell event loops."""
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
@@ -12,11 +13,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *args: Any) -> None:
+    """Run a callback on an event loop, from any thread; after the loop's close, never."""
+    try:
+        loop.call_soon_threadsafe(callback, *args)
+    except RuntimeError:  # asked for first, it could be closed between the two
+        if not loop.is_closed():
+            raise
+
+
 class Threads(Executor):
     """At most so many threads, started as they are needed.
 
-    Those of a `ThreadPoolExecutor` keep the interpreter from ending until their functions have,
-    however long that takes.
+    They end with their process at the latest: those of a `ThreadPoolExecutor` keep the interpreter
+    from ending until their functions have, however long that takes.
     """
 
     def __init__(self, most: int, name: str) -> None:

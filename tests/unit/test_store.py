@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -105,6 +106,33 @@ async def test_a_commit_that_did_not_happen_acknowledges_nothing(store: Store) -
         await store.write(keep, 1)
     assert await store.read(kept) == []
     assert await store.write(keep, 1) == 1
+
+
+class Closing(asyncio.SelectorEventLoop):
+    """Is closed by its own thread just when another one has something for it."""
+
+    def call_soon_threadsafe(self, *given: Any, **named: Any) -> asyncio.Handle:
+        self.close()
+        return super().call_soon_threadsafe(*given, **named)
+
+
+def test_a_loop_that_is_closed_while_its_change_is_committed_holds_up_nobody_else(
+    store: Store,
+) -> None:
+    """*The writer ended over it: what others had submitted was lost, or waited for ever.*"""
+    busy, loop = threading.Event(), Closing()
+    store.submit(lambda _connection: busy.wait(60))
+    writing = loop.create_task(store.write(keep, 1))
+    loop.run_until_complete(asyncio.sleep(0))
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(writing)
+
+    busy.set()
+
+    assert store.submit(keep, 2).result(60) == 2
+    assert store.submit(kept).result(60) == [1, 2]
+    assert loop.is_closed()
 
 
 FILL_THE_DISK = """

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from contextvars import Context
 from typing import Any, TypeVar
 
-from lampwork.threads import Threads
+from lampwork.threads import Threads, call_soon
 
 T = TypeVar("T")
 
@@ -74,11 +74,7 @@ class LoopThread:
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> None:
         """Run a callback there, from any thread; after the close, never."""
-        try:
-            self.loop.call_soon_threadsafe(callback, *args)
-        except RuntimeError:  # asked for first, it could be closed between the two
-            if not self.loop.is_closed():
-                raise
+        call_soon(self.loop, callback, *args)
 
     def close(self) -> None:
         """Stop the loop, after its remaining tasks have been cancelled."""

@@ -20,6 +20,7 @@ from lampwork.errors import StoreUnavailable
 from lampwork.insights import Insights
 from lampwork.server.deltas import Deltas, Following
 from lampwork.tasks.texts import Texts
+from lampwork.threads import call_soon
 
 __all__ = ["HEARTBEAT", "Hints", "Reader", "Topic"]
 
@@ -120,8 +121,8 @@ class Hints:
         committed, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def hear() -> None:
-            if not committed.is_set() and not loop.is_closed():
-                loop.call_soon_threadsafe(committed.set)
+            if not committed.is_set():
+                call_soon(loop, committed.set)
 
         stop_hearing = self._insights.on_change(hear)
         try:

@@ -31,6 +31,7 @@ from lampwork.refusals import TRIES, is_refusal, meaning_of, persistently, unfit
 from lampwork.store import blobs, schema
 from lampwork.store.database import Applied, Hear, open_database
 from lampwork.store.processes.session import Session
+from lampwork.threads import call_soon
 from lampwork.types import LARGEST_IN_ROW
 
 P = ParamSpec("P")
@@ -381,8 +382,8 @@ def _answer(answers: list[_Answer]) -> None:
     for loop, group in by_loop.items():
         if loop is None:
             _resolve(group)
-        elif not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, group)
+        else:
+            call_soon(loop, _resolve, group)
 
 
 def _resolve(answers: list[_Answer]) -> None:

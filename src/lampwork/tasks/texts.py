@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from lampwork.models.ask import TextDelta
+from lampwork.threads import call_soon
 
 __all__ = ["TextDelta", "Texts"]
 
@@ -52,5 +53,4 @@ class Texts:
     def _tell(self, conversation: str, delta: TextDelta) -> None:
         for each in tuple(self._listeners.values()):
             if each.hears(conversation):
-                with suppress(RuntimeError):  # its loop has been closed
-                    each.loop.call_soon_threadsafe(each.listener, delta)
+                call_soon(each.loop, each.listener, delta)

@@ -19,7 +19,6 @@ import itertools
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from lampwork import clock
@@ -28,6 +27,7 @@ from lampwork.store.processes import executors
 from lampwork.store.processes.executors import NewExecutor
 from lampwork.store.processes.session import GONE_AFTER, Held
 from lampwork.store.store import Store
+from lampwork.threads import call_soon
 
 _log = logging.getLogger("lampwork.worker")
 
@@ -165,8 +165,7 @@ class Presence:
         return False
 
     def _hear_of_session(self, loop: asyncio.AbstractEventLoop) -> None:
-        with suppress(RuntimeError):  # of a process that closes it may be closed
-            loop.call_soon_threadsafe(self._session_changed.set)
+        call_soon(loop, self._session_changed.set)
 
     async def _beat(self) -> bool:
         began, held = clock.passed(), self._store.session.held
