@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -95,6 +95,7 @@ class Delegation:
     failures: dict[str, int] = field(default_factory=dict[str, int])
     """By agent, how many subtasks it has failed in a row in this round."""
     standing: dict[str, _Standing] = field(default_factory=dict[str, _Standing])
+    lanes: list[_Lane] = field(default_factory=list["_Lane"])
     at_work: int = 0
     """How many lanes do not rest."""
 
@@ -107,16 +108,14 @@ class Delegation:
         self.standing = {each.id: _Standing(self.done.get(each.id)) for each in self.subtasks}
         slots = Slots(flow, self.by.limits.parallel)
         orders = Orders(self.job, self.orchestration.id)
-        lanes: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            _Lane(self, each, slots, orders).go
-            for each in self.subtasks
-            if each.id not in self.done
+        self.lanes = [
+            _Lane(self, each, slots, orders) for each in self.subtasks if each.id not in self.done
         ]
-        self.at_work = len(lanes)
+        self.at_work = len(self.lanes)
         listening = asyncio.create_task(orders.listen())
         try:
-            if lanes:
-                await side_by_side(flow, lanes)
+            if self.lanes:
+                await side_by_side(flow, [each.go for each in self.lanes])
         finally:
             listening.cancel()
             await asyncio.wait({listening})
@@ -129,6 +128,16 @@ class Delegation:
         """Whether every subtask has succeeded."""
         settled = [each.settled for each in self.standing.values()]
         return all(each is not None and each.answer is not None for each in settled)
+
+    @property
+    def rests(self) -> bool:
+        """Whether no lane does anything, or is about to because what it needs has got there."""
+        return self.at_work == 0 and not any(each.gets_on for each in self.lanes)
+
+    def wake(self) -> None:
+        """Let all who wait for how a subtask stands look again."""
+        for each in self.standing.values():
+            each.wake()
 
 
 @dataclass(slots=True)
@@ -168,12 +177,14 @@ class _Lane:
                     self._own.put(await self._settle(order))
                     if not await self._goes_on():
                         return
-                    order = None
+                    # Who was to do it by an order is to do it now that its sources are there.
                 except Ordered as ordered:
                     order = ordered.order
                 self._own.put(None)
         finally:
             self._own.wake()  # the run may be over: those who wait for it find that out
+            if self.orders.closed:
+                self.round.wake()  # and who waits for others, that nobody is left
 
     # --- what becomes of it ---
 
@@ -286,23 +297,33 @@ class _Lane:
         return goes_on
 
     async def _rest(self, settled: Settled) -> bool:
-        round, flow = self.round, self.round.job._flow  # pyright: ignore[reportPrivateUsage]
-        while not self.orders.closed:
-            if settled.answer is None and not self._is_stuck(settled):
+        round, orders = self.round, self.orders
+        flow = round.job._flow  # pyright: ignore[reportPrivateUsage]
+        # A later run may hear that the round takes no more before this lane is where it was then.
+        while not orders.closed or flow.on_record() is not None:
+            if self.gets_on:
                 return True
-            if round.at_work == 0 and not self.orders.are_open:
-                if round.has_all:
+            if round.rests and not orders.are_open:
+                if orders.closed or round.has_all:
                     return False
-                await self.orders.close()
+                await orders.close()
                 continue
-            if settled.answer is not None:
-                return False
             changes = [round.standing[each].change() for each in self.subtask.sources]
+            if not orders.closed:
+                changes.append(orders.news(self.subtask.id))
+            if settled.answer is not None or not changes:
+                return False
             with flow.paused():
-                await _first(*changes, self.orders.news(self.subtask.id))
+                await _first(*changes)
             flow.check()
-            await self.orders.look(self.subtask.id)
+            await orders.look(self.subtask.id)
         return False
+
+    @property
+    def gets_on(self) -> bool:
+        """Whether what it was skipped for the lack of has got there."""
+        settled = self._own.settled
+        return settled is not None and settled.answer is None and not self._is_stuck(settled)
 
     def _is_stuck(self, settled: Settled) -> bool:
         """Whether nothing but a person can get it on."""
