@@ -31,7 +31,8 @@ def tables(place: Path | Place, whose: Whose = "lampwork") -> Iterator[sa.Connec
         engine = sa.create_engine(place.for_driver(), connect_args=options)
     else:
         folder = place.path if isinstance(place, Folder) else place
-        engine = sa.create_engine(f"sqlite:///{folder / _FILES[whose]}")
+        file = f"sqlite:///{folder / _FILES[whose]}"
+        engine = sa.create_engine(file, connect_args={"timeout": 60})  # who writes may rest
     try:
         with engine.begin() as connection:
             yield connection

@@ -52,6 +52,7 @@ def test_the_innermost_mount_says_which_filesystem_a_folder_is_on(
         f"41 22 0:32 / {inner}s rw - tmpfs tmpfs rw\n"
     )
     monkeypatch.setattr(folder, "_MOUNTS", mounts)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=10 * GIBIBYTE))
     (tmp_path / "my state").mkdir()
 
     ((state, said),) = about("disk", folder.in_folder(tmp_path / "my state", "lampwork worker"))

@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from tests import readymade
-from tests.postgres import Cluster
+from tests.postgres import Cluster, _when_nobody_is_in_it
 from tests.support import NEVER
 
 from lampwork import Settings
@@ -312,4 +312,4 @@ def test_a_database_that_can_not_hold_all_text_is_refused(cluster: Cluster) -> N
             Store(Server(cluster.url("latin")))
     finally:
         with cluster.connect("postgres") as connection:
-            connection.execute("drop database latin")
+            _when_nobody_is_in_it(connection, "drop database latin")
