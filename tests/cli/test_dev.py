@@ -171,8 +171,8 @@ def edit(lampwork: Any, old: str, new: str) -> None:
 
 
 def save(lampwork: Any, name: str, text: str) -> None:
-    """Save a file as editors do, whole: nobody reads half of it."""
-    unsaved = lampwork.folder / f".{name}"
+    """Save a file as editors do, whole: nobody reads half of it, or takes it for code before."""
+    unsaved = lampwork.folder / f".{name}.unsaved"
     unsaved.write_text(text)
     unsaved.replace(lampwork.folder / name)
 
@@ -283,9 +283,10 @@ def test_waiting_for_another_edit_leaves_the_old_code_at_work(lampwork: Any, dev
     says = lampwork.queue("run", "says")
     assert lampwork.job(says, "succeeded")["output"] == "old"
 
-    edit(lampwork, "'went'", "'left'")
+    # Of other lengths: the bytecode of code of one length and second is taken for that of either.
+    edit(lampwork, "'went'", "'parted'")
     started.shown("as in ka: ")
-    edit(lampwork, "'left'", "'gone'")
+    edit(lampwork, "'parted'", "'gone away'")
     started.shown("Edited again.")
     started.shown("as in ka: ")
     started.type("da")
@@ -342,6 +343,7 @@ def test_a_kept_job_is_the_code_of_then_and_writes_to_the_files_of_today(
     started.job(job_id, "suspended")
     edit(lampwork, "'go'", "'went'")
     started.event("decided", decision="keep")
+    started.event("turn_over")  # from now on whoever executes it reads the file anew
     save(lampwork, "text.md", "new")
     started.event("reloaded")
 

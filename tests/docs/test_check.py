@@ -40,6 +40,8 @@ def test_no_example_of_the_docs_is_found_fault_with(
     for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TEAM_KEY"):
         monkeypatch.delenv(key, raising=False)
     monkeypatch.syspath_prepend(str(file.parent))
+    for name in [example.stem for example in EXAMPLES]:  # another test may have a "shop" as well
+        monkeypatch.delitem(sys.modules, name, raising=False)
     try:
         module = importlib.import_module(file.stem)
         projects = [each for each in vars(module).values() if isinstance(each, Project)]

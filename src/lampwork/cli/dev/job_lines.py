@@ -13,6 +13,9 @@ from lampwork.errors import JobNotFound
 from lampwork.insights import Insights
 from lampwork.views import JobView, to_json
 
+_PAGE = 100
+"""Jobs that a look takes in, the newest, beside those that are followed."""
+
 _PAUSE = 0.2
 """Seconds between two looks at what has changed."""
 
@@ -34,7 +37,8 @@ class JobLines:
     voice: Voice
     _told: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Of unfinished jobs, what was told last."""
-    _newest: str = ""
+    _page: frozenset[str] | None = None
+    """The newest jobs of the last look; None before the first."""
 
     async def tell(self, changed: asyncio.Event) -> None:
         """Tell what has changed, whenever something has."""
@@ -62,7 +66,7 @@ class JobLines:
 
     async def _changed(self) -> list[JobView]:
         """Those that are new, and those that had not ended; at first those that have not ended."""
-        page = (await self.insights.jobs(roots=True, limit=100)).items
+        page = (await self.insights.jobs(roots=True, limit=_PAGE)).items
         followed = set(self._told) - {each.job_id for each in page}
         older: list[JobView] = []
         for each in followed:
@@ -70,9 +74,12 @@ class JobLines:
                 older.append(await self.insights.view(each))
             except JobNotFound:  # pruned
                 del self._told[each]
-        first, newest = not self._newest, self._newest
-        self._newest = max([newest or "j", *(each.job_id for each in page)])
-        new = [each for each in page if each.job_id > newest and not (first and each.ended_at)]
+        first, before = self._page is None, self._page or frozenset[str]()
+        # By what was there: a job may be committed after another one that has the later id.
+        oldest = min(before) if len(before) == _PAGE else ""
+        self._page = frozenset(each.job_id for each in page)
+        unseen = [each for each in page if each.job_id not in before and each.job_id > oldest]
+        new = [each for each in unseen if not (first and each.ended_at)]
         known = [each for each in page if each.job_id in self._told and each not in new]
         return [*older, *known, *new]
 

@@ -128,7 +128,6 @@ class Supervisor:
         """A supervisor that hears of what is committed, and tells of jobs."""
         dev = cls(project, options, manner, insights)
         loop, told = asyncio.get_running_loop(), asyncio.Event()
-        told.set()
 
         def commit(_topics: frozenset[str] | None) -> None:
             loop.call_soon_threadsafe(dev._changed.set)
@@ -136,9 +135,11 @@ class Supervisor:
 
         dev._insights.store.watch(commit)
         lines = JobLines(dev._insights, dev._options, dev._voice)
+        await lines.look()  # before a worker may end what there is
         telling = asyncio.create_task(lines.tell(told))
         try:
             yield dev
+            telling.cancel()  # or both may tell the same
             await lines.look()
         finally:
             telling.cancel()
@@ -158,6 +159,7 @@ class Supervisor:
             elif self._workers.turn_over.is_set():
                 await self._end_turn()
             else:
+                self._changed.clear()  # only now: an edit may bring nothing, and this is still due
                 await self._give_turn()
 
     async def close(self) -> None:
@@ -184,7 +186,6 @@ class Supervisor:
         finally:
             for each in waiting:
                 each.cancel()
-        self._changed.clear()
 
     # --- new code ---
 
