@@ -186,7 +186,7 @@ def test_a_lock_that_can_not_be_asked_for_is_not_kept(
 def _sessions(cluster: Cluster, place: Server) -> list[str]:
     query = "select query from pg_stat_activity where datname = %s and usename = 'lamp'"
     with cluster.connect("postgres") as superuser:
-        return [str(said) for (said,) in superuser.execute(query, [place.url.rpartition("/")[2]])]
+        return [str(said) for (said,) in superuser.execute(query, [place.for_driver().database])]
 
 
 def _files(home: Path) -> list[str]:

@@ -152,9 +152,16 @@ async def test_what_others_write_is_heard_again_afterwards(
 
 @pytest.mark.parametrize("away", [Cluster.kill, Cluster.pause])
 async def test_a_project_closes_without_its_server_and_its_jobs_go_on_with_it(
-    project, home, errand, cluster: Cluster, away: Callable[[Cluster], None]
+    project,
+    home,
+    errand,
+    server: str,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    away: Callable[[Cluster], None],
 ):
     back = {Cluster.kill: Cluster.start, Cluster.pause: Cluster.go_on}[away]
+    monkeypatch.setenv("LAMPWORK_DB", server)  # who connects as it closes is as patient as usual
     try:
         async with opened(project, home, heartbeat=1.0) as app:
             jobs = [(await app.start(errand, name)).job_id for name in "ab"]
