@@ -211,14 +211,26 @@ class Terminal:
         """Press an interrupting key, as often as a person has to until this is there.
 
         Python's readline looks for interrupts only while it waits: one that comes while it shows
-        a prompt or a key stays unnoticed until the next.
+        a prompt or a key stays unnoticed until the next. Nobody presses twice what is only slow:
+        the second one would be noticed behind what is typed next, and take that away.
         """
         until = time.monotonic() + DEADLINE
         while True:
             self.type(key)
-            with contextlib.suppress(AssertionError):
-                return self.until(text, within=1.0)
-            assert time.monotonic() < until, f"{text!r} never came: {self.shown!r}"
+            goes_on = True
+            while goes_on:
+                with contextlib.suppress(AssertionError):
+                    return self.until(text, within=1.0)
+                assert time.monotonic() < until, f"{text!r} never came: {self.shown!r}"
+                goes_on = not self._rests() or bool(select.select([self._ours], [], [], 0)[0])
+
+    def _rests(self) -> bool:
+        """Whether all that the process does is to wait."""
+        states: list[str] = []
+        for each in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):  # it has ended
+                states.append(each.read_text().rpartition(") ")[2][0])
+        return set(states) <= {"S"}
 
     def until(self, text: str, within: float = DEADLINE) -> str:
         """Read on until this is there; what came up to it."""

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +179,13 @@ def save(lampwork: Any, name: str, text: str) -> None:
 
 
 def is_gone(pid: int) -> bool:
+    """Whether it has ended; not every first process of a container takes notice of it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
     return False
 
 
