@@ -275,6 +275,29 @@ def test_a_migration_that_gets_no_lock_changes_nothing(
             assert server.revision(connection, "lampwork") == "0003"
 
 
+def test_a_migration_whose_session_the_server_ends_is_begun_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """*It ends that of whoever rests in a transaction, as one does on a busy machine.*"""
+    begun: list[str] = []
+    sort = server._sort_by_bytes
+
+    def sort_when_begun_again(connection: sa.Connection, schema: str) -> None:
+        begun.append(schema)
+        if len(begun) == 1:
+            cluster.end_sessions()
+        sort(connection, schema)
+
+    with cluster.database(empty=True) as url:
+        make(Server(url), "0003")
+        monkeypatch.setattr(server, "_sort_by_bytes", sort_when_begun_again)
+
+        assert migrate(Server(url)).before == "0003"
+
+        assert len(begun) == 2
+        assert differences(Server(url)) == []
+
+
 def test_migrations_that_begin_together_go_in_turn(cluster: Cluster) -> None:
     with cluster.database(empty=True) as url:
         make(Server(url), "0002")

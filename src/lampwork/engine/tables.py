@@ -13,7 +13,7 @@ from dbos._migration import get_migration_versions, get_sqlite_migration_version
 from lampwork.engine.database import open_tables, url_of
 from lampwork.errors import DatabaseBehind
 from lampwork.place import Folder, Place, Server
-from lampwork.refusals import told
+from lampwork.refusals import persistently, told
 
 _SCHEMA = "dbos"
 
@@ -48,7 +48,7 @@ def migrate_tables(place: Place) -> tuple[int, int]:
     DatabaseNotWritable, StoreUnavailable.
     """
     logging.getLogger("dbos").setLevel(logging.CRITICAL)
-    found, needed = _revisions(place)
+    found, needed = persistently(lambda: _revisions(place))
     if found < needed:
         with told(place):
             DBOS.migrate(url_of(place))

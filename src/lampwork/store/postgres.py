@@ -53,7 +53,7 @@ def migrate(place: Server) -> str | None:
     """
     engine = _engine(place, 1, "READ COMMITTED", _WRITING)
     try:
-        return server.migrate(engine, place, SCHEMA)
+        return persistently(lambda: server.migrate(engine, place, SCHEMA))
     finally:
         engine.dispose()
 
@@ -65,7 +65,7 @@ def revision(place: Server) -> str | None:
     """
     engine = _engine(place, 1, "READ COMMITTED", _WRITING)
     try:
-        return server.found_at(engine, place, SCHEMA)
+        return persistently(lambda: server.found_at(engine, place, SCHEMA))
     finally:
         engine.dispose()
 
@@ -77,13 +77,17 @@ def why_not_writable(place: Server) -> str | None:
     """
     engine = _engine(place, 1, "READ COMMITTED", _WRITING)
     try:
-        with told(place), engine.begin() as connection:
-            if connection.exec_driver_sql("show transaction_read_only").scalar() == "on":
-                return "it takes no changes: it is a standby, or set to read only"
-            found = connection.execute(_not_writable).scalars().first()
-            return None if found is None else f"this role may not write to the table {found}"
+        return persistently(lambda: _why_not(engine, place))
     finally:
         engine.dispose()
+
+
+def _why_not(engine: sa.Engine, place: Server) -> str | None:
+    with told(place), engine.begin() as connection:
+        if connection.exec_driver_sql("show transaction_read_only").scalar() == "on":
+            return "it takes no changes: it is a standby, or set to read only"
+        found = connection.execute(_not_writable).scalars().first()
+        return None if found is None else f"this role may not write to the table {found}"
 
 
 _not_writable = sa.text(
