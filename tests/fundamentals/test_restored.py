@@ -160,7 +160,7 @@ def _patient(place: Place) -> Settings:
 @pytest.fixture
 def lives(tmp_path: Path, cluster: Cluster) -> Iterator[Lives]:
     with cluster.database(empty=True) as second:
-        yield Lives(tmp_path, cluster, second)
+        yield Lives(tmp_path, cluster, f"{second}?connect_timeout=60")
 
 
 async def nothing(app: App) -> None:
