@@ -345,6 +345,21 @@ async def _end(run) -> None:
     run.end("deposed")
 
 
+async def test_a_parked_job_is_woken_though_an_older_run_of_it_hears_of_the_answer(
+    project, home, patient
+):
+    """*The older run waited still, and had not heard that it is over: the answer was taken for
+    heard, and the job lay parked until the next sweep.*"""
+    async with opened(project, home) as app:
+        job_id = (await app.start(patient)).job_id
+        await idle(app, job_id)
+        zombie = await take_over(app, job_id)
+        await park(app, job_id)
+        await app.send_event(job_id, "go", "hello")
+        assert await result(app, job_id) == "hello"
+        await eventually(lambda: zombie.main.done())
+
+
 async def test_a_message_whose_commit_was_refused_is_not_delivered(
     project, home, patient, monkeypatch
 ):

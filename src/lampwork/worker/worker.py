@@ -101,7 +101,12 @@ class Worker:
 
     def deliver(self, deliveries: Iterable[Delivery]) -> None:
         """Bring answers to the runs that wait for them, or wake their jobs."""
-        unheard = [each.job_id for each in deliveries if not self.waits.deliver(each)]
+        unheard = [
+            each.job_id
+            for each in deliveries
+            # A run that is not known here any more hears of it, too, and does nothing about it.
+            if not self.waits.deliver(each) or each.job_id not in self.runs
+        ]
         for job_id in dict.fromkeys(unheard):
             self.background(self.waking.wake(job_id))
 
