@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 import weakref
 from typing import Any
 
@@ -57,11 +58,14 @@ class _Connections:
         self._place = place
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         self._cut = False
+        self._lock = threading.Lock()
         event.listen(engine, "do_connect", self._connect)
 
     def cut(self) -> None:
-        self._cut = True
-        for connection in list(self._open):
+        with self._lock:
+            self._cut = True
+            cut = list(self._open)
+        for connection in cut:
             cut_off(connection)
 
     def _connect(self, dialect: Any, _record: Any, words: Any, options: Any) -> Any:
@@ -71,7 +75,11 @@ class _Connections:
             connection = dialect.connect(*words, **options)
         except psycopg.Error as error:
             raise meaning_of(error, self._place) from error
-        self._open.add(connection)
+        with self._lock:
+            self._open.add(connection)
+            cut = self._cut
+        if cut:  # while it was being made
+            cut_off(connection)
         return connection
 
 
