@@ -54,7 +54,6 @@ class Cluster:
         if self._user is not None:
             account = pwd.getpwnam(self._user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        self.port = _free_port()
         self.superuser = self._user or pwd.getpwuid(os.geteuid()).pw_name
         # As most installations have it: text is sorted by a language, not by its bytes.
         self._run(
@@ -63,6 +62,7 @@ class Cluster:
             *("--encoding=UTF8", "--auth=trust", "--no-sync", f"--username={self.superuser}"),
             *("--pgdata", str(self.folder / "data")),
         )
+        self.port = _free_port()  # now: who else looks for one finds it free until it is taken
         self.start()
         self._template = self._make_template()
 
