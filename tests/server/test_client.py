@@ -398,9 +398,10 @@ async def test_what_is_said_comes_between_the_hints(serve: Serve) -> None:
         chat = call.task.conversation_id
         async with aclosing(client.follow(jobs=[], deltas=[chat])) as told:
             assert await anext(told) == Hint("everything")
-            await client.send_message("greeter", "And now?", conversation=chat)
+            now = await client.send_message("greeter", "And now?", conversation=chat)
             said = [each async for each in until_told(told, "hello")]
 
+        await client.wait(now.job_id)  # it is on record after it was told
         whole = await client.transcript(chat)
 
     first = said[0]
