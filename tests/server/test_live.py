@@ -21,7 +21,6 @@ from lampwork.errors import SignInNeeded
 from lampwork.models import TextDelta
 from lampwork.people import Caller
 from lampwork.server.deltas import Deltas
-from lampwork.server.live import EVERYTHING, Hints
 from lampwork.server.routes import events
 from lampwork.tasks.texts import Texts
 
@@ -258,45 +257,6 @@ async def test_a_reader_whose_key_is_revoked_is_let_go_although_there_is_always_
             telling.cancel()
 
     assert all(kind == "job" for kind, _ in last)
-
-
-class Changing:
-    """What a read model says has changed: as many jobs as a test wants, at once."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, float] = {}
-        self.hear: Any = None
-
-    def on_change(self, hear: Any) -> Any:
-        self.hear = hear
-        return lambda: None
-
-    async def jobs_since(self, moment: float, project: str) -> dict[str, float]:
-        return dict(self.jobs)
-
-
-async def test_a_reader_that_falls_behind_is_told_to_fetch_everything(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("lampwork.server.live._APART", 0.0)
-    changing: Any = Changing()
-    hints = Hints(changing, "shop")
-    async with (
-        hints.reading(None, frozenset()) as fast,
-        hints.reading(None, frozenset()) as slow,
-    ):
-        for reader in (fast, slow):
-            assert await reader.next(DEADLINE) == EVERYTHING
-        await eventually(lambda: changing.hear)
-        for number in range(100):
-            changing.jobs[f"j{number}"] = float(number)
-            changing.hear()
-            assert f'"j{number}"'.encode() in (await fast.next(DEADLINE) or b"")
-
-        assert await slow.next(DEADLINE) == EVERYTHING
-        changing.jobs["j100"] = 100.0
-        changing.hear()
-        assert b'"j100"' in (await slow.next(DEADLINE) or b"")
 
 
 # --- what is just being said ---

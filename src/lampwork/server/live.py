@@ -81,6 +81,8 @@ class Hints:
         """What readers follow beside jobs."""
         self._readers = 0
         self._looking: asyncio.Task[None] | None = None
+        self._looked_at = 0.0
+        """When the last look began, after which the machine may have stood still."""
         self._jobs_at: Mapping[str, float] = {}
         self._topics_at: Mapping[Topic, int] = {}
 
@@ -95,10 +97,8 @@ class Hints:
         being said in some conversations."""
         self._readers += 1
         self._followed.update(topics)
-        if self._looking is None and not self.closed:
-            self._jobs_at = await self._insights.jobs_since(clock.now() - _LATE, self._project)
-            self._looking = self._looking or asyncio.create_task(self._keep_looking())
         try:
+            await self._begin_looking()
             with self.deltas.following(deltas) as following:
                 yield Reader(self, jobs, topics, following)
         finally:
@@ -107,6 +107,16 @@ class Hints:
             if self._readers == 0 and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
+
+    async def _begin_looking(self) -> None:
+        """Look from now on for what changes, unless another reader has it looked for."""
+        if self._looking is not None or self.closed:
+            return
+        now = clock.now()
+        jobs_at = await self._insights.jobs_since(now - _LATE, self._project)
+        if self._looking is None:  # else the other one was told of what came before that alone
+            self._looked_at, self._jobs_at = now, jobs_at
+            self._looking = asyncio.create_task(self._keep_looking())
 
     def close(self) -> None:
         """End what is being read."""
@@ -143,6 +153,7 @@ class Hints:
             stop_hearing()
 
     async def _look(self) -> None:
+        now = clock.now()
         jobs_at = await self._insights.jobs_since(self._since(), self._project)
         topics_at = await self._look_at_topics()
         jobs = {
@@ -151,7 +162,7 @@ class Hints:
             if self._jobs_at.get(each) != at
         }
         topics = {each: at for each, at in topics_at.items() if self._topics_at.get(each) != at}
-        self._jobs_at, self._topics_at = jobs_at, topics_at
+        self._looked_at, self._jobs_at, self._topics_at = now, jobs_at, topics_at
         if jobs or topics:
             self.number += 1
             self.batches.append(_Batch(self.number, jobs, topics))
@@ -173,7 +184,8 @@ class Hints:
 
     def _since(self) -> float:
         """From when on changes may not have been seen; also when a clock was set back."""
-        return min(clock.now(), max(self._jobs_at.values(), default=clock.now())) - _LATE
+        seen = max(self._jobs_at.values(), default=self._looked_at)
+        return min(clock.now(), self._looked_at, seen) - _LATE
 
 
 class Reader:
