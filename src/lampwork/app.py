@@ -155,9 +155,11 @@ class App(Door):
             self._regularly.append(asyncio.create_task(keeping))
 
     async def _end(self) -> None:
+        beating = asyncio.create_task(self._presence.keep_alive())
         for each in self._regularly:
             each.cancel()
-        beating = asyncio.create_task(self._presence.keep_alive())
+        if self._regularly:  # one that was found gone says on its way out that it goes on
+            await asyncio.wait(self._regularly)
         await self.schedule.close()
         await self.worker.close()
         beating.cancel()

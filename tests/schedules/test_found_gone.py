@@ -97,6 +97,27 @@ async def test_what_its_engine_is_handed_out_first_is_run(
         assert await result(here, job_id) == "hello"
 
 
+async def test_one_that_is_told_to_end_while_it_begins_anew_begins_nothing_more(
+    project, home, monkeypatch: pytest.MonkeyPatch
+):
+    """*What was under way was cancelled, and said on its way out that all goes on again: of a
+    process that had ended all.*"""
+    begins = threading.Event()
+
+    async def begin_anew() -> None:
+        begins.set()
+        await asyncio.Event().wait()
+
+    async with opened(project, home) as here:
+        presence = here.worker.presence
+        monkeypatch.setattr(presence, "begin_anew", begin_anew)
+        await buried(here)
+        here._loop.call_soon(presence._session_changed.set)  # so it beats, and hears of that
+        await eventually(begins.is_set, "it does not begin anew")
+        await asyncio.to_thread(here.close)
+        assert here.worker.closing
+
+
 async def test_one_that_is_told_to_end_is_alive_while_what_executes_has_its_grace(
     project, home, monkeypatch: pytest.MonkeyPatch
 ):
