@@ -107,7 +107,8 @@ async def test_a_check_may_say_what_no_record_can_hold(opened: Open, said: Any, 
         task = await app.assign_task(leader, "Go.")
 
     assert task.response == "good succeeded, bad succeeded"
-    assert asked[-1] == f"Your answer was not accepted: {told} Mend that, and answer again."
+    again = [each for each in asked if each not in ("do good", "do bad")]
+    assert again == [f"Your answer was not accepted: {told} Mend that, and answer again."]
 
 
 class Odd(BaseException):

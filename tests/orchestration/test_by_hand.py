@@ -357,6 +357,7 @@ async def test_a_subtask_is_done_by_hand_on_the_command_line(
     async with opened(desk.project) as app:
         job = await app.assign("lead", "Do it.")
         of = (await orchestration(app, job)).orchestration_id
+        await stands(app, of, "a", "working")
         await typed(of, "reassign", "a", "able", "--by", "ann", "--reason", "slow is ill")
         await typed(of, "skip", "b", "--by", "bob")
         await typed(of, "answer", "c", '"by hand"')
