@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -14,12 +15,13 @@ from tests.orchestration import approving
 from tests.orchestration.conftest import Open
 from tests.orchestration.desk import Desk, orchestration, stands
 from tests.orchestration.team import agent, lead, subtask
-from tests.support import armed, dying, eventually, park, result, status
+from tests.support import armed, away, dying, eventually, park, refused, result, status
 from tests.warm import ROOT, Warm
 
 from lampwork import Project, Settings
 from lampwork.door import Door
 from lampwork.insights import Insights
+from lampwork.store.tasks import orders
 from lampwork.versioning.upgrade import rehearse_all
 
 
@@ -114,3 +116,35 @@ async def test_a_round_with_orders_is_rehearsed_to_where_it_stands(
     found = [each async for each in rehearse_all(desk.project, place)]
 
     assert [(each.goes_on, each.why, each.notes) for each in found] == [(True, None, ())] * 2
+
+
+async def test_a_database_that_is_away_when_a_round_is_closed_lets_it_be_tried_again(
+    opened: Open,
+) -> None:
+    desk = Desk(subtask("a", "unable"), subtask("b", "able"))
+    async with opened(desk.project, sweep_interval=0.1) as app:
+        with refused(orders, "close"):
+            job = await app.assign("lead", "Do it.", allow_partial=True)
+            answer = await result(app, job)
+
+    assert answer["response"] == "a failed, b succeeded"
+
+
+@pytest.mark.parametrize("look", [1, 2])
+async def test_nor_does_one_that_is_away_when_it_looks_for_orders_fail_it(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    given, looks = orders.given, itertools.count(1)
+
+    def looking(connection: Any, round: str) -> Any:
+        if next(looks) == look:
+            away()
+        return given(connection, round)
+
+    monkeypatch.setattr(orders, "given", looking)
+    desk = Desk(subtask("a", "able"))
+    async with opened(desk.project, sweep_interval=0.1) as app:
+        answer = await result(app, await app.assign("lead", "Do it."))
+
+    assert answer["response"] == "a succeeded"
+    assert next(looks) > look + 1

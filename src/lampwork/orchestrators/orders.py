@@ -76,8 +76,6 @@ class Orders:
                     )
                     await flow.heard(wait, self._has_come)
                     await self.refresh()
-        except StoreUnavailable as error:
-            flow.unavailable(error)
         finally:
             self._wake(None)
 
@@ -87,9 +85,13 @@ class Orders:
         return self.seen > before or self.closed
 
     async def refresh(self) -> None:
-        """Read what there is. Raises StoreUnavailable."""
+        """Read what there is. Raises RunEnded."""
         flow = self.job._flow  # pyright: ignore[reportPrivateUsage]
-        for each in (await flow.store.read(orders.given, self.job.id))[self.seen :]:
+        try:
+            found = await flow.store.read(orders.given, self.job.id)
+        except StoreUnavailable as error:
+            raise flow.unavailable(error) from error
+        for each in found[self.seen :]:
             if each.number <= self.seen:
                 continue  # read by another lane meanwhile
             self.seen = each.number

@@ -268,7 +268,10 @@ class Run(Flow):
     async def changed(self, change: Callable[..., bool], *what: Any) -> bool:
         """What a change returns that stands on no record of calls. Raises RunEnded."""
         self.check()
-        done = await self.store.write(change, *what)
+        try:
+            done = await self.store.write(change, *what)
+        except StoreUnavailable as error:
+            raise self.unavailable(error) from error
         self.check()
         return done
 
