@@ -62,7 +62,8 @@ class Cluster:
             *("--encoding=UTF8", "--auth=trust", "--no-sync", f"--username={self.superuser}"),
             *("--pgdata", str(self.folder / "data")),
         )
-        self.port = _free_port()  # now: who else looks for one finds it free until it is taken
+        self._claim = _claim_port()
+        self.port: int = self._claim.getsockname()[1]
         self.start()
         self._template = self._make_template()
 
@@ -123,6 +124,7 @@ class Cluster:
         """End the server and delete what it has written."""
         if self._server.poll() is None:
             self.kill()
+        self._claim.close()
         shutil.rmtree(self.folder)
 
     def _end(self, how: signal.Signals) -> None:
@@ -230,11 +232,18 @@ def _programs() -> Path:
     return newest.parent
 
 
-def _free_port() -> int:
+def _claim_port() -> socket.socket:
     """One that the system gives to nobody who does not ask for it, also while the server is away:
-    those from 32768 on are the near ends of connections."""
+    those from 32768 on are the near ends of connections.
+
+    Nobody else who looks for one like this gets it either, though the server is yet to take it:
+    until it is closed, what is returned holds the port of this number that is UDP's.
+    """
     for port in random.SystemRandom().sample(range(20_000, 32_000), 1_000):
-        with socket.socket() as found, contextlib.suppress(OSError):
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError), socket.socket() as found:
+            claim.bind(("127.0.0.1", port))
             found.bind(("127.0.0.1", port))
-            return port
+            return claim
+        claim.close()
     raise RuntimeError("No port is free for the tests' PostgreSQL.")
