@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.behind import place_at
+from tests.behind import place_at, tables
 from tests.support import (
     crash,
     drained,
@@ -147,12 +147,9 @@ async def test_a_kept_job_that_crashed_its_process_is_no_suspect_of_other_code(
     async with opened(project, tmp_path) as app:
         job_id = (await app.start(asks)).job_id
         await status(app, job_id, "suspended")
-        await app.store.write(
-            lambda connection: (
-                connection.exec_driver_sql("update jobs set status = 'running'") and None
-            )
-        )
         await keep(app, job_id)
+    with tables(place_at(tmp_path)) as connection:
+        connection.exec_driver_sql("update jobs set status = 'running'")
     crash(tmp_path, {job_id: 4})
     async with opened(project, tmp_path) as app:
         free = (await app.start(asks)).job_id
