@@ -36,12 +36,14 @@ from lampwork import (
     failpoint,
     playbook,
 )
+from lampwork import app as app_module
 from lampwork.errors import JobNotFound
 from lampwork.models import Ask, Playbook, Reply
 from lampwork.models.ask import size
 from lampwork.place import Server
 from lampwork.runs.flow import EndReason, RunEnded
 from lampwork.runs.run import Run
+from lampwork.store import store as store_module
 from lampwork.store.jobs import jobs
 from lampwork.store.processes import executors
 from lampwork.store.store import Store
@@ -57,6 +59,8 @@ DEADLINE = 60.0
 
 
 recovery._COUNT_EVERY = NEVER
+# Nor is what a close writes given up: a job whose end is not there looks as if it executed.
+app_module._PATIENCE = store_module._PATIENCE = DEADLINE
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from tests.postgres import Cluster
 from tests.support import armed, clerk, eventually, once, opened, park, result, status
 
 from lampwork import Job
+from lampwork import app as apps
 from lampwork.door import Door
 from lampwork.engine import engine as engines
 from lampwork.errors import StoreUnavailable
@@ -162,6 +163,7 @@ async def test_a_project_closes_without_its_server_and_its_jobs_go_on_with_it(
 ):
     back = {Cluster.kill: Cluster.start, Cluster.pause: Cluster.go_on}[away]
     monkeypatch.setenv("LAMPWORK_DB", server)  # who connects as it closes is as patient as usual
+    monkeypatch.setattr(apps, "_PATIENCE", 5.0)  # and so is who closes
     try:
         async with opened(project, home, heartbeat=1.0) as app:
             jobs = [(await app.start(errand, name)).job_id for name in "ab"]
