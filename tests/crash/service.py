@@ -83,6 +83,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(HTTPServer):
+    request_queue_size = 128
+    """More than ever come at once. A request for which there is no room is sent again by the
+    kernel, also for one who was killed since: after it was asked what has happened."""
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Its clients are killed all the time: a broken pipe is no news."""
 

@@ -42,6 +42,6 @@ async def test_the_request_of_a_chat_says_whose_words_are_whose(aimock, tmp_path
         assert '"Check <what> is left."' in text  # as it was typed, with nothing around it
         assert "cannot_complete" not in text
         assert "ann@example.com" not in text
-        assert "4711" not in text
+        assert "C-4711" not in text
     assert '"Check it again!"' in json.dumps(server.sent[2].body)
     assert str(second.proof).startswith("1 call: 1 clean")
