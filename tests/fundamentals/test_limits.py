@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lampwork import Answer, Call, Job, Project, Turn, playbook
+from lampwork import Answer, Call, Calls, Job, Project, Turn, playbook
 from lampwork.errors import (
     JobFailed,
     ProjectError,
@@ -102,12 +102,40 @@ def doing(turn: Turn) -> Call | Answer:
 sender = project.genie(
     "sender", model=doing, job_description="You do.", skills=[send, look], max_concurrent_tasks=1
 )
+
+
+@project.skill(effect="read")
+async def stare() -> str:
+    """Look at it for long."""
+    await counter.work("stare")
+    return "stared"
+
+
+@playbook
+def doing_both(turn: Turn) -> Calls | Answer:
+    if turn.instructions == "both" and not turn.results:
+        return Calls(Call("send"), Call("stare"))
+    return Answer(", ".join(str(each.value) for each in turn.results) or "nothing")
+
+
+starer = project.genie(
+    "starer",
+    model=doing_both,
+    job_description="You do.",
+    skills=[send, stare],
+    max_concurrent_tasks=1,
+)
 free = project.genie("free", model=counting, job_description="You help.")
 
 
 @project.recipe()
 async def order(job: Job, what: str) -> str:
     return (await job.assign_task(sender, what)).output
+
+
+@project.recipe()
+async def order_both(job: Job, what: str) -> str:
+    return (await job.assign_task(starer, what)).output
 
 
 @project.recipe()
@@ -187,6 +215,25 @@ async def test_a_place_is_free_while_its_task_waits_for_a_person(opened: Open) -
         assert await app.run(order, what="look") == "looked"
         await app.resolve(wait, "did_not_happen", by="ann")
         assert await result(app, asked.job_id) == "sent"
+
+
+async def test_a_place_is_free_when_what_acted_beside_a_wait_has_ended(opened: Open) -> None:
+    counter.gate = asyncio.Event()
+    async with opened(project) as app:
+        asked = await app.start(order_both, what="both")
+
+        async def both_begun() -> list[tuple[str]]:
+            found = await rows(app, "select id from waits where kind = 'resolution'")
+            return found if "stare" in counter.order else []
+
+        [(wait,)] = await eventually(both_begun)
+        beside = await app.start(order_both, what="nothing")
+        await eventually(lambda: in_line(app, 1))
+        open_gate(app, counter)
+        assert await result(app, beside.job_id) == "nothing"
+        await app.resolve(wait, "did_not_happen", by="ann")
+        assert await result(app, asked.job_id) == "sent, stared"
+        assert await nobody_has_a_place(app)
 
 
 async def test_a_task_whose_time_is_up_before_its_turn_ends_and_leaves_the_line(

@@ -25,7 +25,7 @@ class Place:
         self.held = hold.claim.has_place
         run = hold.run
         self._wanted = places.Wanted(run.project.name, genie, run.job_id, call, deadline.at)
-        self._acting = 0
+        self._acting = self._waiting = 0
 
     async def take(self) -> None:
         """Return when the task holds its place: it asks its model only then. Raises OutOfTime."""
@@ -50,10 +50,12 @@ class Place:
     def waiting(self) -> Generator[bool]:
         """A skill call only waits; whether the place is left, because they all do."""
         self._acting -= 1
+        self._waiting += 1
         try:
             yield self.held and self._acting <= 0
         finally:
             self._acting += 1
+            self._waiting -= 1
 
     async def leave_for(self, wait: Wait) -> tuple[Answer | None, float | None]:
         """Open a wait, and leave the place with it unless its answer is here already.
@@ -66,3 +68,14 @@ class Place:
         failpoint.hit("place.left")
         self.hold.run.worker.deliver(told or ())
         return answer, due_at
+
+    async def leave_to_wait(self) -> None:
+        """A skill call has ended: leave the place if those beside it only wait, and did before.
+
+        Raises StaleEpoch.
+        """
+        if self.held and self._waiting and self._acting <= 0:
+            self.held = False
+            told = await self.hold.write(places.free_waiting)
+            failpoint.hit("place.left")
+            self.hold.run.worker.deliver(told)

@@ -117,6 +117,8 @@ class SkillCalls:
             failpoint.hit("result.appended")
             if (telemetry := self.run.worker.telemetry) is not None:
                 self._trace(telemetry, intent, result)
+        if self.hold.place is not None:
+            await self.hold.place.leave_to_wait()
 
     def _trace(self, telemetry: Telemetry, intent: Intent, result: dict[str, Json]) -> None:
         """Send the span of a call that has its result."""

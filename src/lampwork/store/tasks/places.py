@@ -185,6 +185,14 @@ def open_wait(
     return answer, due_at, None if answer is not None else free(connection, task)
 
 
+def free_waiting(
+    connection: sa.Connection, _conversation: str, task: str, epoch: int
+) -> list[inbox.Delivery]:
+    """As `free`, of a task whose run goes on and only waits. Raises StaleEpoch."""
+    require_current(connection, task, epoch)
+    return free(connection, task)
+
+
 def free(connection: sa.Connection, task: str) -> list[inbox.Delivery]:
     """Give a task's place to the next in line; it keeps its number for when it needs one again."""
     row = connection.execute(_of_task, {"task": task}).first()
