@@ -281,6 +281,7 @@ class JobMachine(RuleBasedStateMachine):
             return multiple()
         fork = str(self.do(self.app.fork(job, at=at)))
         copy = Known(fork, self.grounds.clock.at + TIMEOUT)
+        copy.sent = {name: [*values] for name, values in known.sent.items()}  # and not used
         if at > 1:
             copy.go, copy.stage, copy.made = known.go, "genie", frozenset()
         if at == 5:
