@@ -23,6 +23,7 @@ class Held:
         team = [self._agent(name) for name in ("first", "second", "third")]
         team += [agent(self.project, "unable", lambda _: CannotComplete("no data"))]
         team += [agent(self.project, "able")]
+        team += [agent(self.project, "reader", lambda turn: Answer(f"{turn.data}"))]
         lead(self.project, team, plan)
 
     def _agent(self, name: str) -> Genie:
@@ -84,6 +85,29 @@ async def test_who_is_to_do_a_subtask_does_it_when_what_it_needs_has_got_there(
 
     assert [each["agent"] for each in answer["sections"]] == ["able", "able", "second"]
     assert desk.asked == ["second: do c"]
+
+
+async def test_what_is_mended_before_a_subtask_begins_is_what_it_is_given(opened: Open) -> None:
+    desk = Held(
+        subtask("a", "unable", required=False),
+        subtask("b", "reader", inputs=[{"name": "a", "subtask": "a"}], depends_on=["c"]),
+        subtask("c", "second"),
+    )
+    async with opened(desk.project) as app:
+        job = await app.assign("lead", "Do it.")
+        of = (await orchestration(app, job)).orchestration_id
+        await stands(app, of, "a", "failed")
+        await app.reassign_subtask(of, "a", "able", by="ann")
+        await stands(app, of, "a", "succeeded")
+        await desk.has_asked("second: do c")
+        await inside(app, desk.tell("second"))
+        answer = await result(app, job)
+
+    assert [each["output"] for each in answer["sections"]] == [
+        "able: do a",
+        "{'a': 'able: do a'}",
+        "second",
+    ]
 
 
 async def test_a_later_run_gives_it_to_the_same_agent_as_the_one_before(opened: Open) -> None:

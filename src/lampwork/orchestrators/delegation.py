@@ -53,9 +53,12 @@ class _Standing:
     """How a subtask stands, for those that wait for it."""
 
     settled: Settled | None = None
-    last: Settled | None = None
+    last: Settled | None = field(init=False)
     """What it was settled as, also when somebody has it done anew."""
     _waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+
+    def __post_init__(self) -> None:
+        self.last = self.settled
 
     def put(self, settled: Settled | None) -> None:
         """It is settled; or, with None, no more."""
@@ -199,15 +202,16 @@ class _Lane:
 
     async def _have_done(self, order: Order | None) -> Settled:
         """What agents make of it, once its sources are settled. Raises Ordered."""
-        before = [await self._source(each) for each in self.subtask.sources]
-        if names := _blocking(before):
+        round, sources = self.round, self.subtask.sources
+        if names := _blocking(await self._sources()):
             return self._settled("skipped", [f"it needs {', '.join(names)}"])
         while not await self.slots.enter(lambda: self.orders.news(self.subtask.id)):
             await self.orders.look(self.subtask.id)
         try:
-            found = {each.subtask.id: each for each in before}
-            given = given_to(self.subtask, self.round.orchestration, found)
-            forced = self.round.forced.get(self.subtask.id)
+            # While it stood in line one may have been done anew.
+            found = {each: cast(Settled, round.standing[each].last) for each in sources}
+            given = given_to(self.subtask, round.orchestration, found)
+            forced = round.forced.get(self.subtask.id)
             if order is not None:
                 forced = order.agent
             match await self.attempts.make(forced, given, by_hand=order is not None):
@@ -220,15 +224,20 @@ class _Lane:
         finally:
             self.slots.leave()
 
-    async def _source(self, id: str) -> Settled:
-        """What became of a source; if it is done anew beside a lane that has begun, what had."""
-        flow, source = self.round.job._flow, self.round.standing[id]  # pyright: ignore[reportPrivateUsage]
+    async def _sources(self) -> list[Settled]:
+        """What became of its sources, once all are settled. Raises Ordered.
+
+        Of one that is done anew beside a lane that has begun, what had become of it.
+        """
+        flow = self.round.job._flow  # pyright: ignore[reportPrivateUsage]
+        sources = [self.round.standing[each] for each in self.subtask.sources]
         while True:
             flow.check()
             await self.orders.look(self.subtask.id)
-            settled = source.settled or (source.last if flow.on_record() else None)
-            if settled is not None:
-                return settled
+            begun = flow.on_record() is not None
+            unsettled = (each for each in sources if (each.last if begun else each.settled) is None)
+            if (source := next(unsettled, None)) is None:
+                return [cast(Settled, each.last) for each in sources]
             with flow.paused():
                 await _first(source.change(), self.orders.news(self.subtask.id))
 
