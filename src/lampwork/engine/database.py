@@ -3,8 +3,6 @@ of the same Postgres database."""
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +11,7 @@ from sqlalchemy import event
 from lampwork.connections import FROZEN, keep_track
 from lampwork.place import Folder, Place, Server
 from lampwork.refusals import CONNECT_TIMEOUT
+from lampwork.wal import use_wal
 
 _PATIENCE = 30.0
 """Seconds for which a connection waits for another one that writes."""
@@ -86,24 +85,8 @@ def _open_file(place: Folder) -> sa.Engine:
         # DBOS counts on transactions that take the write lock at their first write.
         connection.isolation_level = "IMMEDIATE"
         connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
-        _use_wal(connection)
+        use_wal(connection, _PATIENCE)
         for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
-
-
-def _use_wal(connection: Any) -> None:
-    """Into WAL mode: while a new file is made by another process, that waits for no one by itself.
-
-    SQLite calls no busy handler for this change.
-    """
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)

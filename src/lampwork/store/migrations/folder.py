@@ -7,9 +7,13 @@ from pathlib import Path
 
 from lampwork.errors import FolderNotWritable, RestoreRefused, StoreUnavailable
 from lampwork.store.migrations import HEAD, check_known, upgrade
+from lampwork.wal import use_wal
 
 MOVING = "restoring"
 """The folder from which a backup is moved into place; while it is there, nothing is whole."""
+
+_PATIENCE = 30.0
+"""Seconds for which another process is waited for that makes the tables, or changes them."""
 
 
 def prepare(path: Path) -> str | None:
@@ -43,12 +47,12 @@ def prepare(path: Path) -> str | None:
 
 def _revision(path: Path) -> str | None:
     # Read by hand: alembic takes 0.2 s to import, and nearly every start finds the head.
-    connection = sqlite3.connect(path, timeout=30)
+    connection = sqlite3.connect(path, timeout=_PATIENCE)
     try:
         # Before the file has a page: entries of 2 KB fill pages of 8 KB to 1.4 times their size,
         # and pages of 4 KB to more than twice.
         connection.execute("PRAGMA page_size=8192")
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_wal(connection, _PATIENCE)
         connection.execute("BEGIN IMMEDIATE")
         table = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
         if connection.execute(table).fetchone() is None:
@@ -64,7 +68,7 @@ def _upgrade(path: Path) -> None:
     import sqlalchemy as sa
 
     engine = sa.create_engine(
-        f"sqlite:///{path}", connect_args={"isolation_level": None, "timeout": 30}
+        f"sqlite:///{path}", connect_args={"isolation_level": None, "timeout": _PATIENCE}
     )
     try:
         with engine.connect() as connection:
