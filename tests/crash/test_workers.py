@@ -432,12 +432,13 @@ async def test_what_a_third_process_says_reaches_the_worker_that_has_the_job(
 async def test_two_that_find_a_third_gone_at_once_go_on_with_each_job_once(
     workers: Fleet,
 ) -> None:
-    killed = await workers.start(heartbeat=BEAT)
+    """They miss its session; neither may be taken for dead itself, should it stand still."""
+    killed = await workers.start()
     await workers.accept(fleet.errand, 8)
     workers.open("a")
     await killed.says("in post", 16)
     await workers.does("post b", 8)
-    reapers = [await workers.start(heartbeat=BEAT) for _ in range(2)]
+    reapers = [await workers.start() for _ in range(2)]
 
     killed.signal(signal.SIGKILL)
 
