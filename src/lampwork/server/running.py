@@ -13,13 +13,17 @@ import uvicorn
 from fastapi import FastAPI
 
 from lampwork.errors import AddressInUse
-from lampwork.server.protocol import HeadsInTime
+from lampwork.server.protocol import RequestsInTime
 from lampwork.server.proxied import BehindProxy
 
 __all__ = ["ON_LOOPBACK", "Reached", "bound", "serving"]
 
 _GRACE = 5
 """Seconds that requests get to end when the server closes."""
+
+_RESTS = 75
+"""Seconds that a connection may rest: longer than those who connect keep theirs (httpx 5, nginx and
+AWS 60), or the server would close one just as the next request is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ async def serving(
     config = uvicorn.Config(
         # Who is not behind a proxy could name any address as their own.
         BehindProxy(app) if reached.behind_proxy else app,
-        http=HeadsInTime,
+        http=RequestsInTime,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -86,6 +90,7 @@ async def serving(
         proxy_headers=False,
         ssl_certfile=reached.tls_cert,
         ssl_keyfile=reached.tls_key,
+        timeout_keep_alive=_RESTS,
         timeout_graceful_shutdown=_GRACE,
     )
     server = _Server(config)
