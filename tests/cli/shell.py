@@ -190,7 +190,7 @@ class Commits(contextlib.ExitStack):
 
     def _version(self) -> int | None:
         if self._reading is None and self._database.exists():
-            self._reading = sqlite3.connect(self._database)
+            self._reading = sqlite3.connect(self._database, timeout=DEADLINE)
             self.enter_context(contextlib.closing(self._reading))
         if self._reading is None:
             return None
