@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.orchestration.conftest import Open
 from tests.orchestration.team import agent, lead, subtask
-from tests.support import eventually, status
+from tests.support import eventually, result, status
 from tests.warm import Warm
 
-from lampwork import Answer, App, Call, Job, Project, Turn
+from lampwork import Answer, App, Call, Job, Project, Turn, clock
 from lampwork.errors import (
     JobNotFound,
     SeveralOrchestrations,
@@ -165,3 +166,30 @@ async def test_what_is_not_there_is_said(opened: Open) -> None:
             await app.approve_plan("jnone", by="ann", digest="")
         with pytest.raises(WaitNotFound, match=f"Orchestration t{job[1:]}.1 has no plan"):
             await app.approve_plan(job, by="ann", digest="")
+
+
+async def test_the_last_plan_is_decided_on_whatever_the_clock_says(opened: Open) -> None:
+    project, here = Project("desk"), clock.Clock()
+
+    def then(turn: Turn) -> Any:
+        if turn.results[-1].error is None:
+            return Answer("done")
+        here.set_ahead(time.time() - 3600 - time.monotonic())
+        return Call("plan", subtasks=[subtask("b", "one")])
+
+    team = [agent(project, "one")]
+    lead(project, team, [subtask("a", "one")], then=then, plan_approval="always")
+    with clock.using(here):
+        async with opened(project) as app:
+            job = await app.assign("lead", "Do it.")
+            first = digest(await proposed(app, job))
+            await app.reject_plan(job, by="ann", digest=first)
+
+            async def again() -> bool:
+                return digest(await proposed(app, job)) != first
+
+            await eventually(again)
+            await app.approve_plan(job, by="ann", digest=digest(await proposed(app, job)))
+            answer = await result(app, job)
+
+    assert answer["response"] == "done"

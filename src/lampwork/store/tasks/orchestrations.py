@@ -80,7 +80,6 @@ _asked = (
     .join(jobs, jobs.c.id == waits.c.job_id)
     .outerjoin(inbox, inbox.c.wait_id == waits.c.id)
     .where(jobs.c.task_id == sa.bindparam("task"), waits.c.kind == "approval")
-    .order_by(waits.c.opened_at)
 )
 
 
@@ -150,7 +149,7 @@ def rounds_of(connection: sa.Connection, task_id: str) -> Sequence[Round]:
     of = {"job": task.job_id, "nth": task.call, "task": task_id}
     rows = connection.execute(_rounds, of).all()
     proposed = _proposed(connection, task_id)
-    return [_round(connection, row, proposed.get(row.id)) for row in sorted(rows, key=_position)]
+    return [_round(connection, row, proposed.get(row.id)) for row in sorted(rows, key=_of_row)]
 
 
 def _proposed(connection: sa.Connection, task_id: str) -> dict[str, Any]:
@@ -160,8 +159,11 @@ def _proposed(connection: sa.Connection, task_id: str) -> dict[str, Any]:
 
 def last_proposal(connection: sa.Connection, task_id: str) -> tuple[str, dict[str, Json]] | None:
     """The wait of the plan that was proposed last, and what it proposes."""
-    found = list(_proposed(connection, task_id).values())
-    return (found[-1].id, found[-1].subject) if found else None
+    found = _proposed(connection, task_id)
+    if not found:
+        return None
+    last = found[max(found, key=_position)]
+    return last.id, last.subject
 
 
 def named(connection: sa.Connection, id: str) -> str:
@@ -250,7 +252,11 @@ def _round(connection: sa.Connection, row: sa.Row[Any], asked: sa.Row[Any] | Non
     return replace(found, proposal=asked.subject, decision=decision)
 
 
-def _position(row: sa.Row[Any]) -> tuple[int, int]:
+def _of_row(row: sa.Row[Any]) -> tuple[int, int]:
+    return _position(row.id)
+
+
+def _position(round: str) -> tuple[int, int]:
     """Of the call that has started it: the entry that asked for it, and its place there."""
-    *_, entry, place = row.id.split(".")
+    *_, entry, place = round.split(".")
     return int(entry), int(place)
