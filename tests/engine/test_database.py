@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
-from contextlib import closing
-from pathlib import Path
-from time import monotonic
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,30 +12,11 @@ from dbos import DBOSClient
 from tests.engine.conftest import Launch
 from tests.support import eventually
 
-from lampwork.engine import Engine, database
+from lampwork.engine import Engine
 from lampwork.errors import StoreUnavailable
-from lampwork.place import Folder, Server
+from lampwork.place import Server
 
 _THREADS = "dbos-executor-"
-
-
-def test_it_can_be_opened_while_another_process_makes_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with closing(sqlite3.connect(tmp_path / "engine.db", isolation_level=None)) as other:
-        other.execute("create table made (id integer)")
-        other.execute("begin immediate")
-        other.execute("insert into made values (1)")
-        # Of this module alone: what is left of other tests may sleep as well.
-        clock = SimpleNamespace(monotonic=monotonic, sleep=lambda _seconds: other.execute("commit"))
-        monkeypatch.setattr(database, "time", clock)
-        engine = database.open_tables(Folder(tmp_path))
-
-        with engine.connect() as connection:
-            mode = connection.exec_driver_sql("pragma journal_mode").scalar()
-
-        engine.dispose()
-    assert mode == "wal"
 
 
 @pytest.mark.server
