@@ -134,7 +134,8 @@ def _say_that_it_closes(app: App) -> None:
 
 def _stop() -> None:
     say("stopped")
-    os.kill(os.getpid(), signal.SIGSTOP)
+    # By this thread: were another one to take it, this one would go on until that gets to it.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 if __name__ == "__main__":
